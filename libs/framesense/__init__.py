@@ -1,0 +1,1 @@
+"""What more than one Framesense service needs, and nothing else."""

@@ -1,0 +1,119 @@
+"""How unlike each frame is to the frames before it, and which stretches stand out. Pure numpy, no I/O.
+
+Prefer ``cosine`` when the embeddings' lengths mean nothing (sentence encoders), ``euclidean`` when they do (the mean
+of a caption's word embeddings shrinks as its words disagree). A larger window forgets more slowly: it marks the whole
+of a scene that differs, where a window of one marks only the cuts.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framesense.schemas.novelty import Metric
+
+Floats = NDArray[np.floating]
+
+MAD_TO_SIGMA = 0.6745
+"""The median absolute deviation of a normal distribution, in standard deviations (Iglewicz & Hoaglin, 1993)."""
+
+
+def rolling_novelty(embeddings: Floats, *, window: int, metric: Metric) -> NDArray[np.float64]:
+    """Novelty of each of ``n`` frames: distance to the mean of up to ``window`` frames before it.
+
+    ``embeddings``: n × d, any scale. Returns n values: ``euclidean`` ‖eᵢ − mean‖₂ in [0, ∞), ``cosine`` 1 − cos in
+    [0, 2]. The first frame has nothing before it and gets 0. A zero vector is at cosine distance 1 from anything.
+    Raises ValueError for a window under 1 or an array that is not n × d.
+    """
+    vectors, means = _with_rolling_means(embeddings, window)
+    novelty = np.zeros(len(vectors))
+    current, before = vectors[1:], means[1:]
+    if metric is Metric.EUCLIDEAN:
+        novelty[1:] = np.linalg.norm(current - before, axis=1)
+    else:
+        novelty[1:] = 1.0 - _cosines(current, before)
+    return novelty
+
+
+def older_clients_distance(embeddings: Floats, *, window: int, metric: Metric) -> NDArray[np.float64]:
+    """The arithmetic of the older ``/get_video_captions``: zeros until ``window`` frames have passed, then the
+    euclidean distance to their mean, or 1 / cosine similarity (1 is alike, larger is less alike; it has a pole where
+    the vectors are at right angles, kept because those clients' thresholds were set on it).
+
+    ``embeddings``: n × d. Returns n finite values: at the pole, the largest float32.
+    """
+    vectors, means = _with_rolling_means(embeddings, window)
+    distance = np.zeros(len(vectors))
+    current, before = vectors[window:], means[window:]
+    if metric is Metric.EUCLIDEAN:
+        distance[window:] = np.linalg.norm(current - before, axis=1)
+    else:
+        cosines = _cosines(current, before)
+        limit = float(np.finfo(np.float32).max)
+        inverse = np.divide(1.0, cosines, out=np.full_like(cosines, limit), where=cosines != 0)
+        distance[window:] = np.clip(inverse, -limit, limit)
+    return distance
+
+
+def _with_rolling_means(embeddings: Floats, window: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The embeddings as n × d float64 and, for each, the mean of up to ``window`` before it (row 0 is zeros)."""
+    vectors = np.asarray(embeddings, dtype=np.float64)
+    if vectors.ndim != 2:
+        raise ValueError(f"embeddings must be frames × dimensions, not {vectors.shape}")
+    if window < 1:
+        raise ValueError(f"window must be at least 1, not {window}")
+    frames = np.arange(len(vectors))
+    sums = np.concatenate([np.zeros((1, vectors.shape[1])), np.cumsum(vectors, axis=0)])
+    starts = np.maximum(frames - window, 0)
+    counts = np.maximum(frames - starts, 1)[:, None]
+    return vectors, (sums[frames] - sums[starts]) / counts
+
+
+def _cosines(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    dots = np.einsum("nd,nd->n", a, b)
+    cosines: NDArray[np.float64] = np.clip(np.divide(dots, norms, out=np.zeros_like(dots), where=norms > 0), -1, 1)
+    return cosines
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of frames that stands out: indices of its first, highest and last frame, and the peak's score."""
+
+    start: int
+    peak: int
+    end: int
+    score: float
+
+
+def find_spans(novelty: NDArray[np.float64], *, threshold: float = 3.5, limit: int = 50) -> list[Span]:
+    """The stretches whose novelty is far above the curve's middle, highest first.
+
+    Scores are robust z-scores, 0.6745 · (novelty − median) / MAD, and 3.5 is the usual threshold for an outlier
+    (Iglewicz & Hoaglin, 1993). A span holds the neighbouring frames above the threshold; the first frame has no
+    novelty and never counts. Where more than half of the values are equal the MAD is 0, and the mean absolute
+    deviation takes its place (its constant is 0.7979 = √(2/π)); a constant curve has no spans.
+    """
+    values = np.asarray(novelty, dtype=np.float64)
+    if len(values) < 3:
+        return []
+    scores = np.zeros(len(values))
+    scores[1:] = _robust_z(values[1:])
+    above = scores > threshold
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], above, [False]])))
+    spans = []
+    for start, stop in edges.reshape(-1, 2).tolist():
+        peak = start + int(np.argmax(values[start:stop]))
+        spans.append(Span(start=start, peak=peak, end=stop - 1, score=float(scores[peak])))
+    return sorted(spans, key=lambda span: -span.score)[:limit]
+
+
+def _robust_z(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    deviations = values - np.median(values)
+    spread = np.median(np.abs(deviations)) / MAD_TO_SIGMA
+    if spread <= np.finfo(np.float64).eps * max(1.0, float(np.abs(values).max())):
+        spread = np.mean(np.abs(deviations)) / np.sqrt(2 / np.pi)
+    if spread == 0:
+        return np.zeros_like(values)
+    scores: NDArray[np.float64] = deviations / spread
+    return scores

@@ -1,0 +1,1 @@
+"""The wire contracts, one file a subject. Import a contract from its subject's module."""

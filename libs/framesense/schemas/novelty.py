@@ -1,0 +1,87 @@
+"""Video novelty: parameters, frames, moments, results."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from framesense.schemas.models import ModelInfo
+
+EveryNSecond = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+"""Seconds between sampled frames."""
+RollingWindowSize = Annotated[int, Field(ge=1, le=1000)]
+"""How many frames before a frame make the mean it is compared with."""
+
+
+class Metric(StrEnum):
+    EUCLIDEAN = "euclidean"
+    COSINE = "cosine"
+
+
+class Signal(StrEnum):
+    """What of a frame is compared."""
+
+    WORDS = "words"
+    SENTENCE = "sentence"
+
+
+class NoveltyParameters(BaseModel):
+    """What can change after a video is analysed, at no model call."""
+
+    metric: Metric = Metric.EUCLIDEAN
+    rolling_window_size: RollingWindowSize = 3
+    signal: Signal = Signal.WORDS
+
+
+class VideoParameters(NoveltyParameters):
+    """Everything that one analysis of a video was asked for."""
+
+    every_n_second: EveryNSecond = 10.0
+
+
+class VideoInfo(BaseModel):
+    name: str
+    sha256: str
+    bytes: int = Field(ge=1)
+    duration: float = Field(ge=0, description="seconds, from the first frame shown to the end of the last")
+    width: int = Field(ge=1, description="pixels, as shown: after rotation")
+    height: int = Field(ge=1, description="pixels, as shown: after rotation")
+    fps: float = Field(ge=0, description="mean frames a second; 0 for a single frame")
+    codec: str
+    rotation: int = Field(default=0, description="degrees clockwise that the metadata asks a player to turn the picture")
+    warnings: list[str] = Field(default_factory=list, description="what was lost, in words")
+
+
+class Frame(BaseModel):
+    index: int = Field(ge=0)
+    time: float = Field(description="seconds from the first frame shown: the frame's own presentation time")
+    caption: str
+    novelty: float
+    thumbnail: str = Field(description="URL of a JPEG")
+
+
+class Moment(BaseModel):
+    """A stretch of frames that stands out from the rest of the curve."""
+
+    start: float = Field(description="seconds")
+    peak: float = Field(description="seconds")
+    end: float = Field(description="seconds")
+    peak_index: int = Field(ge=0, description="index of the peak's frame")
+    caption: str
+    novelty: float
+    score: float = Field(description="robust z-score of the peak: 0.6745 · (novelty − median) / MAD")
+    thumbnail: str
+
+
+class NoveltyCurve(BaseModel):
+    parameters: NoveltyParameters
+    novelty: list[float] = Field(description="one value a frame")
+    moments: list[Moment]
+
+
+class VideoResult(BaseModel):
+    video: VideoInfo
+    frames: list[Frame]
+    moments: list[Moment]
+    parameters: VideoParameters
+    models: list[ModelInfo]

@@ -1,0 +1,33 @@
+"""Settings that several services share. Each service extends one of these in its own ``settings.py``.
+
+A field ``redis_url`` is read from the environment variable ``REDIS_URL``; .env.example and the README's table list
+them all.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ServiceSettings(BaseSettings):
+    """Every service's."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    max_image_bytes: int = Field(default=32 * 1024**2, ge=1, description="largest image file, in bytes")
+    max_image_pixels: int = Field(default=64_000_000, ge=1, description="largest image, in pixels")
+
+
+class JobSettings(ServiceSettings):
+    """The gateway's and the worker's: they meet in Redis and in the blob store."""
+
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    storage_url: str = Field(default="./data/blobs", description="a folder or any fsspec URL, such as s3://bucket/prefix")
+    job_visibility_timeout: float = Field(
+        default=3600, gt=0, description="seconds until Redis hands an unacknowledged task to another worker"
+    )
+    job_lease: float = Field(default=15, gt=0, description="seconds a silent worker keeps its job")
+    job_retention: float = Field(default=30 * 86400, gt=0, description="seconds a finished job is kept")
+    captioner_url: str = "http://127.0.0.1:8001"
