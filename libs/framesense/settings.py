@@ -24,7 +24,9 @@ class JobSettings(ServiceSettings):
     """The gateway's and the worker's: they meet in Redis and in the blob store."""
 
     redis_url: str = "redis://127.0.0.1:6379/0"
-    storage_url: str = Field(default="./data/blobs", description="a folder or any fsspec URL, such as s3://bucket/prefix")
+    storage_url: str = Field(
+        default="./data/blobs", description="a folder or any fsspec URL, such as s3://bucket/prefix"
+    )
     job_visibility_timeout: float = Field(
         default=3600, gt=0, description="seconds until Redis hands an unacknowledged task to another worker"
     )

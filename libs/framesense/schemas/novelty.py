@@ -48,7 +48,9 @@ class VideoInfo(BaseModel):
     height: int = Field(ge=1, description="pixels, as shown: after rotation")
     fps: float = Field(ge=0, description="mean frames a second; 0 for a single frame")
     codec: str
-    rotation: int = Field(default=0, description="degrees clockwise that the metadata asks a player to turn the picture")
+    rotation: int = Field(
+        default=0, description="degrees clockwise that the metadata asks a player to turn the picture"
+    )
     warnings: list[str] = Field(default_factory=list, description="what was lost, in words")
 
 
