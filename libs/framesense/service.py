@@ -167,9 +167,8 @@ async def _validation_error(request: Request, error: Exception) -> Response:
         for e in error.errors()
     ]
     detail = "; ".join(f"{f['parameter'] or f['in']}: {f['message']}" for f in faults)
-    problem = Problem(
-        type="urn:framesense:problem:invalid-request", title="Invalid request", status=422, detail=detail, faults=faults
-    )
+    document = {"title": "Invalid request", "status": 422, "detail": detail, "faults": faults}
+    problem = Problem.model_validate({"type": "urn:framesense:problem:invalid-request", **document})
     return problem_response(request, problem)
 
 

@@ -1,0 +1,204 @@
+"""Jobs in Redis: their state, their events, and the lease that says which worker has one.
+
+A job is a hash; every change of it also appends a snapshot to the job's event stream, whose ids let a listener resume.
+State changes run inside Redis (a script) and only from the states they name, so that a cancel and a finish that meet
+leave one of the two, never a mixture.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, cast
+from uuid import uuid4
+
+from redis import Redis
+
+from framesense.schemas.jobs import Job, JobKind, JobList, JobState, Progress
+from framesense.schemas.problems import Problem
+
+INDEX = "framesense:jobs"
+ACTIVE = "framesense:jobs:active"
+EVENTS_KEPT = 512
+
+# KEYS: job, events, active. ARGV: allowed states (JSON list, empty = any), fields (JSON object), events kept, id.
+_CHANGE = """
+local job = redis.call('HGET', KEYS[1], 'state')
+if not job then return 0 end
+local allowed = cjson.decode(ARGV[1])
+local found = #allowed == 0
+for _, state in ipairs(allowed) do if state == job then found = true end end
+if not found then return 0 end
+for field, value in pairs(cjson.decode(ARGV[2])) do redis.call('HSET', KEYS[1], field, value) end
+local state = redis.call('HGET', KEYS[1], 'state')
+if state ~= 'queued' and state ~= 'running' then redis.call('SREM', KEYS[3], ARGV[4]) end
+local flat = redis.call('HGETALL', KEYS[1])
+local snapshot = {}
+for i = 1, #flat, 2 do snapshot[flat[i]] = flat[i + 1] end
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'job', cjson.encode(snapshot))
+return 1
+"""
+# KEYS: lease. ARGV: owner, milliseconds (0 releases). Only the owner may renew or release.
+_KEEP_LEASE = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if ARGV[2] == '0' then return redis.call('DEL', KEYS[1]) end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+"""
+
+
+def events_key(job_id: str) -> str:
+    """The Redis stream of a job's events; each entry's field ``job`` is read by :func:`read_event`."""
+    return f"framesense:job:{job_id}:events"
+
+
+def _job_key(job_id: str) -> str:
+    return f"framesense:job:{job_id}"
+
+
+def _lease_key(job_id: str) -> str:
+    return f"framesense:job:{job_id}:lease"
+
+
+def read_event(snapshot: str) -> Job:
+    """The job as it was at an event."""
+    return _read(json.loads(snapshot))
+
+
+def _read(fields: dict[str, str]) -> Job:
+    decoded = {name: json.loads(value) for name, value in fields.items() if name not in ("state", "payload")}
+    return Job.model_validate({**decoded, "state": fields["state"]})
+
+
+def _now() -> str:
+    return json.dumps(datetime.now(UTC).isoformat())
+
+
+@dataclass(frozen=True)
+class Lease:
+    """One worker's hold on one job. It lapses unless renewed; ``renew`` answers False once it is lost."""
+
+    renew: Callable[[], bool]
+    release: Callable[[], bool]
+
+
+class JobStore:
+    """All jobs. ``redis`` must decode responses to str (``Redis.from_url(url, decode_responses=True)``)."""
+
+    def __init__(self, redis: Redis, *, lease_seconds: float, retention_seconds: float) -> None:
+        self._redis = redis
+        self._lease_ms = int(lease_seconds * 1000)
+        self._retention = int(retention_seconds)
+        self._change_script = redis.register_script(_CHANGE)
+        self._lease_script = redis.register_script(_KEEP_LEASE)
+
+    def check(self) -> None:
+        """Raises redis.RedisError when Redis does not answer."""
+        self._redis.ping()
+
+    def create(self, kind: JobKind, *, name: str, parameters: dict[str, Any], payload: dict[str, Any]) -> Job:
+        """A queued job. ``payload`` is what the worker needs and the user does not see."""
+        job = Job(
+            id=uuid4().hex,
+            kind=kind,
+            name=name,
+            state=JobState.QUEUED,
+            parameters=parameters,
+            created_at=datetime.now(UTC),
+        )
+        fields = {field: json.dumps(value) for field, value in job.model_dump(mode="json", exclude={"state"}).items()}
+        created = job.created_at.timestamp()
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hset(_job_key(job.id), "state", JobState.QUEUED)
+            pipe.hset(_job_key(job.id), "payload", json.dumps(payload))
+            for field, value in fields.items():
+                pipe.hset(_job_key(job.id), field, value)
+            pipe.zadd(INDEX, {job.id: created})
+            pipe.sadd(ACTIVE, job.id)
+            pipe.execute()
+        self._change(job.id, (), {})
+        self._forget_old(created)
+        return job
+
+    def get(self, job_id: str) -> Job | None:
+        fields = cast(dict[str, str], self._redis.hgetall(_job_key(job_id)))
+        return _read(fields) if fields else None
+
+    def payload(self, job_id: str) -> dict[str, Any]:
+        """Raises KeyError for an unknown job."""
+        payload = cast(str | None, self._redis.hget(_job_key(job_id), "payload"))
+        if payload is None:
+            raise KeyError(job_id)
+        return cast(dict[str, Any], json.loads(payload))
+
+    def amend_payload(self, job_id: str, **values: Any) -> None:
+        """Adds what was found out later to a job's payload. Only the holder of the job's lease, or its maker, does."""
+        self._redis.hset(_job_key(job_id), "payload", json.dumps({**self.payload(job_id), **values}))
+
+    def page(self, *, limit: int = 50, offset: int = 0) -> JobList:
+        """Newest first."""
+        ids = cast(list[str], self._redis.zrevrange(INDEX, offset, offset + limit - 1))
+        found = (self.get(job_id) for job_id in ids)
+        return JobList(jobs=[job for job in found if job], total=self._redis.zcard(INDEX))
+
+    def delete(self, job_id: str) -> None:
+        """Forgets a job, its events and its lease; its blobs are the caller's."""
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.delete(_job_key(job_id), events_key(job_id), _lease_key(job_id))
+            pipe.zrem(INDEX, job_id)
+            pipe.srem(ACTIVE, job_id)
+            pipe.execute()
+
+    def start(self, job_id: str) -> bool:
+        """To running, also from running: a second worker takes over from a dead one."""
+        fields: dict[str, str] = {"state": JobState.RUNNING}
+        if (job := self.get(job_id)) and job.started_at is None:
+            fields["started_at"] = _now()
+        return self._change(job_id, (JobState.QUEUED, JobState.RUNNING), fields)
+
+    def progress(self, job_id: str, progress: Progress) -> bool:
+        """False once the job no longer runs: finished or cancelled by someone else."""
+        return self._change(job_id, (JobState.RUNNING,), {"progress": progress.model_dump_json()})
+
+    def succeed(self, job_id: str, result_url: str) -> bool:
+        fields = {"state": JobState.SUCCEEDED, "result_url": json.dumps(result_url), "finished_at": _now()}
+        return self._change(job_id, (JobState.QUEUED, JobState.RUNNING), fields)
+
+    def fail(self, job_id: str, problem: Problem) -> bool:
+        fields = {"state": JobState.FAILED, "error": problem.model_dump_json(), "finished_at": _now()}
+        return self._change(job_id, (JobState.QUEUED, JobState.RUNNING), fields)
+
+    def cancel(self, job_id: str) -> bool:
+        """True when the job was queued or running. Its worker sees it at its next ``progress`` or ``is_running``."""
+        fields = {"state": JobState.CANCELLED, "finished_at": _now()}
+        return self._change(job_id, (JobState.QUEUED, JobState.RUNNING), fields)
+
+    def is_running(self, job_id: str) -> bool:
+        return self._redis.hget(_job_key(job_id), "state") == JobState.RUNNING
+
+    def lease(self, job_id: str) -> Lease | None:
+        """The job for this caller alone, or None while another's lease lives."""
+        owner, key = uuid4().hex, _lease_key(job_id)
+        if not self._redis.set(key, owner, nx=True, px=self._lease_ms):
+            return None
+        return Lease(
+            renew=lambda: bool(self._lease_script(keys=[key], args=[owner, self._lease_ms])),
+            release=lambda: bool(self._lease_script(keys=[key], args=[owner, 0])),
+        )
+
+    def orphans(self) -> list[Job]:
+        """Running jobs whose worker's lease has lapsed: somebody should queue them again."""
+        active = cast(Iterable[str], self._redis.smembers(ACTIVE))
+        jobs = (self.get(job_id) for job_id in active)
+        return [
+            job for job in jobs if job and job.state is JobState.RUNNING and not self._redis.exists(_lease_key(job.id))
+        ]
+
+    def _change(self, job_id: str, allowed: tuple[JobState, ...], fields: dict[str, str]) -> bool:
+        keys = [_job_key(job_id), events_key(job_id), ACTIVE]
+        # cjson writes an empty table as an object, which ipairs and pairs walk alike.
+        return bool(self._change_script(keys=keys, args=[json.dumps(allowed), json.dumps(fields), EVENTS_KEPT, job_id]))
+
+    def _forget_old(self, now: float) -> None:
+        for job_id in cast(list[str], self._redis.zrangebyscore(INDEX, 0, now - self._retention)):
+            if (job := self.get(job_id)) is None or job.state.finished:
+                self.delete(job_id)
