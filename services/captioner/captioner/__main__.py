@@ -1,0 +1,25 @@
+"""``python -m captioner``"""
+
+import logging
+
+import uvicorn
+
+from captioner.app import create_app
+from captioner.settings import CaptionerSettings
+
+
+def main() -> None:
+    settings = CaptionerSettings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    uvicorn.run(
+        create_app(settings),
+        host=settings.captioner_host,
+        port=settings.captioner_port,
+        log_config=None,
+        access_log=settings.log_level == "DEBUG",
+        timeout_graceful_shutdown=30,
+    )
+
+
+if __name__ == "__main__":
+    main()

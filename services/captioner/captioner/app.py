@@ -1,0 +1,76 @@
+"""The captioner's routes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import FastAPI, Query, Request, Response
+from prometheus_client import CollectorRegistry
+
+from captioner.answers import caption_response
+from captioner.captioning import CaptionOptions
+from captioner.metrics import BatchMetrics
+from captioner.options import parse_extras
+from captioner.runtime import Runtime
+from captioner.settings import CaptionerSettings
+from framesense.schemas.arrays import EncodingFormat
+from framesense.schemas.captions import CaptionResponse
+from framesense.schemas.models import ModelsResponse
+from framesense.schemas.problems import problem_responses
+from framesense.service import create_service
+from framesense.uploads import UploadLimits, images_form, read_uploads, unless_disconnected
+
+
+def create_app(settings: CaptionerSettings | None = None, *, runtime: Runtime | None = None) -> FastAPI:
+    """The application. ``runtime`` takes the place of the one that the settings describe."""
+    settings = settings or CaptionerSettings()
+    registry = CollectorRegistry()
+    runtime = runtime or Runtime(settings, BatchMetrics(registry))
+    limits = UploadLimits(
+        max_bytes=settings.captioner_max_request_bytes,
+        max_file_bytes=settings.max_image_bytes,
+        max_files=settings.captioner_max_images,
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with runtime:
+            yield
+
+    app = create_service("Framesense captioner", lifespan=lifespan, checks={"model": runtime.check}, registry=registry)
+
+    @app.post(
+        "/caption",
+        tags=["captions"],
+        summary="Caption one or many images",
+        response_model=CaptionResponse,
+        responses=problem_responses(400, 413, 415, 422, 503),
+        openapi_extra=images_form(),
+    )
+    async def caption(
+        request: Request,
+        beams: Annotated[
+            int, Query(ge=1, le=settings.captioner_max_beams, description="width of the beam search; 1 is greedy")
+        ] = 4,
+        max_tokens: Annotated[
+            int, Query(ge=1, le=settings.captioner_max_tokens, description="captions are cut after so many")
+        ] = 24,
+        extras: Annotated[
+            list[str] | None,
+            Query(alias="return", description="embeddings, attention, features; repeated or comma-separated"),
+        ] = None,
+        encoding_format: Annotated[EncodingFormat, Query(description="how arrays are written")] = EncodingFormat.FLOAT,
+    ) -> Response:
+        options = CaptionOptions(beams, max_tokens, parse_extras(extras or []))
+        uploads = await read_uploads(request, limits)
+        described = await unless_disconnected(request, runtime.caption(uploads, options))
+        if not options.extras:
+            return caption_response(described, runtime.info, encoding_format)
+        return await asyncio.to_thread(caption_response, described, runtime.info, encoding_format)
+
+    @app.get("/models", tags=["operations"], summary="Which model answers?", responses=problem_responses(503))
+    async def models() -> ModelsResponse:
+        return ModelsResponse(models=[runtime.info])
+
+    return app

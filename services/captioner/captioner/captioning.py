@@ -1,0 +1,117 @@
+"""Image files → captions: decoding, the model and the sentence encoder behind one micro-batcher."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from captioner.models.base import Floats, GeneratedCaption, LoadedModel
+from captioner.models.factory import load_model
+from captioner.sentence import SentenceEncoder
+from captioner.settings import CaptionerSettings
+from framesense.batching import BatchObserver, MicroBatcher
+from framesense.images import ImageLimits, decode_image
+from framesense.problems import ProblemError
+from framesense.schemas.captions import CaptionExtra
+from framesense.schemas.models import ModelInfo
+from framesense.uploads import Upload
+
+log = logging.getLogger("captioner")
+
+Batcher = MicroBatcher["CaptionOptions", Upload, Tensor, "Described"]
+
+
+@dataclass(frozen=True)
+class CaptionOptions:
+    """What one model call cannot mix: the micro-batcher's key."""
+
+    beams: int = 4
+    max_tokens: int = 24
+    extras: frozenset[CaptionExtra] = frozenset()
+
+
+@dataclass(frozen=True)
+class Described:
+    caption: GeneratedCaption
+    sentence: Floats | None
+    """384 numbers, L2-normalised; None unless embeddings were asked for."""
+
+
+class Captioner:
+    """A loaded model and the sentence encoder; ``prepare`` and ``describe`` are what a micro-batcher wants."""
+
+    def __init__(self, loaded: LoadedModel, sentences: SentenceEncoder, limits: ImageLimits) -> None:
+        self._loaded, self._sentences, self._limits = loaded, sentences, limits
+
+    @classmethod
+    def load(cls, settings: CaptionerSettings) -> Self:
+        """Load and warm up, so that the first request is no slower than the next.
+
+        Raises ValueError or OSError, in words a person can act on.
+        """
+        if settings.captioner_threads is not None:
+            torch.set_num_threads(settings.captioner_threads)
+        loaded = load_model(settings)
+        limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
+        captioner = cls(loaded, SentenceEncoder(torch.device(loaded.info.device)), limits)
+        captioner._warm_up(settings.captioner_max_batch)
+        log.info("%s (%s) is ready on %s", loaded.info.name, loaded.info.revision, loaded.info.device)
+        return captioner
+
+    @property
+    def info(self) -> ModelInfo:
+        return self._loaded.info
+
+    def check(self, options: CaptionOptions) -> None:
+        """Raises ProblemError 422 for what this family of models cannot return, with the reason."""
+        for extra in sorted(options.extras & self._loaded.unsupported.keys()):
+            detail = f"{self.info.name} cannot return {extra}: {self._loaded.unsupported[extra]}."
+            raise ProblemError(422, "unsupported-option", "Unsupported option", detail)
+
+    def batcher(self, settings: CaptionerSettings, observer: BatchObserver) -> Batcher:
+        return MicroBatcher(
+            self.prepare,
+            self.describe,
+            max_batch=settings.captioner_max_batch,
+            max_wait=settings.captioner_max_wait,
+            max_queue=settings.captioner_max_queue,
+            prepare_threads=settings.captioner_decode_threads,
+            observer=observer,
+        )
+
+    def prepare(self, upload: Upload) -> Tensor:
+        """Raises ProblemError for an image that cannot be taken."""
+        model = self._loaded.model
+        image = decode_image(
+            upload.content,
+            self._limits,
+            name=upload.filename,
+            media_type=upload.media_type,
+            least_side=2 * model.image_size,  # resizing filters want no more
+        )
+        return model.preprocess(image)
+
+    def describe(self, options: CaptionOptions, pixels: Sequence[Tensor]) -> list[Described]:
+        """One model call."""
+        captions = self._loaded.model.caption(
+            torch.stack(list(pixels)),
+            beams=options.beams,
+            max_tokens=options.max_tokens,
+            attention=CaptionExtra.ATTENTION in options.extras,
+            features=CaptionExtra.FEATURES in options.extras,
+        )
+        if CaptionExtra.EMBEDDINGS not in options.extras:
+            return [Described(caption, None) for caption in captions]
+        sentences = self._sentences.encode([caption.text for caption in captions])
+        return [Described(caption, sentence) for caption, sentence in zip(captions, sentences, strict=True)]
+
+    def _warm_up(self, max_batch: int) -> None:
+        side = self._loaded.model.image_size
+        grey = self._loaded.model.preprocess(np.full((side, side, 3), 128, np.uint8))
+        options = CaptionOptions(max_tokens=2, extras=frozenset({CaptionExtra.EMBEDDINGS}))
+        for size in (1, max_batch):
+            self.describe(options, [grey] * size)

@@ -1,0 +1,63 @@
+"""What every family of captioning models offers the service."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from framesense.schemas.captions import CaptionExtra
+from framesense.schemas.models import ModelInfo
+
+Floats = NDArray[np.float32]
+
+
+class GeneratedCaption(Protocol):
+    """One caption of T tokens; special tokens (start, end) are not among them."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def tokens(self) -> list[str]: ...
+
+    @property
+    def log_probabilities(self) -> list[float]:
+        """T natural logarithms, each of the token given those before it."""
+
+    @property
+    def word_embeddings(self) -> Floats:
+        """T × D: the decoder's own embedding of each token."""
+
+    @property
+    def attention(self) -> Floats | None:
+        """T × rows × columns, each map sums to 1; None unless asked for."""
+
+    @property
+    def features(self) -> Floats | None:
+        """Rows × columns × channels of the image encoder; None unless asked for."""
+
+
+class CaptionModel(Protocol):
+    """A loaded model. ``preprocess`` is called from several threads, ``caption`` from one at a time."""
+
+    image_size: int
+    """Side of the square that the model sees, in pixels."""
+
+    def preprocess(self, image: NDArray[np.uint8]) -> Tensor:
+        """An H × W × 3 RGB picture → what ``caption`` takes a batch of."""
+
+    def caption(
+        self, pixels: Tensor, *, beams: int, max_tokens: int, attention: bool, features: bool
+    ) -> Sequence[GeneratedCaption]:
+        """One caption a picture, by beam search (1 is greedy), of at most ``max_tokens`` tokens."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    model: CaptionModel
+    info: ModelInfo
+    unsupported: Mapping[CaptionExtra, str] = field(default_factory=dict)
+    """What this family cannot return, and why."""

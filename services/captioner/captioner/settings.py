@@ -1,0 +1,57 @@
+"""The captioner's settings, read from environment variables of the same names in capitals."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from framesense.models import DTypeChoice, ModelSpec
+from framesense.settings import ServiceSettings
+
+
+def _parsable(text: str) -> str:
+    return str(ModelSpec.parse(text))
+
+
+def _find_models_dir() -> Path:
+    """The repository's models/ when run from a checkout, else ./models."""
+    for folder in Path(__file__).resolve().parents:
+        if (folder / "models" / "captioner-show-attend-tell").is_dir():
+            return folder / "models"
+    return Path("models")
+
+
+class CaptionerSettings(ServiceSettings):
+    captioner_host: str = "127.0.0.1"
+    captioner_port: int = Field(default=8001, ge=0, le=65535)
+
+    captioner_model: Annotated[str, AfterValidator(_parsable)] = Field(
+        default="embedded", description="embedded, hf:ORG/NAME[@REVISION] or path:DIR"
+    )
+    captioner_device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1 ...")
+    captioner_dtype: DTypeChoice = Field(default="auto", description="auto: bfloat16 where the hardware has it")
+    models_dir: Path = Field(default_factory=_find_models_dir, description="where the embedded weights are")
+
+    captioner_max_batch: int = Field(default=32, ge=1, description="most images a model call")
+    captioner_max_wait: float = Field(default=0.05, ge=0, le=10, description="seconds an image waits for company")
+    captioner_max_queue: int = Field(default=256, ge=1, description="images waiting before callers are turned away")
+    captioner_threads: int | None = Field(default=None, ge=1, description="torch's threads; all cores by default")
+    captioner_decode_threads: int = Field(
+        default_factory=lambda: len(os.sched_getaffinity(0)), ge=1, description="threads that decode images"
+    )
+
+    captioner_max_images: int = Field(default=64, ge=1, description="most images a request")
+    captioner_max_request_bytes: int = Field(default=256 * 1024**2, ge=1, description="largest request")
+    captioner_max_beams: int = Field(default=10, ge=1)
+    captioner_max_tokens: int = Field(default=64, ge=1, description="longest caption that may be asked for")
+
+    @model_validator(mode="after")
+    def _request_fits_queue(self) -> Self:
+        if self.captioner_max_images > self.captioner_max_queue:
+            raise ValueError("captioner_max_images must not be larger than captioner_max_queue")
+        return self
+
+    @property
+    def model_spec(self) -> ModelSpec:
+        return ModelSpec.parse(self.captioner_model)
