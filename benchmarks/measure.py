@@ -1,0 +1,153 @@
+"""Seconds and CPU-seconds of a piece of work, and the parts that run in a process of their own.
+
+Each part runs alone in a fresh process: ``python -m benchmarks.measure PART CLIP SECONDS`` prints its figures as JSON.
+So no part warms a cache or keeps a thread pool for the next, and a process's CPU-seconds are the part's own.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+LONGEST_SIDE, BEAMS, MAX_TOKENS, BATCH = 640, 4, 24, 32
+
+
+@dataclass
+class Cost:
+    """``frames`` sampled frames took ``seconds`` of wall-clock time and ``cpu`` CPU-seconds over all threads."""
+
+    frames: int = 0
+    seconds: float = 0.0
+    cpu: float = 0.0
+
+
+@contextmanager
+def costing(cost: Cost) -> Iterator[None]:
+    wall, cpu = time.perf_counter(), _cpu_seconds()
+    yield
+    cost.seconds += time.perf_counter() - wall
+    cost.cpu += _cpu_seconds() - cpu
+
+
+def _cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def measure(part: str, clip: Path, every_n_second: float) -> Cost:
+    """Runs one of :data:`PARTS` in a fresh process."""
+    command = [sys.executable, "-m", "benchmarks.measure", part, str(clip), str(every_n_second)]
+    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, env={**os.environ, "HF_HUB_OFFLINE": "1"})
+    return Cost(**json.loads(answer.stdout.splitlines()[-1]))
+
+
+def plain(clip: Path, every_n_second: float) -> Cost:
+    """The plain way: read every frame; write each sampled one as PNG, read it back, caption it alone in fp32."""
+    import cv2
+    import numpy as np
+    import torch
+
+    from captioner.models.show_attend_tell import ShowAttendTell
+
+    captioner = ShowAttendTell.load(_weights(), torch.device("cpu"), torch.float32)
+    cost = Cost()
+    with costing(cost), tempfile.TemporaryDirectory() as folder:
+        capture = cv2.VideoCapture(str(clip))
+        step = round(capture.get(cv2.CAP_PROP_FPS) * every_n_second)
+        number = 0
+        while True:
+            there, frame = capture.read()
+            if not there:
+                break
+            if number % step == 0:
+                picture = f"{folder}/{number}.png"
+                cv2.imwrite(picture, frame)
+                again = cv2.imread(picture)
+                assert again is not None
+                pixels = captioner.preprocess(np.asarray(again[:, :, ::-1], dtype=np.uint8))
+                captioner.caption(pixels.unsqueeze(0), beams=BEAMS, max_tokens=MAX_TOKENS)
+                cost.frames += 1
+            number += 1
+    return cost
+
+
+def decode(clip: Path, every_n_second: float) -> Cost:
+    """The limit of decoding: our sampler alone, nothing done with its frames."""
+    from worker.frames import open_video
+
+    cost = Cost()
+    with costing(cost):
+        video = open_video(clip, max_pixels=2**30)
+        for _ in video.samples(every_n_second, longest_side=LONGEST_SIDE):
+            cost.frames += 1
+    return cost
+
+
+def model(clip: Path, every_n_second: float) -> Cost:
+    """The limit of captioning: the bare captioner and sentence encoder on ready tensors, in batches of 32."""
+    import torch
+
+    from captioner.models.show_attend_tell import ShowAttendTell
+    from captioner.sentence import SentenceEncoder
+    from framesense.models import choose_dtype
+    from worker.frames import open_video
+
+    device = torch.device("cpu")
+    captioner = ShowAttendTell.load(_weights(), device, choose_dtype("auto", device))
+    sentences = SentenceEncoder(device)
+    video = open_video(clip, max_pixels=2**30)
+    pixels = [captioner.preprocess(frame.picture) for frame in video.samples(every_n_second, longest_side=LONGEST_SIDE)]
+    batches = [torch.stack(pixels[start : start + BATCH]) for start in range(0, len(pixels), BATCH)]
+    captioner.caption(batches[0][:2], beams=BEAMS, max_tokens=2)  # the first call allocates
+    cost = Cost(frames=len(pixels))
+    with costing(cost):
+        for batch in batches:
+            captions = captioner.caption(batch, beams=BEAMS, max_tokens=MAX_TOKENS)
+            sentences.encode([caption.text for caption in captions])
+    return cost
+
+
+def captions(clip: Path, every_n_second: float) -> Cost:
+    """The limit of ``POST /caption``: the bare captioner on ready tensors in batches of 32, long enough to settle."""
+    import torch
+
+    from captioner.models.show_attend_tell import ShowAttendTell
+    from framesense.models import choose_dtype
+    from worker.frames import open_video
+
+    device = torch.device("cpu")
+    captioner = ShowAttendTell.load(_weights(), device, choose_dtype("auto", device))
+    video = open_video(clip, max_pixels=2**30)
+    pixels = [captioner.preprocess(frame.picture) for frame in video.samples(every_n_second, longest_side=LONGEST_SIDE)]
+    batch = torch.stack(pixels[:BATCH])
+    captioner.caption(batch, beams=BEAMS, max_tokens=MAX_TOKENS)
+    cost = Cost()
+    with costing(cost):
+        for _ in range(10):
+            captioner.caption(batch, beams=BEAMS, max_tokens=MAX_TOKENS)
+            cost.frames += len(batch)
+    return cost
+
+
+def _weights() -> Path:
+    return Path(__file__).resolve().parent.parent / "models" / "captioner-show-attend-tell"
+
+
+PARTS: dict[str, Callable[[Path, float], Cost]] = {
+    "plain": plain,
+    "decode": decode,
+    "model": model,
+    "captions": captions,
+}
+
+
+if __name__ == "__main__":
+    name, clip_path, seconds = sys.argv[1:]
+    print(json.dumps(asdict(PARTS[name](Path(clip_path), float(seconds)))))

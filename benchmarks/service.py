@@ -1,0 +1,118 @@
+"""The running services, measured from outside, as their users meet them."""
+
+import asyncio
+import io
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import psutil
+import skimage
+from PIL import Image
+
+from benchmarks.measure import BEAMS
+
+WAIT_SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class VideoRun:
+    """One video job: the frames it sampled and its seconds from start to finish, upload and queueing excluded."""
+
+    frames: int
+    seconds: float
+
+
+def analyse(gateway: str, clip: Path, every_n_second: float) -> VideoRun:
+    """Runs a video job; the clip must not have been analysed in the same way before."""
+    with httpx.Client(base_url=gateway, timeout=120, trust_env=False) as http:
+        with clip.open("rb") as file:
+            started = http.post("/video_captions", params={"every_n_second": every_n_second}, files={"video": file})
+        started.raise_for_status()
+        job: dict[str, Any] = started.json()
+        deadline = time.monotonic() + WAIT_SECONDS
+        while job["state"] in ("queued", "running"):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"job {job['id']} is {job['state']} after {WAIT_SECONDS} s")
+            time.sleep(0.2)
+            job = http.get(f"/jobs/{job['id']}").raise_for_status().json()
+        if job["state"] != "succeeded":
+            raise RuntimeError(f"job {job['id']} {job['state']}: {job.get('error')}")
+        seconds = _seconds(job["started_at"], job["finished_at"])
+        return VideoRun(frames=int(job["progress"]["done"]), seconds=seconds)
+
+
+def _seconds(start: str, end: str) -> float:
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+
+
+class PeakMemory:
+    """A context manager: the most memory, in bytes, that a process and its children held together (their unique
+    set sizes: what would be free if they ended)."""
+
+    def __init__(self, process: psutil.Process, interval: float = 0.2) -> None:
+        self._process, self._interval = process, interval
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self.bytes = 0
+
+    def __enter__(self) -> "PeakMemory":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(self._interval):
+            held = 0
+            for process in (self._process, *self._process.children(recursive=True)):
+                try:
+                    held += process.memory_full_info().uss
+                except psutil.NoSuchProcess:
+                    continue
+            self.bytes = max(self.bytes, held)
+
+
+def captions_a_second(gateway: str, *, clients: int, requests: int) -> float:
+    """``clients`` at once, each sending one photo after the other through ``POST /caption``: captions a second."""
+    return asyncio.run(_captions_a_second(gateway, clients, requests))
+
+
+async def _captions_a_second(gateway: str, clients: int, requests: int) -> float:
+    photos = _photos()
+    numbers = iter(range(requests))
+    limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
+    async with httpx.AsyncClient(base_url=gateway, timeout=300, limits=limits, trust_env=False) as http:
+
+        async def client() -> None:
+            for number in numbers:
+                photo = photos[number % len(photos)]
+                answer = await http.post(
+                    "/caption", params={"beams": BEAMS}, files={"image": ("photo.jpg", photo, "image/jpeg")}
+                )
+                answer.raise_for_status()
+
+        started = time.perf_counter()
+        await asyncio.gather(*(client() for _ in range(clients)))
+        return requests / (time.perf_counter() - started)
+
+
+def _photos() -> list[bytes]:
+    """JPEG crops of scikit-image's photos, each 500 pixels wide: what a photo folder's thumbnails look like."""
+    folder = Path(skimage.__file__).parent / "data"
+    crops = []
+    for name in ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg"):
+        picture = Image.open(folder / name).convert("RGB")
+        for turn in range(8):
+            left, top = (np.array(picture.size) * turn / 40).astype(int).tolist()
+            buffer = io.BytesIO()
+            picture.crop((left, top, picture.width, picture.height)).resize((500, 375)).save(buffer, "JPEG", quality=88)
+            crops.append(buffer.getvalue())
+    return crops
