@@ -1,0 +1,109 @@
+"""One analysis: frames are decoded, captioned and stored at the same time, a batch here and a batch there.
+
+Batches are stored in order, so that what is stored is always the beginning of the whole: another worker goes on where
+it ends.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from framesense.analyses import AnalysisStore, Frames
+from framesense.clients import CaptionBatch
+from framesense.problems import ProblemError
+from framesense.schemas.models import ModelInfo
+from worker.frames import SampledFrame, Video
+from worker.pipeline import map_ahead, run_ahead
+from worker.rendering import Picture, jpeg
+from worker.settings import WorkerSettings
+
+
+class Captioner(Protocol):
+    """The part of :class:`framesense.clients.CaptionerClient` that an analysis needs."""
+
+    def caption(self, frames: Sequence[Picture], *, beams: int = ..., max_tokens: int = ...) -> CaptionBatch: ...
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a video; with the video and the model it names the analysis (its ``key``)."""
+
+    key: str
+    every_n_second: float
+    beams: int
+    max_tokens: int
+    model: ModelInfo
+
+
+@dataclass(frozen=True)
+class _Batch:
+    frames: list[SampledFrame]
+    thumbnails: list[bytes]
+
+
+def analyse(
+    video: Video,
+    question: Question,
+    captioner: Captioner,
+    store: AnalysisStore,
+    settings: WorkerSettings,
+    *,
+    done: int,
+    on_progress: Callable[[int], None],
+    stop: threading.Event,
+) -> None:
+    """Captions and stores the frames from number ``done`` on; ``on_progress`` gets the number stored after each batch.
+
+    Raises ProblemError for a video that cannot be decoded or a captioner that refuses or has changed its model,
+    CaptionerUnavailable, and Stopped soon after ``stop`` is set: what is stored until then is whole batches.
+    """
+
+    def caption(batch: _Batch) -> CaptionBatch:
+        pictures = [frame.picture for frame in batch.frames]
+        return captioner.caption(pictures, beams=question.beams, max_tokens=question.max_tokens)
+
+    with (
+        closing(run_ahead(_batches(video, question, settings, done), depth=settings.worker_prefetch, stop=stop)) as (
+            decoded
+        ),
+        closing(map_ahead(caption, decoded, calls=settings.worker_requests, stop=stop)) as captioned,
+    ):
+        for batch, answer in captioned:
+            _require_same_model(answer.model, question.model)
+            frames = Frames(
+                times=np.array([frame.time for frame in batch.frames]),
+                captions=answer.texts,
+                words=answer.words,
+                sentences=answer.sentences,
+            )
+            store.append(question.key, batch.frames[0].index, frames, batch.thumbnails)
+            on_progress(batch.frames[-1].index + 1)
+
+
+def _batches(video: Video, question: Question, settings: WorkerSettings, start: int) -> Iterator[_Batch]:
+    batch = _Batch([], [])
+    for frame in video.samples(question.every_n_second, start=start, longest_side=settings.worker_frame_size):
+        batch.frames.append(frame)
+        batch.thumbnails.append(
+            jpeg(frame.picture, width=settings.worker_thumbnail_width, quality=settings.worker_thumbnail_quality)
+        )
+        if len(batch.frames) == settings.worker_batch:
+            yield batch
+            batch = _Batch([], [])
+    if batch.frames:
+        yield batch
+
+
+def _require_same_model(answering: ModelInfo, asked: ModelInfo) -> None:
+    if (answering.name, answering.revision) != (asked.name, asked.revision):
+        raise ProblemError(
+            503,
+            "model-changed",
+            "Model changed",
+            f"The captioner changed its model from {asked.name} ({asked.revision}) to {answering.name} "
+            f"({answering.revision}) during the job. Submit the video again.",
+        )

@@ -1,0 +1,59 @@
+"""The worker's Celery application: ``celery -A worker.celery_app worker -Q video`` or ``python -m worker``.
+
+Which part lives where: the main process looks for abandoned jobs, keeps the heartbeat file fresh and, when told to
+shut down, raises the flag; the pool processes it forked carry out the jobs and see the flag.
+"""
+
+import logging
+import threading
+from typing import Any
+
+from celery import Celery
+from celery.signals import heartbeat_sent, worker_ready, worker_shutting_down
+from redis import Redis
+
+from framesense.jobs import JobStore
+from framesense.queue import create_celery
+from worker.keeper import ShutdownFlag
+from worker.recovery import Recovery
+from worker.settings import WorkerSettings
+from worker.tasks import video
+
+log = logging.getLogger("worker")
+
+
+def create_app(settings: WorkerSettings) -> Celery:
+    """The application with its tasks; the signal handlers act in the process that runs a worker of it."""
+    celery = create_celery(settings)
+    celery.conf.update(
+        worker_concurrency=settings.worker_concurrency,
+        worker_log_format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        worker_task_log_format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    shutdown, sweeping_ends = ShutdownFlag(), threading.Event()
+    video.register(celery, settings, shutdown)
+
+    def ready(**_: Any) -> None:
+        redis = Redis.from_url(settings.redis_url, decode_responses=True)
+        jobs = JobStore(redis, lease_seconds=settings.job_lease, retention_seconds=settings.job_retention)
+        recovery = Recovery(redis, jobs, celery, mark_seconds=settings.job_visibility_timeout)
+        sweeper = {"interval": settings.job_lease / 3, "stop": sweeping_ends}
+        threading.Thread(target=recovery.run, kwargs=sweeper, name="sweeper", daemon=True).start()
+
+    def shutting_down(**_: Any) -> None:
+        shutdown.set()
+        sweeping_ends.set()
+
+    def beat(**_: Any) -> None:
+        try:
+            settings.worker_heartbeat_file.touch()
+        except OSError as error:
+            log.warning("cannot touch %s: %s", settings.worker_heartbeat_file, error)
+
+    worker_ready.connect(ready, weak=False)
+    worker_shutting_down.connect(shutting_down, weak=False)
+    heartbeat_sent.connect(beat, weak=False)
+    return celery
+
+
+app = create_app(WorkerSettings())

@@ -1,0 +1,37 @@
+"""The worker's settings, read from environment variables of the same names in capitals."""
+
+import tempfile
+from pathlib import Path
+
+from pydantic import Field
+
+from framesense.settings import JobSettings
+
+
+class WorkerSettings(JobSettings):
+    worker_concurrency: int = Field(default=1, ge=1, description="jobs at a time; decoding uses all cores anyway")
+    worker_batch: int = Field(default=16, ge=1, description="frames a caption request, and a checkpoint")
+    worker_requests: int = Field(default=2, ge=1, description="caption requests on their way at a time")
+    worker_prefetch: int = Field(default=2, ge=1, description="decoded batches waiting to be captioned")
+    worker_frame_size: int = Field(default=640, ge=16, description="longest side of a frame to caption, in pixels")
+    worker_thumbnail_width: int = Field(default=320, ge=16, description="pixels")
+    worker_thumbnail_quality: int = Field(default=80, ge=1, le=100, description="of the JPEG")
+    worker_max_frames: int = Field(default=200_000, ge=1, description="most frames sampled from one video")
+    worker_max_frame_pixels: int = Field(
+        default=8192 * 8192, ge=1, description="largest video frame, width × height in pixels"
+    )
+    worker_max_attempts: int = Field(
+        default=3, ge=1, description="workers that may die at a job without finishing a frame before it is given up"
+    )
+    worker_caption_timeout: float = Field(default=120, gt=0, description="seconds for one caption request")
+    worker_caption_patience: float = Field(
+        default=60, ge=0, description="seconds of asking again before a captioner that fails is given up"
+    )
+    worker_progress_interval: float = Field(default=0.25, ge=0, description="least seconds between progress events")
+    worker_heartbeat_file: Path = Field(
+        default=Path(tempfile.gettempdir()) / "framesense-worker.heartbeat",
+        description="touched every 2 s while the worker can reach Redis; python -m worker.health looks at it",
+    )
+    worker_heartbeat_max_age: float = Field(
+        default=20, gt=0, description="seconds after which the worker counts as ill"
+    )

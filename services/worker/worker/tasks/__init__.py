@@ -1,0 +1,1 @@
+"""The tasks that carry out jobs, one file a kind of job."""
