@@ -1,0 +1,71 @@
+# Runs everything without containers: needs Python 3.11 or later with its venv module, and make. See README.md.
+#
+# Where PyPI's torch comes with CUDA and only the CPU is to be used, `export
+# PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu` first: same version, a tenth of the size.
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+bin := $(VENV)/bin
+packages := libs services/captioner services/gateway services/worker services/ui
+manifests := constraints.txt $(packages:%=%/pyproject.toml)
+pip_install := $(bin)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+editable := --no-build-isolation $(packages:%=--editable %)
+
+.PHONY: help demo up down status test test-compose lint format bench constraints clean
+
+help:  ## What there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.runs  ## Analyse a clip, show what is odd in it, stay up until Ctrl-C (ARGS=--once: exit)
+	@$(bin)/python -m tools.demo $(ARGS)
+
+up: $(VENV)/.runs  ## Start everything in the background; ready when it returns
+	@$(bin)/python -m tools.stack up
+
+down: $(VENV)/.runs  ## Stop it
+	@$(bin)/python -m tools.stack down
+
+status: $(VENV)/.runs  ## Say what runs
+	@$(bin)/python -m tools.stack status
+
+test: $(VENV)/.develops  ## All tests but those with containers (ARGS: pytest's)
+	@tools/install-chromium
+	$(bin)/python -m pytest -m "not compose" $(ARGS)
+
+test-compose: $(VENV)/.develops  ## Build the images and try them; needs a Docker Engine
+	$(bin)/python -m pytest -m compose tests/compose $(ARGS)
+
+lint: $(VENV)/.develops  ## ruff and mypy
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+	$(bin)/mypy libs tools $(wildcard services/*/*/__init__.py)
+
+format: $(VENV)/.develops  ## Let ruff put things right
+	$(bin)/ruff check --fix .
+	$(bin)/ruff format .
+
+bench: $(VENV)/.develops  ## How fast it is, as ratios (see docs/benchmarks.md)
+	$(bin)/python -m benchmarks $(ARGS)
+
+$(VENV)/.runs: $(manifests) tools/requirements.txt
+	@test -x $(bin)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing what runs the services into $(VENV): minutes the first time"
+	@$(pip_install) setuptools
+	@$(pip_install) $(editable) -r tools/requirements.txt
+	@touch $@
+
+$(VENV)/.develops: $(VENV)/.runs requirements-dev.txt
+	@echo "Installing what the tests need"
+	@$(pip_install) -r requirements-dev.txt
+	@touch $@
+
+constraints:  ## Write constraints.txt anew, with the newest versions that fit together
+	tools/write-constraints $(editable)
+
+clean:  ## Stop everything; remove the environment, caches and out/ (data/ stays)
+	@test ! -e $(VENV)/.runs || $(bin)/python -m tools.stack down
+	rm -rf $(VENV) out .mypy_cache .pytest_cache .ruff_cache
+	find libs services tools tests -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf libs/*.egg-info services/*/*.egg-info

