@@ -1,0 +1,37 @@
+"""The Streamlit application and the scripts that its components load."""
+
+from pathlib import Path
+from typing import Any
+
+import plotly
+import streamlit as st
+from starlette.responses import FileResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from ui.settings import UiSettings
+
+HERE = Path(__file__).parent
+PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+
+
+def create_app() -> st.App:
+    """Serves the pages, and under ``/assets`` the scripts of the components: nothing is fetched from elsewhere."""
+
+    async def plotly_js(_: Any) -> FileResponse:
+        return FileResponse(PLOTLY_JS, media_type="text/javascript", headers={"Cache-Control": "public, max-age=3600"})
+
+    routes = [
+        Route("/assets/plotly.min.js", plotly_js),
+        Mount("/assets", StaticFiles(directory=HERE / "assets")),
+    ]
+    return st.App(HERE / "home.py", routes=routes)
+
+
+def streamlit_options(settings: UiSettings) -> dict[str, Any]:
+    """What depends on the environment; the rest, and the theme, is in ``.streamlit/config.toml``."""
+    return {
+        "server.address": settings.ui_host,
+        "server.port": settings.ui_port,
+        "server.maxUploadSize": settings.ui_max_photo_mb,
+    }

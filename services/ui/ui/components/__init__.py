@@ -1,0 +1,72 @@
+"""The two parts of a page that Streamlit has no widget for, each a folder with its html, css and js.
+
+Their scripts load Plotly and tus-js-client from ``/assets`` of this server (:mod:`ui.app`).
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from pydantic import BaseModel, ValidationError
+
+HERE = Path(__file__).parent
+
+
+class Upload(BaseModel):
+    """A video that lies whole at the gateway: its upload id, file name and bytes."""
+
+    id: str
+    name: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Seek:
+    """Asks the player for a place, once for each ``token``. ``time``: seconds."""
+
+    time: float
+    token: str
+
+
+def upload_video(*, endpoint: str, largest: int | None, key: str) -> Upload | None:
+    """Sends a video from the browser straight to the tus ``endpoint``; None until one is there whole.
+
+    This process sees the upload's id only, never the file. ``largest``: bytes.
+    """
+    component = _component("upload", isolate_styles=True)
+    answer = component(
+        key=key,
+        data={"endpoint": endpoint, "largest": largest},
+        default={"upload": None},
+        on_upload_change=lambda: None,
+    )
+    try:
+        return Upload.model_validate(answer.upload) if answer.upload else None
+    except ValidationError:  # the browser says what it likes
+        return None
+
+
+def novelty_player(
+    *,
+    video_url: str,
+    figure: dict[str, Any],
+    frames: list[dict[str, Any]],
+    moments: list[dict[str, Any]],
+    seek: Seek | None,
+    key: str,
+) -> None:
+    """The video, its curve and its moments; a click on either of the latter seeks the first, with no round trip.
+
+    ``frames``: ``time`` (seconds), ``novelty``, ``caption``, ``thumbnail`` (URL). ``moments``: the fields of
+    framesense.schemas.novelty.Moment, with the thumbnail's whole URL. ``figure``: Plotly JSON.
+    """
+    component = _component("novelty", isolate_styles=False)  # Plotly puts its styles into the document's head
+    data = {"video": video_url, "figure": figure, "frames": frames, "moments": moments}
+    component(key=key, data={**data, "seek": asdict(seek) if seek else None})
+
+
+@st.cache_resource(show_spinner=False)
+def _component(name: str, *, isolate_styles: bool) -> Any:
+    parts = {kind: (HERE / name / f"{name}.{kind}").read_text("utf-8") for kind in ("html", "css", "js")}
+    return st.components.v2.component(f"framesense-{name}", **parts, isolate_styles=isolate_styles)

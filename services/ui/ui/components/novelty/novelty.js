@@ -1,0 +1,235 @@
+// The player, the curve and the list of moments of one video. The figure comes ready from Python (ui/figure.py); here
+// it gets the theme's colours, a playhead that follows the video, and clicks that seek it.
+
+let plotlyLoading;
+function loadPlotly() {
+  plotlyLoading ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = "/assets/plotly.min.js";
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => {
+      plotlyLoading = undefined;
+      reject(new Error("The graph could not be loaded. Reload the page."));
+    };
+    document.head.append(script);
+  });
+  return plotlyLoading;
+}
+
+function clock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const two = (number) => String(number).padStart(2, "0");
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
+
+function span({ start, end }) {
+  return clock(start) === clock(end) ? clock(start) : `${clock(start)} – ${clock(end)}`;
+}
+
+// A time on the curve's axis, which shows dates from 1970 as a clock.
+function date(seconds) {
+  return new Date(1000 * seconds).toISOString().slice(0, -1);
+}
+
+function element(name, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}
+
+class NoveltyPlayer {
+  constructor(root) {
+    this.root = root;
+    this.find = (selector) => root.querySelector(selector);
+    this.video = this.find("video");
+    this.graph = this.find(".graph");
+    this.card = this.find(".card");
+    this.listeners = new AbortController();
+    const on = (target, event, action) =>
+      target.addEventListener(event, action, { signal: this.listeners.signal });
+    for (const event of ["timeupdate", "seeking", "loadedmetadata"]) on(this.video, event, () => this.follow());
+    on(this.video, "error", () => this.canPlay(false));
+    on(this.video, "loadedmetadata", () => this.canPlay(this.video.videoWidth > 0));
+    on(this.graph, "keydown", (event) => this.key(event));
+    on(this.graph, "blur", () => (this.card.hidden = true));
+    on(this.graph, "mouseleave", () => (this.card.hidden = true));
+    this.sizes = new ResizeObserver(() => this.plotly?.Plots.resize(this.graph));
+    this.sizes.observe(this.graph);
+  }
+
+  async update(data) {
+    this.data = data;
+    this.chosen = Math.min(this.chosen ?? 0, data.frames.length - 1);
+    if (this.video.getAttribute("src") !== data.video) this.video.src = data.video;
+    this.listMoments();
+    if (data.seek && data.seek.token !== this.seekToken) {
+      this.seekToken = data.seek.token;
+      this.seek(data.seek.time, false);
+    }
+    try {
+      this.plotly = await loadPlotly();
+      if (data === this.data) await this.draw();
+    } catch (error) {
+      this.graph.textContent = error.message;
+    }
+  }
+
+  // --- the curve
+
+  async draw() {
+    const { data, layout } = structuredClone(this.data.figure);
+    const colour = (name) => getComputedStyle(this.root).getPropertyValue(`--st-${name}`).trim();
+    const [curve, found] = data;
+    Object.assign(curve, {
+      hoverinfo: "none",
+      line: { color: colour("primary-color"), width: 2 },
+      marker: { color: colour("primary-color"), size: 5 },
+    });
+    found.marker = { color: colour("background-color"), size: 10, line: { color: colour("primary-color"), width: 2 } };
+    const axis = { color: colour("text-color"), gridcolor: colour("border-color"), linecolor: colour("border-color") };
+    for (const shape of layout.shapes ?? []) Object.assign(shape, { fillcolor: colour("orange-color"), opacity: 0.2 });
+    this.shades = layout.shapes ?? [];
+    Object.assign(layout, {
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+      font: { family: colour("font"), color: colour("text-color"), size: 12 },
+      shapes: [...this.shades, this.playhead()],
+      xaxis: { ...layout.xaxis, ...axis, showspikes: true, spikethickness: 1, spikedash: "dot", spikecolor: axis.color },
+      yaxis: { ...layout.yaxis, ...axis },
+      uirevision: this.data.video, // a zoom survives another window or metric
+    });
+    // A finger on the curve should scroll the page, not zoom.
+    if (matchMedia("(pointer: coarse)").matches) layout.dragmode = false;
+    await this.plotly.react(this.graph, data, layout, { displayModeBar: false, responsive: false });
+    this.describe();
+    if (this.wired) return;
+    this.wired = true;
+    this.graph.on("plotly_hover", ({ points }) => this.preview(points[0].pointIndex));
+    this.graph.on("plotly_unhover", () => (this.card.hidden = true));
+    this.graph.on("plotly_click", ({ points }) => this.play(points[0].pointIndex));
+  }
+
+  playhead() {
+    const x = date(this.video.currentTime);
+    const line = { color: getComputedStyle(this.root).color, width: 1.5 };
+    return { type: "line", name: "playhead", xref: "x", yref: "paper", x0: x, x1: x, y0: 0, y1: 1, line };
+  }
+
+  follow() {
+    const frame = this.data.frames[this.frameAt(this.video.currentTime)];
+    this.find(".now").textContent = frame ? `${clock(this.video.currentTime)} · ${frame.caption}` : "";
+    const moments = this.data.moments;
+    this.root.querySelectorAll(".moments button").forEach((button, index) => {
+      const { start, end } = moments[index];
+      const inside = this.video.currentTime >= start - 0.05 && this.video.currentTime <= Math.max(end, start + 1);
+      button.classList.toggle("current", inside);
+    });
+    if (!this.wired || this.moving) return;
+    this.moving = requestAnimationFrame(() => {
+      this.moving = undefined;
+      this.plotly.relayout(this.graph, { [`shapes[${this.shades.length}]`]: this.playhead() });
+    });
+  }
+
+  // The last frame that was sampled at or before a time, as that is the one whose caption holds.
+  frameAt(seconds) {
+    const later = this.data.frames.findIndex((frame) => frame.time > seconds + 0.05);
+    return later < 0 ? this.data.frames.length - 1 : Math.max(0, later - 1);
+  }
+
+  // --- what a frame shows
+
+  preview(index) {
+    const frame = this.data.frames[index];
+    const image = this.card.querySelector("img");
+    if (image.getAttribute("src") !== frame.thumbnail) image.src = frame.thumbnail;
+    this.card.querySelector(".card-caption").textContent = frame.caption;
+    this.card.querySelector(".card-figures").textContent = `${clock(frame.time)} · novelty ${frame.novelty.toFixed(3)}`;
+    this.card.hidden = false;
+    const { _size: size, xaxis } = this.graph._fullLayout;
+    const x = size.l + xaxis.d2p(date(frame.time));
+    const room = this.graph.clientWidth - this.card.offsetWidth;
+    const right = x + 16;
+    this.card.style.left = `${Math.max(0, Math.min(room, right > room ? x - 16 - this.card.offsetWidth : right))}px`;
+  }
+
+  describe() {
+    const frame = this.data.frames[this.chosen];
+    const text = `Frame ${this.chosen + 1} of ${this.data.frames.length}, ${clock(frame.time)}, novelty ${frame.novelty.toFixed(2)}: ${frame.caption}`;
+    const values = { valuemin: 1, valuemax: this.data.frames.length, valuenow: this.chosen + 1, valuetext: text };
+    for (const [name, value] of Object.entries(values)) this.graph.setAttribute(`aria-${name}`, value);
+    return text;
+  }
+
+  listMoments() {
+    const { moments } = this.data;
+    const count = moments.length === 1 ? "1 odd moment" : `${moments.length || "No"} odd moments`;
+    this.find(".moments h3").textContent = count;
+    const entries = moments.map((moment) => {
+      const text = element("span", {},
+        element("span", { className: "when", textContent: span(moment) }),
+        element("span", { className: "caption", textContent: moment.caption }));
+      const score = element("span", { className: "score", textContent: moment.score.toFixed(1), title: "robust z-score: how far the peak stands out" });
+      const button = element("button", { type: "button", onclick: () => this.play(moment.peak_index) },
+        element("img", { src: moment.thumbnail, alt: "", loading: "lazy" }), text, score);
+      button.setAttribute("aria-label", `Play from ${clock(moment.peak)}: ${moment.caption}, score ${moment.score.toFixed(1)}`);
+      return element("li", {}, button);
+    });
+    if (!moments.length) entries.push(element("li", { className: "now", textContent: "Nothing stands out from the rest of the curve. Another window, metric or signal may see more." }));
+    this.find(".moments ol").replaceChildren(...entries);
+  }
+
+  // --- going there
+
+  play(index) {
+    this.chosen = index;
+    this.preview(index);
+    this.speak(`Playing. ${this.describe()}`);
+    this.seek(this.data.frames[index].time, true);
+  }
+
+  seek(seconds, andPlay) {
+    this.video.currentTime = seconds;
+    this.follow();
+    if (andPlay) this.video.play().catch(() => {}); // not allowed or not playable: the place is right all the same
+  }
+
+  key(event) {
+    const last = this.data.frames.length - 1;
+    const steps = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10, Home: -last, End: last };
+    if (event.key === "Enter" || event.key === " ") this.play(this.chosen);
+    else if (event.key in steps) {
+      this.chosen = Math.max(0, Math.min(last, this.chosen + steps[event.key]));
+      this.preview(this.chosen);
+      this.speak(this.describe());
+    } else return;
+    event.preventDefault();
+  }
+
+  speak(text) {
+    this.find(".spoken").textContent = text;
+  }
+
+  canPlay(can) {
+    this.find(".cannot-play").hidden = can;
+  }
+
+  destroy() {
+    this.listeners.abort();
+    this.sizes.disconnect();
+    cancelAnimationFrame(this.moving);
+    this.video.pause();
+    this.plotly?.purge(this.graph);
+  }
+}
+
+const players = new WeakMap();
+
+export default function (component) {
+  const root = component.parentElement.querySelector(".novelty");
+  if (!players.has(root)) players.set(root, new NoveltyPlayer(root));
+  const player = players.get(root);
+  player.update(component.data);
+  return () => player.destroy();
+}

@@ -1,0 +1,75 @@
+"""The novelty curve as a Plotly figure. Colours are left to whoever shows it: the page has a light and a dark theme."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from statistics import median
+
+import plotly.graph_objects as go
+
+from framesense.schemas.novelty import Frame, Moment, NoveltyCurve
+
+MARKERS_UP_TO = 300
+"""Frames; a denser curve is drawn as a line only."""
+
+
+def novelty_figure(frames: Sequence[Frame], curve: NoveltyCurve, found: Sequence[int] = ()) -> go.Figure:
+    """The curve over time of one frame or more, its moments shaded, the frames with indices ``found`` (a search's) marked.
+
+    The times are those of a video from midnight of 1 January 1970 on: Plotly labels dates as a clock at every zoom.
+    """
+    times = [_date(frame.time) for frame in frames]
+    mode = "lines+markers" if len(times) <= MARKERS_UP_TO else "lines"
+    figure = go.Figure(go.Scatter(x=times, y=curve.novelty, mode=mode, name="novelty"))
+    found_at, found_novelty = [times[i] for i in found], [curve.novelty[i] for i in found]
+    figure.add_scatter(x=found_at, y=found_novelty, mode="markers", name="found", hoverinfo="skip")
+    half_step = _step(frames) / 2
+    for moment in curve.moments:
+        figure.add_shape(**_shade(moment, half_step))
+    figure.update_layout(
+        template=None,
+        showlegend=False,
+        hovermode="x",
+        hoverdistance=-1,
+        dragmode="zoom",
+        margin={"l": 44, "r": 12, "t": 12, "b": 36},
+        xaxis={
+            "type": "date",
+            "range": [_date(frames[0].time - half_step), _date(frames[-1].time + half_step)],
+            "tickformat": _clock_format(frames),
+            "showgrid": False,
+            "zeroline": False,
+        },
+        yaxis={"rangemode": "tozero", "fixedrange": True, "zeroline": False, "nticks": 5},
+    )
+    return figure
+
+
+def _shade(moment: Moment, half_step: float) -> dict[str, object]:
+    """A rectangle over a moment; half a step is added on either side so that a single frame has a width too."""
+    return {
+        "type": "rect",
+        "name": "moment",
+        "xref": "x",
+        "yref": "paper",
+        "x0": _date(moment.start - half_step),
+        "x1": _date(moment.end + half_step),
+        "y0": 0,
+        "y1": 1,
+        "line": {"width": 0},
+        "layer": "below",
+    }
+
+
+def _date(seconds: float) -> str:
+    return (datetime(1970, 1, 1) + timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
+
+
+def _step(frames: Sequence[Frame]) -> float:
+    """Seconds from frame to frame."""
+    gaps = [after.time - before.time for before, after in pairwise(frames)]
+    return median(gaps) if gaps else 1.0
+
+
+def _clock_format(frames: Sequence[Frame]) -> str:
+    return "%-H:%M:%S" if frames[-1].time >= 3600 else "%-M:%S"

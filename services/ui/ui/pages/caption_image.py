@@ -1,0 +1,56 @@
+"""Photos in, captions out, and where the model looked at each word."""
+
+import streamlit as st
+
+from framesense.schemas.captions import CaptionResponse
+from ui.api import GatewayApi, GatewayError, Photo
+from ui.photo.caption import show_caption
+from ui.settings import UiSettings
+from ui.shared import gateway_api, show_error, warn_unless_ready
+
+TYPES = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"]
+BEAMS_HELP = "How many half-written captions are followed at once. More are slower, and mostly a little better."
+
+
+def main(api: GatewayApi) -> None:
+    st.title("Caption an image", anchor=False)
+    st.write("What is in a photo, in words, and where the model looked at each of them.")
+    warn_unless_ready(api)
+    files = st.file_uploader("Photos", type=TYPES, accept_multiple_files=True)
+    beams = st.slider("Beams", 1, 8, 4, help=BEAMS_HELP, width=320)
+    if not files:
+        return
+    photos = [Photo(file.name, file.type or "application/octet-stream", file.getvalue()) for file in files]
+    try:
+        response = _captions(api, photos, beams, tuple(file.file_id for file in files))
+    except GatewayError as error:
+        show_error(error)
+        return
+    for photo, caption in zip(photos, response.captions, strict=True):
+        show_caption(photo, caption)
+    _show_json(response)
+
+
+def _captions(api: GatewayApi, photos: list[Photo], beams: int, files: tuple[str, ...]) -> CaptionResponse:
+    """The last answer is kept: any click on the page runs it again."""
+    kept = st.session_state.get("captions")
+    if kept and kept[0] == (files, beams):
+        answer: CaptionResponse = kept[1]
+        return answer
+    with st.spinner("Looking …"):
+        response = api.caption(photos, beams=beams)
+    st.session_state["captions"] = ((files, beams), response)
+    return response
+
+
+def _show_json(response: CaptionResponse) -> None:
+    """The answer of the REST API without its attention maps; the code box has a button that copies."""
+    text = response.model_dump_json(indent=2, exclude_none=True, exclude={"captions": {"__all__": {"attention"}}})
+    with st.expander("JSON"):
+        st.download_button(
+            "Download", text, "captions.json", "application/json", icon=":material/download:", on_click="ignore"
+        )
+        st.code(text, language="json", height=320)
+
+
+main(gateway_api(UiSettings().gateway_url))

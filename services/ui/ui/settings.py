@@ -1,0 +1,33 @@
+"""The ui's settings, read from the environment: a field ``gateway_url`` from ``GATEWAY_URL``."""
+
+from urllib.parse import urlsplit
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class UiSettings(BaseSettings):
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    ui_host: str = "127.0.0.1"
+    ui_port: int = Field(default=8501, ge=1, le=65535)
+    gateway_url: str = Field(default="http://127.0.0.1:8000", description="where this process finds the gateway")
+    public_gateway_url: str = Field(
+        default="",
+        description="where the browser finds the gateway; empty: on the page's host, port gateway_public_port",
+    )
+    gateway_public_port: int = Field(default=8000, ge=1, le=65535)
+    ui_max_photo_mb: int = Field(default=32, ge=1, description="largest photo of the caption page, in MiB")
+
+    def browser_gateway_url(self, page_url: str) -> str:
+        """The gateway as the browser that opened ``page_url`` reaches it, without a slash at its end.
+
+        Videos, thumbnails and the player go straight between browser and gateway; inside a container network the
+        address this process uses would mean nothing to them.
+        """
+        if self.public_gateway_url:
+            return self.public_gateway_url.rstrip("/")
+        page = urlsplit(page_url)
+        host = page.hostname or "127.0.0.1"
+        host = f"[{host}]" if ":" in host else host
+        return f"{page.scheme or 'http'}://{host}:{self.gateway_public_port}"

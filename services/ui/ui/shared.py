@@ -1,0 +1,31 @@
+"""What every page needs: the gateway, and how its refusals are shown."""
+
+import httpx
+import streamlit as st
+
+from ui.api import GatewayApi, GatewayError
+from ui.settings import UiSettings
+from ui.wording import plain
+
+TIMEOUT = httpx.Timeout(60, connect=3)
+"""Seconds. Long enough for a dozen photos on a slow machine."""
+
+
+@st.cache_resource(show_spinner=False)
+def gateway_api(url: str) -> GatewayApi:
+    """One pool of connections for all pages and people."""
+    return GatewayApi(httpx.Client(base_url=url, timeout=TIMEOUT))
+
+
+def browser_gateway_url(settings: UiSettings) -> str:
+    return settings.browser_gateway_url(st.context.url or "")
+
+
+def show_error(error: GatewayError) -> None:
+    problem = error.problem
+    st.error(f"**{plain(problem.title)}**  \n{plain(problem.detail)}", icon=":material/error:")
+
+
+def warn_unless_ready(api: GatewayApi) -> None:
+    if reason := api.not_ready():
+        st.warning(f"**Not ready yet**  \n{plain(reason)}", icon=":material/hourglass_empty:")

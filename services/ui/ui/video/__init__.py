@@ -1,0 +1,1 @@
+"""The parts of the page *Video novelty*, one file a state of a job."""

@@ -1,0 +1,57 @@
+"""The widgets that ask how a video is analysed and how its novelty is reckoned."""
+
+from typing import TypeVar
+
+import streamlit as st
+
+from framesense.schemas.novelty import Metric, Signal, VideoParameters
+
+EVERY_N_HELP = "A frame is looked at every so many seconds. Fewer seconds find shorter events and take longer."
+WINDOW_HELP = "Each frame is compared with the mean of up to so many frames before it. A larger window forgets slower."
+METRIC_HELP = "Euclidean suits the mean of word vectors, cosine suits sentences."
+SIGNAL_HELP = "What is compared: the words of the caption, or its sense as a sentence."
+
+Choice = TypeVar("Choice", Metric, Signal)
+
+
+def ask_every_n(default: float, *, key: str) -> float:
+    """Seconds, 1 to 15. An analysis made by a program with another value shows the nearest, until it is moved."""
+    shown = min(15, max(1, round(default)))
+    chosen = st.slider("Look every … seconds", 1, 15, shown, help=EVERY_N_HELP, key=f"every-n-{key}")
+    return default if chosen == shown else float(chosen)
+
+
+def ask_window(default: int, *, key: str) -> int:
+    shown = min(10, default)
+    chosen = st.slider("Compare with … frames before", 1, 10, shown, help=WINDOW_HELP, key=f"window-{key}")
+    return default if chosen == shown else chosen
+
+
+def ask_signal(default: Signal, *, key: str) -> Signal:
+    return _choose("Signal", Signal, default, help_text=SIGNAL_HELP, key=f"signal-{key}")
+
+
+def ask_metric(default: Metric, *, key: str) -> Metric:
+    return _choose("Metric", Metric, default, help_text=METRIC_HELP, key=f"metric-{key}")
+
+
+def ask_all(default: VideoParameters, *, key: str, across: bool) -> VideoParameters:
+    """All four, ``across`` the page side by side, else below one another; on a phone always the latter."""
+    seconds, window, choices = st.columns([2, 2, 3], gap="medium") if across else (st.container() for _ in range(3))
+    with seconds:
+        every_n_second = ask_every_n(default.every_n_second, key=key)
+    with window:
+        rolling_window_size = ask_window(default.rolling_window_size, key=key)
+    with choices, st.container(horizontal=True, gap="medium"):
+        signal = ask_signal(default.signal, key=key)
+        metric = ask_metric(default.metric, key=key)
+    return VideoParameters(
+        every_n_second=every_n_second, rolling_window_size=rolling_window_size, signal=signal, metric=metric
+    )
+
+
+def _choose(label: str, choices: type[Choice], default: Choice, *, help_text: str, key: str) -> Choice:
+    chosen = st.segmented_control(
+        label, list(choices), default=default, format_func=str.capitalize, help=help_text, key=key, required=True
+    )
+    return choices(chosen or default)

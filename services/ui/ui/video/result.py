@@ -1,0 +1,142 @@
+"""An analysed video: player, curve and moments, what is searched for, and files to take away."""
+
+from functools import partial
+
+import streamlit as st
+
+from framesense.schemas.jobs import Job
+from framesense.schemas.novelty import Frame, NoveltyCurve, NoveltyParameters, VideoParameters, VideoResult
+from ui.api import ExportFormat, GatewayApi, GatewayError
+from ui.components import Seek, novelty_player
+from ui.figure import novelty_figure
+from ui.shared import show_error
+from ui.video.navigation import open_job, show_heading
+from ui.video.options import ask_all
+from ui.video.search import find_captions
+from ui.wording import clock, plain, seconds_text, size
+
+DOWNLOADS: list[tuple[ExportFormat, str, str]] = [
+    ("csv", "CSV", "text/csv"),
+    ("json", "JSON", "application/json"),
+    ("vtt", "WebVTT", "text/vtt"),
+]
+
+
+def show_result(api: GatewayApi, public: str, job: Job) -> None:
+    """``public``: the gateway's address in the browser, which fetches pictures and video from there."""
+    result = _stored_result(job.id, _api=api)
+    show_heading(job)
+    _show_facts(result)
+    player = st.container()
+    asked = ask_all(result.parameters, key=job.id, across=True)
+    if asked.every_n_second != result.parameters.every_n_second:
+        _offer_analysis(api, job, asked)
+    curve = api.novelty(job.id, asked)
+    found, seek = _show_table(public, job, result.frames, curve)
+    with player:
+        _show_player(public, job, result.frames, curve, found, seek)
+    _show_downloads(api, job, asked)
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _stored_result(job_id: str, *, _api: GatewayApi) -> VideoResult:
+    """A result never changes; only its curve is reckoned anew."""
+    return _api.result(job_id)
+
+
+def _show_facts(result: VideoResult) -> None:
+    video = result.video
+    facts = [
+        clock(video.duration),
+        f"{video.width} × {video.height}",
+        f"{video.fps:.4g} frames a second",
+        plain(video.codec),
+        size(video.bytes),
+        f"{len(result.frames)} frames looked at",
+    ]
+    st.caption(" · ".join(facts))
+    for warning in video.warnings:
+        st.warning(plain(warning), icon=":material/warning:")
+
+
+def _show_player(
+    public: str, job: Job, frames: list[Frame], curve: NoveltyCurve, found: list[int], seek: Seek | None
+) -> None:
+    novelty_player(
+        video_url=f"{public}/jobs/{job.id}/video",
+        figure=novelty_figure(frames, curve, found).to_plotly_json(),
+        frames=[
+            {"time": frame.time, "novelty": value, "caption": frame.caption, "thumbnail": public + frame.thumbnail}
+            for frame, value in zip(frames, curve.novelty, strict=True)
+        ],
+        moments=[{**moment.model_dump(), "thumbnail": public + moment.thumbnail} for moment in curve.moments],
+        seek=seek,
+        key=f"player-{job.id}",
+    )
+
+
+def _offer_analysis(api: GatewayApi, job: Job, asked: VideoParameters) -> None:
+    """Other frames need other captions; everything else is redrawn from what is stored."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.info(f"Looking every {seconds_text(asked.every_n_second)} needs a new analysis.", icon=":material/refresh:")
+        if st.button("Analyse again", type="primary"):
+            try:
+                with st.spinner("Starting …"):
+                    again = api.analyse_again(job, asked)
+            except GatewayError as error:
+                show_error(error)
+                return
+            open_job(again.id)
+            st.rerun()
+
+
+def _show_table(public: str, job: Job, frames: list[Frame], curve: NoveltyCurve) -> tuple[list[int], Seek | None]:
+    """The indices of the frames that a search found (none without a search), and the row that was chosen."""
+    st.subheader("Search the captions", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        query = st.text_input(
+            "Search", key=f"query-{job.id}", placeholder="dog, red car, …", label_visibility="collapsed", width=320
+        )
+        whole_words = st.toggle("Whole words", key=f"whole-words-{job.id}")
+        found = find_captions([frame.caption for frame in frames], query, whole_words=whole_words)
+        st.caption(f"{len(found)} of {len(frames)} frames")
+    rows = {
+        "Time": [clock(frames[i].time) for i in found],
+        "Picture": [public + frames[i].thumbnail for i in found],
+        "Caption": [frames[i].caption for i in found],
+        "Novelty": [curve.novelty[i] for i in found],
+    }
+    event = st.dataframe(
+        rows,
+        hide_index=True,
+        height="content" if len(found) < 8 else 420,
+        row_height=56,
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"table-{job.id}-{query}-{whole_words}",
+        column_config={
+            "Time": st.column_config.TextColumn(width=70),
+            "Picture": st.column_config.ImageColumn(width=90),
+            "Caption": st.column_config.TextColumn(width="large"),
+            "Novelty": st.column_config.NumberColumn(format="%.3f", width=80),
+        },
+    )
+    selected = event.selection.rows
+    seek = Seek(frames[found[selected[0]]].time, f"{query}-{whole_words}-{selected[0]}") if selected else None
+    return (found if query.strip() else []), seek
+
+
+def _show_downloads(api: GatewayApi, job: Job, novelty: NoveltyParameters) -> None:
+    st.subheader("Take it away", anchor=False)
+    stem = job.name.rpartition(".")[0] or job.name or "video"
+    with st.container(horizontal=True):
+        for file_format, label, media_type in DOWNLOADS:
+            st.download_button(
+                label,
+                partial(api.export, job.id, file_format, novelty),
+                file_name=f"{stem}-novelty.{file_format}",
+                mime=media_type,
+                on_click="ignore",
+                icon=":material/download:",
+                key=f"{file_format}-{job.id}",
+            )

@@ -1,0 +1,60 @@
+"""Numbers and texts as people read them."""
+
+import re
+from datetime import UTC, datetime
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:^&])")
+
+
+def clock(seconds: float) -> str:
+    """A place in a video: ``1:05``, or ``1:02:05`` from an hour on."""
+    whole = max(0, int(seconds))
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def span(seconds: float) -> str:
+    """How long something takes, roughly: ``under 5 s``, ``40 s``, ``3 min``, ``2 h 10 min``."""
+    if seconds < 5:
+        return "under 5 s"
+    if seconds < 90:
+        return f"{round(seconds / 5) * 5} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def size(count: int) -> str:
+    """Bytes in decimal units: ``412 kB``, ``1.3 GB``."""
+    value, units = float(count), ["bytes", "kB", "MB", "GB", "TB"]
+    while value >= 1000 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    return f"{value:.0f} {units[0]}" if units[0] == "bytes" or value >= 100 else f"{value:.3g} {units[0]}"
+
+
+def seconds_text(seconds: float) -> str:
+    """``1 second``, ``2.5 seconds``."""
+    return "1 second" if seconds == 1 else f"{seconds:g} seconds"
+
+
+def ago(moment: datetime, now: datetime | None = None) -> str:
+    """``just now``, ``5 min ago``, ``3 h ago``, then the date."""
+    seconds = ((now or datetime.now(UTC)) - moment).total_seconds()
+    if seconds < 60:
+        return "just now"
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min ago"
+    return f"{int(seconds // 3600)} h ago" if seconds < 86400 else f"{moment:%d %b %Y}"
+
+
+def percent(probability: float) -> str:
+    """``93 %``, ``0.4 %``, ``< 0.1 %``."""
+    value = 100 * probability
+    if value < 0.1:
+        return "< 0.1 %"
+    return f"{value:.1f} %" if value < 1 else f"{value:.0f} %"
+
+
+def plain(text: str) -> str:
+    """A text that Markdown shows as it is: file names and captions are not formatting."""
+    return _MARKDOWN.sub(r"\\\1", text)
