@@ -106,17 +106,15 @@ class JobStore:
             created_at=datetime.now(UTC),
         )
         fields = {field: json.dumps(value) for field, value in job.model_dump(mode="json", exclude={"state"}).items()}
-        created = job.created_at.timestamp()
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.hset(_job_key(job.id), "state", JobState.QUEUED)
             pipe.hset(_job_key(job.id), "payload", json.dumps(payload))
             for field, value in fields.items():
                 pipe.hset(_job_key(job.id), field, value)
-            pipe.zadd(INDEX, {job.id: created})
+            pipe.zadd(INDEX, {job.id: job.created_at.timestamp()})
             pipe.sadd(ACTIVE, job.id)
             pipe.execute()
         self._change(job.id, (), {})
-        self._forget_old(created)
         return job
 
     def get(self, job_id: str) -> Job | None:
@@ -193,12 +191,20 @@ class JobStore:
             job for job in jobs if job and job.state is JobState.RUNNING and not self._redis.exists(_lease_key(job.id))
         ]
 
+    def expired(self) -> list[Job]:
+        """Finished jobs older than the retention. Who deletes them deletes their blobs too."""
+        oldest = datetime.now(UTC).timestamp() - self._retention
+        jobs = (self.get(job_id) for job_id in cast(list[str], self._redis.zrangebyscore(INDEX, 0, oldest)))
+        return [job for job in jobs if job and job.state.finished]
+
+    def states(self) -> list[JobState]:
+        """The state of every job kept, in no particular order."""
+        with self._redis.pipeline(transaction=False) as pipe:
+            for job_id in cast(list[str], self._redis.zrange(INDEX, 0, -1)):
+                pipe.hget(_job_key(job_id), "state")
+            return [JobState(state) for state in pipe.execute() if state]
+
     def _change(self, job_id: str, allowed: tuple[JobState, ...], fields: dict[str, str]) -> bool:
         keys = [_job_key(job_id), events_key(job_id), ACTIVE]
         # cjson writes an empty table as an object, which ipairs and pairs walk alike.
         return bool(self._change_script(keys=keys, args=[json.dumps(allowed), json.dumps(fields), EVENTS_KEPT, job_id]))
-
-    def _forget_old(self, now: float) -> None:
-        for job_id in cast(list[str], self._redis.zrangebyscore(INDEX, 0, now - self._retention)):
-            if (job := self.get(job_id)) is None or job.state.finished:
-                self.delete(job_id)

@@ -68,7 +68,7 @@ def create_service(
         return {"status": "ready", "checks": sorted(named_checks)}
 
     @app.get("/metrics", tags=["operations"], summary="Prometheus metrics", response_class=Response)
-    async def metrics() -> Response:
+    def metrics() -> Response:  # in a thread: a collector may ask a database
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return app

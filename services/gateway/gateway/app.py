@@ -1,0 +1,92 @@
+"""The gateway: the public API."""
+
+import asyncio
+import errno
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI, Request, Response
+from kombu.exceptions import OperationalError
+from prometheus_client import CollectorRegistry
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from framesense.problems import ProblemError
+from framesense.service import Check, create_service, problem_response
+from gateway.components import Components, create_components
+from gateway.cors import SameHostCORS
+from gateway.housekeeping import keep_house
+from gateway.metrics import JobMetrics
+from gateway.routes import captions, jobs, older_clients, uploads, videos
+from gateway.settings import GatewaySettings
+
+DESCRIPTION = """
+Captions images, and finds the odd moments of videos: samples frames, captions each one and scores how far it is from
+the frames before it.
+
+Short work is answered at once. A video becomes a **job**: follow it by its events, then fetch its result. Errors are
+RFC 9457 problem documents (`application/problem+json`).
+"""
+
+
+def create_app(settings: GatewaySettings | None = None) -> FastAPI:
+    settings = settings or GatewaySettings()
+    components = create_components(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        housekeeper = asyncio.create_task(keep_house(components))
+        yield
+        housekeeper.cancel()
+        with suppress(asyncio.CancelledError):
+            await housekeeper
+        await components.aclose()
+
+    registry = CollectorRegistry()
+    registry.register(JobMetrics(components.jobs, components.redis))
+    app = create_service(
+        "Framesense",
+        lifespan=lifespan,
+        checks=_checks(components),
+        registry=registry,
+        description=DESCRIPTION,
+        version="0.1.0",
+    )
+    app.state.components = components
+    for subject in (captions, videos, jobs, uploads, older_clients):
+        app.include_router(subject.router)
+    for error in (RedisConnectionError, RedisTimeoutError, OperationalError):
+        app.add_exception_handler(error, _redis_unavailable)
+    app.add_exception_handler(OSError, _disk_full)
+    app.add_middleware(SameHostCORS, origins=settings.gateway_cors_origins)
+    return app
+
+
+def _checks(components: Components) -> dict[str, Check]:
+    async def redis() -> None:
+        await asyncio.to_thread(components.jobs.check)
+
+    async def storage() -> None:
+        await asyncio.to_thread(components.storage.check)
+
+    async def captioner() -> None:
+        await components.captioner.model()
+
+    return {"redis": redis, "storage": storage, "captioner": captioner}
+
+
+async def _redis_unavailable(request: Request, error: Exception) -> Response:
+    problem = ProblemError(
+        503, "redis-unavailable", "Redis unavailable", "Jobs cannot be reached. Try again in a moment."
+    )
+    return problem_response(request, problem.document(), {"Retry-After": "5"})
+
+
+async def _disk_full(request: Request, error: Exception) -> Response:
+    assert isinstance(error, OSError)
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        raise error
+    problem = ProblemError(
+        507, "storage-full", "Storage full", "The server has no room for this file. Tell who runs it."
+    )
+    return problem_response(request, problem.document())

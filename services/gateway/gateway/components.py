@@ -1,0 +1,77 @@
+"""What the routes work with, made once at start from the settings and handed to them."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from celery import Celery
+from fastapi import Depends, Request
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+
+from framesense.analyses import AnalysisStore
+from framesense.clients import AsyncCaptionerClient
+from framesense.jobs import JobStore
+from framesense.queue import create_celery
+from framesense.storage import Storage
+from gateway.models import LoadedModel
+from gateway.results import Results
+from gateway.resumable import ResumableStore
+from gateway.settings import GatewaySettings
+
+REDIS_TIMEOUT = 5.0
+"""Seconds to wait for an answer from Redis."""
+
+
+@dataclass(frozen=True)
+class Components:
+    settings: GatewaySettings
+    redis: Redis
+    events: AsyncRedis
+    """For following event streams; the blocking client of everything else is used from threads."""
+    jobs: JobStore
+    storage: Storage
+    analyses: AnalysisStore
+    results: Results
+    uploads: ResumableStore
+    celery: Celery
+    captioner: AsyncCaptionerClient
+    model: LoadedModel
+
+    async def aclose(self) -> None:
+        await self.captioner.aclose()
+        await self.events.aclose()
+        self.redis.close()
+        self.celery.close()
+
+
+def create_components(settings: GatewaySettings) -> Components:
+    client = Redis.from_url(settings.redis_url, decode_responses=True, socket_timeout=REDIS_TIMEOUT)
+    events = AsyncRedis.from_url(settings.redis_url, decode_responses=True, max_connections=settings.event_listeners)
+    storage = Storage(settings.storage_url)
+    analyses = AnalysisStore(storage)
+    captioner = AsyncCaptionerClient(settings.captioner_url)
+    settings.upload_folder.mkdir(parents=True, exist_ok=True)
+    return Components(
+        settings=settings,
+        redis=client,
+        events=events,
+        jobs=JobStore(client, lease_seconds=settings.job_lease, retention_seconds=settings.job_retention),
+        storage=storage,
+        analyses=analyses,
+        results=Results(analyses, kept=settings.analyses_in_memory),
+        uploads=ResumableStore(
+            settings.upload_folder, max_bytes=settings.max_video_bytes, expiry=settings.upload_expiry
+        ),
+        celery=create_celery(settings),
+        captioner=captioner,
+        model=LoadedModel(captioner),
+    )
+
+
+def _components(request: Request) -> Components:
+    components: Components = request.app.state.components
+    return components
+
+
+Parts = Annotated[Components, Depends(_components)]
+"""A route's parameter that receives the components."""

@@ -1,0 +1,255 @@
+"""A form with one file of any size, streamed: the file goes to a folder of ours while it arrives, under limits that
+hold while it arrives.
+
+The framework's own form parsing spools to the system's temporary folder, which in a container is often memory, has no
+limit for a file, and leaves a second copy to be made. Here a file that is kept is renamed into the store.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+from uuid import uuid4
+
+from fastapi import Request
+from python_multipart import MultipartParser
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
+
+from framesense.problems import ProblemError
+from gateway.media import HEAD_BYTES
+
+FIELD_BYTES = 64 * 1024
+"""Most bytes of all of a form's plain fields, and of what surrounds its parts."""
+BUFFER_BYTES = 1024 * 1024
+"""Files are written in steps of about this size."""
+
+Inspector = Callable[[str, bytes], None]
+"""Is shown a file's name and first bytes, and may refuse it by raising a ProblemError."""
+
+
+@dataclass(frozen=True)
+class FormLimits:
+    """What a form may carry: one file of ``file_bytes`` in the field ``file_field``, with silences of ``seconds``."""
+
+    file_field: str
+    file_bytes: int
+    seconds: float
+    inspect: Inspector
+
+
+class ReceivedFile:
+    """The file of a form. It is gone after the form's context, unless moved away."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.name, self.path, self.size = name, path, 0
+        self._buffer = bytearray()
+        self._file = path.open("xb")
+
+    async def write(self, data: bytes, limits: FormLimits) -> None:
+        """Raises a 413 problem over the limit, and what the limits' inspector raises once it has seen enough."""
+        undecided = self.size < HEAD_BYTES
+        self.size += len(data)
+        if self.size > limits.file_bytes:
+            raise too_large(limits.file_bytes)
+        self._buffer += data
+        if undecided and self.size >= HEAD_BYTES:
+            limits.inspect(self.name, bytes(self._buffer[:HEAD_BYTES]))
+        if len(self._buffer) >= BUFFER_BYTES:
+            await self._flush()
+
+    async def finish(self, limits: FormLimits) -> None:
+        if self.size < HEAD_BYTES:
+            limits.inspect(self.name, bytes(self._buffer))
+        await self._flush()
+        self._file.close()
+
+    def discard(self) -> None:
+        self.path.unlink(missing_ok=True)
+        self._file.close()
+
+    async def _flush(self) -> None:
+        data, self._buffer = self._buffer, bytearray()
+        await asyncio.to_thread(self._file.write, data)
+
+
+@dataclass
+class Form:
+    fields: dict[str, str] = field(default_factory=dict)
+    file: ReceivedFile | None = None
+
+
+@asynccontextmanager
+async def receive_form(request: Request, folder: Path, limits: FormLimits) -> AsyncIterator[Form]:
+    """The form of a request: multipart, or urlencoded when it carries no file. Its file lives as long as the context.
+
+    Raises ProblemError: 400 for a malformed form, 408 for a silent client, 413 over a limit, 415 for another content
+    type, 422 for an unknown or a second file, and what the inspector raises; ClientDisconnect when the client hung up.
+    """
+    form = Form()
+    try:
+        kind, options = parse_options_header(request.headers.get("content-type"))
+        async with aclosing(body_chunks(request, limits.seconds)) as body:
+            if kind == b"multipart/form-data" and b"boundary" in options:
+                _refuse_declared_length(request, limits)
+                await _read_multipart(form, body, options[b"boundary"], folder, limits)
+            elif kind == b"application/x-www-form-urlencoded":
+                await _read_urlencoded(form, body)
+            elif kind:
+                name = limits.file_field
+                detail = f"Send multipart/form-data with the file in the field {name!r}: curl -F {name}=@FILE"
+                raise ProblemError(415, "unsupported-media-type", "Unsupported media type", detail)
+        yield form
+    finally:
+        if form.file:
+            form.file.discard()
+
+
+async def body_chunks(request: Request, seconds: float) -> AsyncGenerator[bytes]:
+    """The request's body as it arrives. Raises a 408 problem after ``seconds`` of silence, and ClientDisconnect."""
+    stream = request.stream()
+    while True:
+        try:
+            chunk = await asyncio.wait_for(anext(stream), seconds)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            detail = f"Nothing arrived for {seconds:g} seconds, so the upload was given up. Send it again."
+            raise ProblemError(408, "upload-timeout", "Upload timed out", detail) from None
+        if chunk:
+            yield chunk
+
+
+def too_large(limit: int) -> ProblemError:
+    detail = f"The file is larger than {limit:,} bytes ({limit / 1024**2:,.1f} MiB), the most this server takes."
+    return ProblemError(413, "file-too-large", "File too large", detail)
+
+
+def plain_name(name: str) -> str:
+    """A file name fit to be shown: its last path component, printable, not too long, never empty."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    return "".join(character for character in last if character.isprintable())[:200].strip() or "unnamed"
+
+
+def _refuse_declared_length(request: Request, limits: FormLimits) -> None:
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limits.file_bytes + FIELD_BYTES:
+        raise too_large(limits.file_bytes)
+
+
+async def _read_urlencoded(form: Form, body: AsyncIterator[bytes]) -> None:
+    data = b""
+    async for chunk in body:
+        data += chunk
+        if len(data) > FIELD_BYTES:
+            raise _too_many_fields()
+    form.fields.update(parse_qsl(data.decode("utf-8", "replace"), keep_blank_values=True))
+
+
+async def _read_multipart(
+    form: Form, body: AsyncIterator[bytes], boundary: bytes, folder: Path, limits: FormLimits
+) -> None:
+    events: list[tuple[str, bytes]] = []
+    parser = _parser(boundary, events)
+    part = _Part()
+    around, ended = 0, False
+    async for chunk in body:
+        try:
+            parser.write(chunk)
+        except FormParserError as error:
+            raise _malformed(str(error)) from error
+        for event, data in events:
+            if event == "begin":
+                part = _Part()
+            elif event in ("header_name", "header_value"):
+                part.add_header(event, data)
+            elif event == "headers":
+                part.start(form, folder, limits)
+            elif event == "data" and part.file:
+                await part.file.write(data, limits)
+                continue
+            elif event == "data":
+                part.value += data
+            elif event == "part":
+                await part.finish(form, limits)
+            ended = ended or event == "end"
+            around += len(data)
+            if around > FIELD_BYTES:
+                raise _too_many_fields()
+        events.clear()
+    if not ended:
+        raise _malformed("it ends before its closing boundary")
+
+
+def _parser(boundary: bytes, events: list[tuple[str, bytes]]) -> MultipartParser:
+    """The parser calls back while it is fed; what it finds is noted, and dealt with between two chunks."""
+
+    def note(event: str) -> Callable[[], None]:
+        return lambda: events.append((event, b""))
+
+    def note_data(event: str) -> Callable[[bytes, int, int], None]:
+        return lambda data, start, end: events.append((event, data[start:end]))
+
+    callbacks: Any = {
+        "on_part_begin": note("begin"),
+        "on_header_field": note_data("header_name"),
+        "on_header_value": note_data("header_value"),
+        "on_headers_finished": note("headers"),
+        "on_part_data": note_data("data"),
+        "on_part_end": note("part"),
+        "on_end": note("end"),
+    }
+    try:
+        return MultipartParser(boundary, callbacks)
+    except FormParserError as error:
+        raise _malformed(str(error)) from error
+
+
+class _Part:
+    """The part of the form that is arriving: a plain field, or the file."""
+
+    def __init__(self) -> None:
+        self.file: ReceivedFile | None = None
+        self.value = b""
+        self._name = ""
+        self._headers: list[tuple[bytes, bytes]] = []
+
+    def add_header(self, event: str, data: bytes) -> None:
+        """Names and values may come in pieces."""
+        if event == "header_name" and (not self._headers or self._headers[-1][1]):
+            self._headers.append((data, b""))
+        else:
+            name, value = self._headers[-1]
+            self._headers[-1] = (name + data, value) if event == "header_name" else (name, value + data)
+
+    def start(self, form: Form, folder: Path, limits: FormLimits) -> None:
+        headers = {name.lower(): value for name, value in self._headers}
+        _, options = parse_options_header(headers.get(b"content-disposition"))
+        self._name = options.get(b"name", b"").decode("utf-8", "replace")
+        if b"filename" not in options:
+            return
+        if self._name != limits.file_field:
+            detail = f"The form has a file in the field {self._name!r}; send it in the field {limits.file_field!r}."
+            raise ProblemError(422, "unknown-file-field", "Unknown file field", detail)
+        if form.file:
+            raise ProblemError(422, "too-many-files", "Too many files", "Send one video at a time.")
+        name = plain_name(options[b"filename"].decode("utf-8", "replace"))
+        self.file = form.file = ReceivedFile(name, folder / f"form-{uuid4().hex}")
+
+    async def finish(self, form: Form, limits: FormLimits) -> None:
+        if self.file:
+            await self.file.finish(limits)
+        else:
+            form.fields[self._name] = self.value.decode("utf-8", "replace")
+
+
+def _malformed(reason: str) -> ProblemError:
+    return ProblemError(400, "malformed-form", "Malformed form", f"The multipart form cannot be read: {reason}.")
+
+
+def _too_many_fields() -> ProblemError:
+    detail = f"The form's fields beside its file are larger than {FIELD_BYTES:,} bytes together."
+    return ProblemError(413, "form-too-large", "Form too large", detail)

@@ -1,0 +1,127 @@
+"""Videos in: what starts a job."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import ConfigDict, Field, ValidationError
+
+from framesense.problems import ProblemError
+from framesense.schemas.jobs import Job
+from framesense.schemas.novelty import VideoParameters, VideoResult
+from framesense.uploads import unless_disconnected
+from gateway import examples
+from gateway.components import Components, Parts
+from gateway.events import wait_until_finished
+from gateway.lookups import find_analysis
+from gateway.media import refuse_non_video
+from gateway.multipart import Form, FormLimits, receive_form
+from gateway.results import video_result
+from gateway.settings import GatewaySettings
+from gateway.submissions import submit_video
+from gateway.waiting import preferred_wait
+
+router = APIRouter(tags=["videos"])
+
+
+class VideoQuery(VideoParameters):
+    """The parameters as a query; a misspelt one is an error, not a default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class VideoForm(VideoQuery):
+    """The parameters as form fields, beside the video."""
+
+    upload_id: str | None = Field(default=None, description="a complete upload of /uploads, instead of `video`")
+
+
+_FORM = examples.form_body(
+    {
+        "video": {"type": "string", "format": "binary"},
+        **VideoForm.model_json_schema(ref_template="#/components/schemas/{model}")["properties"],
+    }
+)
+
+
+@router.post(
+    "/video_captions",
+    status_code=202,
+    summary="Find the odd moments of a video",
+    response_model=Job,
+    responses=examples.responses(
+        {
+            200: {"model": VideoResult, **examples.json_example("Ready within `Prefer: wait`", examples.VIDEO_RESULT)},
+            202: examples.json_example("A job; follow it at Location", examples.JOB),
+        },
+        400,
+        404,
+        408,
+        409,
+        413,
+        415,
+        422,
+        503,
+        507,
+    ),
+    openapi_extra=_FORM,
+)
+async def video_captions(
+    request: Request,
+    parts: Parts,
+    query: Annotated[VideoQuery, Query()],
+    prefer: Annotated[
+        str | None, Header(description="`wait=SECONDS` waits for the result", examples=["wait=30"])
+    ] = None,
+) -> Response:
+    """Send the video as the multipart form field `video`, or the `upload_id` of a resumable upload; parameters in the
+    query or as form fields.
+
+        curl -F video=@street.mp4 'http://127.0.0.1:8000/video_captions?every_n_second=5'
+        curl -F video=@street.mp4 -H 'Prefer: wait=60' http://127.0.0.1:8000/video_captions
+
+    The same video with the same `every_n_second` is answered from what is stored; another window, metric or signal
+    never needs a new job: see `/jobs/{id}/novelty`.
+    """
+    async with receive_form(request, parts.settings.upload_folder, form_limits(parts.settings)) as form:
+        asked = _read_fields({**query.model_dump(exclude_unset=True), **form.fields})
+        parameters = VideoParameters(**asked.model_dump(exclude={"upload_id"}))
+        job = await submit_form(parts, form, asked.upload_id, parameters)
+    wait = preferred_wait(prefer, limit=parts.settings.prefer_wait_limit)
+    finished = await unless_disconnected(request, wait_until_finished(parts.events, job.id, wait)) if wait else None
+    location = {"Location": f"/jobs/{job.id}"}
+    if finished is None:
+        return JSONResponse(job.model_dump(mode="json"), 202, location)
+    applied = {**location, "Preference-Applied": f"wait={wait:g}"}
+    analysed = await asyncio.to_thread(find_analysis, parts, finished)
+    result = await asyncio.to_thread(video_result, analysed, parameters)
+    return Response(result.model_dump_json(), 200, applied, "application/json")
+
+
+def form_limits(settings: GatewaySettings) -> FormLimits:
+    return FormLimits("video", settings.max_video_bytes, settings.upload_idle_timeout, refuse_non_video)
+
+
+async def submit_form(parts: Components, form: Form, upload_id: str | None, parameters: VideoParameters) -> Job:
+    """The job for a form's video, or for the upload it names. Raises ProblemError."""
+    if (form.file is None) == (upload_id is None):
+        detail = "Send either a file in the field 'video' (curl -F video=@FILE) or an 'upload_id', one of the two."
+        raise ProblemError(422, "no-video", "No video", detail)
+    model = await parts.model.get_or_none()
+    if form.file:
+        return await asyncio.to_thread(submit_video, parts, form.file.path, form.file.name, parameters, model)
+    assert upload_id
+    upload, file = await asyncio.to_thread(parts.uploads.take, upload_id)
+    job = await asyncio.to_thread(submit_video, parts, file, upload.name, parameters, model)
+    await asyncio.to_thread(parts.uploads.delete, upload_id)
+    return job
+
+
+def _read_fields(fields: dict[str, Any]) -> VideoForm:
+    try:
+        return VideoForm.model_validate(fields)
+    except ValidationError as error:
+        faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]
+        raise RequestValidationError(faults) from None

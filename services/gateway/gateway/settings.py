@@ -1,0 +1,37 @@
+"""The gateway's settings; the environment variable of each is its name in capitals."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
+
+from framesense.settings import JobSettings
+
+
+class GatewaySettings(JobSettings):
+    gateway_host: str = "127.0.0.1"
+    gateway_port: int = Field(default=8000, ge=0, le=65535)
+    gateway_cors_origins: Annotated[list[str], NoDecode] = Field(
+        default=[],
+        description="origins, separated by commas, whose pages may call the gateway besides those of its own host",
+    )
+    upload_folder: Path = Field(
+        default=Path("./data/incoming"),
+        description="where uploads arrive; on the blob store's filesystem, storing one is a rename",
+    )
+    upload_expiry: float = Field(default=86400, gt=0, description="seconds an unfinished or unused upload is kept")
+    upload_idle_timeout: float = Field(default=60, gt=0, description="seconds an upload may send nothing")
+    max_video_bytes: int = Field(default=2 * 1024**3, ge=1, description="largest video file, in bytes")
+    max_images_per_request: int = Field(default=64, ge=1)
+    max_image_request_bytes: int = Field(default=256 * 1024**2, ge=1, description="largest request of images, in bytes")
+    prefer_wait_limit: float = Field(default=300, ge=0, description="most seconds that Prefer: wait is granted")
+    events_keep_alive: float = Field(default=15, gt=0, description="seconds between signs of life in an event stream")
+    event_listeners: int = Field(default=1000, ge=1, description="most event streams and waiting requests at once")
+    housekeeping_interval: float = Field(default=600, gt=0, description="seconds between sweeps of what has expired")
+    analyses_in_memory: int = Field(default=8, ge=0, description="analyses kept ready for redrawing a curve")
+
+    @field_validator("gateway_cors_origins", mode="before")
+    @classmethod
+    def _separate(cls, value: object) -> object:
+        return [origin.strip() for origin in value.split(",") if origin.strip()] if isinstance(value, str) else value

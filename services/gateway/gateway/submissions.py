@@ -1,0 +1,85 @@
+"""From an uploaded file to a job: the file into the store, the job into Redis, the task onto the queue; or, where the
+same question was answered before, to a job that has succeeded already.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from kombu.exceptions import OperationalError
+
+from framesense.analyses import analysis_key, video_key
+from framesense.problems import ProblemError
+from framesense.queue import enqueue
+from framesense.schemas.jobs import Job, JobKind, Progress
+from framesense.schemas.models import ModelInfo
+from framesense.schemas.novelty import VideoParameters
+from gateway.components import Components
+
+BEAMS, MAX_TOKENS = 4, 24
+"""How a video's frames are captioned."""
+
+
+def submit_video(
+    components: Components, file: Path, name: str, parameters: VideoParameters, model: ModelInfo | None
+) -> Job:
+    """Takes the file. ``model`` is the one that would answer, or None while that is not known: then a worker finds out.
+
+    Raises ProblemError 422 for an empty file, 503 when the queue cannot be reached. Blocking.
+    """
+    size = file.stat().st_size
+    if size == 0:
+        raise ProblemError(422, "empty-file", "Empty file", f"{name} is empty: it has 0 bytes.")
+    with file.open("rb") as opened:
+        sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+    payload: dict[str, Any] = {
+        "video": {"sha256": sha256, "name": name, "bytes": size},
+        "every_n_second": parameters.every_n_second,
+        "beams": BEAMS,
+        "max_tokens": MAX_TOKENS,
+    }
+    job = components.jobs.create(
+        JobKind.VIDEO, name=name, parameters=parameters.model_dump(mode="json"), payload=payload
+    )
+    try:
+        # After the job is there: whoever deletes another job of this video now sees that the video is still wanted.
+        components.storage.take(file, video_key(sha256))
+        if not (model and _answer_from_store(components, job, payload, model)):
+            enqueue(components.celery, JobKind.VIDEO, job.id)
+    except OperationalError as error:
+        components.jobs.delete(job.id)
+        raise ProblemError(
+            503, "queue-unavailable", "Queue unavailable", "The job queue cannot be reached. Try again in a moment."
+        ) from error
+    except BaseException:
+        components.jobs.delete(job.id)
+        raise
+    return components.jobs.get(job.id) or job
+
+
+def _answer_from_store(components: Components, job: Job, payload: dict[str, Any], model: ModelInfo) -> bool:
+    """Finishes the job at once if its analysis is whole; whether it was."""
+    key = analysis_key(
+        sha256=payload["video"]["sha256"],
+        every_n_second=payload["every_n_second"],
+        beams=payload["beams"],
+        max_tokens=payload["max_tokens"],
+        model=model,
+    )
+    # Asked of the store, not of what is kept in memory: the analysis may have been deleted since.
+    found = components.analyses.load(key)
+    lease = components.jobs.lease(job.id) if found else None
+    if found is None or lease is None:
+        return False
+    _, frames = found
+    components.jobs.amend_payload(job.id, analysis=key)
+    components.jobs.start(job.id)
+    done = Progress(done=len(frames), total=len(frames), message="answered from an earlier analysis")
+    components.jobs.progress(job.id, done)
+    components.jobs.succeed(job.id, result_url(job.id))
+    lease.release()
+    return True
+
+
+def result_url(job_id: str) -> str:
+    return f"/jobs/{job_id}/result"

@@ -1,0 +1,159 @@
+"""A gateway on a port of its own, with a real Redis and a captioner that costs nothing and can be made to fail."""
+
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import numpy as np
+import uvicorn
+from fastapi import FastAPI, Query, Request, Response
+
+from framesense.analyses import AnalysisStore, Frames, Summary, analysis_key
+from framesense.jobs import JobStore
+from framesense.problems import ProblemError
+from framesense.schemas.arrays import EncodingFormat, encode
+from framesense.schemas.captions import Caption, CaptionEmbeddings, CaptionResponse, CaptionToken
+from framesense.schemas.jobs import Job, Progress
+from framesense.schemas.models import ModelInfo, ModelsResponse
+from framesense.schemas.novelty import VideoInfo
+from framesense.service import create_service
+from framesense.storage import Storage
+from framesense.uploads import UploadLimits, read_uploads
+from gateway.app import create_app
+from gateway.settings import GatewaySettings
+
+MODEL = ModelInfo(
+    service="captioner", name="stub", family="hash", revision="1", device="cpu", dtype="float32", parameters=0
+)
+WORDS = ("a", "red", "dog", "cat", "street", "<b>bold</b>")
+
+
+class StubCaptioner:
+    """Captions a picture by its checksum. ``failure``: answers that 503 instead, or hangs up when it is 0."""
+
+    def __init__(self) -> None:
+        self.failure: int | None = None
+        self.asked = 0
+
+    def app(self) -> FastAPI:
+        app = create_service("stub captioner")
+
+        @app.post("/caption")
+        async def caption(request: Request, extras: list[str] = Query([], alias="return")) -> Response:
+            self.asked += 1
+            images = await read_uploads(request, UploadLimits(10**8, 10**8, 100))
+            if self.failure == 0:
+                raise ConnectionResetError("hang up")
+            if self.failure:
+                raise ProblemError(self.failure, "busy", "Busy", "The queue is full.", headers={"Retry-After": "3"})
+            captions = [self._caption(image.content, extras) for image in images]
+            body = CaptionResponse(captions=captions, model=MODEL).model_dump_json()
+            return Response(body, media_type="application/json")
+
+        @app.get("/models")
+        async def models() -> ModelsResponse:
+            if self.failure:
+                raise ProblemError(503, "loading", "Loading", "The model is being loaded.")
+            return ModelsResponse(models=[MODEL])
+
+        return app
+
+    def _caption(self, image: bytes, extras: list[str]) -> Caption:
+        seed = zlib.crc32(image)
+        rng = np.random.default_rng(seed)
+        words = [WORDS[0], WORDS[1 + seed % (len(WORDS) - 1)]]
+        embeddings = CaptionEmbeddings(
+            words=encode(rng.normal(size=(len(words), 8)), EncodingFormat.BASE64),
+            sentence=encode(rng.normal(size=4), EncodingFormat.BASE64),
+        )
+        return Caption(
+            caption=" ".join(words),
+            tokens=[CaptionToken(text=word, log_probability=-1) for word in words],
+            log_probability=-1,
+            embeddings=embeddings if "embeddings" in extras else None,
+            features=encode(rng.normal(size=(9, 9, 1280)), EncodingFormat.BASE64) if "features" in extras else None,
+        )
+
+
+@contextmanager
+def served(app: FastAPI) -> Iterator[str]:
+    """The application on a free port, in a thread; its URL."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive(), "the server ended at once"
+        threading.Event().wait(0.01)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@dataclass
+class Gateway:
+    """A running gateway, a client of it, and what it keeps."""
+
+    http: httpx.Client
+    captioner: StubCaptioner
+    settings: GatewaySettings
+    jobs: JobStore
+    storage: Storage
+    analyses: AnalysisStore
+
+    def submit(self, video: bytes, name: str = "clip.mp4", **parameters: object) -> Job:
+        answer = self.http.post("/video_captions", files={"video": (name, video)}, params=parameters)
+        assert answer.status_code == 202, answer.text
+        return Job.model_validate(answer.json())
+
+    def analyse(self, job: Job, captions: list[str], words: list[list[float]]) -> str:
+        """What a worker does, with an analysis made up: stores it in two chunks and finishes the job; its key."""
+        payload = self.jobs.payload(job.id)
+        video = payload["video"]
+        key = analysis_key(
+            sha256=video["sha256"],
+            every_n_second=payload["every_n_second"],
+            beams=payload["beams"],
+            max_tokens=payload["max_tokens"],
+            model=MODEL,
+        )
+        self.jobs.amend_payload(job.id, analysis=key)
+        assert self.jobs.start(job.id)
+        vectors = np.array(words, np.float32)
+        times = np.arange(len(captions)) * payload["every_n_second"]
+        for part in (slice(0, 1), slice(1, None)):
+            frames = Frames(times[part], captions[part], vectors[part], vectors[part])
+            if len(frames):
+                thumbnails = [f"jpeg {index}".encode() for index in range(part.start, part.start + len(frames))]
+                self.analyses.append(key, part.start, frames, thumbnails)
+        info = VideoInfo(**video, duration=float(times[-1]) + 1, width=64, height=48, fps=25, codec="h264")
+        self.analyses.finish(key, Summary(video=info, models=[MODEL]))
+        self.jobs.progress(job.id, Progress(done=len(captions), total=len(captions)))
+        assert self.jobs.succeed(job.id, f"/jobs/{job.id}/result")
+        return key
+
+    def left_behind(self) -> list[str]:
+        """The files in the upload folder."""
+        return sorted(path.name for path in self.settings.upload_folder.iterdir())
+
+
+@contextmanager
+def running_gateway(redis_url: str, folder: Path, **changes: object) -> Iterator[Gateway]:
+    captioner = StubCaptioner()
+    with served(captioner.app()) as captioner_url:
+        settings = GatewaySettings(
+            redis_url=redis_url,
+            storage_url=str(folder / "blobs"),
+            upload_folder=folder / "incoming",
+            captioner_url=captioner_url,
+            **changes,  # type: ignore[arg-type]  # the tests' own words
+        )
+        app = create_app(settings)
+        components = app.state.components
+        with served(app) as url, httpx.Client(base_url=url, timeout=30) as client:
+            yield Gateway(client, captioner, settings, components.jobs, components.storage, components.analyses)
