@@ -6,13 +6,16 @@ punctuation dropped). ``references[i]`` are the human captions of photo i, ``can
 
 from __future__ import annotations
 
+import atexit
 import collections
 import math
+import shutil
 import tempfile
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
+import nltk.data
 from nltk.corpus.reader.wordnet import WordNetCorpusReader
 from nltk.data import FileSystemPathPointer
 from nltk.translate.bleu_score import corpus_bleu
@@ -218,6 +221,8 @@ def wordnet(folder: Path = Path("/usr/share/wordnet")) -> Any:
     if not (folder / "data.noun").exists():
         raise FileNotFoundError(f"no WordNet in {folder}: apt-get install wordnet-base")
     corpus = Path(tempfile.mkdtemp(prefix="wordnet-"))
+    atexit.register(shutil.rmtree, corpus, ignore_errors=True)
+    nltk.data.path.append(str(corpus))  # nltk reads corpora only below its data path
     for file in folder.iterdir():
         (corpus / file.name).symlink_to(file)
     if not (corpus / "lexnames").exists():
