@@ -26,7 +26,12 @@ def create_celery(settings: JobSettings) -> Celery:
         worker_prefetch_multiplier=1,
         task_default_queue="video",
         broker_connection_retry_on_startup=True,
-        broker_transport_options={"visibility_timeout": settings.job_visibility_timeout},
+        broker_transport_options={
+            "visibility_timeout": settings.job_visibility_timeout,
+            # How often a worker looks for such tasks: kombu's own 100 s would be long beside a short timeout.
+            "unacked_restore_interval": min(10.0, settings.job_visibility_timeout / 4),
+            "unacked_restore_throttle": 1,
+        },
     )
     return app
 

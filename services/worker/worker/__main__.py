@@ -6,7 +6,10 @@ from worker.settings import WorkerSettings
 
 
 def main() -> None:
-    app.worker_main(["worker", "-Q", ",".join(QUEUES.values()), "--loglevel", WorkerSettings().log_level])
+    queues = ",".join(QUEUES.values())
+    # Workers meet in Redis by leases and need not know one another: no mingling at the start, no gossip after it.
+    alone = ["--without-mingle", "--without-gossip"]
+    app.worker_main(["worker", "-Q", queues, "--loglevel", WorkerSettings().log_level, *alone])
 
 
 if __name__ == "__main__":
