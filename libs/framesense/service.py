@@ -163,13 +163,18 @@ async def _http_exception(request: Request, error: Exception) -> Response:
 async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = [
-        {"in": str(e["loc"][0]), "parameter": ".".join(map(str, e["loc"][1:])), "message": e["msg"]}
+        {"in": str(e["loc"][0]), "parameter": ".".join(map(str, e["loc"][1:])), "message": _in_words(e)}
         for e in error.errors()
     ]
     detail = "; ".join(f"{f['parameter'] or f['in']}: {f['message']}" for f in faults)
     document = {"title": "Invalid request", "status": 422, "detail": detail, "faults": faults}
     problem = Problem.model_validate({"type": "urn:framesense:problem:invalid-request", **document})
     return problem_response(request, problem)
+
+
+def _in_words(fault: Mapping[str, Any]) -> str:
+    # pydantic's own words speak of "extra inputs".
+    return "There is no such parameter" if fault["type"] == "extra_forbidden" else str(fault["msg"])
 
 
 async def _client_disconnect(request: Request, error: Exception) -> Response:

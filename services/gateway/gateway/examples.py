@@ -105,8 +105,8 @@ OLDER_VIDEO = {"captions": list(_CAPTIONS), "distance_from_previous": [0.0, 0.0,
 
 
 def responses(answers: Mapping[int, Mapping[str, Any]], *problems: int) -> dict[int | str, dict[str, Any]]:
-    """A route's ``responses=``: what it answers, and the statuses of its problem documents."""
-    return {**{status: dict(answer) for status, answer in answers.items()}, **problem_responses(*problems)}
+    """A route's ``responses=``: what it answers, and the statuses of its problem documents (422 is every route's)."""
+    return {**{status: dict(answer) for status, answer in answers.items()}, **problem_responses(*problems, 422)}
 
 
 def json_example(description: str, example: BaseModel | dict[str, Any]) -> dict[str, Any]:

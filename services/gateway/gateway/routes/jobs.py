@@ -6,13 +6,13 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from framesense.analyses import video_key
 from framesense.problems import ProblemError
 from framesense.schemas.jobs import Job, JobList
-from framesense.schemas.novelty import Metric, NoveltyCurve, NoveltyParameters, RollingWindowSize, Signal, VideoResult
+from framesense.schemas.novelty import Metric, NoveltyCurve, RollingWindowSize, Signal, VideoResult
 from gateway import examples
 from gateway.components import Components, Parts
 from gateway.events import Event, follow, latest_event
@@ -27,16 +27,17 @@ router = APIRouter(tags=["jobs"], prefix="/jobs")
 
 JobId = Annotated[str, Path(description="as answered by the request that started it", examples=[examples.JOB_ID])]
 A_YEAR = 31_536_000
+_AS_BEFORE = "left out: as in the job's parameters"
 
 
-class NoveltyQuery(NoveltyParameters):
+class NoveltyQuery(BaseModel):
     """Novelty parameters that take the place of the job's own; what is left out stays as it was."""
 
     model_config = ConfigDict(extra="forbid")
 
-    metric: Metric | None = None  # type: ignore[assignment]  # left out: as the job has it
-    rolling_window_size: RollingWindowSize | None = None  # type: ignore[assignment]
-    signal: Signal | None = None  # type: ignore[assignment]
+    metric: Metric | None = Field(None, description=_AS_BEFORE)
+    rolling_window_size: RollingWindowSize | None = Field(None, description=_AS_BEFORE)
+    signal: Signal | None = Field(None, description=_AS_BEFORE)
 
 
 Changes = Annotated[NoveltyQuery, Query()]
@@ -45,7 +46,7 @@ Changes = Annotated[NoveltyQuery, Query()]
 @router.get(
     "",
     summary="List jobs",
-    responses=examples.responses({200: examples.json_example("Newest first", examples.JOBS)}, 422, 503),
+    responses=examples.responses({200: examples.json_example("Newest first", examples.JOBS)}, 503),
 )
 def list_jobs(
     parts: Parts,
@@ -62,6 +63,7 @@ def list_jobs(
     responses=examples.responses({200: examples.json_example("The job as it is", examples.JOB)}, 404, 503),
 )
 def get_job(parts: Parts, job_id: JobId) -> Job:
+    """To be told of changes instead of asking again and again, follow its events."""
     return find_job(parts, job_id)
 
 
@@ -133,7 +135,7 @@ async def _server_sent(events: AsyncIterator[Event]) -> AsyncIterator[ServerSent
     "/{job_id}/result",
     summary="Captions, novelty and moments",
     responses=examples.responses(
-        {200: examples.json_example("The whole result", examples.VIDEO_RESULT)}, 404, 409, 410, 422, 503
+        {200: examples.json_example("The whole result", examples.VIDEO_RESULT)}, 404, 409, 410, 503
     ),
 )
 def job_result(parts: Parts, job_id: JobId) -> VideoResult:
@@ -146,7 +148,7 @@ def job_result(parts: Parts, job_id: JobId) -> VideoResult:
     "/{job_id}/novelty",
     summary="Another metric, window or signal",
     responses=examples.responses(
-        {200: examples.json_example("The curve and its moments", examples.CURVE)}, 404, 409, 410, 422, 503
+        {200: examples.json_example("The curve and its moments", examples.CURVE)}, 404, 409, 410, 503
     ),
 )
 def job_novelty(parts: Parts, job_id: JobId, changes: Changes) -> NoveltyCurve:
@@ -160,14 +162,14 @@ def job_novelty(parts: Parts, job_id: JobId, changes: Changes) -> NoveltyCurve:
     summary="A frame's thumbnail",
     response_class=Response,
     responses=examples.responses(
-        {200: examples.binary_response("JPEG", "image/jpeg"), 304: {"description": "Unchanged"}}, 404, 422, 503
+        {200: examples.binary_response("JPEG", "image/jpeg"), 304: {"description": "Unchanged"}}, 404, 503
     ),
 )
 def job_frame(
     parts: Parts,
     job_id: JobId,
     index: Annotated[int, Path(ge=0, le=10**8, description="the frame's index in the result", examples=[3])],
-    if_none_match: Annotated[str | None, Header()] = None,
+    if_none_match: Annotated[str | None, Header(description="the ETag of the copy you have")] = None,
 ) -> Response:
     """There from the moment the frame was captioned, also while the job runs. It never changes: cache it."""
     key = analysis_of(parts, find_job(parts, job_id))
@@ -233,7 +235,12 @@ async def job_video(request: Request, parts: Parts, job_id: JobId) -> Response:
         503,
     ),
 )
-def job_export(parts: Parts, job_id: JobId, export_format: ExportFormat, changes: Changes) -> Response:
+def job_export(
+    parts: Parts,
+    job_id: JobId,
+    export_format: Annotated[ExportFormat, Path(description="kind of file", examples=["csv"])],
+    changes: Changes,
+) -> Response:
     """The same numbers as the result, or as the novelty that the same query asks for."""
     analysed = find_analysis(parts, find_job(parts, job_id))
     result = video_result(analysed, analysed.parameters(changes.model_dump(exclude_none=True)))

@@ -36,7 +36,7 @@ UploadId = Annotated[
 ]
 
 
-@router.options("", status_code=204, summary="What the upload server can do", responses=problem_responses(503))
+@router.options("", status_code=204, summary="What the upload server can do", responses=problem_responses(422, 503))
 def capabilities(parts: Parts) -> Response:
     """Protocol version, extensions and the largest upload, as headers."""
     headers = {"Tus-Version": TUS_VERSION, "Tus-Extension": TUS_EXTENSIONS}
@@ -69,8 +69,9 @@ def create_upload(
 @router.head(
     "/{upload_id}",
     summary="How much of an upload has arrived",
+    response_class=Response,
     dependencies=speaks_tus,
-    responses=problem_responses(404, 412),
+    responses=problem_responses(404, 412, 422),
 )
 def upload_offset(parts: Parts, upload_id: UploadId) -> Response:
     """Upload-Offset says where to go on after a dropped connection."""
@@ -112,7 +113,7 @@ async def append_to_upload(
     status_code=204,
     summary="Give an upload up",
     dependencies=speaks_tus,
-    responses=problem_responses(404, 412),
+    responses=problem_responses(404, 412, 422),
 )
 def delete_upload(parts: Parts, upload_id: UploadId) -> Response:
     """What has arrived is deleted. Uploads that nobody touches for `UPLOAD_EXPIRY` seconds are deleted as well."""

@@ -1,0 +1,106 @@
+"""The API's own description: complete enough to write a client from, and true."""
+
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from framesense.schemas.captions import CaptionResponse
+from framesense.schemas.jobs import Job, JobList
+from framesense.schemas.models import ModelsResponse
+from framesense.schemas.novelty import NoveltyCurve, VideoResult
+from framesense.schemas.problems import MEDIA_TYPE
+from gateway.app import create_app
+from gateway.settings import GatewaySettings
+
+PROMISED = {
+    ("post", "/caption"),
+    ("post", "/video_captions"),
+    ("get", "/jobs"),
+    ("get", "/jobs/{job_id}"),
+    ("delete", "/jobs/{job_id}"),
+    ("get", "/jobs/{job_id}/events"),
+    ("get", "/jobs/{job_id}/result"),
+    ("get", "/jobs/{job_id}/novelty"),
+    ("get", "/jobs/{job_id}/frames/{index}.jpg"),
+    ("get", "/jobs/{job_id}/video"),
+    ("get", "/jobs/{job_id}/export.{export_format}"),
+    ("options", "/uploads"),
+    ("post", "/uploads"),
+    ("head", "/uploads/{upload_id}"),
+    ("patch", "/uploads/{upload_id}"),
+    ("delete", "/uploads/{upload_id}"),
+    ("get", "/models"),
+    ("get", "/health"),
+    ("get", "/ready"),
+    ("get", "/metrics"),
+    ("post", "/get_image_caption"),
+    ("post", "/get_video_captions"),
+    ("get", "/get_captions"),
+    ("post", "/get_captions"),
+}
+EXAMPLES: dict[tuple[str, str, str], type[BaseModel]] = {
+    ("post", "/caption", "200"): CaptionResponse,
+    ("post", "/video_captions", "200"): VideoResult,
+    ("post", "/video_captions", "202"): Job,
+    ("get", "/jobs", "200"): JobList,
+    ("get", "/jobs/{job_id}", "200"): Job,
+    ("delete", "/jobs/{job_id}", "200"): Job,
+    ("get", "/jobs/{job_id}/result", "200"): VideoResult,
+    ("get", "/jobs/{job_id}/novelty", "200"): NoveltyCurve,
+    ("get", "/models", "200"): ModelsResponse,
+}
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+    folder = tmp_path_factory.mktemp("gateway")
+    return create_app(GatewaySettings(storage_url=str(folder), upload_folder=folder / "incoming"))
+
+
+@pytest.fixture(scope="module")
+def operations(app: FastAPI) -> dict[tuple[str, str], dict[str, Any]]:
+    return {
+        (method, path): operation
+        for path, methods in app.openapi()["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def test_every_promised_route_is_there(operations: dict[tuple[str, str], dict[str, Any]]) -> None:
+    assert set(operations) == PROMISED
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(PROMISED))
+def test_every_route_is_described(operations: dict[tuple[str, str], dict[str, Any]], method: str, path: str) -> None:
+    operation = operations[method, path]
+    assert operation["summary"]
+    if "operations" in operation["tags"]:
+        return
+    assert operation["description"], "a docstring"
+    problems = [answer for status, answer in operation["responses"].items() if status >= "400"]
+    assert problems or path == "/get_captions"
+    for answer in problems:
+        assert MEDIA_TYPE in answer["content"]
+    for parameter in operation.get("parameters", []):
+        described = {**parameter, **parameter["schema"]}
+        assert described.get("description") or "enum" in str(described) or "default" in described, parameter
+    for status, answer in operation["responses"].items():
+        for content in answer.get("content", {}).values() if status == "200" else ():
+            assert "example" in content or content.get("schema", {}).get("format") == "binary", (path, content)
+
+
+@pytest.mark.parametrize(("operation", "contract"), EXAMPLES.items())
+def test_examples_are_what_is_answered(
+    operations: dict[tuple[str, str], dict[str, Any]], operation: tuple[str, str, str], contract: type[BaseModel]
+) -> None:
+    method, path, status = operation
+    contract.model_validate(operations[method, path]["responses"][status]["content"]["application/json"]["example"])
+
+
+def test_parameters_have_their_limits(operations: dict[tuple[str, str], dict[str, Any]]) -> None:
+    parameters = {p["name"]: p["schema"] for p in operations["post", "/video_captions"]["parameters"]}
+    assert parameters["every_n_second"]["default"] == 10
+    assert parameters["every_n_second"]["exclusiveMinimum"] == 0
+    assert parameters["rolling_window_size"]["minimum"] == 1
