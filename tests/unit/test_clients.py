@@ -124,14 +124,14 @@ def test_a_refusal_is_not_tried_again() -> None:
 
 
 def test_sleep_may_end_the_waiting() -> None:
-    class Cancelled(Exception):
-        pass
-
     def give_up(seconds: float) -> None:
-        raise Cancelled
+        raise KeyboardInterrupt
 
     transport = httpx.MockTransport(Server(httpx.ConnectError("refused")))
-    with pytest.raises(Cancelled), CaptionerClient("http://captioner", sleep=give_up, transport=transport) as client:
+    with (
+        pytest.raises(KeyboardInterrupt),
+        CaptionerClient("http://captioner", sleep=give_up, transport=transport) as client,
+    ):
         client.model()
 
 

@@ -1,7 +1,7 @@
 """The captioner's routes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from fastapi import FastAPI, Query, Request, Response
 from prometheus_client import CollectorRegistry
 
 from captioner.answers import caption_response
-from captioner.captioning import CaptionOptions
+from captioner.captioning import Captioner, CaptionOptions
 from captioner.metrics import BatchMetrics
 from captioner.options import parse_extras
 from captioner.runtime import Runtime
@@ -22,11 +22,13 @@ from framesense.service import create_service
 from framesense.uploads import UploadLimits, images_form, read_uploads, unless_disconnected
 
 
-def create_app(settings: CaptionerSettings | None = None, *, runtime: Runtime | None = None) -> FastAPI:
-    """The application. ``runtime`` takes the place of the one that the settings describe."""
+def create_app(
+    settings: CaptionerSettings | None = None, *, load: Callable[[CaptionerSettings], Captioner] = Captioner.load
+) -> FastAPI:
+    """The application; ``load`` is called in the background once it starts."""
     settings = settings or CaptionerSettings()
     registry = CollectorRegistry()
-    runtime = runtime or Runtime(settings, BatchMetrics(registry))
+    runtime = Runtime(settings, BatchMetrics(registry), load)
     limits = UploadLimits(
         max_bytes=settings.captioner_max_request_bytes,
         max_file_bytes=settings.max_image_bytes,

@@ -23,7 +23,7 @@ class Runtime:
         self,
         settings: CaptionerSettings,
         observer: BatchObserver,
-        load: Callable[[CaptionerSettings], Captioner] = Captioner.load,
+        load: Callable[[CaptionerSettings], Captioner],
     ) -> None:
         self._settings, self._observer, self._load = settings, observer, load
         self._loading: asyncio.Task[None] | None = None
