@@ -2,7 +2,7 @@
 
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from framesense.schemas.captions import Caption, CaptionEmbeddings, CaptionRespo
 from framesense.schemas.jobs import Job, Progress
 from framesense.schemas.models import ModelInfo, ModelsResponse
 from framesense.schemas.novelty import VideoInfo
+from framesense.schemas.problems import MEDIA_TYPE, Problem
 from framesense.service import create_service
 from framesense.storage import Storage
 from framesense.uploads import UploadLimits, read_uploads
@@ -29,6 +30,8 @@ from gateway.settings import GatewaySettings
 MODEL = ModelInfo(
     service="captioner", name="stub", family="hash", revision="1", device="cpu", dtype="float32", parameters=0
 )
+MP4 = b"\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2avc1mp41"
+"""How an MP4 file begins: enough for the gateway, which does not decode."""
 WORDS = ("a", "red", "dog", "cat", "street", "<b>bold</b>")
 
 
@@ -157,3 +160,20 @@ def running_gateway(redis_url: str, folder: Path, **changes: object) -> Iterator
         components = app.state.components
         with served(app) as url, httpx.Client(base_url=url, timeout=30) as client:
             yield Gateway(client, captioner, settings, components.jobs, components.storage, components.analyses)
+
+
+def problem(answer: httpx.Response, status: int) -> Problem:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == MEDIA_TYPE
+    found = Problem.model_validate(answer.json())
+    assert found.status == status
+    assert found.request_id == answer.headers["x-request-id"]
+    return found
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        threading.Event().wait(0.01)
+    raise TimeoutError("it never came to pass")
