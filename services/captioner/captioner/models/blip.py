@@ -5,7 +5,6 @@ than the embedded model's, at some 30 times the cost: prefer it where there is a
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,11 +125,12 @@ class Blip:
 
 
 def _revision(name: str, config: Any) -> str:
-    """The hub's commit; for a folder, a hash over its weights."""
+    """The hub's commit; for a folder, a hash over its configuration and weights."""
     if commit := getattr(config, "_commit_hash", None):
         return str(commit)
-    digest = hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True, default=str).encode())
-    for weights in sorted(Path(name).glob("*.safetensors")):
-        with weights.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    digest = hashlib.sha256()
+    for pattern in ("config.json", "*.safetensors", "*.bin"):
+        for path in sorted(Path(name).glob(pattern)):
+            with path.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()[:12]
