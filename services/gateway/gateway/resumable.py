@@ -83,29 +83,29 @@ class ResumableStore:
         Raises ProblemError: 404 unknown, 409 for another offset than the upload's, 413 for more than announced, 415
         when the beginning is no video's (and forgets the upload), 423 while another request writes.
         """
-        upload = await run_in_threadpool(self.get, upload_id)
+        await run_in_threadpool(self.get, upload_id)
         with self._locked(upload_id) as file:
             upload = await run_in_threadpool(self.get, upload_id)
             if upload.offset != offset:
                 detail = f"The upload stands at byte {upload.offset}, not {offset}. Go on from there."
                 raise ProblemError(409, "offset-mismatch", "Offset mismatch", detail)
             buffer = bytearray()
+            decided = offset >= HEAD_BYTES
             try:
                 async for chunk in body:
-                    buffer += chunk
-                    if offset + len(buffer) > upload.length:
-                        buffer.clear()
+                    if offset + len(buffer) + len(chunk) > upload.length:
                         detail = f"More arrived than the {upload.length} bytes that were announced."
                         raise ProblemError(413, "too-large", "Too large", detail)
-                    if len(buffer) > BUFFER_BYTES:
+                    buffer += chunk
+                    if not decided or len(buffer) >= BUFFER_BYTES:
                         offset += await run_in_threadpool(_write, file, buffer)
+                    if not decided and offset >= min(HEAD_BYTES, upload.length):
+                        await run_in_threadpool(self._refuse_non_video, upload)
+                        decided = True
             finally:
                 # Not awaited: on a client that hung up this runs while the request is being cancelled.
                 _write(file, buffer)
-        upload = await run_in_threadpool(self.get, upload_id)
-        if upload.complete or upload.offset >= HEAD_BYTES:
-            await run_in_threadpool(self._refuse_non_video, upload)
-        return upload
+        return await run_in_threadpool(self.get, upload_id)
 
     def take(self, upload_id: str) -> tuple[Resumable, Path]:
         """A complete upload and its file, which is the caller's to move away; then :meth:`delete` it.
