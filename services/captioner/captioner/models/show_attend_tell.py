@@ -93,7 +93,8 @@ def squash(image: NDArray[np.uint8], size: int) -> Tensor:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
         raise ValueError(f"expected an H×W×3 uint8 RGB picture, got {image.dtype} of shape {image.shape}")
     resized = Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC, reducing_gap=2.0)
-    return torch.from_numpy(np.array(resized)).permute(2, 0, 1).contiguous()
+    # numpy copies, not torch: torch would start its own OpenMP threads in every thread that prepares pictures.
+    return torch.from_numpy(np.ascontiguousarray(np.asarray(resized).transpose(2, 0, 1)))
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
