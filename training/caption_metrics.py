@@ -11,6 +11,7 @@ import collections
 import math
 import shutil
 import tempfile
+import warnings
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
@@ -220,16 +221,22 @@ def wordnet(folder: Path = Path("/usr/share/wordnet")) -> Any:
     """
     if not (folder / "data.noun").exists():
         raise FileNotFoundError(f"no WordNet in {folder}: apt-get install wordnet-base")
-    corpus = Path(tempfile.mkdtemp(prefix="wordnet-"))
-    atexit.register(shutil.rmtree, corpus, ignore_errors=True)
-    nltk.data.path.append(str(corpus))  # nltk reads corpora only below its data path
+    root = Path(tempfile.mkdtemp(prefix="wordnet-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    nltk.data.path.append(str(root))  # nltk reads corpora only below its data path
+    corpus = root / "corpora" / "wordnet"
+    corpus.mkdir(parents=True)
     for file in folder.iterdir():
-        (corpus / file.name).symlink_to(file)
+        if file.is_file():
+            shutil.copy(file, corpus)  # nltk follows no link out of its data path
     if not (corpus / "lexnames").exists():
         number = {"noun": 1, "verb": 2, "adj": 3, "adv": 4}
         lines = [f"{i:02d}\t{name}\t{number[name.split('.')[0]]}" for i, name in enumerate(_LEXNAMES)]
         (corpus / "lexnames").write_text("\n".join(lines) + "\n", encoding="ascii")
-    return WordNetCorpusReader(FileSystemPathPointer(str(corpus)), None)
+    (corpus / "index.sense").touch()  # in another Debian package; only the multilingual functions look things up there
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that those functions are missing
+        return WordNetCorpusReader(FileSystemPathPointer(str(corpus)), None)
 
 
 def meteor(references: Sequence[Sequence[Words]], candidates: Sequence[Words], reader: Any) -> float:

@@ -31,7 +31,7 @@ from tqdm import tqdm
 from captioner.models.show_attend_tell import FEATURE_SIZE, GRID, SPECIAL_WORDS, UNKNOWN, encode, squash
 
 IMAGE_SIZE = 260
-_WORD = re.compile(r"n't|'s|[a-z0-9]+")
+_WORD = re.compile(r"n't|'s|[a-z0-9]+?(?=n't)|[a-z0-9]+")
 _MIRRORED = {"left": "right", "right": "left", "leftmost": "rightmost", "rightmost": "leftmost"}
 
 

@@ -12,8 +12,8 @@ Three stages:
 3. Self-critical training (--self-critical-epochs): the reward is CIDEr-D and BLEU-4, see training/self_critical.py.
 
 After each epoch the averaged weights caption the validation photos (beam 4); the best by BLEU-4 are written to --out,
-and a stage ends early when --patience epochs brought nothing better. Each epoch is a checkpoint: the same command goes
-on where it stopped. TensorBoard: --logs.
+and a stage ends early when --patience epochs brought nothing better. At the end the length penalty of the beam search
+is chosen, on the same photos. Each epoch is a checkpoint: the same command goes on where it stopped. TensorBoard: --logs.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ from captioner.models.show_attend_tell import (
     Memory,
     autocast,
     beam_search,
+    load_decoder,
     load_encoder,
     save_decoder,
 )
@@ -66,6 +67,7 @@ from training.self_critical import Reward, advantages, sample
 
 TRAIN_VIEWS = ("plain", "mirrored", "disturbed", "mirrored-disturbed")
 VIEW_ODDS = (0.4, 0.2, 0.2, 0.2)
+LENGTH_PENALTIES = (0.6, 0.8, 1.0, 1.2)
 LONGEST = 17  # words of a caption, <end> included, that are trained on; 95 % are shorter
 
 
@@ -84,18 +86,18 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--attention", type=int, default=128)
     parser.add_argument("--dropout", type=float, default=0.4)
     parser.add_argument("--batch", type=int, default=32, help="photos; each comes with all its captions")
-    parser.add_argument("--epochs", type=int, default=14)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--weight-decay", type=float, default=1e-2)
     parser.add_argument("--smoothing", type=float, default=0.1)
     parser.add_argument("--attention-weight", type=float, default=0.02, help="of the doubly stochastic term")
     parser.add_argument("--word-dropout", type=float, default=0.1, help="share of input words hidden as <unk>")
     parser.add_argument("--average", type=float, default=0.998, help="decay of the moving average of the weights")
-    parser.add_argument("--self-critical-epochs", type=int, default=12)
-    parser.add_argument("--self-critical-rate", type=float, default=1e-4)
+    parser.add_argument("--self-critical-epochs", type=int, default=7)
+    parser.add_argument("--self-critical-rate", type=float, default=2e-4)
+    parser.add_argument("--self-critical-dropout", type=float, default=0.2)
     parser.add_argument("--samples", type=int, default=5, help="captions drawn for each photo")
-    parser.add_argument("--bleu-weight", type=float, default=2.0, help="of BLEU-4 in the reward; CIDEr-D has 1")
-    parser.add_argument("--length-penalty", type=float, default=1.0, help="power of the length in beam scores")
+    parser.add_argument("--bleu-weight", type=float, default=3.0, help="of BLEU-4 in the reward; CIDEr-D has 1")
     parser.add_argument("--patience", type=int, default=4)
     return parser.parse_args(argv)
 
@@ -211,7 +213,7 @@ def self_critical_loss(
     """- Σ advantage · log p(sampled caption), a word of all samples; samples are drawn without dropout."""
     decoder.eval()
     with torch.no_grad():
-        drawn = sample(decoder, decoder.remember(batch.features), options.samples, 20)
+        drawn = sample(decoder, decoder.remember(batch.features), options.samples, LONGEST - 1)
     decoder.train()
     rewards = torch.tensor(
         [[reward(photo, text) for text in texts] for photo, texts in zip(batch.photos, drawn, strict=True)]
@@ -295,7 +297,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         ("cross-entropy", options.epochs, options.rate),
         ("self-critical", options.self_critical_epochs, options.self_critical_rate),
     )
-    best, step = float(saved.get("best", 0.0)), int(saved.get("step", 0))
+    best, step = float(saved.get("best", -1.0)), int(saved.get("step", 0))
     started = time.monotonic()
     if saved:
         decoder.load_state_dict(saved["decoder"])
@@ -310,6 +312,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         per_epoch = math.ceil(len(train) / options.batch)
         warm_up, steps = min(200, per_epoch), max(1, epochs * per_epoch)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, functools.partial(cosine, warm_up, steps))
+        decoder.dropout.p = options.dropout if stage == "cross-entropy" else options.self_critical_dropout
         first, idle = 0, 0
         if saved and saved["stage"] == stage:
             first, idle = saved["epoch"] + 1, saved["idle"]
@@ -348,7 +351,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                     board.add_scalar(f"{stage}/{name}", value, step)
                 bar.set_postfix({name: f"{value:.3f}" for name, value in figures.items()}, refresh=False)
 
-            captions = write_captions(averaged, held_out_features, vocabulary, device, options.length_penalty)
+            captions = write_captions(averaged, held_out_features, vocabulary, device, 1.0)
             bleu_4, cider_d = bleu(references, captions)[3], cider.score(references, captions)
             board.add_scalar("val/BLEU-4", bleu_4, step)
             board.add_scalar("val/CIDEr-D", cider_d, step)
@@ -363,9 +366,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             idle = 0 if bleu_4 > best else idle + 1
             if bleu_4 > best:
                 best = bleu_4
-                save_decoder(
-                    options.out, averaged, vocabulary, image_size=IMAGE_SIZE, length_penalty=options.length_penalty
-                )
+                save_decoder(options.out, averaged, vocabulary, image_size=IMAGE_SIZE, length_penalty=1.0)
             state = {
                 "stage": stage,
                 "epoch": epoch,
@@ -380,7 +381,17 @@ def main(argv: Sequence[str] | None = None) -> None:
             torch.save(state, checkpoint.with_suffix(".partial"))
             checkpoint.with_suffix(".partial").replace(checkpoint)
     board.close()
-    print(f"best val BLEU-4 {best:.2f}; weights in {options.out}")
+
+    # the beam search's length penalty
+    decoder = load_decoder(options.out)[0].to(device)
+    scores = {}
+    for penalty in LENGTH_PENALTIES:
+        captions = write_captions(decoder, held_out_features, vocabulary, device, penalty)
+        scores[penalty] = bleu(references, captions)[3]
+        print(f"length penalty {penalty}: val BLEU-4 {scores[penalty]:.2f}")
+    best_penalty = max(scores, key=scores.__getitem__)
+    save_decoder(options.out, decoder, vocabulary, image_size=IMAGE_SIZE, length_penalty=best_penalty)
+    print(f"length penalty {best_penalty}, val BLEU-4 {scores[best_penalty]:.2f}; weights in {options.out}")
 
 
 if __name__ == "__main__":

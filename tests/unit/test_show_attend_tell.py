@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -164,7 +165,7 @@ def test_pictures_are_squashed_not_cropped() -> None:
     assert squash(np.full((1, 1, 3), 7, np.uint8), 20).eq(7).all()
     for wrong in (image[..., 0], image.astype(np.float32), image[:0], image[..., :2]):
         with pytest.raises(ValueError, match="H×W×3"):
-            squash(wrong, 20)
+            squash(cast(Any, wrong), 20)
 
 
 def test_encoder_has_the_weights_of_its_package() -> None:
