@@ -36,11 +36,12 @@ WORDS = ("a", "red", "dog", "cat", "street", "<b>bold</b>")
 
 
 class StubCaptioner:
-    """Captions a picture by its checksum. ``failure``: answers that 503 instead, or hangs up when it is 0."""
+    """Captions a picture by its checksum. ``failure``: the status it answers instead."""
 
     def __init__(self) -> None:
         self.failure: int | None = None
         self.asked = 0
+        self.stop: Callable[[], None] = lambda: None
 
     def app(self) -> FastAPI:
         app = create_service("stub captioner")
@@ -49,8 +50,6 @@ class StubCaptioner:
         async def caption(request: Request, extras: list[str] = Query([], alias="return")) -> Response:
             self.asked += 1
             images = await read_uploads(request, UploadLimits(10**8, 10**8, 100))
-            if self.failure == 0:
-                raise ConnectionResetError("hang up")
             if self.failure:
                 raise ProblemError(self.failure, "busy", "Busy", "The queue is full.", headers={"Retry-After": "3"})
             captions = [self._caption(image.content, extras) for image in images]
@@ -60,7 +59,7 @@ class StubCaptioner:
         @app.get("/models")
         async def models() -> ModelsResponse:
             if self.failure:
-                raise ProblemError(503, "loading", "Loading", "The model is being loaded.")
+                raise ProblemError(self.failure, "loading", "Loading", "The model is being loaded.")
             return ModelsResponse(models=[MODEL])
 
         return app
@@ -83,19 +82,23 @@ class StubCaptioner:
 
 
 @contextmanager
-def served(app: FastAPI) -> Iterator[str]:
-    """The application on a free port, in a thread; its URL."""
+def served(app: FastAPI) -> Iterator[tuple[str, Callable[[], None]]]:
+    """The application on a free port, in a thread; its URL, and what stops it before the context ends."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         assert thread.is_alive(), "the server ended at once"
         threading.Event().wait(0.01)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
+
+    def stop() -> None:
         server.should_exit = True
         thread.join()
+
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", stop
+    finally:
+        stop()
 
 
 @dataclass
@@ -148,7 +151,7 @@ class Gateway:
 @contextmanager
 def running_gateway(redis_url: str, folder: Path, **changes: object) -> Iterator[Gateway]:
     captioner = StubCaptioner()
-    with served(captioner.app()) as captioner_url:
+    with served(captioner.app()) as (captioner_url, captioner.stop):
         settings = GatewaySettings(
             redis_url=redis_url,
             storage_url=str(folder / "blobs"),
@@ -158,7 +161,7 @@ def running_gateway(redis_url: str, folder: Path, **changes: object) -> Iterator
         )
         app = create_app(settings)
         components = app.state.components
-        with served(app) as url, httpx.Client(base_url=url, timeout=30) as client:
+        with served(app) as (url, _), httpx.Client(base_url=url, timeout=30) as client:
             yield Gateway(client, captioner, settings, components.jobs, components.storage, components.analyses)
 
 

@@ -1,5 +1,6 @@
 """Deleting jobs for good: with the last job that refers to them go the video and its analysis."""
 
+import posixpath
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,7 +20,7 @@ def delete_job(components: Components, job: Job) -> None:
     if analysis and all(other.get("analysis") != analysis for other in needed):
         components.analyses.delete(analysis)
     if video and all(other.get("video", {}).get("sha256") != video for other in needed):
-        components.storage.delete(f"{video_key(video)}")
+        components.storage.delete(posixpath.dirname(video_key(video)))
 
 
 def every_job(components: Components) -> Iterator[Job]:
