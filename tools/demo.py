@@ -23,7 +23,7 @@ from tools import charts, clip
 from tools.settings import ROOT
 from tools.stack import Stack, StackError, load_settings, stop_on_signals
 
-EVERY_N_SECOND, WINDOW = 1, 5
+EVERY_N_SECOND, WINDOW = 2, 3
 
 
 class DemoError(Exception):
@@ -86,7 +86,8 @@ def analyse(gateway: Gateway, video: Path, console: Console) -> tuple[Job, Video
     result = gateway.result(job)
     seconds, frames = time.monotonic() - started, len(result.frames)
     console.print(f"{result.video.duration:.0f} s of video, {frames} frames captioned, in {seconds:.1f} s\n")
-    console.print(charts.table(result), "", charts.moments_table(result), "")
+    console.print(charts.table(result), "", soft_wrap=False)
+    console.print(charts.moments_table(result) if result.moments else "No moment stands out from the rest.", "")
     return job, result
 
 
@@ -95,7 +96,7 @@ def save(gateway: Gateway, result: VideoResult, folder: Path, console: Console) 
     charts.save_page(result, folder / "novelty.html")
     (folder / "result.json").write_text(json.dumps(result.model_dump(mode="json"), indent=2))
     names = ", ".join(["novelty.png", "novelty.html", "result.json"])
-    console.print(f"Saved to {folder}: {names}", highlight=False)
+    console.print(f"Saved to {folder}: {names}")
 
 
 def main() -> None:
@@ -105,7 +106,7 @@ def main() -> None:
     parser.add_argument("--video", type=Path, help="analyse this video instead of the clip")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "demo", help="where the graph goes")
     arguments = parser.parse_args()
-    console = Console()
+    console = Console(highlight=False, soft_wrap=True)
     settings = load_settings(console)
     stop_on_signals()
     gateway = Gateway(arguments.gateway or settings.gateway_url)
@@ -118,13 +119,13 @@ def main() -> None:
                 clip.render(video)
             job, result = analyse(gateway, video, console)
             save(gateway, result, arguments.out, console)
-            console.print(f"See it in the browser: [bold]{settings.ui_url}/?job={job.id}[/]", highlight=False)
-            console.print(f"The API, with examples: {gateway.url}/docs", highlight=False)
+            console.print(f"See it in the browser: [bold]{settings.ui_url}/?job={job.id}[/]")
+            console.print(f"The API, with examples: {gateway.url}/docs")
             if not arguments.once and not arguments.gateway:
                 console.print("\nCtrl-C stops everything.")
                 signal.pause()
     except (DemoError, StackError, httpx.TransportError, FileNotFoundError) as error:
-        console.print(f"[red]✗[/] {escape(str(error))}", highlight=False)
+        console.print(f"[red]✗[/] {escape(str(error))}")
         raise SystemExit(1) from error
     except KeyboardInterrupt:
         raise SystemExit(0 if not arguments.once else 130) from None

@@ -71,9 +71,7 @@ class ProcessFolder:
             return None
 
     def start(self, program: Program) -> None:
-        """Raises PortTakenError, and OSError when the program is not there."""
-        if program.listens:
-            _require_free(*program.listens, program)
+        """Raises OSError when the program is not there."""
         self._run.mkdir(parents=True, exist_ok=True)
         self._logs.mkdir(parents=True, exist_ok=True)
         with self.log(program.name).open("ab") as log:
@@ -126,7 +124,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _require_free(host: str, port: int, program: Program) -> None:
+def require_port(program: Program) -> None:
+    """Raises PortTakenError unless the program can listen where it should."""
+    if program.listens is None:
+        return
+    host, port = program.listens
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

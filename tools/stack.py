@@ -23,7 +23,7 @@ from rich.markup import escape
 
 from framesense.queue import create_celery
 from framesense.settings import JobSettings
-from tools.processes import PortTakenError, ProcessFolder, Program, free_port
+from tools.processes import PortTakenError, ProcessFolder, Program, free_port, require_port
 from tools.settings import ROOT, StackSettings, environment
 
 ORDER = ("redis", "captioner", "worker", "gateway", "ui")
@@ -48,11 +48,16 @@ class Stack:
         """
         started: list[str] = []
         try:
-            redis_url = self._settings.redis_url or self._up_redis(started)
-            programs = self._programs(redis_url)
-            for program in programs:
-                self._start(program, started)
-            self._wait(programs)
+            redis = self._redis()
+            programs = self._programs(redis.url if redis else self._settings.redis_url)
+            for program in self._missing([redis, *programs] if redis else programs):
+                require_port(program)
+            if redis:
+                self._start([redis], started)
+            self._start(programs, started)
+        except (PortTakenError, OSError) as error:
+            self._down(started)
+            raise StackError(str(error)) from error
         except BaseException:
             self._down(started)
             raise
@@ -74,19 +79,17 @@ class Stack:
 
     def status(self) -> Mapping[str, str]:
         """What each part says of itself."""
-        redis_url = self._settings.redis_url or self._processes.url("redis")
-        if not redis_url:
-            return dict.fromkeys(ORDER, "not running")
-        programs = [_redis_program(redis_url, self._settings.data), *self._programs(redis_url)]
-        running = {p.name: p for p in programs if self._processes.find(p.name)}
+        redis = self._redis()
+        programs = self._programs(redis.url if redis else self._settings.redis_url)
+        running = {p.name: p for p in [redis, *programs] if p and self._processes.find(p.name)}
         return {name: (running[name].check() or "ready") if name in running else "not running" for name in ORDER}
 
-    def _up_redis(self, started: list[str]) -> str:
+    def _redis(self) -> Program | None:
+        """The Redis of this stack; None where REDIS_URL names another."""
+        if self._settings.redis_url:
+            return None
         url = self._processes.url("redis") or f"redis://127.0.0.1:{self._settings.redis_port or free_port()}/0"
-        redis = _redis_program(url, self._settings.data)
-        self._start(redis, started)
-        self._wait([redis])
-        return url
+        return _redis_program(url, self._settings.data)
 
     def _programs(self, redis_url: str) -> list[Program]:
         settings = self._settings
@@ -142,16 +145,23 @@ class Stack:
             ),
         ]
 
-    def _start(self, program: Program, started: list[str]) -> None:
-        if found := self._processes.url(program.name):
-            if found != program.url:
-                raise StackError(f"{program.name} runs at {found} already, not at {program.url}. `make down` stops it.")
-            return
-        try:
+    def _missing(self, programs: list[Program]) -> list[Program]:
+        """Those that do not run. Raises StackError for one that runs at another address than it should now."""
+        missing = []
+        for program in programs:
+            address = self._processes.url(program.name)
+            if address is None:
+                missing.append(program)
+            elif address != program.url:
+                raise StackError(f"{program.name} runs at {address}, not at {program.url}. `make down` stops it.")
+        return missing
+
+    def _start(self, programs: list[Program], started: list[str]) -> None:
+        """Starts those that do not run, and waits until all are ready."""
+        for program in self._missing(programs):
             self._processes.start(program)
-        except (PortTakenError, OSError) as error:
-            raise StackError(str(error)) from error
-        started.append(program.name)
+            started.append(program.name)
+        self._wait(programs)
 
     def _wait(self, programs: list[Program]) -> None:
         deadline = time.monotonic() + self._settings.start_timeout
@@ -166,7 +176,7 @@ class Stack:
                     reason = program.check()
                     if reason is None:
                         del waiting[program.name]
-                        self._console.print(f"[green]✓[/] {program.name} is ready at {program.url}", highlight=False)
+                        self._console.print(f"[green]✓[/] {program.name} is ready at {program.url}")
                     else:
                         waiting[program.name] = reason
                 if not waiting:
@@ -187,7 +197,7 @@ class Stack:
         for name in sorted(names, key=ORDER.index, reverse=True):
             killed = self._processes.stop(name, self._settings.stop_timeout)
             note = f" [yellow](killed after {self._settings.stop_timeout:.0f} s)[/]" if killed else ""
-            self._console.print(f"[dim]■[/] {name} stopped{note}", highlight=False)
+            self._console.print(f"[dim]■[/] {name} stopped{note}")
         return bool(names)
 
 
@@ -269,7 +279,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.stack", description=__doc__)
     parser.add_argument("action", choices=["up", "down", "status"])
     action = parser.parse_args().action
-    console = Console()
+    console = Console(highlight=False, soft_wrap=True)
     settings = load_settings(console)
     stack = Stack(settings, console)
     stop_on_signals()
@@ -279,14 +289,14 @@ def main() -> None:
                 console.print("Nothing was running.")
         elif action == "status":
             for name, state in stack.status().items():
-                console.print(f"{name:10} {state}", highlight=False)
+                console.print(f"{name:10} {state}")
         elif stack.up():
-            console.print(f"\nOpen [bold]{settings.ui_url}[/]   API: {settings.gateway_url}/docs", highlight=False)
+            console.print(f"\nOpen [bold]{settings.ui_url}[/]   API: {settings.gateway_url}/docs")
             console.print("`make down` stops it.")
         else:
-            console.print(f"Everything was running already. Open [bold]{settings.ui_url}[/]", highlight=False)
+            console.print(f"Everything was running already. Open [bold]{settings.ui_url}[/]")
     except StackError as error:
-        console.print(f"[red]✗[/] {escape(str(error))}", highlight=False)
+        console.print(f"[red]✗[/] {escape(str(error))}")
         raise SystemExit(1) from error
     except KeyboardInterrupt:
         raise SystemExit(130) from None
