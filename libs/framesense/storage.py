@@ -49,14 +49,24 @@ class Storage:
 
     def write(self, key: str, data: bytes) -> None:
         with tempfile.NamedTemporaryFile(dir=self._staging(key), prefix=".part-", delete=False) as file:
-            file.write(data)
-        self._publish(Path(file.name), key)
+            staged = Path(file.name)
+            try:
+                file.write(data)
+                file.flush()
+            except BaseException:  # a full disk for instance
+                staged.unlink()
+                raise
+        self._publish(staged, key)
 
     def take(self, file: Path, key: str) -> None:
         """Moves a file of this machine into the store: a rename where both lie on one filesystem."""
         if self._local:
             staged = Path(self._staging(key) or "") / f".part-{os.urandom(8).hex()}"
-            shutil.move(file, staged)
+            try:
+                shutil.move(file, staged)
+            except BaseException:
+                staged.unlink(missing_ok=True)
+                raise
             file = staged
         self._publish(file, key)
 
