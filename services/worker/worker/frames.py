@@ -71,7 +71,7 @@ class Video:
     codec: str
     width: int
     height: int
-    rotation: int
+    orientation: Orientation
     pixel_aspect: Fraction | None
     max_pixels: int
     warnings: list[str] = field(default_factory=list)
@@ -93,7 +93,7 @@ class Video:
             height=self.height,
             fps=frames / duration if frames > 1 and duration else 0.0,
             codec=self.codec,
-            rotation=self.rotation,
+            rotation=self.orientation.degrees,
             warnings=list(self.warnings),
         )
 
@@ -107,7 +107,7 @@ class Video:
         index, shown, picture = start, None, None
         for frame, time in self._frames_at(ticks):
             if picture is None or time != shown:
-                picture = render(frame, longest_side=longest_side, pixel_aspect=self.pixel_aspect)
+                picture = render(frame, self.orientation, longest_side=longest_side, pixel_aspect=self.pixel_aspect)
                 shown = time
             yield SampledFrame(index=index, time=self.timeline.seconds(time), picture=picture)
             index += 1
@@ -138,7 +138,7 @@ class Video:
     def _one_after_another(self, ticks: list[int]) -> Iterator[tuple[VideoFrame, int]]:
         pending, times = deque(ticks), self.timeline.times
         held: tuple[VideoFrame, int] | None = None
-        for count, frame in enumerate(self._decode_all()):
+        for count, frame in enumerate(_decode_all(self.path, self.max_pixels, self.warnings)):
             counted = int(times[min(count, len(times) - 1)])
             time = frame.pts if self.timeline.exact and frame.pts is not None else counted
             while pending and held and pending[0] < time:
@@ -170,17 +170,6 @@ class Video:
                         yield frame
                 context.flush_buffers()
 
-    def _decode_all(self) -> Iterator[VideoFrame]:
-        damaged = 0
-        with _open(self.path, self.max_pixels) as (container, stream):
-            for packet in chain(_packets(container, stream), [None]):
-                try:
-                    yield from stream.codec_context.decode(packet)
-                except av.FFmpegError:
-                    damaged += 1
-        if damaged:
-            self.warnings.append(f"{damaged} damaged frames could not be decoded; the frames before them stand in.")
-
 
 class _NotFoundError(Exception):
     """The timeline promised a frame that did not come out."""
@@ -198,12 +187,12 @@ def open_video(path: Path, *, max_pixels: int) -> Video:
         codec, pixel_aspect = stream.codec_context.codec.canonical_name, stream.sample_aspect_ratio or None
     if not len(timeline.times):
         raise ProblemError(422, "no-frames", "No frames", "The file has a video track, but no frame in it.")
-    video = Video(path, timeline, codec, 1, 1, 0, pixel_aspect, max_pixels)
-    first = next(video._decode_all(), None)
+    first = next(_decode_all(path, max_pixels, []), None)
     if first is None:
         raise _nothing_decodes(codec)
-    video.width, video.height = shown_size(first, pixel_aspect)
-    video.rotation = Orientation(first).degrees
+    orientation = Orientation(first)
+    width, height = shown_size(first, orientation, pixel_aspect)
+    video = Video(path, timeline, codec, width, height, orientation, pixel_aspect, max_pixels)
     if promised - timeline.duration > max(UNMARKED_LOSS, promised / 50):
         video.warnings.append(
             f"The file says that it lasts {promised:.1f} s, but frames are there for {timeline.duration:.1f} s only: "
@@ -235,6 +224,19 @@ def _open(path: Path, max_pixels: int) -> Iterator[tuple[InputContainer, VideoSt
             if other.index != stream.index:
                 other.discard = Discard.all
         yield container, stream
+
+
+def _decode_all(path: Path, max_pixels: int, warnings: list[str]) -> Iterator[VideoFrame]:
+    """Every frame that decodes; at the end, ``warnings`` is told of those that did not."""
+    damaged = 0
+    with _open(path, max_pixels) as (container, stream):
+        for packet in chain(_packets(container, stream), [None]):
+            try:
+                yield from stream.codec_context.decode(packet)
+            except av.FFmpegError:
+                damaged += 1
+    if damaged:
+        warnings.append(f"{damaged} damaged frames could not be decoded; the frames before them stand in.")
 
 
 def _video_stream(container: InputContainer) -> VideoStream:

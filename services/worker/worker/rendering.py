@@ -12,7 +12,11 @@ Picture = NDArray[np.uint8]
 
 
 class Orientation:
-    """How a display matrix (ISO/IEC 14496-12, 6.2.2) turns and mirrors the picture, in steps of 90°."""
+    """How a display matrix (ISO/IEC 14496-12, 6.2.2) turns and mirrors the pictures of a video, in steps of 90°.
+
+    Made of one frame and used for all: PyAV's ``side_data`` ties a frame into a reference cycle, so looking at every
+    frame's would keep many frames in memory until the garbage collector runs.
+    """
 
     def __init__(self, frame: VideoFrame) -> None:
         matrix = _display_matrix(frame)
@@ -32,19 +36,20 @@ class Orientation:
         return np.ascontiguousarray(picture)
 
 
-def shown_size(frame: VideoFrame, pixel_aspect: Fraction | None) -> tuple[int, int]:
+def shown_size(frame: VideoFrame, orientation: Orientation, pixel_aspect: Fraction | None) -> tuple[int, int]:
     """Width and height in square pixels, upright. ``pixel_aspect``: width / height of a stored pixel."""
     width = max(1, round(frame.width * (pixel_aspect or 1)))
     size = (width, frame.height)
-    return size[::-1] if Orientation(frame).swaps_axes else size
+    return size[::-1] if orientation.swaps_axes else size
 
 
-def render(frame: VideoFrame, *, longest_side: int, pixel_aspect: Fraction | None = None) -> Picture:
+def render(
+    frame: VideoFrame, orientation: Orientation, *, longest_side: int, pixel_aspect: Fraction | None = None
+) -> Picture:
     """The frame as shown, shrunk (never enlarged) until its longer side is at most ``longest_side`` pixels.
 
     Shrinking and the change to RGB are one step of libswscale, so a large frame is never held in RGB.
     """
-    orientation = Orientation(frame)
     width, height = max(1, round(frame.width * (pixel_aspect or 1))), frame.height
     scale = min(1.0, longest_side / max(width, height))
     small = frame.reformat(

@@ -55,14 +55,15 @@ class Timeline:
         """Reads all packets of one stream. ``timed``: the container keeps presentation times."""
         pts, dts, flags = array("q"), array("q"), bytearray()
         missing = dts_missing = False
-        last_duration = 0
+        last, last_duration = -(2**62), 0
         for packet in packets:
             missing |= packet.pts is None
             dts_missing |= packet.dts is None
             pts.append(packet.pts or 0)
             dts.append(packet.dts or 0)
             flags.append(packet.is_keyframe | (not packet.is_discard) << 1)
-            last_duration = packet.duration or last_duration
+            if pts[-1] >= last and not packet.is_discard:
+                last, last_duration = pts[-1], packet.duration or last_duration
         time_base = stream.time_base or Fraction(1, 1000)
         marks = np.frombuffer(bytes(flags), dtype=np.uint8)
         shown = (marks & 2).astype(bool)
