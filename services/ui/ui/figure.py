@@ -14,7 +14,9 @@ MARKERS_UP_TO = 300
 
 
 def novelty_figure(frames: Sequence[Frame], curve: NoveltyCurve, found: Sequence[int] = ()) -> go.Figure:
-    """The curve over time of one frame or more, its moments shaded, the frames with indices ``found`` (a search's) marked.
+    """The curve over time, its moments shaded, the frames with indices ``found`` (by a search) marked.
+
+    ``frames``: one or more; ``curve`` has a value for each.
 
     The times are those of a video from midnight of 1 January 1970 on: Plotly labels dates as a clock at every zoom.
     """

@@ -42,14 +42,15 @@ def _follow(api: GatewayApi, job_id: str) -> None:
 
 
 def progress_text(job: Job, now: datetime) -> str:
-    """``Captioning · 120 of 600 frames · 40 s left``."""
+    """``Captioning frames · 120 of 600 · 40 s left``."""
     if job.state is JobState.QUEUED:
         return "Waiting for a free worker"
     progress = job.progress
-    parts = [plain(progress.message)] if progress.message else []
+    message = progress.message or "Looking at frames"
+    parts = [plain(message[0].upper() + message[1:])]
     if not progress.total:
-        return " · ".join([*parts, f"{progress.done} frames"]) if progress.done else " · ".join(parts or ["Starting"])
-    parts.append(f"{progress.done} of {progress.total} frames")
+        return " · ".join([*parts, f"{progress.done} done"] if progress.done else parts)
+    parts.append(f"{progress.done} of {progress.total}")
     if job.started_at and 0 < progress.done < progress.total:
         pace = (now - job.started_at).total_seconds() / progress.done
         parts.append(f"{span(pace * (progress.total - progress.done))} left")

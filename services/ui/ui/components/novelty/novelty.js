@@ -128,7 +128,8 @@ class NoveltyPlayer {
     if (!this.wired || this.moving) return;
     this.moving = requestAnimationFrame(() => {
       this.moving = undefined;
-      this.plotly.relayout(this.graph, { [`shapes[${this.shades.length}]`]: this.playhead() });
+      const [line, x] = [`shapes[${this.shades.length}]`, date(this.video.currentTime)];
+      this.plotly.relayout(this.graph, { [`${line}.x0`]: x, [`${line}.x1`]: x });
     });
   }
 

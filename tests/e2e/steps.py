@@ -1,0 +1,13 @@
+"""What people do on more than one page."""
+
+from playwright.sync_api import Page, expect
+
+
+def slide(page: Page, name: str, to: int) -> None:
+    """Moves a slider with the arrow keys."""
+    slider = page.get_by_role("slider", name=name)
+    steps = to - int(slider.input_value())
+    slider.focus()
+    for _ in range(abs(steps)):
+        page.keyboard.press("ArrowRight" if steps > 0 else "ArrowLeft")
+    expect(slider).to_have_value(str(to))

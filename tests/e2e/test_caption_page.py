@@ -1,0 +1,54 @@
+"""The page *Caption an image* in a real browser, against real services."""
+
+import json
+from pathlib import Path
+
+import pytest
+import skimage
+from playwright.sync_api import Page, expect
+
+from tests.e2e.steps import slide
+
+pytestmark = pytest.mark.browser
+
+PHOTOS = Path(skimage.__file__).parent / "data"
+
+
+def choose(page: Page, *photos: Path) -> None:
+    page.goto("/caption_image")
+    page.locator("input[type=file]").set_input_files(list(photos))
+
+
+def test_photos_get_captions_and_a_map_a_word(page: Page) -> None:
+    choose(page, PHOTOS / "chelsea.png", PHOTOS / "coffee.png")
+    page.get_by_text("JSON").click()
+    with page.expect_download() as started:
+        page.get_by_role("button", name="Download").click()
+    captions = json.loads(started.value.path().read_text("utf-8"))["captions"]
+    assert len(captions) == 2
+    for caption in captions:
+        expect(page.get_by_role("heading", name=caption["caption"], exact=True).first).to_be_visible()
+        assert caption["tokens"]
+    words = sum(len(caption["tokens"]) for caption in captions)
+    expect(page.get_by_test_id("stImage").locator("img")).to_have_count(words + len(captions))
+    maps = page.get_by_test_id("stImage").locator("img").evaluate_all("all => all.map(one => one.src)")
+    assert len(set(maps)) == len(maps), "every word looked somewhere of its own"
+
+
+def test_beams_caption_anew(page: Page) -> None:
+    choose(page, PHOTOS / "chelsea.png")
+    expect(page.get_by_text("JSON")).to_be_visible()
+    slide(page, "Beams", 1)
+    expect(page.get_by_text("JSON")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_broken_photo_is_refused_in_words(page: Page, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes((PHOTOS / "coffee.png").read_bytes()[:2000])
+    choose(page, broken)
+    expect(page.get_by_role("alert")).to_contain_text("broken.png")
+    expect(page.get_by_text("Traceback")).to_have_count(0)
+    # The next one works.
+    choose(page, PHOTOS / "coffee.png")
+    expect(page.get_by_text("JSON")).to_be_visible()

@@ -1,0 +1,311 @@
+"""The page *Video novelty* in a real browser, against real services."""
+
+import csv
+import io
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import BrowserContext, Page, Request, expect
+
+from framesense.schemas.novelty import VideoResult
+from tests.e2e.network import Network
+from tests.e2e.steps import slide
+from tests.e2e.videos import BIKES, padded
+from tests.media import numbered_video
+
+pytestmark = pytest.mark.browser
+
+MB = 1_000_000
+
+
+def choose(page: Page, video: Path) -> None:
+    page.locator(".upload input[type=file]").set_input_files(video)
+
+
+def upload(page: Page, video: Path) -> None:
+    page.goto("/")
+    choose(page, video)
+    expect(page.get_by_text("Uploaded", exact=True)).to_be_visible()
+
+
+def start(page: Page, *, every_n_second: int = 1) -> None:
+    slide(page, "Look every", every_n_second)
+    page.get_by_role("button", name="Start").click()
+    page.wait_for_url(re.compile(r"job="))
+
+
+def open_result(page: Page, job_id: str) -> None:
+    page.goto(f"/?job={job_id}")
+    expect(page.locator(".novelty .graph .main-svg").first).to_be_visible()
+
+
+def curve(page: Page) -> list[float]:
+    values: list[float] = page.locator(".novelty .graph").evaluate("graph => Array.from(graph.data[0].y)")
+    return values
+
+
+def point(page: Page, index: int) -> tuple[float, float]:
+    """Where on the page a frame's place on the time axis is, half way up the graph."""
+    box = page.locator(".novelty .graph").bounding_box()
+    assert box
+    x = page.locator(".novelty .graph").evaluate(
+        "(g, i) => g._fullLayout._size.l + g._fullLayout.xaxis.d2p(g.data[0].x[i])", index
+    )
+    return box["x"] + x, box["y"] + box["height"] / 2
+
+
+def player_time(page: Page) -> float:
+    return float(page.locator(".novelty video").evaluate("video => video.currentTime"))
+
+
+def wait_until_sent(page: Page, share: float) -> None:
+    bar = page.get_by_role("progressbar", name="Upload").element_handle()
+    page.wait_for_function("([bar, share]) => bar.value > share", arg=[bar, share])
+
+
+def watch_offsets(page: Page) -> list[int]:
+    """Where in the file each of the page's coming requests starts to send."""
+    offsets: list[int] = []
+
+    def note(request: Request) -> None:
+        if request.method == "PATCH":
+            offsets.append(int(request.headers["upload-offset"]))
+
+    page.on("request", note)
+    return offsets
+
+
+def current_job(page: Page) -> str:
+    return httpx.URL(page.url).params["job"]
+
+
+def test_uploaded_video_becomes_a_graph(page: Page) -> None:
+    upload(page, BIKES)
+    start(page)
+    expect(page.locator(".novelty .graph .main-svg").first).to_be_visible()
+    assert len(curve(page)) == 10
+    expect(page.get_by_role("heading", name="bikes.mp4")).to_be_visible()
+
+
+def test_hover_shows_picture_caption_time_and_value(page: Page, bikes_job: str, bikes_result: VideoResult) -> None:
+    open_result(page, bikes_job)
+    page.mouse.move(*point(page, 6))
+    frame = bikes_result.frames[6]
+    expect(page.locator(".card-caption")).to_have_text(frame.caption)
+    expect(page.locator(".card-figures")).to_have_text(f"0:06 · novelty {frame.novelty:.3f}")
+    page.wait_for_function("document.querySelector('.card img').naturalWidth > 0")
+
+
+def test_click_plays_from_there(page: Page, bikes_job: str) -> None:
+    open_result(page, bikes_job)
+    assert player_time(page) == 0
+    page.mouse.click(*point(page, 6))
+    page.wait_for_function("document.querySelector('.novelty video').currentTime >= 6")
+    assert player_time(page) < 9
+    # The playhead is one line, and has moved along.
+    playheads = page.locator(".novelty .graph").evaluate("g => g.layout.shapes.filter(s => s.name === 'playhead')")
+    assert [head["x0"] >= "1970-01-01T00:00:06" for head in playheads] == [True]
+
+
+def test_keyboard_steps_and_plays(page: Page, bikes_job: str, bikes_result: VideoResult) -> None:
+    open_result(page, bikes_job)
+    graph = page.locator(".novelty .graph")
+    graph.focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    expect(graph).to_have_attribute("aria-valuenow", "5")
+    expect(page.locator(".novelty .spoken")).to_contain_text(bikes_result.frames[4].caption)
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelector('.novelty video').currentTime >= 4")
+
+
+def test_window_redraws_without_a_new_analysis(page: Page, gateway: httpx.Client, bikes_job: str) -> None:
+    open_result(page, bikes_job)
+    before, jobs = curve(page), gateway.get("/jobs").json()["total"]
+    slide(page, "Compare with", 7)
+    expected = gateway.get(f"/jobs/{bikes_job}/novelty", params={"rolling_window_size": 7}).json()["novelty"]
+    assert expected != before
+    page.wait_for_function("y => document.querySelector('.novelty .graph').data[0].y[9] === y", arg=expected[9])
+    assert curve(page) == expected
+    assert gateway.get("/jobs").json()["total"] == jobs
+    page.get_by_role("radio", name="Cosine").or_(page.get_by_role("button", name="Cosine")).first.click()
+    page.wait_for_function("y => document.querySelector('.novelty .graph').data[0].y[9] !== y", arg=expected[9])
+
+
+def test_other_seconds_need_a_new_analysis(page: Page, gateway: httpx.Client, bikes_job: str) -> None:
+    open_result(page, bikes_job)
+    slide(page, "Look every", 2)
+    expect(page.get_by_text("Looking every 2 seconds needs a new analysis.")).to_be_visible()
+    page.get_by_role("button", name="Analyse again").click()
+    page.wait_for_url(lambda url: bikes_job not in url)
+    page.wait_for_function("document.querySelector('.novelty .graph')?.data?.[0].y.length === 5")
+    assert gateway.get(f"/jobs/{current_job(page)}").json()["parameters"]["every_n_second"] == 2
+
+
+def test_search_counts_and_marks_the_frames(page: Page, bikes_job: str, bikes_result: VideoResult) -> None:
+    open_result(page, bikes_job)
+    word = max(bikes_result.frames[3].caption.split(), key=len)
+    having = [frame.index for frame in bikes_result.frames if word in frame.caption.split()]
+    expect(page.get_by_text("10 of 10 frames")).to_be_visible()
+    page.get_by_text("Whole words").click()
+    search = page.get_by_role("textbox", name="Search")
+    search.fill(word.upper())
+    search.press("Enter")
+    expect(page.get_by_text(f"{len(having)} of 10 frames")).to_be_visible()
+    page.wait_for_function("n => document.querySelector('.graph').data[1].x.length === n", arg=len(having))
+    search.fill("xylophone")
+    search.press("Enter")
+    expect(page.get_by_text("0 of 10 frames")).to_be_visible()
+
+
+def test_downloads_arrive_and_parse(page: Page, bikes_job: str, bikes_result: VideoResult) -> None:
+    open_result(page, bikes_job)
+
+    def download(name: str) -> str:
+        with page.expect_download() as started:
+            page.get_by_role("button", name=name, exact=True).click()
+        assert started.value.suggested_filename.startswith("bikes-novelty.")
+        return started.value.path().read_text("utf-8")
+
+    captions = [frame.caption for frame in bikes_result.frames]
+    assert [row["caption"] for row in csv.DictReader(io.StringIO(download("CSV")))] == captions
+    assert [frame["caption"] for frame in json.loads(download("JSON"))["frames"]] == captions
+    subtitles = download("WebVTT")
+    assert subtitles.startswith("WEBVTT")
+    assert all(caption in subtitles for caption in captions)
+
+
+def test_result_has_an_address_and_stays_in_the_list(context: BrowserContext, page: Page, bikes_job: str) -> None:
+    open_result(page, bikes_job)
+    page.reload()
+    expect(page.locator(".novelty .graph .main-svg").first).to_be_visible()
+    page.get_by_role("button", name="All videos").click()
+    expect(page.get_by_role("heading", name="Earlier videos")).to_be_visible()
+    someone_else = context.new_page()
+    someone_else.goto("/")
+    someone_else.locator(f".st-key-open-{bikes_job}").get_by_role("button").click()
+    expect(someone_else.locator(".novelty .graph .main-svg").first).to_be_visible()
+    assert current_job(someone_else) == bikes_job
+
+
+def test_cancel_stops_the_job(page: Page, gateway: httpx.Client, tmp_path: Path) -> None:
+    upload(page, numbered_video(tmp_path / "long.mp4", 900, fps=1))
+    start(page)
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("This analysis was cancelled.")).to_be_visible()
+    assert gateway.get(f"/jobs/{current_job(page)}").json()["state"] == "cancelled"
+
+
+def test_deleted_from_the_list(page: Page, gateway: httpx.Client, tmp_path: Path) -> None:
+    upload(page, numbered_video(tmp_path / "short.mp4", 20))
+    start(page)
+    expect(page.locator(".novelty .graph .main-svg").first).to_be_visible()
+    job = current_job(page)
+    page.get_by_role("button", name="All videos").click()
+    page.locator(f".st-key-delete-{job}").get_by_role("button").click()
+    expect(page.locator(f".st-key-delete-{job}")).to_have_count(0)
+    assert gateway.get(f"/jobs/{job}").status_code == 404
+    page.goto(f"/?job={job}")
+    expect(page.get_by_role("alert")).to_contain_text("There is no job")
+
+
+def test_upload_goes_on_after_a_dropped_connection(page: Page, network: Network, tmp_path: Path) -> None:
+    offsets = watch_offsets(page)
+    page.goto("/")
+    network.set(upload_rate=MB)
+    choose(page, padded(tmp_path / "street.mp4", 8 * MB))
+    wait_until_sent(page, 0.2)
+    network.set(upload_rate=MB, offline=True)
+    expect(page.get_by_text("The connection was lost.")).to_be_visible()
+    network.set()
+    expect(page.get_by_text("Uploaded", exact=True)).to_be_visible()
+    assert offsets[0] == 0
+    assert offsets[-1] > 0
+    expect(page.get_by_role("button", name="Start")).to_be_enabled()
+
+
+def test_upload_goes_on_after_a_reload(page: Page, network: Network, tmp_path: Path) -> None:
+    offsets = watch_offsets(page)
+    video = padded(tmp_path / "street.mp4", 8 * MB)
+    page.goto("/")
+    network.set(upload_rate=MB)
+    choose(page, video)
+    wait_until_sent(page, 0.2)
+    page.reload()
+    expect(page.get_by_text("“street.mp4” was not sent to its end.")).to_be_visible()
+    choose(page, video)
+    network.set()
+    expect(page.get_by_text("Uploaded", exact=True)).to_be_visible()
+    assert offsets[-1] > 0
+
+
+def test_upload_pauses_resumes_and_is_taken_back(page: Page, network: Network, tmp_path: Path) -> None:
+    page.goto("/")
+    network.set(upload_rate=MB)
+    choose(page, padded(tmp_path / "street.mp4", 6 * MB))
+    wait_until_sent(page, 0.1)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("Paused")).to_be_visible()
+    network.set()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_text("Uploaded", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Start")).to_be_enabled()
+    page.get_by_role("button", name="Choose another").click()
+    expect(page.get_by_role("button", name="Start")).to_be_disabled()
+    expect(page.get_by_text("Choose a video")).to_be_visible()
+
+
+def test_too_large_a_file_is_told_before_it_is_sent(page: Page, tmp_path: Path) -> None:
+    huge = tmp_path / "huge.mp4"
+    with huge.open("wb") as file:
+        file.truncate(3_000_000_000)  # takes no room on the disk
+    sent: list[str] = []
+    page.on("request", lambda request: request.method == "POST" and sent.append(request.url))
+    page.goto("/")
+    expect(page.get_by_text("Up to 2.15 GB")).to_be_visible()
+    choose(page, huge)
+    expect(page.get_by_role("status")).to_have_text("“huge.mp4” has 3.00 GB; at most 2.15 GB are accepted.")
+    assert not [url for url in sent if "/uploads" in url]
+
+
+def test_text_named_mp4_is_refused_in_words(page: Page, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.mp4"
+    notes.write_text("This is not a video.\n" * 100)
+    page.goto("/")
+    choose(page, notes)
+    told = page.locator("[data-testid=stAlert], .upload .message.bad").first
+    start_button = page.get_by_role("button", name="Start")
+    expect(told.or_(page.get_by_text("Uploaded", exact=True)).first).to_be_visible()
+    if start_button.is_enabled():
+        start_button.click()
+    expect(told).to_contain_text(re.compile("video", re.IGNORECASE))
+    expect(page.get_by_text("Traceback")).to_have_count(0)
+
+
+def test_memory_of_the_ui_does_not_grow_with_the_file(page: Page, ui_memory: Callable[[], int], tmp_path: Path) -> None:
+    size = 200 * MB
+    upload(page, BIKES)  # what a first visit costs is not what is asked here
+    page.get_by_role("button", name="Choose another").click()
+    before = peak = ui_memory()
+    choose(page, padded(tmp_path / "large.mp4", size))
+    while not page.get_by_text("Uploaded", exact=True).is_visible():
+        peak = max(peak, ui_memory())
+        time.sleep(0.05)
+    peak = max(peak, ui_memory())
+    assert peak - before < size / 10
+
+
+@pytest.mark.parametrize("address", ["/", "/?job={job}", "/caption_image", "/about"])
+def test_nothing_sticks_out_on_a_phone(page: Page, bikes_job: str, address: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(address.format(job=bikes_job))
+    expect(page.get_by_role("heading").first).to_be_visible()
+    if "job" in address:
+        expect(page.locator(".novelty .graph .main-svg").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert page.locator(".stMain").evaluate("main => main.scrollWidth") <= 390
