@@ -71,7 +71,7 @@ class MicroBatcher(Generic[Key, Item, Prepared, Result]):
         max_batch: int,
         max_wait: float,
         max_queue: int,
-        idle_wait: float = 0.002,
+        idle_wait: float = 0.005,
         prepare_threads: int = 2,
         observer: BatchObserver | None = None,
     ) -> None:

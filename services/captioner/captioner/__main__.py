@@ -3,6 +3,7 @@
 import logging
 
 import uvicorn
+from transformers.utils.logging import disable_progress_bar
 
 from captioner.app import create_app
 from captioner.settings import CaptionerSettings
@@ -11,6 +12,7 @@ from captioner.settings import CaptionerSettings
 def main() -> None:
     settings = CaptionerSettings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # the log is no terminal
     uvicorn.run(
         create_app(settings),
         host=settings.captioner_host,

@@ -58,7 +58,7 @@ class Captioner:
         loaded = load_model(settings)
         limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
         captioner = cls(loaded, SentenceEncoder(torch.device(loaded.info.device)), limits)
-        captioner._warm_up(settings.captioner_max_batch)
+        captioner._warm_up()
         log.info("%s (%s) is ready on %s", loaded.info.name, loaded.info.revision, loaded.info.device)
         return captioner
 
@@ -109,9 +109,7 @@ class Captioner:
         sentences = self._sentences.encode([caption.text for caption in captions])
         return [Described(caption, sentence) for caption, sentence in zip(captions, sentences, strict=True)]
 
-    def _warm_up(self, max_batch: int) -> None:
+    def _warm_up(self) -> None:
         side = self._loaded.model.image_size
         grey = self._loaded.model.preprocess(np.full((side, side, 3), 128, np.uint8))
-        options = CaptionOptions(max_tokens=2, extras=frozenset({CaptionExtra.EMBEDDINGS}))
-        for size in (1, max_batch):
-            self.describe(options, [grey] * size)
+        self.describe(CaptionOptions(extras=frozenset({CaptionExtra.EMBEDDINGS})), [grey])
