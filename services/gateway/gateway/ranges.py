@@ -24,17 +24,14 @@ async def blob_response(
     """Raises FileNotFoundError, and a 416 problem for a range beyond the end."""
     size = await asyncio.to_thread(storage.size, key)
     headers = {"Accept-Ranges": "bytes", "ETag": etag, "X-Content-Type-Options": "nosniff"}
-    asked = request_headers.get("range")
-    if request_headers.get("if-range", etag) != etag:
-        asked = None
-    start, stop = _byte_range(asked, size) or (0, size)
+    unchanged = request_headers.get("if-range", etag) == etag
+    asked = _byte_range(request_headers.get("range"), size) if unchanged else None
+    start, stop = asked or (0, size)
     headers["Content-Length"] = str(stop - start)
-    status = 200
-    if (start, stop) != (0, size) or (asked and _byte_range(asked, size)):
-        status = 206
+    if asked:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
     file = await asyncio.to_thread(storage.open, key)
-    return StreamingResponse(_read(file, start, stop), status, headers, media_type)
+    return StreamingResponse(_read(file, start, stop), 206 if asked else 200, headers, media_type)
 
 
 def _byte_range(header: str | None, size: int) -> tuple[int, int] | None:
