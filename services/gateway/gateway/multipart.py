@@ -113,7 +113,8 @@ async def body_chunks(request: Request, seconds: float) -> AsyncGenerator[bytes]
     stream = request.stream()
     while True:
         try:
-            chunk = await asyncio.wait_for(anext(stream), seconds)
+            async with asyncio.timeout(seconds):
+                chunk = await anext(stream)
         except StopAsyncIteration:
             return
         except TimeoutError:
