@@ -29,6 +29,7 @@ from framesense.uploads import Upload
 
 PHOTOS = Path(skimage.__file__).parent / "data"
 NAMES = ("astronaut.png", "chelsea.png", "coffee.png")
+MAX_REQUEST_BYTES = 8_000_000
 
 OFFLINE = """
 import ipaddress, runpy, socket
@@ -66,7 +67,7 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subproce
     port, log = free_port(), tmp_path_factory.mktemp("captioner") / "log"
     # No HF_HUB_OFFLINE here: not even an attempt is made.
     environment = {name: value for name, value in os.environ.items() if "OFFLINE" not in name}
-    environment |= {"CAPTIONER_PORT": str(port)}
+    environment |= {"CAPTIONER_PORT": str(port), "CAPTIONER_MAX_REQUEST_BYTES": str(MAX_REQUEST_BYTES)}
     with log.open("wb") as stream:
         process = subprocess.Popen([sys.executable, "-c", OFFLINE], env=environment, stdout=stream, stderr=stream)
     url = f"http://127.0.0.1:{port}"
@@ -193,6 +194,20 @@ def test_a_client_that_hangs_up_midway_leaves_nothing_behind(url: str) -> None:
     metrics = httpx.get(f"{url}/metrics", trust_env=False).text
     assert "captioner_queue_images 0.0" in metrics
     assert 'status="500"' not in metrics
+
+
+def test_too_large_a_request_of_untold_length_is_refused_while_it_comes(url: str) -> None:
+    host, port = url.removeprefix("http://").split(":")
+    part = b'--edge\r\nContent-Disposition: form-data; name="images"; filename="x.png"\r\n\r\n'
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(
+            b"POST /caption HTTP/1.1\r\nHost: captioner\r\nTransfer-Encoding: chunked\r\n"
+            b"Content-Type: multipart/form-data; boundary=edge\r\n\r\n"
+        )
+        for chunk in (part, *[bytes(1_000_000)] * (MAX_REQUEST_BYTES // 1_000_000)):
+            connection.sendall(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        # The request has not ended, and never will: only its size can have been answered.
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
 def test_it_stops_when_asked_and_asked_for_nothing_outside(
