@@ -56,7 +56,6 @@ async def read_uploads(request: Request, limits: UploadLimits, *, fields: Sequen
     if int(request.headers.get("content-length", 0)) > limits.max_bytes:
         _refuse_size(limits)
     parser = _InMemoryParser(request.headers, _limited(request, limits), max_files=limits.max_files, max_fields=100)
-    parser.spool_max_size = limits.max_file_bytes
     try:
         form = await parser.parse()
     except MultiPartException as error:
