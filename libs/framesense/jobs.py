@@ -8,7 +8,7 @@ leave one of the two, never a mixture.
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from uuid import uuid4
 
@@ -20,6 +20,8 @@ from framesense.schemas.problems import Problem
 INDEX = "framesense:jobs"
 ACTIVE = "framesense:jobs:active"
 EVENTS_KEPT = 512
+QUEUED_AT_MOST = timedelta(minutes=1)
+"""After which a queued job's message may be lost: the gateway may have died between writing the job and sending it."""
 
 # KEYS: job, events, active. ARGV: allowed states (JSON list, empty = any), fields (JSON object), events kept, id.
 _CHANGE = """
@@ -71,6 +73,11 @@ def _read(fields: dict[str, str]) -> Job:
 
 def _now() -> str:
     return json.dumps(datetime.now(UTC).isoformat())
+
+
+def _is_overdue(job: Job) -> bool:
+    waited = datetime.now(UTC) - job.created_at
+    return job.state is JobState.RUNNING or (job.state is JobState.QUEUED and waited > QUEUED_AT_MOST)
 
 
 @dataclass(frozen=True)
@@ -184,25 +191,11 @@ class JobStore:
         )
 
     def orphans(self) -> list[Job]:
-        """Running jobs whose worker's lease has lapsed: somebody should queue them again."""
+        """Jobs that somebody should queue again: running ones whose worker's lease has lapsed, and ones queued for a
+        minute or more, whose message may be lost. A message too many does no harm: leases see to that."""
         active = cast(Iterable[str], self._redis.smembers(ACTIVE))
         jobs = (self.get(job_id) for job_id in active)
-        return [
-            job for job in jobs if job and job.state is JobState.RUNNING and not self._redis.exists(_lease_key(job.id))
-        ]
-
-    def expired(self) -> list[Job]:
-        """Finished jobs older than the retention. Who deletes them deletes their blobs too."""
-        oldest = datetime.now(UTC).timestamp() - self._retention
-        jobs = (self.get(job_id) for job_id in cast(list[str], self._redis.zrangebyscore(INDEX, 0, oldest)))
-        return [job for job in jobs if job and job.state.finished]
-
-    def states(self) -> list[JobState]:
-        """The state of every job kept, in no particular order."""
-        with self._redis.pipeline(transaction=False) as pipe:
-            for job_id in cast(list[str], self._redis.zrange(INDEX, 0, -1)):
-                pipe.hget(_job_key(job_id), "state")
-            return [JobState(state) for state in pipe.execute() if state]
+        return [job for job in jobs if job and not self._redis.exists(_lease_key(job.id)) and _is_overdue(job)]
 
     def _change(self, job_id: str, allowed: tuple[JobState, ...], fields: dict[str, str]) -> bool:
         keys = [_job_key(job_id), events_key(job_id), ACTIVE]

@@ -15,6 +15,7 @@ from uuid import uuid4
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -45,7 +46,8 @@ def create_service(
     metrics are added.
     """
     registry = registry or CollectorRegistry()
-    app = FastAPI(title=title, lifespan=lifespan, **fastapi_options)
+    # FastAPI's own documentation pages fetch their scripts from a CDN; these come from the package.
+    app = FastAPIOffline(title=title, lifespan=lifespan, **fastapi_options)
     app.add_exception_handler(ProblemError, _problem_error)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _validation_error)

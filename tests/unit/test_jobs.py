@@ -1,5 +1,6 @@
 """Jobs in a real Redis: every change is one step, from the states it may come from, and is told."""
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -7,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis import Redis
 
-from framesense.jobs import INDEX, JobStore, events_key, read_event
+from framesense.jobs import INDEX, QUEUED_AT_MOST, JobStore, events_key, read_event
 from framesense.schemas.jobs import Job, JobKind, JobState, Progress
 from framesense.schemas.problems import Problem
 
@@ -173,6 +174,14 @@ def test_orphans_are_running_jobs_without_a_lease(jobs: JobStore) -> None:
     jobs.lease(held.id)
     assert [job.id for job in jobs.orphans()] == [orphan.id]
     assert queued.state is JobState.QUEUED
+
+
+def test_a_job_queued_for_long_may_have_lost_its_message(jobs: JobStore, redis: Redis) -> None:
+    fresh, forgotten = create(jobs), create(jobs)
+    long_ago = json.dumps((datetime.now(UTC) - QUEUED_AT_MOST).isoformat())
+    redis.hset(f"framesense:job:{forgotten.id}", "created_at", long_ago)
+    assert [job.id for job in jobs.orphans()] == [forgotten.id]
+    assert fresh.state is JobState.QUEUED
 
 
 def test_what_is_found_out_later_joins_the_payload(jobs: JobStore) -> None:

@@ -105,3 +105,13 @@ def test_metrics_by_route_not_by_path(client: TestClient) -> None:
     assert 'http_requests_total{method="GET",route="/teapot/{name}",status="418"} 1.0' in told
     assert 'route="unmatched",status="404"' in told
     assert "of_its_own 3.0" in told
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+def test_documentation_pages_need_no_network(page: str) -> None:
+    client = TestClient(application())
+    html = client.get(page).text
+    sources = re.findall(r'(?:src|href)="([^"]+)"', html)
+    assert sources and all(source.startswith("/") for source in sources)
+    for source in sources:
+        assert client.get(source).status_code == 200
