@@ -197,6 +197,19 @@ class JobStore:
         jobs = (self.get(job_id) for job_id in active)
         return [job for job in jobs if job and not self._redis.exists(_lease_key(job.id)) and _is_overdue(job)]
 
+    def expired(self) -> list[Job]:
+        """Finished jobs older than the retention. Who deletes them deletes their blobs too."""
+        oldest = datetime.now(UTC).timestamp() - self._retention
+        jobs = (self.get(job_id) for job_id in cast(list[str], self._redis.zrangebyscore(INDEX, 0, oldest)))
+        return [job for job in jobs if job and job.state.finished]
+
+    def states(self) -> list[JobState]:
+        """The state of every job kept, in no particular order."""
+        with self._redis.pipeline(transaction=False) as pipe:
+            for job_id in cast(list[str], self._redis.zrange(INDEX, 0, -1)):
+                pipe.hget(_job_key(job_id), "state")
+            return [JobState(state) for state in pipe.execute() if state]
+
     def _change(self, job_id: str, allowed: tuple[JobState, ...], fields: dict[str, str]) -> bool:
         keys = [_job_key(job_id), events_key(job_id), ACTIVE]
         # cjson writes an empty table as an object, which ipairs and pairs walk alike.
