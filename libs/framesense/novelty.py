@@ -27,12 +27,16 @@ def rolling_novelty(embeddings: Floats, *, window: int, metric: Metric) -> NDArr
     """
     vectors, means = _with_rolling_means(embeddings, window)
     novelty = np.zeros(len(vectors))
-    current, before = vectors[1:], means[1:]
-    if metric is Metric.EUCLIDEAN:
-        novelty[1:] = np.linalg.norm(current - before, axis=1)
-    else:
-        novelty[1:] = 1.0 - _cosines(current, before)
+    novelty[1:] = frame_distances(vectors[1:], means[1:], metric)
     return novelty
+
+
+def frame_distances(a: NDArray[np.float64], b: NDArray[np.float64], metric: Metric) -> NDArray[np.float64]:
+    """Row by row, n × d each: ‖a − b‖₂, or 1 − cos. Returns n values."""
+    if metric is Metric.EUCLIDEAN:
+        lengths: NDArray[np.float64] = np.linalg.norm(a - b, axis=1)
+        return lengths
+    return 1.0 - _cosines(a, b)
 
 
 def older_clients_distance(embeddings: Floats, *, window: int, metric: Metric) -> NDArray[np.float64]:
@@ -109,11 +113,18 @@ def find_spans(novelty: NDArray[np.float64], *, threshold: float = 3.5, limit: i
 
 
 def _robust_z(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    deviations = values - np.median(values)
-    spread = np.median(np.abs(deviations)) / MAD_TO_SIGMA
-    if spread <= np.finfo(np.float64).eps * max(1.0, float(np.abs(values).max())):
-        spread = np.mean(np.abs(deviations)) / np.sqrt(2 / np.pi)
+    deviations, spread = values - np.median(values), robust_spread(values)
     if spread == 0:
         return np.zeros_like(values)
     scores: NDArray[np.float64] = deviations / spread
     return scores
+
+
+def robust_spread(values: NDArray[np.float64]) -> float:
+    """The standard deviation of n ≥ 1 values, as their median (else mean) absolute deviation tells it; see
+    :func:`find_spans`."""
+    deviations = np.abs(values - np.median(values))
+    spread = float(np.median(deviations)) / MAD_TO_SIGMA
+    if spread <= np.finfo(np.float64).eps * max(1.0, float(np.abs(values).max())):
+        spread = float(np.mean(deviations)) / float(np.sqrt(2 / np.pi))
+    return spread
