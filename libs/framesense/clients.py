@@ -2,7 +2,6 @@
 the gateway, which passes uploads and answers through.
 """
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,23 +11,19 @@ from typing import Any, Self
 import httpx
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from framesense.images import NPY_MEDIA_TYPE, RGB, encode_npy, shrink
 from framesense.problems import ProblemError
 from framesense.schemas.arrays import EncodingFormat, to_numpy
 from framesense.schemas.captions import Caption, CaptionExtra, CaptionResponse
 from framesense.schemas.models import ModelInfo, ModelsResponse
-from framesense.schemas.problems import Problem
+from framesense.service_client import ServiceClient, ServiceUnavailable, problem_of
 from framesense.uploads import Upload
 
 Floats = NDArray[np.float32]
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
-"""Seconds between two attempts: doubled each time, or what Retry-After says, up to the longest."""
 
-
-class CaptionerUnavailable(Exception):  # noqa: N818 - a state of another service
+class CaptionerUnavailable(ServiceUnavailable):
     """The captioner gave no answer, however often it was asked; the text says what it said last."""
 
 
@@ -46,17 +41,16 @@ class CaptionBatch:
     model: ModelInfo
 
 
-class CaptionerClient:
+class CaptionerClient(ServiceClient):
     """Blocking; one instance may be shared by threads. A context manager, or call :meth:`close`.
 
     Args:
-        base_url: such as ``http://127.0.0.1:8001``.
-        timeout: seconds for one attempt.
-        retries: how often a refused connection, a broken answer or a 5xx is tried again.
         least_side: frames are shrunk by whole factors before they are sent, as long as no side gets shorter than
             this many pixels; the default is twice what the embedded model sees, which changes nothing.
-        sleep: pauses between attempts, in seconds; raise from it to give up early.
+        base_url, timeout, retries, sleep: see :class:`framesense.service_client.ServiceClient`.
     """
+
+    unavailable = CaptionerUnavailable
 
     def __init__(
         self,
@@ -68,9 +62,8 @@ class CaptionerClient:
         sleep: Callable[[float], None] = time.sleep,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        # trust_env: a proxy of the environment is for the world outside, not for the service next door.
-        self._http = httpx.Client(base_url=base_url, timeout=timeout, transport=transport, trust_env=False)
-        self._retries, self._least_side, self._sleep = retries, least_side, sleep
+        super().__init__(base_url, timeout=timeout, retries=retries, sleep=sleep, transport=transport)
+        self._least_side = least_side
 
     def caption(self, frames: Sequence[RGB], *, beams: int = 4, max_tokens: int = 24) -> CaptionBatch:
         """Caption H × W × 3 uint8 RGB frames, any sizes, at most as many as the captioner takes in one request.
@@ -98,39 +91,6 @@ class CaptionerClient:
             sentences=np.stack([_sentence(caption) for caption in answer.captions]),
             model=answer.model,
         )
-
-    def model(self) -> ModelInfo:
-        """Which model answers. Raises like :meth:`caption`."""
-        return ModelsResponse.model_validate_json(self._request("GET", "/models")).models[0]
-
-    def close(self) -> None:
-        self._http.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _request(self, method: str, path: str, **options: Any) -> bytes:
-        pause = FIRST_PAUSE
-        for attempt in range(self._retries + 1):
-            try:
-                answer = self._http.request(method, path, **options)
-                if answer.status_code < 400:
-                    return answer.content
-                if answer.status_code < 500:
-                    raise _problem(answer)
-                reason, asked = _problem(answer).detail, _retry_after(answer.headers)
-            except httpx.TransportError as error:
-                reason, asked = f"{type(error).__name__}: {error}", None
-            if attempt < self._retries:
-                self._sleep(min(LONGEST_PAUSE, pause if asked is None else asked))
-                pause *= 2
-        attempts = self._retries + 1
-        raise CaptionerUnavailable(f"no answer from {self._http.base_url} in {attempts} attempts; the last: {reason}")
 
 
 @dataclass(frozen=True)
@@ -185,14 +145,14 @@ class AsyncCaptionerClient:
         """As :meth:`forward`, read. Raises ProblemError also for what the captioner refuses, with its own words."""
         answer = await self.forward(files, query, request_id=request_id)
         if answer.status >= 400:
-            raise _problem(httpx.Response(answer.status, headers=answer.headers, content=answer.body))
+            raise problem_of(httpx.Response(answer.status, headers=answer.headers, content=answer.body))
         return CaptionResponse.model_validate_json(answer.body)
 
     async def model(self) -> ModelInfo:
         """Which model answers. Raises ProblemError while there is none: its text is fit for a readiness check."""
         answer = await self._request("GET", "/models", None)
         if answer.status_code >= 400:
-            raise _problem(answer)
+            raise problem_of(answer)
         return ModelsResponse.model_validate_json(answer.content).models[0]
 
     async def aclose(self) -> None:
@@ -228,23 +188,3 @@ def _sentence(caption: Caption) -> Floats:
     if caption.embeddings is None:
         raise ValueError("the captioner returned no embeddings")
     return to_numpy(caption.embeddings.sentence)
-
-
-def _problem(answer: httpx.Response) -> ProblemError:
-    """The problem document of an answer, or one made of what came instead."""
-    try:
-        problem = Problem.model_validate_json(answer.content)
-    except ValidationError:
-        problem = Problem(title=answer.reason_phrase or "Error", status=answer.status_code, detail=answer.text[:200])
-    slug = problem.type.removeprefix("urn:framesense:problem:")
-    kept = {"Retry-After": answer.headers["retry-after"]} if "retry-after" in answer.headers else None
-    return ProblemError(problem.status, slug, problem.title, problem.detail, headers=kept)
-
-
-def _retry_after(headers: httpx.Headers) -> float | None:
-    """Seconds; the form with a date is not used between our own services."""
-    try:
-        seconds = float(headers["retry-after"])
-    except (KeyError, ValueError):
-        return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None

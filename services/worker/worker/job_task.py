@@ -1,0 +1,119 @@
+"""What every kind of job has in common: a lease, recovery after a death, a give-up after too many, and how it ends."""
+
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar
+
+from celery import Celery
+from redis import Redis, RedisError
+
+from framesense.jobs import JobStore
+from framesense.problems import ProblemError
+from framesense.queue import enqueue
+from framesense.schemas.jobs import JobKind, Progress
+from framesense.storage import Storage
+from worker.keeper import JobKeeper, ShutdownFlag, StopReason
+from worker.pipeline import Stopped
+from worker.recovery import Recovery
+from worker.settings import WorkerSettings
+
+log = logging.getLogger("worker.jobs")
+
+
+class JobTask(ABC):
+    """Carries out the jobs of one kind, one :meth:`run` a message; a kind says what its :meth:`work` is."""
+
+    kind: ClassVar[JobKind]
+
+    def __init__(self, app: Celery, settings: WorkerSettings, redis: Redis, shutdown: ShutdownFlag) -> None:
+        self._app, self._settings, self._shutdown = app, settings, shutdown
+        self._jobs = JobStore(redis, lease_seconds=settings.job_lease, retention_seconds=settings.job_retention)
+        self._recovery = Recovery(redis, self._jobs, app, mark_seconds=settings.job_visibility_timeout)
+        self._storage = Storage(settings.storage_url)
+
+    @abstractmethod
+    def work(self, job_id: str, keeper: JobKeeper) -> None:
+        """Does the job and stores its result, going on where an earlier worker stopped.
+
+        Raises ProblemError for what its owner should be told, and Stopped soon after ``keeper.stop`` is set.
+        """
+
+    def run(self, job_id: str) -> None:
+        """Does nothing when the job is finished or another worker has it."""
+        lease = self._jobs.lease(job_id)
+        if lease is None:
+            log.info("job %s: another worker has it", job_id)
+            return
+        try:
+            self._recovery.taken(job_id)
+            if not self._jobs.start(job_id):
+                log.info("job %s: is finished or unknown", job_id)
+                return
+            keeper = JobKeeper(
+                self._jobs, job_id, lease, lease_seconds=self._settings.job_lease, shutdown=self._shutdown
+            )
+            with keeper:
+                self._carry_out(job_id, keeper)
+        finally:
+            lease.release()
+        if keeper.reason is StopReason.SHUTTING_DOWN and self._jobs.is_running(job_id):
+            enqueue(self._app, self.kind, job_id)
+
+    def _carry_out(self, job_id: str, keeper: JobKeeper) -> None:
+        log.info("job %s: started", job_id)
+        started = time.monotonic()
+        try:
+            self.work(job_id, keeper)
+            self._jobs.succeed(job_id, f"/jobs/{job_id}/result")
+        except Stopped:
+            log.info("job %s: stopped: %s", job_id, keeper.reason)
+            if keeper.reason is StopReason.SHUTTING_DOWN:
+                self._jobs.amend_payload(job_id, attempts=None)
+        except ProblemError as error:
+            log.info("job %s: failed: %s", job_id, error)
+            self._fail(job_id, error)
+        except RedisError:
+            log.exception("job %s: lost Redis; another worker will go on", job_id)
+        except Exception:
+            log.exception("job %s: failed unexpectedly", job_id)
+            detail = f"Something failed here that should not have. The worker's log has the reason under job {job_id}."
+            self._fail(job_id, ProblemError(500, "internal-error", "Internal Server Error", detail))
+        else:
+            log.info("job %s: succeeded after %.1f s", job_id, time.monotonic() - started)
+
+    def _count_attempt(self, job_id: str, done: int, *, source: str, unit: str) -> None:
+        """A job that kills every worker that touches it is given up, as long as they finish no unit of it. ``source``
+        and ``unit`` name what is worked on and what ``done`` counts: "video", "frames"."""
+        tried = self._jobs.payload(job_id).get("attempts") or {"count": 0, "done": done}
+        count = tried["count"] + 1 if tried["done"] == done else 1
+        if count > self._settings.worker_max_attempts:
+            detail = (
+                f"{count - 1} workers died at this {source} after {done} {unit}. Their logs have the reason; it may "
+                "need more memory than a worker has."
+            )
+            raise ProblemError(500, "workers-died", "Workers died", detail)
+        self._jobs.amend_payload(job_id, attempts={"count": count, "done": done})
+
+    def _reporter(self, job_id: str, total: int, message: str) -> Callable[[int], None]:
+        """Tells the job's progress, not too often, but always the first and the last."""
+        interval, told = self._settings.worker_progress_interval, float("-inf")
+
+        def report(done: int) -> None:
+            nonlocal told
+            now = time.monotonic()
+            if now - told >= interval or done >= total:
+                told = now
+                self._jobs.progress(job_id, Progress(done=done, total=total, message=message))
+
+        return report
+
+    def _fail(self, job_id: str, error: ProblemError) -> None:
+        self._jobs.fail(job_id, error.document(request_id=job_id))
+
+
+def sleep_unless_stopped(seconds: float, keeper: JobKeeper) -> None:
+    """Raises Stopped as soon as the keeper says so."""
+    if keeper.stop.wait(seconds):
+        raise Stopped
