@@ -1,6 +1,7 @@
 """The whole stack as processes on ports of its own, and a browser in front of it."""
 
 import io
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -17,6 +18,8 @@ from tests.e2e.videos import BIKES
 from tools.processes import ProcessFolder, free_port
 from tools.settings import ROOT, StackSettings
 from tools.stack import Stack
+
+log = logging.getLogger(__name__)
 
 PATIENCE = 60_000
 """Milliseconds that a page may take to show something; a machine that runs other tests beside these is slow."""
@@ -105,6 +108,7 @@ def context(browser: Browser, stack: StackSettings) -> Iterator[BrowserContext]:
     context.set_default_timeout(PATIENCE)
     expect.set_options(timeout=PATIENCE)
     context.on("request", lambda request: _note_strangers(request.url, strangers))
+    context.on("requestfailed", lambda request: log.warning("%s: %s", request.url, request.failure))
     yield context
     context.close()
     assert not strangers

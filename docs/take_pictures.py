@@ -1,0 +1,93 @@
+"""Takes the README's pictures from a running ui: ``make up``, then ``python docs/take_pictures.py VIDEO PHOTO``.
+
+VIDEO is analysed a frame a second (or answered from what is stored); PHOTO is captioned. The pictures land in
+docs/pictures/.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+import httpx
+from playwright.sync_api import Page, expect, sync_playwright
+
+PICTURES = Path(__file__).parent / "pictures"
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+PATIENCE = 120_000
+"""Milliseconds."""
+
+
+def analyse(gateway: str, video: Path, every_n_second: float) -> str:
+    """The id of the job."""
+    with httpx.Client(base_url=gateway, timeout=600) as client, video.open("rb") as file:
+        answer = client.post(
+            "/video_captions",
+            params={"every_n_second": every_n_second},
+            files={"video": (video.name, file, "video/mp4")},
+            headers={"Prefer": "wait=300"},
+        )
+        answer.raise_for_status()
+        return answer.headers["Location"].rsplit("/", 1)[1]
+
+
+def show_result(page: Page, address: str, every_n_second: float) -> None:
+    """The result with its highest moment looked at."""
+    page.goto(address)
+    graph = page.locator(".novelty .graph")
+    expect(graph.locator(".main-svg").first).to_be_visible()
+    graph.focus()
+    peak = int(graph.evaluate("g => g.data[0].y.indexOf(Math.max(...g.data[0].y))"))
+    for _ in range(peak):
+        page.keyboard.press("ArrowRight")
+    page.locator(".novelty video").evaluate("(video, time) => { video.currentTime = time }", peak * every_n_second)
+    page.wait_for_timeout(1500)
+
+
+def fit(page: Page) -> None:
+    """Makes the window as high as the page, so that the picture has all of it."""
+    height = int(page.locator(".stMainBlockContainer").evaluate("main => main.scrollHeight"))
+    size = page.viewport_size
+    assert size
+    page.set_viewport_size({"width": size["width"], "height": height})
+    page.wait_for_timeout(1000)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("video", type=Path)
+    parser.add_argument("photo", type=Path)
+    parser.add_argument("--ui", default="http://127.0.0.1:8501")
+    parser.add_argument("--gateway", default="http://127.0.0.1:8000")
+    parser.add_argument("--every-n-second", type=float, default=1)
+    options = parser.parse_args()
+    job = analyse(options.gateway, options.video, options.every_n_second)
+    PICTURES.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for name, size, theme in [
+            ("video-novelty", DESKTOP, "light"),
+            ("video-novelty-dark", DESKTOP, "dark"),
+            ("video-novelty-phone", PHONE, "light"),
+        ]:
+            page = browser.new_page(viewport=size, color_scheme=theme, base_url=options.ui)
+            page.set_default_timeout(PATIENCE)
+            expect.set_options(timeout=PATIENCE)
+            show_result(page, f"/?job={job}", options.every_n_second)
+            page.screenshot(path=PICTURES / f"{name}.png")
+            page.close()
+        page = browser.new_page(viewport=DESKTOP, base_url=options.ui)
+        page.set_default_timeout(PATIENCE)
+        page.goto("/")
+        expect(page.get_by_role("button", name="Open").first).to_be_visible()
+        page.screenshot(path=PICTURES / "start.png")
+        page.goto("/caption_image")
+        page.locator("input[type=file]").set_input_files(options.photo)
+        expect(page.get_by_text("JSON")).to_be_visible()
+        fit(page)
+        page.screenshot(path=PICTURES / "caption-an-image.png")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
