@@ -3,6 +3,7 @@
 import io
 import textwrap
 from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -19,7 +20,7 @@ Thumbnail = Callable[[Frame | Moment], bytes]
 """Fetches the JPEG of a frame or of a moment's peak."""
 
 CURVE, ODD = "#2563eb", "#dc2626"
-EIGHTHS = " ▏▎▍▌▋▊▉"
+EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
 def clock(seconds: float) -> str:
@@ -27,26 +28,38 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def bar(value: float, highest: float, width: int) -> str:
-    """A bar of block characters, ``width`` characters long for the highest value."""
-    eighths = round(8 * width * value / highest) if highest > 0 else 0
-    return "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
+def curve(result: VideoResult, width: int = 72, height: int = 8) -> Text:
+    """The curve in block characters, a column a frame (or the highest of several), the odd moments in red."""
+    frames = result.frames
+    columns = min(width, len(frames))
+    groups = [frames[i * len(frames) // columns : (i + 1) * len(frames) // columns] for i in range(columns)]
+    highest = max(frame.novelty for frame in frames) or 1.0
+    heights = [round(8 * height * max(frame.novelty for frame in group) / highest) for group in groups]
+    odd = [
+        any(moment.start <= frame.time <= moment.end for moment in result.moments for frame in group)
+        for group in groups
+    ]
+    drawn = Text()
+    for row in reversed(range(height)):
+        drawn.append(f"{highest * (row + 1) / height:6.2f} ", style="dim")
+        for eighths, is_odd in zip(heights, odd, strict=True):
+            drawn.append(EIGHTHS[min(8, max(0, eighths - 8 * row))], style="red" if is_odd else "blue")
+        drawn.append("\n")
+    first, last = clock(frames[0].time), clock(frames[-1].time)
+    drawn.append(" " * 7 + first + last.rjust(max(0, columns - len(first))), style="dim")
+    return drawn
 
 
-def table(result: VideoResult, width: int = 24) -> Table:
-    """One line a frame: time, novelty as a bar, caption; odd moments in red."""
-    highest = max(frame.novelty for frame in result.frames)
-    peaks = {moment.peak_index for moment in result.moments}
+def captions_table(result: VideoResult) -> Table:
+    """A line for each run of frames with the same caption: its times, the highest novelty in it, the caption."""
     rows = Table(box=None, pad_edge=False, header_style="dim")
-    rows.add_column("time", justify="right")
-    rows.add_column("novelty", no_wrap=True)
-    rows.add_column("", justify="right")
+    for name in ("from", "to", "novelty"):
+        rows.add_column(name, justify="right")
     rows.add_column("caption")
-    for frame in result.frames:
-        odd = frame.index in peaks
-        caption = Text(f"{frame.caption}  ◀ odd moment" if odd else frame.caption)
-        cells = clock(frame.time), bar(frame.novelty, highest, width), f"{frame.novelty:.2f}", caption
-        rows.add_row(*cells, style="bold red" if odd else "")
+    for caption, run in groupby(result.frames, key=lambda frame: frame.caption):
+        frames = list(run)
+        novelty = max(frame.novelty for frame in frames)
+        rows.add_row(clock(frames[0].time), clock(frames[-1].time), f"{novelty:.2f}", Text(caption))
     return rows
 
 

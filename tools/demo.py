@@ -23,7 +23,7 @@ from tools import charts, clip
 from tools.settings import ROOT
 from tools.stack import Stack, StackError, load_settings, stop_on_signals
 
-EVERY_N_SECOND, WINDOW = 2, 3
+EVERY_N_SECOND, WINDOW = 1, 3
 
 
 class DemoError(Exception):
@@ -86,7 +86,7 @@ def analyse(gateway: Gateway, video: Path, console: Console) -> tuple[Job, Video
     result = gateway.result(job)
     seconds, frames = time.monotonic() - started, len(result.frames)
     console.print(f"{result.video.duration:.0f} s of video, {frames} frames captioned, in {seconds:.1f} s\n")
-    console.print(charts.table(result), "", soft_wrap=False)
+    console.print(charts.captions_table(result), "", charts.curve(result), "", sep="\n", soft_wrap=False)
     console.print(charts.moments_table(result) if result.moments else "No moment stands out from the rest.", "")
     return job, result
 

@@ -35,7 +35,8 @@ class PortTakenError(Exception):
 
 
 class ProcessFolder:
-    """``run/NAME.json`` says which process is NAME's, ``logs/NAME.log`` holds what it printed."""
+    """``run/NAME.json`` says which process is NAME's, ``logs/NAME.log`` holds what it printed, and
+    ``NAME.log.1`` what the one before it did."""
 
     def __init__(self, folder: Path, cwd: Path, environment: Mapping[str, str]) -> None:
         self._run, self._logs = folder / "run", folder / "logs"
@@ -74,7 +75,10 @@ class ProcessFolder:
         """Raises OSError when the program is not there."""
         self._run.mkdir(parents=True, exist_ok=True)
         self._logs.mkdir(parents=True, exist_ok=True)
-        with self.log(program.name).open("ab") as log:
+        log_file = self.log(program.name)
+        if log_file.exists():
+            log_file.replace(log_file.with_suffix(".log.1"))
+        with log_file.open("wb") as log:
             process = subprocess.Popen(
                 program.command,
                 cwd=self._cwd,
@@ -85,7 +89,9 @@ class ProcessFolder:
                 start_new_session=True,  # the terminal's Ctrl-C is for whoever started it, who then stops it in order
             )
         record = {"pid": process.pid, "created": psutil.Process(process.pid).create_time(), "url": program.url}
-        self._file(program.name).write_text(json.dumps(record))
+        written = self._run / f".{program.name}"
+        written.write_text(json.dumps(record))
+        written.replace(self._file(program.name))
 
     def stop(self, name: str, grace: float) -> bool:
         """Asks with SIGTERM, then kills it and all that it started. True when it had to be killed."""
