@@ -23,7 +23,7 @@ from tools import charts, clip
 from tools.settings import ROOT
 from tools.stack import Stack, StackError, load_settings, stop_on_signals
 
-EVERY_N_SECOND, WINDOW = 1, 3
+OPTIONS = {"every_n_second": 1, "rolling_window_size": 8, "metric": "cosine", "signal": "words"}
 
 
 class DemoError(Exception):
@@ -38,10 +38,9 @@ class Gateway:
         self._http = httpx.Client(base_url=url, timeout=60, trust_env=False)
 
     def analyse(self, video: Path) -> Job:
-        options = {"every_n_second": EVERY_N_SECOND, "rolling_window_size": WINDOW, "metric": "euclidean"}
         with video.open("rb") as file:
             files = {"video": (video.name, file, "video/mp4")}
-            return Job.model_validate(self._checked(self._http.post("/video_captions", data=options, files=files)))
+            return Job.model_validate(self._checked(self._http.post("/video_captions", data=OPTIONS, files=files)))
 
     def follow(self, job: Job) -> Iterator[Job]:
         """The job at each of its events, to its end."""
