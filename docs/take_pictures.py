@@ -23,7 +23,7 @@ def analyse(gateway: str, video: Path, every_n_second: float) -> str:
     with httpx.Client(base_url=gateway, timeout=600) as client, video.open("rb") as file:
         answer = client.post(
             "/video_captions",
-            params={"every_n_second": every_n_second},
+            params={"every_n_second": every_n_second, "metric": "cosine", "rolling_window_size": 5},
             files={"video": (video.name, file, "video/mp4")},
             headers={"Prefer": "wait=300"},
         )
