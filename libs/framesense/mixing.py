@@ -33,7 +33,8 @@ def unit(vectors: Floats) -> NDArray[np.float64]:
     """Rows of length 1; zero rows stay zero."""
     rows = np.asarray(vectors, dtype=np.float64)
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
+    scaled: NDArray[np.float64] = np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
+    return scaled
 
 
 def patient_novelty(embeddings: Floats, *, window: int, metric: Metric) -> NDArray[np.float64]:

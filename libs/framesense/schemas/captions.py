@@ -14,6 +14,8 @@ class CaptionExtra(StrEnum):
     EMBEDDINGS = "embeddings"
     ATTENTION = "attention"
     FEATURES = "features"
+    VISUAL = "visual"
+    PATCHES = "patches"
 
 
 class CaptionToken(BaseModel):
@@ -35,6 +37,10 @@ class Caption(BaseModel):
         default=None, description="tokens × rows × columns; each token's map sums to 1 over the picture"
     )
     features: Array | None = Field(default=None, description="rows × columns × channels of the image encoder")
+    visual: Array | None = Field(default=None, description="dimensions: what the picture as a whole looks like")
+    patches: Array | None = Field(
+        default=None, description="rows × columns × dimensions: what it looks like at each place of a grid"
+    )
 
 
 class CaptionResponse(BaseModel):

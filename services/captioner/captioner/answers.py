@@ -7,20 +7,22 @@ from fastapi import Response
 
 from captioner.captioning import Described
 from framesense.schemas.arrays import Array, EncodingFormat, encode
-from framesense.schemas.captions import Caption, CaptionEmbeddings, CaptionResponse, CaptionToken
+from framesense.schemas.captions import Caption, CaptionEmbeddings, CaptionExtra, CaptionResponse, CaptionToken
 from framesense.schemas.models import ModelInfo
 
 DECIMALS = 5
 """Of log-probabilities: more would say nothing."""
 
 
-def caption_response(described: Sequence[Described], model: ModelInfo, encoding: EncodingFormat) -> Response:
+def caption_response(
+    described: Sequence[Described], extras: frozenset[CaptionExtra], model: ModelInfo, encoding: EncodingFormat
+) -> Response:
     """The JSON answer, written once: FastAPI would validate and convert every number again."""
-    document = CaptionResponse(captions=[_caption(one, encoding) for one in described], model=model)
+    document = CaptionResponse(captions=[_caption(one, extras, encoding) for one in described], model=model)
     return Response(document.model_dump_json(exclude_none=True), media_type="application/json")
 
 
-def _caption(described: Described, encoding: EncodingFormat) -> Caption:
+def _caption(described: Described, extras: frozenset[CaptionExtra], encoding: EncodingFormat) -> Caption:
     caption, sentence = described.caption, described.sentence
     # Rounding errors of low precision must not make a probability larger than 1.
     logs = [min(0.0, round(value, DECIMALS)) for value in caption.log_probabilities]
@@ -38,6 +40,8 @@ def _caption(described: Described, encoding: EncodingFormat) -> Caption:
         embeddings=embeddings,
         attention=_optional(caption.attention, encoding),
         features=_optional(caption.features, encoding),
+        visual=_optional(caption.visual, encoding) if CaptionExtra.VISUAL in extras else None,
+        patches=_optional(caption.patches, encoding) if CaptionExtra.PATCHES in extras else None,
     )
 
 

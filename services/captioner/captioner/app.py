@@ -60,7 +60,10 @@ def create_app(
         ] = 24,
         extras: Annotated[
             list[str] | None,
-            Query(alias="return", description="embeddings, attention, features; repeated or comma-separated"),
+            Query(
+                alias="return",
+                description="embeddings, attention, features, visual, patches; repeated or comma-separated",
+            ),
         ] = None,
         encoding_format: Annotated[EncodingFormat, Query(description="how arrays are written")] = EncodingFormat.FLOAT,
     ) -> Response:
@@ -68,8 +71,8 @@ def create_app(
         uploads = await read_uploads(request, limits)
         described = await unless_disconnected(request, runtime.caption(uploads, options))
         if not options.extras:
-            return caption_response(described, runtime.info, encoding_format)
-        return await asyncio.to_thread(caption_response, described, runtime.info, encoding_format)
+            return caption_response(described, options.extras, runtime.info, encoding_format)
+        return await asyncio.to_thread(caption_response, described, options.extras, runtime.info, encoding_format)
 
     @app.get("/models", tags=["operations"], summary="Which model answers?", responses=problem_responses(503))
     async def models() -> ModelsResponse:

@@ -103,6 +103,7 @@ class Captioner:
             max_tokens=options.max_tokens,
             attention=CaptionExtra.ATTENTION in options.extras,
             features=CaptionExtra.FEATURES in options.extras,
+            views=not options.extras.isdisjoint({CaptionExtra.VISUAL, CaptionExtra.PATCHES}),
         )
         if CaptionExtra.EMBEDDINGS not in options.extras:
             return [Described(caption, None) for caption in captions]

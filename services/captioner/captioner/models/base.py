@@ -39,6 +39,14 @@ class GeneratedCaption(Protocol):
     def features(self) -> Floats | None:
         """Rows × columns × channels of the image encoder; None unless asked for."""
 
+    @property
+    def visual(self) -> Floats | None:
+        """Dimensions: the picture as a whole; None unless asked for."""
+
+    @property
+    def patches(self) -> Floats | None:
+        """Rows × columns × dimensions: the picture, place by place; None unless asked for."""
+
 
 class CaptionModel(Protocol):
     """A loaded model. ``preprocess`` is called from several threads, ``caption`` from one at a time."""
@@ -50,9 +58,17 @@ class CaptionModel(Protocol):
         """An H × W × 3 RGB picture → what ``caption`` takes a batch of."""
 
     def caption(
-        self, pixels: Tensor, *, beams: int, max_tokens: int, attention: bool, features: bool
+        self,
+        pixels: Tensor,
+        *,
+        beams: int,
+        max_tokens: int,
+        attention: bool = False,
+        features: bool = False,
+        views: bool = False,
     ) -> Sequence[GeneratedCaption]:
-        """One caption a picture, by beam search (1 is greedy), of at most ``max_tokens`` tokens."""
+        """One caption a picture, by beam search (1 is greedy), of at most ``max_tokens`` tokens;
+        ``views``: with ``visual`` and ``patches``."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ than the embedded model's, at some 30 times the cost: prefer it where there is a
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from captioner.models.views import patch_descriptors, visual_embedding
 from framesense.torch_compat import prepare_torchvision
 
 
@@ -28,7 +29,10 @@ class BlipCaption:
     log_probabilities: list[float]
     word_embeddings: NDArray[np.float32]
     features: NDArray[np.float32] | None = None
-    attention: None = None
+    visual: NDArray[np.float32] | None = None
+    patches: NDArray[np.float32] | None = None
+    attention: NDArray[np.float32] | None = None
+    """Always None."""
 
 
 class Blip:
@@ -70,7 +74,14 @@ class Blip:
 
     @torch.inference_mode()
     def caption(
-        self, pixels: Tensor, *, beams: int = 4, max_tokens: int = 24, attention: bool = False, features: bool = False
+        self,
+        pixels: Tensor,
+        *,
+        beams: int = 4,
+        max_tokens: int = 24,
+        attention: bool = False,
+        features: bool = False,
+        views: bool = False,
     ) -> list[BlipCaption]:
         """Caption a batch of preprocessed pictures, B × 3 × S × S.
 
@@ -96,14 +107,14 @@ class Blip:
         )
         logits = decoder(input_ids=written[:, :-1], encoder_hidden_states=states).logits
         logs = logits.float().log_softmax(-1).gather(-1, written[:, 1:, None]).squeeze(-1)
-        grids = self._grids(states) if features else None
+        seen = self._see(states, features, views)
         return [
-            self._describe(ids, log_probabilities, None if grids is None else grids[row])
+            self._describe(ids, log_probabilities, {name: array[row] for name, array in seen.items()})
             for row, (ids, log_probabilities) in enumerate(zip(written[:, 1:].tolist(), logs.tolist(), strict=True))
         ]
 
     def _describe(
-        self, ids: Sequence[int], log_probabilities: Sequence[float], grid: NDArray[np.float32] | None
+        self, ids: Sequence[int], log_probabilities: Sequence[float], seen: Mapping[str, NDArray[np.float32]]
     ) -> BlipCaption:
         special = set(self._tokenizer.all_special_ids)
         kept = [position for position, token in enumerate(ids) if token not in special]
@@ -114,14 +125,19 @@ class Blip:
             tokens=self._tokenizer.convert_ids_to_tokens(words),
             log_probabilities=[log_probabilities[position] for position in kept],
             word_embeddings=embeddings.float().cpu().numpy(),
-            features=grid,
+            **seen,
         )
 
-    def _grids(self, states: Tensor) -> NDArray[np.float32]:
-        """The vision transformer's last states without the class token: B × rows × columns × channels."""
+    def _see(self, states: Tensor, features: bool, views: bool) -> dict[str, NDArray[np.float32]]:
+        """What is asked for of the vision transformer's last states, without the class token: features are B × rows ×
+        columns × channels."""
         side = self.image_size // self._model.config.vision_config.patch_size
-        grids: NDArray[np.float32] = states[:, 1:].reshape(len(states), side, side, -1).float().cpu().numpy()
-        return grids
+        grid = states[:, 1:].reshape(len(states), side, side, -1).float()
+        seen = {"features": grid} if features else {}
+        if views:
+            stage = [grid.permute(0, 3, 1, 2)]
+            seen |= {"visual": visual_embedding(stage), "patches": patch_descriptors(stage, (side, side))}
+        return {name: tensor.cpu().numpy() for name, tensor in seen.items()}
 
 
 def _revision(name: str, config: Any) -> str:

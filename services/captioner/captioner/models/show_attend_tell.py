@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from importlib.resources import files
@@ -27,11 +27,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from captioner.models.views import patch_descriptors, visual_embedding
 from framesense.torch_compat import prepare_torchvision
 
 PAD, START, END, UNKNOWN = 0, 1, 2, 3
 SPECIAL_WORDS = ("<pad>", "<start>", "<end>", "<unk>")
 GRID, FEATURE_SIZE = 9, 1280
+STAGES = [2, 3, 4]
+"""The encoder's stages at strides 8, 16 and 32, with 48, 120 and 352 channels."""
 
 CONFIG_FILE, VOCABULARY_FILE, WEIGHTS_FILE = "config.json", "vocabulary.json", "decoder.safetensors"
 
@@ -56,6 +59,10 @@ class Caption:
     """T×9×9: where the decoder looked for each token, ≥ 0, each map sums to 1; None unless asked for."""
     features: NDArray[np.float32] | None = None
     """9×9×1280: the encoder's annotation vectors; None unless asked for."""
+    visual: NDArray[np.float32] | None = None
+    """472: the picture as a whole (:func:`see`); None unless asked for."""
+    patches: NDArray[np.float32] | None = None
+    """17×17×64: the picture, place by place (:func:`see`); None unless asked for."""
 
 
 # ---------------------------------------------------------------------------------------------------------- encoder
@@ -109,6 +116,17 @@ def encode(encoder: nn.Module, pixels: Tensor, dtype: torch.dtype) -> Tensor:
     with autocast(device, dtype):
         grid: Tensor = cast(Any, encoder).forward_features(normalised)
     return grid.flatten(2).transpose(1, 2)
+
+
+def see(encoder: nn.Module, pixels: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """As :func:`encode`, and from the stages on the way there: B×472 visual embeddings (strides 16 and 32) and
+    B×17×17×64 patch descriptors (strides 8 and 16), float32."""
+    device = next(encoder.parameters()).device
+    normalised = pixels.to(device).to(memory_format=torch.channels_last).float().sub_(127.5).div_(127.5)
+    with autocast(device, dtype):
+        grid, (fine, middle, coarse) = cast(Any, encoder).forward_intermediates(normalised, indices=STAGES)
+    visual = visual_embedding([middle, coarse])
+    return grid.flatten(2).transpose(1, 2), visual, patch_descriptors([fine, middle], middle.shape[-2:])
 
 
 # ---------------------------------------------------------------------------------------------------------- decoder
@@ -402,6 +420,7 @@ class ShowAttendTell:
         max_tokens: int = 24,
         attention: bool = False,
         features: bool = False,
+        views: bool = False,
     ) -> list[Caption]:
         """Caption a batch of preprocessed pictures.
 
@@ -411,6 +430,7 @@ class ShowAttendTell:
             max_tokens: captions are cut after so many tokens, ≥ 1.
             attention: also return where the decoder looked (T×9×9 a caption).
             features: also return the encoder's annotation vectors (9×9×1280 a picture).
+            views: also return the visual embedding and the patch descriptors (472 and 17×17×64 a picture).
 
         Raises:
             ValueError: wrong shape or type of pixels, beams or max_tokens below 1.
@@ -421,11 +441,17 @@ class ShowAttendTell:
             raise ValueError(f"expected uint8 pixels, got {pixels.dtype}")
         if pixels.shape[0] == 0:
             return []
-        encoded = encode(self.encoder, pixels, self.dtype)
+        seen: dict[str, NDArray[np.float32]] = {}
+        if views:
+            encoded, visual, patches = see(self.encoder, pixels, self.dtype)
+            seen = {"visual": visual.cpu().numpy(), "patches": patches.cpu().numpy()}
+        else:
+            encoded = encode(self.encoder, pixels, self.dtype)
+        if features:
+            seen["features"] = encoded.float().reshape(-1, GRID, GRID, encoded.shape[-1]).cpu().numpy()
         found = self.search(encoded, beams=beams, max_tokens=max_tokens, attention=attention)
-        grids = encoded.float().reshape(-1, GRID, GRID, encoded.shape[-1]).cpu().numpy() if features else None
         return [
-            self._describe(caption, attention, None if grids is None else grids[row])
+            self._describe(caption, attention, {name: array[row] for name, array in seen.items()})
             for row, caption in enumerate(found)
         ]
 
@@ -439,7 +465,7 @@ class ShowAttendTell:
                 return greedy_search(self.decoder, memory, max_tokens, self.length_penalty)
             return beam_search(self.decoder, memory, beams, max_tokens, self.length_penalty, attention)
 
-    def _describe(self, found: Found, attention: bool, grid: NDArray[np.float32] | None) -> Caption:
+    def _describe(self, found: Found, attention: bool, seen: Mapping[str, NDArray[np.float32]]) -> Caption:
         tokens = [self.vocabulary[word] for word in found.words]
         ended = len(found.log_probabilities) > len(tokens)
         maps = None
@@ -453,7 +479,7 @@ class ShowAttendTell:
             score=found.score,
             word_embeddings=self.decoder.words.weight[found.words].float().cpu().numpy(),
             attention=maps,
-            features=grid,
+            **seen,
         )
 
 
