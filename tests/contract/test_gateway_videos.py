@@ -271,6 +271,27 @@ def test_the_same_question_is_answered_from_the_store_without_queueing(gateway: 
         assert redis.llen("video") == 1
 
 
+def test_an_earlier_video_needs_not_be_sent_again(gateway: Gateway) -> None:
+    first = gateway.submit(MP4 + b"sent once", name="first.mp4", every_n_second=5)
+    answer = gateway.http.post("/video_captions", data={"job_id": first.id, "every_n_second": "2"})
+    again = Job.model_validate(answer.raise_for_status().json())
+    assert (again.name, again.state, again.parameters["every_n_second"]) == ("first.mp4", JobState.QUEUED, 2)
+    videos = [gateway.http.get(f"/jobs/{job.id}/video").content for job in (first, again)]
+    assert videos[0] == videos[1] == MP4 + b"sent once"
+
+
+def test_an_earlier_video_that_is_gone_or_unknown_is_told(gateway: Gateway) -> None:
+    first = gateway.submit(MP4 + b"lost", name="first.mp4", every_n_second=5)
+    gateway.storage.delete(video_key(gateway.jobs.payload(first.id)["video"]["sha256"]))
+    before = gateway.http.get("/jobs").json()["total"]
+    answer = gateway.http.post("/video_captions", data={"job_id": first.id})
+    assert "Send it again" in problem(answer, 410).detail
+    assert "no job" in problem(gateway.http.post("/video_captions", data={"job_id": "nope"}), 404).detail
+    both = {"job_id": first.id, "upload_id": "x"}
+    assert "one of the three" in problem(gateway.http.post("/video_captions", data=both), 422).detail
+    assert gateway.http.get("/jobs").json()["total"] == before
+
+
 def test_without_the_captioner_a_known_video_is_queued_all_the_same(fresh_gateway: Gateway) -> None:
     fresh_gateway.captioner.failure = 503
     fresh_gateway.analyse(fresh_gateway.submit(MP4), ["a dog"], [[0, 1]])

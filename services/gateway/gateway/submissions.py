@@ -3,6 +3,7 @@ same question was answered before, to a job that has succeeded already.
 """
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +33,51 @@ def submit_video(
         raise ProblemError(422, "empty-file", "Empty file", f"{name} is empty: it has 0 bytes.")
     with file.open("rb") as opened:
         sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+
+    def store() -> None:
+        components.storage.take(file, video_key(sha256))
+
+    return _submit(components, {"sha256": sha256, "name": name, "bytes": size}, store, parameters, model)
+
+
+def resubmit_video(components: Components, earlier: Job, parameters: VideoParameters, model: ModelInfo | None) -> Job:
+    """Another job for the video of an earlier one, which needs not be sent again.
+
+    Raises ProblemError 422 when that was no video's, 410 when the video is no longer stored, 503 when the queue cannot
+    be reached. Blocking.
+    """
+    if earlier.kind is not JobKind.VIDEO:
+        raise ProblemError(
+            422, "no-video", "No video", f"Job {earlier.id} is not a video's: it is a {earlier.kind} job."
+        )
+    source = components.jobs.payload(earlier.id)["video"]
+
+    def require_stored() -> None:
+        if not components.storage.exists(video_key(source["sha256"])):
+            raise ProblemError(410, "video-gone", "Video gone", "The video is no longer stored. Send it again.")
+
+    return _submit(components, source, require_stored, parameters, model)
+
+
+def _submit(
+    components: Components,
+    source: dict[str, Any],
+    store: Callable[[], None],
+    parameters: VideoParameters,
+    model: ModelInfo | None,
+) -> Job:
     payload: dict[str, Any] = {
-        "video": {"sha256": sha256, "name": name, "bytes": size},
+        "video": source,
         "every_n_second": parameters.every_n_second,
         "beams": BEAMS,
         "max_tokens": MAX_TOKENS,
     }
     job = components.jobs.create(
-        JobKind.VIDEO, name=name, parameters=parameters.model_dump(mode="json"), payload=payload
+        JobKind.VIDEO, name=source["name"], parameters=parameters.model_dump(mode="json"), payload=payload
     )
     try:
         # After the job is there: whoever deletes another job of this video now sees that the video is still wanted.
-        components.storage.take(file, video_key(sha256))
+        store()
         if not (model and _answer_from_store(components, job, payload, model)):
             enqueue(components.celery, JobKind.VIDEO, job.id)
     except OperationalError as error:

@@ -1,6 +1,5 @@
 """The gateway over HTTP: the one place of the ui that makes requests. Answers are the shared contracts."""
 
-from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -60,37 +59,14 @@ class GatewayApi:
 
     def analyse_upload(self, upload_id: str, parameters: VideoParameters) -> Job:
         """Starts a job for a finished upload."""
-        form = {"upload_id": (None, upload_id)}
-        return self._read(Job, "POST", "/video_captions", files=form, params=parameters.model_dump(mode="json"))
+        return self._analyse({"upload_id": (None, upload_id)}, parameters)
 
     def analyse_again(self, job: Job, parameters: VideoParameters) -> Job:
-        """Starts a job for the video of another job. The video streams through this process, never whole in memory."""
-        try:
-            with self._client.stream("GET", f"/jobs/{job.id}/video") as video:
-                if video.is_error:
-                    video.read()
-                    raise GatewayError(_problem_of(video))
-                return self.analyse_upload(self._upload(job.name, video), parameters)
-        except httpx.HTTPError as error:
-            raise GatewayError(self._unreachable(error)) from error
+        """Starts a job for the video of another job."""
+        return self._analyse({"job_id": (None, job.id)}, parameters)
 
-    def _upload(self, name: str, video: httpx.Response) -> str:
-        """The id of a resumable upload that is filled from another answer of the gateway."""
-        tus = {"Tus-Resumable": "1.0.0"}
-        length = video.headers["Content-Length"]
-        metadata = f"filename {b64encode(name.encode()).decode()}"
-        created = self._request(
-            "POST", "/uploads", headers={**tus, "Upload-Length": length, "Upload-Metadata": metadata}
-        )
-        upload_id = created.headers["Location"].rstrip("/").rpartition("/")[2]
-        headers = {
-            **tus,
-            "Upload-Offset": "0",
-            "Content-Length": length,
-            "Content-Type": "application/offset+octet-stream",
-        }
-        self._request("PATCH", f"/uploads/{upload_id}", headers=headers, content=video.iter_raw())
-        return upload_id
+    def _analyse(self, form: dict[str, Any], parameters: VideoParameters) -> Job:
+        return self._read(Job, "POST", "/video_captions", files=form, params=parameters.model_dump(mode="json"))
 
     def jobs(self, limit: int = 50) -> JobList:
         return self._read(JobList, "GET", "/jobs", params={"limit": limit})

@@ -74,7 +74,7 @@ async def get_video_captions(
         every_n_second=every_n_second, metric=metric.metric, rolling_window_size=rolling_window_size
     )
     async with receive_form(request, parts.settings.upload_folder, form_limits(parts.settings)) as form:
-        job = await submit_form(parts, form, None, parameters)
+        job = await submit_form(parts, form, parameters)
     try:
         finished = await unless_disconnected(request, wait_until_finished(parts.events, job.id))
     except BaseException:

@@ -15,12 +15,12 @@ from framesense.uploads import unless_disconnected
 from gateway import examples
 from gateway.components import Components, Parts
 from gateway.events import wait_until_finished
-from gateway.lookups import find_analysis
+from gateway.lookups import find_analysis, find_job
 from gateway.media import refuse_non_video
 from gateway.multipart import Form, FormLimits, receive_form
 from gateway.results import video_result
 from gateway.settings import GatewaySettings
-from gateway.submissions import submit_video
+from gateway.submissions import resubmit_video, submit_video
 from gateway.waiting import preferred_wait
 
 router = APIRouter(tags=["videos"])
@@ -36,6 +36,7 @@ class VideoForm(VideoQuery):
     """The parameters as form fields, beside the video."""
 
     upload_id: str | None = Field(default=None, description="a complete upload of /uploads, instead of `video`")
+    job_id: str | None = Field(default=None, description="an earlier job whose video is meant, instead of `video`")
 
 
 _FORM = examples.form_body(
@@ -82,13 +83,14 @@ async def video_captions(
         curl -F video=@street.mp4 'http://127.0.0.1:8000/video_captions?every_n_second=5'
         curl -F video=@street.mp4 -H 'Prefer: wait=60' http://127.0.0.1:8000/video_captions
 
-    The same video with the same `every_n_second` is answered from what is stored; another window, metric or signal
+    `job_id` names the video of an earlier job: another `every_n_second` needs no second upload. The same video with
+    the same `every_n_second` is answered from what is stored; another window, metric or signal
     never needs a new job: see `/jobs/{id}/novelty`.
     """
     async with receive_form(request, parts.settings.upload_folder, form_limits(parts.settings)) as form:
         asked = _read_fields({**query.model_dump(exclude_unset=True), **form.fields})
-        parameters = VideoParameters(**asked.model_dump(exclude={"upload_id"}))
-        job = await submit_form(parts, form, asked.upload_id, parameters)
+        parameters = VideoParameters(**asked.model_dump(exclude={"upload_id", "job_id"}))
+        job = await submit_form(parts, form, parameters, upload_id=asked.upload_id, job_id=asked.job_id)
     wait = preferred_wait(prefer, limit=parts.settings.prefer_wait_limit)
     finished = await unless_disconnected(request, wait_until_finished(parts.events, job.id, wait)) if wait else None
     location = {"Location": f"/jobs/{job.id}"}
@@ -104,15 +106,28 @@ def form_limits(settings: GatewaySettings) -> FormLimits:
     return FormLimits("video", settings.max_video_bytes, settings.upload_idle_timeout, refuse_non_video)
 
 
-async def submit_form(parts: Components, form: Form, upload_id: str | None, parameters: VideoParameters) -> Job:
-    """The job for a form's video, or for the upload it names. Raises ProblemError."""
-    if (form.file is None) == (upload_id is None):
-        detail = "Send either a file in the field 'video' (curl -F video=@FILE) or an 'upload_id', one of the two."
+async def submit_form(
+    parts: Components,
+    form: Form,
+    parameters: VideoParameters,
+    *,
+    upload_id: str | None = None,
+    job_id: str | None = None,
+) -> Job:
+    """The job for a form's video, or for that of the upload or the job it names. Raises ProblemError."""
+    if [form.file, upload_id, job_id].count(None) != 2:
+        detail = (
+            "Send either a file in the field 'video' (curl -F video=@FILE), an 'upload_id' or a 'job_id', one of the "
+            "three."
+        )
         raise ProblemError(422, "no-video", "No video", detail)
     model = await parts.model.get_or_none()
     if form.file:
         return await asyncio.to_thread(submit_video, parts, form.file.path, form.file.name, parameters, model)
-    assert upload_id
+    if job_id:
+        earlier = await asyncio.to_thread(find_job, parts, job_id)
+        return await asyncio.to_thread(resubmit_video, parts, earlier, parameters, model)
+    assert upload_id is not None
     upload, file = await asyncio.to_thread(parts.uploads.take, upload_id)
     job = await asyncio.to_thread(submit_video, parts, file, upload.name, parameters, model)
     await asyncio.to_thread(parts.uploads.delete, upload_id)
