@@ -10,9 +10,9 @@ from celery import Celery
 from framesense.schemas.jobs import JobKind
 from framesense.settings import JobSettings
 
-TASKS = {JobKind.VIDEO: "framesense.video.analyse"}
+TASKS = {JobKind.VIDEO: "framesense.video.analyse", JobKind.DATASET: "framesense.dataset.tag"}
 """The task that carries out each kind of job; its one argument is the job's id."""
-QUEUES = {JobKind.VIDEO: "video"}
+QUEUES = {JobKind.VIDEO: "video", JobKind.DATASET: "dataset"}
 
 
 def create_celery(settings: JobSettings) -> Celery:

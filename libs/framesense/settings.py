@@ -33,3 +33,4 @@ class JobSettings(ServiceSettings):
     job_lease: float = Field(default=15, gt=0, description="seconds a silent worker keeps its job")
     job_retention: float = Field(default=30 * 86400, gt=0, description="seconds a finished job is kept")
     captioner_url: str = "http://127.0.0.1:8001"
+    tagger_url: str = "http://127.0.0.1:8002"

@@ -11,6 +11,7 @@ from framesense.schemas.problems import Problem
 
 class JobKind(StrEnum):
     VIDEO = "video"
+    DATASET = "dataset"
 
 
 class JobState(StrEnum):

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from framesense.schemas.novelty import VideoResult
+from framesense.spreadsheets import safe_cell
 
 CSV_COLUMNS = ("index", "time", "caption", "novelty", "moment_score", "thumbnail")
 """``time`` in seconds; ``moment_score`` only where a moment peaks."""
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class ExportFormat(StrEnum):
@@ -33,7 +32,7 @@ def to_csv(result: VideoResult) -> str:
     rows.writerow(CSV_COLUMNS)
     for frame in result.frames:
         score = scores.get(frame.index, "")
-        caption = _cell(frame.caption)
+        caption = safe_cell(frame.caption)
         rows.writerow((frame.index, f"{frame.time:.3f}", caption, f"{frame.novelty:.6f}", score, frame.thumbnail))
     return text.getvalue()
 
@@ -58,12 +57,6 @@ EXPORTS = {
     ExportFormat.JSON: Export("application/json", to_json),
     ExportFormat.VTT: Export("text/vtt; charset=utf-8", to_vtt),
 }
-
-
-def _cell(text: str) -> str:
-    """Spreadsheets run a cell that begins like a formula; an apostrophe before it makes it text
-    (https://owasp.org/www-community/attacks/CSV_Injection)."""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def _cue_text(text: str) -> str:

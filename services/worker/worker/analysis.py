@@ -14,6 +14,7 @@ import numpy as np
 
 from framesense.analyses import AnalysisStore, Frames
 from framesense.clients import CaptionBatch
+from framesense.patches import PackedGrids
 from framesense.problems import ProblemError
 from framesense.schemas.models import ModelInfo
 from worker.frames import SampledFrame, Video
@@ -79,8 +80,10 @@ def analyse(
                 captions=answer.texts,
                 words=answer.words,
                 sentences=answer.sentences,
+                visual=answer.visual,
             )
-            store.append(question.key, batch.frames[0].index, frames, batch.thumbnails)
+            patches = None if answer.patches is None else PackedGrids.pack(answer.patches)
+            store.append(question.key, batch.frames[0].index, frames, batch.thumbnails, patches)
             on_progress(batch.frames[-1].index + 1)
 
 

@@ -27,6 +27,23 @@ class WorkerSettings(JobSettings):
     worker_caption_patience: float = Field(
         default=60, ge=0, description="seconds of asking again before a captioner that fails is given up"
     )
+    worker_photo_batch: int = Field(default=32, ge=1, description="photos a tagging request, and a checkpoint")
+    worker_photo_side: int = Field(
+        default=520,
+        ge=16,
+        description="photos are shrunk by whole factors for the tagger, no side below so many pixels",
+    )
+    worker_max_photos: int = Field(default=20_000, ge=1, description="most photos in one zip")
+    worker_max_photo_set_bytes: int = Field(
+        default=16 * 1024**3, ge=1, description="most bytes that a zip of photos may unpack to"
+    )
+    worker_max_clustered: int = Field(
+        default=5000, ge=4, description="most photos that are clustered and mapped; of larger sets, an even sample"
+    )
+    worker_tagger_timeout: float = Field(default=120, gt=0, description="seconds for one tagging request")
+    worker_tagger_patience: float = Field(
+        default=60, ge=0, description="seconds of asking again before a tagger that fails is given up"
+    )
     worker_progress_interval: float = Field(default=0.25, ge=0, description="least seconds between progress events")
     worker_heartbeat_file: Path = Field(
         default=Path(tempfile.gettempdir()) / "framesense-worker.heartbeat",

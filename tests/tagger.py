@@ -1,0 +1,102 @@
+"""A tagger that speaks the real one's contract and knows only colours: a picture's embedding is its mean colour."""
+
+import json
+import threading
+from dataclasses import dataclass, field
+
+import numpy as np
+from fastapi import FastAPI, Request, Response
+from numpy.typing import NDArray
+
+from framesense.images import ImageLimits, decode_image
+from framesense.problems import ProblemError
+from framesense.schemas.arrays import EncodingFormat, encode
+from framesense.schemas.models import ModelInfo, ModelsResponse
+from framesense.schemas.tags import ImageTags, LabelSet, Tag, TagsResponse, ThresholdOn
+from framesense.service import create_service
+from framesense.uploads import UploadLimits, read_form
+from tests.photos import COLOURS
+
+MODEL = ModelInfo(
+    service="tagger", name="colours", family="mean", revision="1", device="cpu", dtype="float32", parameters=0
+)
+THRESHOLD = 0.9
+
+
+@dataclass
+class ColourTagger:
+    """``pictures``: how many it was sent. ``go``: it waits for this before each answer. ``ill``: it answers 503."""
+
+    pictures: int = 0
+    ill: bool = False
+    go: threading.Semaphore | None = None
+    label_sets: dict[str, LabelSet] = field(default_factory=dict)
+
+    def app(self) -> FastAPI:
+        app = create_service("colour tagger")
+
+        @app.get("/models")
+        def models() -> ModelsResponse:
+            self._refuse_if_ill()
+            return ModelsResponse(models=[MODEL])
+
+        @app.get("/label-sets/{name}")
+        def label_set(name: str) -> LabelSet:
+            if name not in self.label_sets:
+                raise ProblemError(404, "unknown-label-set", "Unknown label set", f"There is no label set {name!r}.")
+            return self.label_sets[name]
+
+        @app.post("/tags")
+        async def tags(request: Request) -> Response:
+            self._refuse_if_ill()
+            form = await read_form(request, UploadLimits(10**8, 10**8, 100))
+            if self.go is not None:
+                while not self.go.acquire(blocking=False):
+                    if await request.is_disconnected():
+                        break
+            self.pictures += len(form.files)
+            labels = json.loads(form.values["labels"][0])
+            if unknown := [label for label in labels if label not in COLOURS]:
+                raise ProblemError(422, "unknown-colour", "Unknown colour", f"{unknown[0]!r} is no colour.")
+            pictures = [decode_image(file.content, _LIMITS, media_type=file.media_type) for file in form.files]
+            images = _directions(np.array([picture.mean(axis=(0, 1)) for picture in pictures]))
+            cosine = images @ _directions(np.array([COLOURS[label] for label in labels])).T
+            answer = TagsResponse(
+                images=[
+                    _tagged(file.filename, labels, row, float(form.values.get("threshold", [str(THRESHOLD)])[0]))
+                    for file, row in zip(form.files, cosine, strict=True)
+                ],
+                labels=labels,
+                templates=json.loads(form.values["template"][0]),
+                threshold=THRESHOLD,
+                threshold_on=ThresholdOn.COSINE,
+                embeddings=encode(images, EncodingFormat.BASE64),
+                warnings=["knows colours only"],
+                model=MODEL,
+            )
+            return Response(answer.model_dump_json(), media_type="application/json")
+
+        return app
+
+    def _refuse_if_ill(self) -> None:
+        if self.ill:
+            raise ProblemError(503, "ill", "Ill", "The tagger is ill.", headers={"Retry-After": "0.1"})
+
+
+_LIMITS = ImageLimits(10**8, 10**8)
+
+
+def _directions(colours: NDArray[np.float64]) -> NDArray[np.float32]:
+    centred = colours - 128
+    directions: NDArray[np.float32] = (centred / np.linalg.norm(centred, axis=1, keepdims=True)).astype(np.float32)
+    return directions
+
+
+def _tagged(name: str, labels: list[str], cosine: NDArray[np.float32], threshold: float) -> ImageTags:
+    scores = [
+        Tag(label=label, cosine=float(value), probability=float(1 / (1 + np.exp(-10 * value))))
+        for label, value in zip(labels, cosine, strict=True)
+    ]
+    ranked = sorted(scores, key=lambda tag: -tag.cosine)
+    over = [tag for tag in ranked if tag.cosine >= threshold]
+    return ImageTags(image=name, tags=over or ranked[:1], over_threshold=len(over), scores=scores)
