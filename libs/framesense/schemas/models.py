@@ -18,3 +18,11 @@ class ModelInfo(BaseModel):
 
 class ModelsResponse(BaseModel):
     models: list[ModelInfo]
+
+
+class ModelServers(ModelsResponse):
+    """Several model servers' answers."""
+
+    unavailable: dict[str, str] = Field(
+        default_factory=dict, description="the model servers that do not answer, each with the reason"
+    )
