@@ -10,6 +10,7 @@ import atexit
 import collections
 import math
 import shutil
+import statistics
 import tempfile
 import warnings
 from collections.abc import Hashable, Sequence
@@ -130,6 +131,9 @@ def sentence_bleu4(
 ) -> float:
     """BLEU-4 of one caption, 0 to 1, every n-gram count plus one for n > 1 (Lin and Och, 2004): a reward.
 
+    The brevity penalty is against the references' *median* length, not the closest: with the closest, a model that
+    learns from this finds out that short captions pay (8 words on average after two epochs; people write 11).
+
     Args:
         candidate: the caption.
         references: the n-gram counts (n = 1..4 together) of each reference, see :func:`ngram_counts`.
@@ -144,8 +148,7 @@ def sentence_bleu4(
         return 0.0
     log = math.log(matched[0] / possible[0])
     log += sum(math.log((hit + 1) / (all_ + 1)) for hit, all_ in zip(matched[1:], possible[1:], strict=True))
-    closest = min(lengths, key=lambda length: (abs(length - len(candidate)), length))
-    return math.exp(log / 4 + min(0.0, 1 - closest / len(candidate)))
+    return math.exp(log / 4 + min(0.0, 1 - statistics.median(lengths) / len(candidate)))
 
 
 def ngram_counts(text: Sequence[Hashable]) -> collections.Counter[tuple[Hashable, ...]]:

@@ -13,7 +13,8 @@ Three stages:
 
 After each epoch the averaged weights caption the validation photos (beam 4); the best by BLEU-4 are written to --out,
 and a stage ends early when --patience epochs brought nothing better. At the end the length penalty of the beam search
-is chosen, on the same photos. Each epoch is a checkpoint: the same command goes on where it stopped. TensorBoard: --logs.
+is chosen, on the same photos. Each epoch is a checkpoint: the same command goes on where it stopped. TensorBoard:
+--logs.
 """
 
 from __future__ import annotations
@@ -86,18 +87,18 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--attention", type=int, default=128)
     parser.add_argument("--dropout", type=float, default=0.4)
     parser.add_argument("--batch", type=int, default=32, help="photos; each comes with all its captions")
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--weight-decay", type=float, default=1e-2)
     parser.add_argument("--smoothing", type=float, default=0.1)
     parser.add_argument("--attention-weight", type=float, default=0.02, help="of the doubly stochastic term")
     parser.add_argument("--word-dropout", type=float, default=0.1, help="share of input words hidden as <unk>")
     parser.add_argument("--average", type=float, default=0.998, help="decay of the moving average of the weights")
-    parser.add_argument("--self-critical-epochs", type=int, default=7)
-    parser.add_argument("--self-critical-rate", type=float, default=2e-4)
-    parser.add_argument("--self-critical-dropout", type=float, default=0.2)
+    parser.add_argument("--self-critical-epochs", type=int, default=5)
+    parser.add_argument("--self-critical-rate", type=float, default=1.5e-4)
+    parser.add_argument("--self-critical-dropout", type=float, default=0.4)
     parser.add_argument("--samples", type=int, default=5, help="captions drawn for each photo")
-    parser.add_argument("--bleu-weight", type=float, default=3.0, help="of BLEU-4 in the reward; CIDEr-D has 1")
+    parser.add_argument("--bleu-weight", type=float, default=5.0, help="of BLEU-4 in the reward; CIDEr-D has 1")
     parser.add_argument("--patience", type=int, default=4)
     return parser.parse_args(argv)
 
