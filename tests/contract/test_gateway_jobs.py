@@ -21,7 +21,7 @@ WORDS = [[0.0, 1.0], [0.1, 1.0], [0.0, 0.9], [0.0, 1.1], [0.1, 1.0], [5.0, 0.0],
 
 @pytest.fixture
 def finished(gateway: Gateway) -> Job:
-    job = gateway.submit(MP4 + bytes(range(256)) * 4, name="süd;street.mp4", every_n_second=2)
+    job = gateway.submit(MP4 + bytes(range(256)) * 4, name="süd;street.mp4", every_n_second=2, signal="words")
     gateway.analyse(job, CAPTIONS, WORDS)
     return job
 
@@ -49,7 +49,18 @@ def test_wrong_pages_are_refused(gateway: Gateway, name: str, value: object) -> 
 
 @pytest.mark.parametrize(
     "path",
-    ["", "/events", "/result", "/novelty", "/frames/0.jpg", "/video", "/export.csv", "/export.json", "/export.vtt"],
+    [
+        "",
+        "/events",
+        "/result",
+        "/novelty",
+        "/frames/0.jpg",
+        "/frames/0/heatmap.png",
+        "/video",
+        "/export.csv",
+        "/export.json",
+        "/export.vtt",
+    ],
 )
 @pytest.mark.parametrize("job_id", [UNKNOWN, "nonsense", "..%2f..%2fetc", "é"])
 def test_an_unknown_job_has_nothing(gateway: Gateway, path: str, job_id: str) -> None:
@@ -132,7 +143,7 @@ def test_another_curve_costs_no_caption(gateway: Gateway, finished: Job) -> None
     curve = NoveltyCurve.model_validate(answer.json())
     expected = rolling_novelty(np.array(WORDS, np.float32), window=1, metric=Metric.COSINE)
     np.testing.assert_allclose(curve.novelty, expected)
-    assert curve.parameters.model_dump(mode="json") == query
+    assert curve.parameters.model_dump(mode="json", exclude_none=True) == query
     assert gateway.captioner.asked == asked
 
 
@@ -142,7 +153,7 @@ def test_what_is_left_out_is_the_jobs_own(gateway: Gateway) -> None:
     curve = NoveltyCurve.model_validate(
         gateway.http.get(f"/jobs/{job.id}/novelty", params={"signal": "sentence"}).json()
     )
-    assert curve.parameters.model_dump(mode="json") == {
+    assert curve.parameters.model_dump(mode="json", exclude_none=True) == {
         "metric": "cosine",
         "rolling_window_size": 5,
         "signal": "sentence",

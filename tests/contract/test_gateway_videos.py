@@ -41,7 +41,8 @@ def test_a_video_becomes_a_queued_job(gateway: Gateway, redis_url: str) -> None:
         "every_n_second": 2.5,
         "metric": "cosine",
         "rolling_window_size": 3,
-        "signal": "words",
+        "signal": "auto",
+        "reference": None,
     }
     payload = gateway.jobs.payload(job.id)
     assert gateway.storage.read(video_key(payload["video"]["sha256"])) == video
@@ -58,6 +59,7 @@ def test_parameters_may_be_form_fields(gateway: Gateway) -> None:
         "metric": "euclidean",
         "rolling_window_size": 7,
         "signal": "sentence",
+        "reference": None,
     }
 
 
@@ -79,7 +81,8 @@ def test_parameters_may_be_form_fields(gateway: Gateway) -> None:
         ("rolling_window_size", "1001"),
         ("rolling_window_size", "2.5"),
         ("rolling_window_size", "9" * 400),
-        ("signal", "visual"),
+        ("signal", "loudness"),
+        ("reference", "../x"),
         ("every_n_seconds", "5"),
     ],
 )

@@ -1,11 +1,14 @@
 """Analyses: named by what they depend on, read as far as they are whole."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from framesense.analyses import AnalysisStore, Frames, Summary, analysis_key
+from framesense.patches import PackedGrids
 from framesense.schemas.models import ModelInfo
-from framesense.schemas.novelty import Signal, VideoInfo
+from framesense.schemas.novelty import VideoInfo
 from framesense.storage import Storage
 
 MODEL = ModelInfo(service="captioner", name="m", family="f", revision="1", device="cpu", dtype="f", parameters=0)
@@ -40,8 +43,13 @@ def test_frames_survive_being_written() -> None:
     np.testing.assert_array_equal(read.times, [1.5, 2, 2.5, 3])
     np.testing.assert_array_equal(read.words, frames(3, 4).words)
     assert read.words.dtype == read.sentences.dtype == np.float32
-    np.testing.assert_array_equal(read.signal(Signal.SENTENCE), read.sentences)
-    np.testing.assert_array_equal(read.signal(Signal.WORDS), read.words)
+    assert read.visual is None and read.aligned is None
+    seen = replace(frames(3, 4), visual=np.full((4, 3), 0.1, np.float32), aligned=np.eye(4, dtype=np.float32))
+    read = Frames.from_bytes(seen.to_bytes())
+    assert read.visual == pytest.approx(np.full((4, 3), 0.1), rel=1e-3), "half precision is enough"
+    assert read.visual is not None and read.visual.dtype == np.float32
+    np.testing.assert_array_equal(read.aligned, seen.aligned)
+    assert Frames.concatenate([seen, frames(7, 1)]).visual is None, "some frames lack it"
 
 
 def test_the_key_depends_on_everything_that_captions_depend_on() -> None:
@@ -55,9 +63,11 @@ def test_the_key_depends_on_everything_that_captions_depend_on() -> None:
     }
     keys = [analysis_key(**{**asked, name: value}) for name, value in changes.items()]  # type: ignore[arg-type]
     keys.append(analysis_key(**asked))  # type: ignore[arg-type]
-    assert len(set(keys)) == 6
+    keys.append(analysis_key(**asked, tagger=MODEL))  # type: ignore[arg-type]
+    keys.append(analysis_key(**asked, tagger=MODEL.model_copy(update={"revision": "2"})))  # type: ignore[arg-type]
+    assert len(set(keys)) == 8
     same = {**asked, "every_n_second": 1, "model": MODEL.model_copy(update={"device": "cuda", "dtype": "g"})}
-    assert analysis_key(**same) == keys[-1]  # type: ignore[arg-type]
+    assert analysis_key(**same) == keys[-3]  # type: ignore[arg-type]
 
 
 def test_an_analysis_is_whole_once_it_is_finished(analyses: AnalysisStore) -> None:
@@ -110,3 +120,15 @@ def test_a_deleted_analysis_leaves_nothing(analyses: AnalysisStore, storage: Sto
     assert storage.list("analyses") == []
     with pytest.raises(FileNotFoundError):
         analyses.thumbnail("key", 0)
+
+
+def test_patches_are_read_a_chunk_at_a_time(analyses: AnalysisStore) -> None:
+    grids = np.random.default_rng(0).normal(size=(7, 2, 3, 4)).astype(np.float32)
+    for first, stop in ((0, 3), (3, 5), (5, 7)):
+        packed = PackedGrids.pack(grids[first:stop])
+        analyses.append("key", first, frames(first, stop - first), [b"jpeg"] * (stop - first), packed)
+    for start, stop in ((0, None), (0, 1), (2, 6), (4, 5), (5, 99), (7, None)):
+        read = list(analyses.patches("key", start, stop))
+        assert len(read) == len(grids[start:stop])
+        assert all(found == pytest.approx(grid, abs=0.02) for found, grid in zip(read, grids[start:stop], strict=True))
+    assert list(analyses.patches("another")) == []

@@ -1,11 +1,12 @@
 """Video novelty: parameters, frames, moments, results."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from framesense.schemas.models import ModelInfo
+from framesense.schemas.references import ReferenceName
 
 EveryNSecond = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 """Seconds between sampled frames."""
@@ -21,8 +22,16 @@ class Metric(StrEnum):
 class Signal(StrEnum):
     """What of a frame is compared."""
 
+    AUTO = "auto"
+    """Words, sentence and visual mixed, with a window that odd frames do not spoil."""
     WORDS = "words"
+    """The mean of the caption's word embeddings."""
     SENTENCE = "sentence"
+    """The caption's sentence embedding."""
+    VISUAL = "visual"
+    """The picture as a whole."""
+    PATCH = "patch"
+    """The picture place by place, for cameras that stand still."""
 
 
 class NoveltyParameters(BaseModel):
@@ -30,7 +39,16 @@ class NoveltyParameters(BaseModel):
 
     metric: Metric = Metric.EUCLIDEAN
     rolling_window_size: RollingWindowSize = 3
-    signal: Signal = Signal.WORDS
+    signal: Signal = Signal.AUTO
+    reference: ReferenceName | None = Field(
+        default=None, description="for the signal patch: compare with this footage instead of the frames before"
+    )
+
+    @model_validator(mode="after")
+    def _reference_goes_with_patch(self) -> Self:
+        if self.reference is not None and self.signal is not Signal.PATCH:
+            raise ValueError("a reference is for the signal 'patch' only: choose it, or leave the reference out")
+        return self
 
 
 class VideoParameters(NoveltyParameters):
@@ -85,5 +103,10 @@ class VideoResult(BaseModel):
     video: VideoInfo
     frames: list[Frame]
     moments: list[Moment]
+    diversity: float | None = Field(
+        default=None,
+        ge=0,
+        description="Vendi score: how many different pictures the frames amount to, from 1 to the number of frames",
+    )
     parameters: VideoParameters
     models: list[ModelInfo]

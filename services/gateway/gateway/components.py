@@ -13,7 +13,9 @@ from framesense.clients import AsyncCaptionerClient
 from framesense.jobs import JobStore
 from framesense.queue import create_celery
 from framesense.storage import Storage
+from gateway.curves import Curves
 from gateway.models import LoadedModel
+from gateway.references import References
 from gateway.results import Results
 from gateway.resumable import ResumableStore
 from gateway.settings import GatewaySettings
@@ -32,6 +34,8 @@ class Components:
     storage: Storage
     analyses: AnalysisStore
     results: Results
+    references: References
+    curves: Curves
     uploads: ResumableStore
     celery: Celery
     captioner: AsyncCaptionerClient
@@ -49,6 +53,7 @@ def create_components(settings: GatewaySettings) -> Components:
     events = AsyncRedis.from_url(settings.redis_url, decode_responses=True, max_connections=settings.event_listeners)
     storage = Storage(settings.storage_url)
     analyses = AnalysisStore(storage)
+    references = References(storage, limit=settings.gateway_max_references)
     captioner = AsyncCaptionerClient(settings.captioner_url)
     settings.upload_folder.mkdir(parents=True, exist_ok=True)
     return Components(
@@ -59,6 +64,8 @@ def create_components(settings: GatewaySettings) -> Components:
         storage=storage,
         analyses=analyses,
         results=Results(analyses, kept=settings.analyses_in_memory),
+        references=references,
+        curves=Curves(analyses, references, storage, kept=8 * settings.analyses_in_memory),
         uploads=ResumableStore(
             settings.upload_folder, max_bytes=settings.max_video_bytes, expiry=settings.upload_expiry
         ),

@@ -19,6 +19,7 @@ from framesense.schemas.novelty import (
     VideoResult,
 )
 from framesense.schemas.problems import problem_responses
+from framesense.schemas.references import Reference, ReferenceList, TimeRange
 
 JOB_ID = "0b9f6d1c5b7e4a0f9d1e2c3b4a5f6071"
 _THUMBNAIL = f"/jobs/{JOB_ID}/frames/3.jpg"
@@ -96,9 +97,20 @@ VIDEO_RESULT = VideoResult(
         for index, (caption, novelty) in enumerate(zip(_CAPTIONS, _NOVELTY, strict=True))
     ],
     moments=[_MOMENT],
+    diversity=2.4,
     parameters=VideoParameters(),
     models=[MODEL],
 )
+REFERENCE = Reference(
+    name="quiet-street",
+    job=JOB_ID,
+    ranges=[TimeRange(start=0, end=60)],
+    created_at=datetime(2026, 1, 5, 9, 40, tzinfo=UTC),
+    revision="5f0c2d9e81ab",
+    frames=7,
+    video="street.mp4",
+)
+REFERENCES = ReferenceList(references=[REFERENCE])
 EVENT = f"id: 1767605401000-0\r\nevent: job\r\ndata: {JOB.model_dump_json()}\r\n\r\n"
 OLDER_IMAGE = {"captions": "a brown dog", "encoders_out": [[[[0.0, 0.31]]]], "embedded_words": [[0.12, -0.4]]}
 OLDER_VIDEO = {"captions": list(_CAPTIONS), "distance_from_previous": [0.0, 0.0, 0.0, 1.37]}

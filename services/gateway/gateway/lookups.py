@@ -26,11 +26,12 @@ def find_analysis(components: Components, job: Job) -> Analysed:
     if not job.state.finished:
         detail = f"Job {job.id} is {job.state}, so there is no result yet. Follow it at /jobs/{job.id}/events."
         raise ProblemError(409, "job-unfinished", "Job unfinished", detail, headers={"Retry-After": "2"})
-    found = components.results.load(analysis_of(components, job))
+    key = analysis_of(components, job)
+    found = components.results.load(key)
     if found is None:
         detail = f"The result of job {job.id} is no longer in the store. Send the video again to analyse it."
         raise ProblemError(410, "result-gone", "Result gone", detail)
-    return Analysed(job, *found)
+    return Analysed(job, key, *found)
 
 
 def analysis_of(components: Components, job: Job) -> str:

@@ -1,5 +1,7 @@
 """From a stored analysis to what is answered: captions are stored, novelty and moments are computed when asked for."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,9 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framesense.analyses import AnalysisStore, Frames, Summary
-from framesense.novelty import Span, find_spans, rolling_novelty
+from framesense.diversity import vendi_score
+from framesense.novelty import Span, find_spans
 from framesense.schemas.jobs import Job
-from framesense.schemas.novelty import Frame, Moment, NoveltyCurve, NoveltyParameters, VideoParameters, VideoResult
+from framesense.schemas.novelty import (
+    Frame,
+    Moment,
+    NoveltyCurve,
+    NoveltyParameters,
+    Signal,
+    VideoParameters,
+    VideoResult,
+)
+from gateway.curves import Curves
 
 
 class Results:
@@ -39,18 +51,26 @@ class Analysed:
     """A job that succeeded, and what was found."""
 
     job: Job
+    key: str
+    """The analysis's."""
     summary: Summary
     frames: Frames
 
     def parameters(self, changes: Mapping[str, object]) -> VideoParameters:
-        """The job's own parameters, but for the changes."""
-        return VideoParameters.model_validate({**self.job.parameters, **changes})
+        """The job's own parameters, but for the changes. A reference means the signal ``patch``; another signal
+        leaves the job's reference behind."""
+        if changes.get("reference"):
+            changes = {"signal": Signal.PATCH, **changes}
+        asked = {**self.job.parameters, **changes}
+        if asked.get("signal") != Signal.PATCH:
+            asked["reference"] = None
+        return VideoParameters.model_validate(asked)
 
 
-def video_result(analysed: Analysed, parameters: VideoParameters) -> VideoResult:
-    """Everything about an analysed video, its novelty by ``parameters``."""
+def video_result(analysed: Analysed, parameters: VideoParameters, curves: Curves) -> VideoResult:
+    """Everything about an analysed video, its novelty by ``parameters``. Raises ProblemError as ``curves`` does."""
     job, frames = analysed.job, analysed.frames
-    curve = novelty_curve(analysed, parameters)
+    curve = novelty_curve(analysed, parameters, curves)
     told = zip(frames.times.tolist(), frames.captions, curve.novelty, strict=True)
     return VideoResult(
         # The analysis may have been made for another job, whose file had the same bytes and another name.
@@ -60,20 +80,28 @@ def video_result(analysed: Analysed, parameters: VideoParameters) -> VideoResult
             for index, (time, caption, novelty) in enumerate(told)
         ],
         moments=curve.moments,
+        diversity=_diversity(frames),
         parameters=parameters,
         models=analysed.summary.models,
     )
 
 
-def novelty_curve(analysed: Analysed, parameters: NoveltyParameters) -> NoveltyCurve:
+def novelty_curve(analysed: Analysed, parameters: NoveltyParameters, curves: Curves) -> NoveltyCurve:
     job, frames = analysed.job, analysed.frames
-    embeddings = frames.signal(parameters.signal)
-    novelty = rolling_novelty(embeddings, window=parameters.rolling_window_size, metric=parameters.metric)
+    novelty = curves.novelty(analysed, parameters)
     return NoveltyCurve(
         parameters=NoveltyParameters(**parameters.model_dump(include=set(NoveltyParameters.model_fields))),
         novelty=novelty.tolist(),
         moments=[_moment(job, frames, novelty, span) for span in find_spans(novelty)],
     )
+
+
+def _diversity(frames: Frames) -> float | None:
+    """The Vendi score of the pictures, or of the captions where the pictures have no embedding."""
+    try:
+        return vendi_score(frames.sentences if frames.visual is None else frames.visual)
+    except ValueError:  # captions of no words only
+        return None
 
 
 def thumbnail_url(job: Job, index: int) -> str:

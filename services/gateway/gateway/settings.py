@@ -29,6 +29,7 @@ class GatewaySettings(JobSettings):
     events_keep_alive: float = Field(default=15, gt=0, description="seconds between signs of life in an event stream")
     event_listeners: int = Field(default=1000, ge=1, description="most event streams and waiting requests at once")
     housekeeping_interval: float = Field(default=600, gt=0, description="seconds between sweeps of what has expired")
+    gateway_max_references: int = Field(default=200, ge=0, description="most references of normal footage kept")
     analyses_in_memory: int = Field(default=8, ge=0, description="analyses kept ready for redrawing a curve")
 
     @field_validator("gateway_cors_origins", mode="before")

@@ -1,22 +1,24 @@
 """Jobs: their state, events and results."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from framesense.analyses import video_key
 from framesense.problems import ProblemError
 from framesense.schemas.jobs import Job, JobList
 from framesense.schemas.novelty import Metric, NoveltyCurve, RollingWindowSize, Signal, VideoResult
+from framesense.schemas.references import ReferenceName
 from gateway import examples
 from gateway.components import Components, Parts
 from gateway.events import Event, follow, latest_event
 from gateway.exports import EXPORTS, ExportFormat
+from gateway.heatmaps import heat_map_png
 from gateway.lookups import analysis_of, find_analysis, find_job
 from gateway.media import HEAD_BYTES, video_media_type
 from gateway.ranges import blob_response
@@ -38,6 +40,15 @@ class NoveltyQuery(BaseModel):
     metric: Metric | None = Field(None, description=_AS_BEFORE)
     rolling_window_size: RollingWindowSize | None = Field(None, description=_AS_BEFORE)
     signal: Signal | None = Field(None, description=_AS_BEFORE)
+    reference: ReferenceName | None = Field(
+        None, description="compare patches with this footage instead of the frames before; means signal=patch"
+    )
+
+    @model_validator(mode="after")
+    def _reference_goes_with_patch(self) -> Self:
+        if self.reference is not None and self.signal not in (None, Signal.PATCH):
+            raise ValueError("a reference is for the signal 'patch' only")
+        return self
 
 
 Changes = Annotated[NoveltyQuery, Query()]
@@ -141,7 +152,7 @@ async def _server_sent(events: AsyncIterator[Event]) -> AsyncIterator[ServerSent
 def job_result(parts: Parts, job_id: JobId) -> VideoResult:
     """409 while the job is not finished, 410 for a cancelled one, and the job's own problem for one that failed."""
     analysed = find_analysis(parts, find_job(parts, job_id))
-    return video_result(analysed, analysed.parameters({}))
+    return video_result(analysed, analysed.parameters({}), parts.curves)
 
 
 @router.get(
@@ -154,7 +165,7 @@ def job_result(parts: Parts, job_id: JobId) -> VideoResult:
 def job_novelty(parts: Parts, job_id: JobId, changes: Changes) -> NoveltyCurve:
     """Computed at once from the stored embeddings. What is left out is as in the job's parameters."""
     analysed = find_analysis(parts, find_job(parts, job_id))
-    return novelty_curve(analysed, analysed.parameters(changes.model_dump(exclude_none=True)))
+    return novelty_curve(analysed, analysed.parameters(changes.model_dump(exclude_none=True)), parts.curves)
 
 
 @router.get(
@@ -184,6 +195,38 @@ def job_frame(
         detail = f"Job {job_id} has no frame {index}, or not yet."
         raise ProblemError(404, "unknown-frame", "Unknown frame", detail)
     return Response(jpeg, headers=headers, media_type="image/jpeg")
+
+
+@router.get(
+    "/{job_id}/frames/{index}/heatmap.png",
+    summary="Where in a frame something is odd",
+    response_class=Response,
+    responses=examples.responses(
+        {200: examples.binary_response("PNG with transparency", "image/png")}, 404, 409, 410, 503
+    ),
+)
+def job_heat_map(
+    parts: Parts,
+    job_id: JobId,
+    index: Annotated[int, Path(ge=0, le=10**8, description="the frame's index in the result", examples=[3])],
+    reference: Annotated[
+        ReferenceName | None, Query(description="compare with this footage instead of the frames before")
+    ] = None,
+    rolling_window_size: Annotated[RollingWindowSize | None, Query(description=_AS_BEFORE)] = None,
+    overlay: Annotated[bool, Query(description="over the thumbnail; else by itself, to be laid over it")] = True,
+) -> Response:
+    """For cameras that stand still: each patch is compared with the nearest of those seen at its height before. Red is
+    as odd as anything in this video, transparent is familiar."""
+    analysed = find_analysis(parts, find_job(parts, job_id))
+    if index >= len(analysed.frames):
+        raise ProblemError(404, "unknown-frame", "Unknown frame", f"Job {job_id} has no frame {index}.")
+    changes = {"reference": reference, "rolling_window_size": rolling_window_size}
+    given = {name: value for name, value in changes.items() if value is not None}
+    parameters = analysed.parameters({"signal": Signal.PATCH, **given})
+    distances = parts.curves.patch_map(analysed, index, parameters)
+    scale = parts.curves.novelty(analysed, parameters)
+    thumbnail = parts.analyses.thumbnail(analysed.key, index)
+    return Response(heat_map_png(distances, scale, thumbnail, overlay=overlay), media_type="image/png")
 
 
 @router.get(
@@ -243,7 +286,7 @@ def job_export(
 ) -> Response:
     """The same numbers as the result, or as the novelty that the same query asks for."""
     analysed = find_analysis(parts, find_job(parts, job_id))
-    result = video_result(analysed, analysed.parameters(changes.model_dump(exclude_none=True)))
+    result = video_result(analysed, analysed.parameters(changes.model_dump(exclude_none=True)), parts.curves)
     export = EXPORTS[export_format]
     headers = {"Content-Disposition": _attachment(f"{analysed.job.name}.{export_format}")}
     return Response(export.write(result), headers=headers, media_type=export.media_type)

@@ -98,7 +98,7 @@ async def video_captions(
         return JSONResponse(job.model_dump(mode="json"), 202, location)
     applied = {**location, "Preference-Applied": f"wait={wait:g}"}
     analysed = await asyncio.to_thread(find_analysis, parts, finished)
-    result = await asyncio.to_thread(video_result, analysed, parameters)
+    result = await asyncio.to_thread(video_result, analysed, parameters, parts.curves)
     return Response(result.model_dump_json(), 200, applied, "application/json")
 
 

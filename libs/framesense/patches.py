@@ -1,0 +1,159 @@
+"""Where in the picture something is odd, for cameras that stand still. Pure numpy, no I/O.
+
+A frame is a grid of descriptors, one a patch. Each is compared with the nearest of the descriptors *at the same height*
+that are remembered: what belongs on the street may look odd in the sky, and things of one kind are of one size at one
+height. What is remembered is either the frames before (:class:`PatchMemory`) or footage known to be normal, thinned to
+its most different patches (:class:`Reference`; PatchCore: Roth et al., 2022, arXiv:2106.08265).
+
+Prefer this to whole-picture embeddings where the odd thing is small; where the camera moves everything is odd.
+"""
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Grid = NDArray[np.float32]
+"""Rows × columns × dimensions: a frame's descriptors."""
+Map = NDArray[np.float32]
+"""Rows × columns: how odd each patch is."""
+
+TOP_PATCHES = 3
+"""A frame is as odd as its oddest patches, on average: one alone is noise, many would hide a small thing."""
+REFERENCE_PATCHES = 256
+"""Descriptors that a reference keeps for each height."""
+REFERENCE_CANDIDATES = 4096
+"""Descriptors of each height among which those are chosen, thinned evenly: a long reference takes no longer."""
+
+
+class Memory(Protocol):
+    def distances(self, grid: Grid) -> Map:
+        """Of each patch to the nearest one remembered at its height."""
+
+
+def nearest_distances(grid: Grid, remembered: NDArray[np.float32]) -> Map:
+    """Euclidean distance of each patch to the nearest of its row's.
+
+    ``grid``: rows × columns × d; ``remembered``: rows × m × d, m ≥ 1. Returns rows × columns, ≥ 0. Distances come from
+    ‖a − b‖² = ‖a‖² + ‖b‖² − 2ab, one matrix product a row.
+    """
+    products = grid @ remembered.transpose(0, 2, 1)
+    lengths = np.einsum("rmd,rmd->rm", remembered, remembered)
+    least = np.min(lengths[:, None] - 2 * products, axis=2) + np.einsum("rcd,rcd->rc", grid, grid)
+    distances: Map = np.sqrt(np.maximum(least, 0)).astype(np.float32)
+    return distances
+
+
+class PatchMemory:
+    """The last ``frames`` frames; memory and time for a frame stay the same however long the video is."""
+
+    def __init__(self, frames: int) -> None:
+        """Raises ValueError for fewer than one frame."""
+        if frames < 1:
+            raise ValueError(f"frames must be at least 1, not {frames}")
+        self._frames, self._seen = frames, 0
+        self._ring: NDArray[np.float32] | None = None
+
+    def distances(self, grid: Grid) -> Map:
+        """Rows × columns; zeros while nothing is remembered. Raises ValueError for a grid of another shape."""
+        rows, columns, _ = grid.shape
+        if self._ring is None:
+            return np.zeros((rows, columns), dtype=np.float32)
+        if self._ring.shape[:1] + self._ring.shape[2:] != grid.shape:
+            raise ValueError(f"the frames before have patches {self._ring.shape[:1] + self._ring.shape[2:]}")
+        held = self._ring[:, : min(self._seen, self._frames)]
+        return nearest_distances(grid, held.reshape(rows, -1, grid.shape[2]))
+
+    def remember(self, grid: Grid) -> None:
+        """Takes the place of the oldest frame when full."""
+        if self._ring is None:
+            rows, columns, dimensions = grid.shape
+            self._ring = np.zeros((rows, self._frames, columns, dimensions), dtype=np.float32)
+        self._ring[:, self._seen % self._frames] = grid
+        self._seen += 1
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What is normal. ``patches``: rows × m × d, float32."""
+
+    patches: NDArray[np.float32]
+
+    @classmethod
+    def build(cls, grids: Iterable[Grid], size: int = REFERENCE_PATCHES) -> "Reference":
+        """From the frames of normal footage, at each height the ``size`` patches that cover it best.
+
+        Raises ValueError for no frames.
+        """
+        frames = [np.asarray(grid, dtype=np.float32) for grid in grids]
+        if not frames:
+            raise ValueError("a reference needs at least one frame")
+        rows, columns, dimensions = frames[0].shape
+        every = -(-len(frames) * columns // REFERENCE_CANDIDATES)
+        by_row = np.stack(frames[::every]).transpose(1, 0, 2, 3).reshape(rows, -1, dimensions)
+        return cls(np.stack([points[greedy_coreset(points, size)] for points in by_row]))
+
+    def distances(self, grid: Grid) -> Map:
+        """Rows × columns. Raises ValueError where the reference was made from grids of another shape."""
+        rows, _, dimensions = self.patches.shape
+        if (grid.shape[0], grid.shape[2]) != (rows, dimensions):
+            raise ValueError(f"the reference has {rows} rows of {dimensions} numbers a patch, the frame {grid.shape}")
+        return nearest_distances(grid, self.patches)
+
+
+def greedy_coreset(points: NDArray[np.float32], size: int) -> NDArray[np.intp]:
+    """Indices of at most ``size`` of n × d points, each next one the farthest from those chosen before (k-center
+    greedy: Gonzalez, 1985; Roth et al., 2022, algorithm 1). The first point is the first chosen, so the answer is
+    always the same. No point is farther from the chosen than twice the least possible."""
+    size = min(size, len(points))
+    chosen = np.zeros(size, dtype=np.intp)
+    lengths = np.einsum("nd,nd->n", points, points)
+    least = np.full(len(points), np.inf)
+    for step in range(1, size):
+        last = chosen[step - 1]
+        least = np.minimum(least, lengths + lengths[last] - 2 * points @ points[last])
+        chosen[step] = np.argmax(least)
+    return chosen
+
+
+def frame_score(distances: Map, top: int = TOP_PATCHES) -> float:
+    """The mean of the ``top`` largest patch distances."""
+    flat = distances.ravel()
+    top = min(top, flat.size)
+    return float(np.partition(flat, -top)[-top:].mean())
+
+
+@dataclass(frozen=True)
+class PackedGrids:
+    """Descriptors of n frames in a quarter of the space: ``values`` (n × rows × columns × d, int8) times ``scales``
+    (n, float32)."""
+
+    values: NDArray[np.int8]
+    scales: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.scales)
+
+    @classmethod
+    def pack(cls, grids: NDArray[np.floating]) -> "PackedGrids":
+        """``grids``: n × rows × columns × d. An error of at most 1/254 of each frame's largest number."""
+        largest = np.abs(grids).reshape(len(grids), -1).max(axis=1, initial=0)
+        scales = np.where(largest > 0, largest / 127, 1).astype(np.float32)
+        return cls(np.rint(grids / scales[:, None, None, None]).astype(np.int8), scales)
+
+    def to_bytes(self) -> bytes:
+        buffer = io.BytesIO()
+        np.savez(buffer, values=self.values, scales=self.scales)
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "PackedGrids":
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return cls(arrays["values"], arrays["scales"])
+
+    def __getitem__(self, index: int) -> Grid:
+        grid: Grid = self.values[index] * self.scales[index]
+        return grid

@@ -1,0 +1,45 @@
+"""References: footage that someone marked as normal, for the signal ``patch`` to compare other frames with."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import BaseModel, Field, model_validator
+
+ReferenceName = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", description="letters, digits, - and _", examples=["night-shift"]
+    ),
+]
+
+
+class TimeRange(BaseModel):
+    """Frames from ``start`` to ``end``, both included; seconds."""
+
+    start: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    end: float = Field(ge=0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.end < self.start:
+            raise ValueError("end must not be before start")
+        return self
+
+
+class NewReference(BaseModel):
+    name: ReferenceName
+    job: str = Field(description="id of a finished video job whose frames are normal")
+    ranges: list[TimeRange] | None = Field(
+        default=None, description="which of them; all when left out", min_length=1, max_length=100
+    )
+
+
+class Reference(NewReference):
+    created_at: datetime
+    revision: str = Field(description="changes when the reference is made anew")
+    frames: int = Field(ge=1, description="how many frames it was made of")
+    video: str = Field(description="the video's name")
+
+
+class ReferenceList(BaseModel):
+    references: list[Reference] = Field(description="by name")
