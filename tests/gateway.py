@@ -1,5 +1,6 @@
-"""A gateway on a port of its own, with a real Redis and a captioner that costs nothing and can be made to fail."""
+"""A gateway on a port of its own, with a real Redis, and model servers that cost nothing and can be made to fail."""
 
+import asyncio
 import threading
 import zlib
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import httpx
 import numpy as np
 import uvicorn
 from fastapi import FastAPI, Query, Request, Response
+from starlette.requests import ClientDisconnect
 
 from framesense.analyses import AnalysisStore, Frames, Summary, analysis_key
 from framesense.jobs import JobStore
@@ -30,6 +32,7 @@ from gateway.settings import GatewaySettings
 MODEL = ModelInfo(
     service="captioner", name="stub", family="hash", revision="1", device="cpu", dtype="float32", parameters=0
 )
+TAGGER_MODEL = MODEL.model_copy(update={"service": "tagger", "name": "stub tagger"})
 MP4 = b"\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2avc1mp41"
 """How an MP4 file begins: enough for the gateway, which does not decode."""
 WORDS = ("a", "red", "dog", "cat", "street", "<b>bold</b>")
@@ -81,6 +84,65 @@ class StubCaptioner:
         )
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A request as it reached the tagger."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+
+class StubTagger:
+    """Notes what it is asked, and answers everything with ``answer``. What the real one answers:
+    tests/integration/test_gateway_tagger.py."""
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+        self.answer = Response(b"{}", media_type="application/json")
+        self.arrived = 0
+        """Bytes of the body that is arriving."""
+        self.go = threading.Event()
+        """It answers once this is set."""
+        self.hung_up = threading.Event()
+        """Set when a caller did not wait for the answer."""
+        self.stop: Callable[[], None] = lambda: None
+        self.reset()
+
+    def reset(self) -> None:
+        self.asked.clear()
+        self.answer = Response(b"{}", media_type="application/json")
+        self.arrived = 0
+        self.go.set()
+        self.hung_up.clear()
+
+    def app(self) -> FastAPI:
+        app = create_service("stub tagger")
+
+        @app.get("/models")
+        def models() -> ModelsResponse:
+            return ModelsResponse(models=[TAGGER_MODEL])
+
+        @app.api_route("/{path:path}", methods=["GET", "POST", "PUT", "DELETE"])
+        async def anything(request: Request, path: str) -> Response:
+            body = b""
+            async for chunk in request.stream():
+                body += chunk
+                self.arrived = len(body)
+            asked = Asked(request.method, request.url.path, dict(request.query_params), dict(request.headers), body)
+            self.asked.append(asked)
+            while not self.go.is_set():
+                if await request.is_disconnected():
+                    self.hung_up.set()
+                    raise ClientDisconnect
+                await asyncio.sleep(0.01)
+            return self.answer
+
+        return app
+
+
 @contextmanager
 def served(app: FastAPI) -> Iterator[tuple[str, Callable[[], None]]]:
     """The application on a free port, in a thread; its URL, and what stops it before the context ends."""
@@ -107,6 +169,7 @@ class Gateway:
 
     http: httpx.Client
     captioner: StubCaptioner
+    tagger: StubTagger
     settings: GatewaySettings
     jobs: JobStore
     storage: Storage
@@ -150,19 +213,23 @@ class Gateway:
 
 @contextmanager
 def running_gateway(redis_url: str, folder: Path, **changes: object) -> Iterator[Gateway]:
-    captioner = StubCaptioner()
-    with served(captioner.app()) as (captioner_url, captioner.stop):
+    captioner, tagger = StubCaptioner(), StubTagger()
+    with (
+        served(captioner.app()) as (captioner_url, captioner.stop),
+        served(tagger.app()) as (tagger_url, tagger.stop),
+    ):
         settings = GatewaySettings(
             redis_url=redis_url,
             storage_url=str(folder / "blobs"),
             upload_folder=folder / "incoming",
             captioner_url=captioner_url,
+            tagger_url=tagger_url,
             **changes,  # type: ignore[arg-type]  # the tests' own words
         )
         app = create_app(settings)
         components = app.state.components
         with served(app) as (url, _), httpx.Client(base_url=url, timeout=30) as client:
-            yield Gateway(client, captioner, settings, components.jobs, components.storage, components.analyses)
+            yield Gateway(client, captioner, tagger, settings, components.jobs, components.storage, components.analyses)
 
 
 def problem(answer: httpx.Response, status: int) -> Problem:

@@ -43,6 +43,14 @@ def images_form(field: str = IMAGE_FIELDS[0]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
+@dataclass(frozen=True)
+class Form:
+    """A multipart form: its files in the order sent, and the values of each other field, in the order sent."""
+
+    files: list[Upload]
+    values: dict[str, list[str]]
+
+
 async def read_uploads(request: Request, limits: UploadLimits, *, fields: Sequence[str] = IMAGE_FIELDS) -> list[Upload]:
     """The files of a multipart request, in the order sent; other fields are ignored.
 
@@ -50,12 +58,21 @@ async def read_uploads(request: Request, limits: UploadLimits, *, fields: Sequen
         ProblemError: 413 over a limit (while reading, not after), 415 not multipart, 400 malformed, 422 no file.
         ClientDisconnect: the caller hung up midway.
     """
+    return (await read_form(request, limits, fields=fields)).files
+
+
+async def read_form(
+    request: Request, limits: UploadLimits, *, fields: Sequence[str] = IMAGE_FIELDS, max_values: int = 100
+) -> Form:
+    """As :func:`read_uploads`, with the form's other values: at most ``max_values`` of them, each of 1 MB at most."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         detail = f"Send multipart/form-data with the file or files in the field {fields[0]!r}."
         raise ProblemError(415, "not-multipart", "Not a form", detail)
     if int(request.headers.get("content-length", 0)) > limits.max_bytes:
         _refuse_size(limits)
-    parser = _InMemoryParser(request.headers, _limited(request, limits), max_files=limits.max_files, max_fields=100)
+    parser = _InMemoryParser(
+        request.headers, _limited(request, limits), max_files=limits.max_files, max_fields=max_values
+    )
     try:
         form = await parser.parse()
     except MultiPartException as error:
@@ -69,12 +86,13 @@ async def read_uploads(request: Request, limits: UploadLimits, *, fields: Sequen
         await form.close()
 
 
-async def _contents(
-    parts: Iterable[tuple[str, UploadFile | str]], limits: UploadLimits, fields: Sequence[str]
-) -> list[Upload]:
+async def _contents(parts: Iterable[tuple[str, UploadFile | str]], limits: UploadLimits, fields: Sequence[str]) -> Form:
     uploads: list[Upload] = []
+    values: dict[str, list[str]] = {}
     for field, part in parts:
         if field not in fields:
+            if isinstance(part, str):
+                values.setdefault(field, []).append(part)
             continue
         if isinstance(part, str):
             detail = f"The field {field!r} holds text. Send a file: curl -F {field}=@photo.jpg"
@@ -87,7 +105,7 @@ async def _contents(
     if not uploads:
         detail = f"The form holds no file. Send at least one in the field {fields[0]!r}: curl -F {fields[0]}=@photo.jpg"
         raise ProblemError(422, "no-file", "No file", detail)
-    return uploads
+    return Form(uploads, values)
 
 
 class _InMemoryParser(MultiPartParser):
@@ -110,12 +128,13 @@ def _refuse_size(limits: UploadLimits) -> None:
     raise ProblemError(413, "request-too-large", "Request too large", detail)
 
 
-async def unless_disconnected(request: Request, work: Awaitable[T]) -> T:
-    """Awaits the work, but cancels it when the caller hangs up. The request's body must have been read.
+async def unless_disconnected(request: Request, work: Awaitable[T], *, body_read: asyncio.Event | None = None) -> T:
+    """Awaits the work, but cancels it when the caller hangs up. The request's body must have been read, or be read by
+    the work itself, which then sets ``body_read``.
 
     Raises ClientDisconnect when the caller has gone.
     """
-    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(request))
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(request, body_read))
     try:
         await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
         if working.done():
@@ -126,6 +145,8 @@ async def unless_disconnected(request: Request, work: Awaitable[T]) -> T:
         leaving.cancel()
 
 
-async def _disconnected(request: Request) -> None:
+async def _disconnected(request: Request, body_read: asyncio.Event | None) -> None:
+    if body_read:
+        await body_read.wait()
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -12,6 +12,9 @@ SMALL_LIMITS = {
     "max_images_per_request": 3,
     "max_image_bytes": 100_000,
     "max_image_request_bytes": 200_000,
+    "max_labelled_photos": 5,
+    "max_classifier_bytes": 50_000,
+    "max_json_bytes": 10_000,
     "upload_idle_timeout": 1.0,
     "events_keep_alive": 0.2,
     "analyses_in_memory": 0,
@@ -29,6 +32,7 @@ def gateway_process(redis_process: str, tmp_path_factory: pytest.TempPathFactory
 def gateway(gateway_process: Gateway, redis_url: str) -> Gateway:
     """A gateway that several tests share, emptied."""
     gateway_process.captioner.failure = None
+    gateway_process.tagger.reset()
     for prefix in ("videos", "analyses"):
         gateway_process.storage.delete(prefix)
     for name in gateway_process.left_behind():

@@ -9,8 +9,8 @@ import skimage
 from PIL import Image
 
 from framesense.schemas.captions import CaptionResponse
-from framesense.schemas.models import ModelsResponse
-from tests.gateway import MODEL, Gateway, problem
+from framesense.schemas.models import ModelServers
+from tests.gateway import MODEL, TAGGER_MODEL, Gateway, problem
 
 COINS = (Path(skimage.__file__).parent / "data" / "coins.png").read_bytes()
 
@@ -68,10 +68,13 @@ def test_a_captioner_that_is_gone_is_told(fresh_gateway: Gateway) -> None:
     answer = post(fresh_gateway, COINS)
     assert "captioner does not answer" in problem(answer, 503).detail
     assert int(answer.headers["retry-after"]) > 0
-    problem(fresh_gateway.http.get("/models"), 503)
+    models = ModelServers.model_validate(fresh_gateway.http.get("/models").json())
+    assert models.models == [TAGGER_MODEL]
+    assert "captioner does not answer" in models.unavailable["captioner"]
     assert "captioner" in problem(fresh_gateway.http.get("/ready"), 503).detail
     assert fresh_gateway.http.get("/health").status_code == 200
 
 
 def test_the_models(gateway: Gateway) -> None:
-    assert ModelsResponse.model_validate(gateway.http.get("/models").json()).models == [MODEL]
+    models = ModelServers.model_validate(gateway.http.get("/models").json())
+    assert (models.models, models.unavailable) == ([MODEL, TAGGER_MODEL], {})

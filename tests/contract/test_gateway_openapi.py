@@ -7,15 +7,33 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from framesense.schemas.captions import CaptionResponse
+from framesense.schemas.classifiers import Classifier, ClassifierList, ClassifyResponse, EvaluationResponse
 from framesense.schemas.jobs import Job, JobList
-from framesense.schemas.models import ModelsResponse
+from framesense.schemas.models import ModelServers
 from framesense.schemas.novelty import NoveltyCurve, VideoResult
 from framesense.schemas.problems import MEDIA_TYPE
+from framesense.schemas.tags import LabelSet, LabelSetList, SimilarityResponse, TagsResponse
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
 
 PROMISED = {
     ("post", "/caption"),
+    ("post", "/tags"),
+    ("post", "/similarity"),
+    ("get", "/label-sets"),
+    ("post", "/label-sets"),
+    ("get", "/label-sets/{name}"),
+    ("put", "/label-sets/{name}"),
+    ("delete", "/label-sets/{name}"),
+    ("get", "/classifiers"),
+    ("post", "/classifiers"),
+    ("post", "/classifiers/upload"),
+    ("get", "/classifiers/{name}"),
+    ("delete", "/classifiers/{name}"),
+    ("get", "/classifiers/{name}/head"),
+    ("post", "/classifiers/{name}/classify"),
+    ("post", "/classifiers/{name}/evaluate"),
+    ("post", "/classifiers/{name}/improve"),
     ("post", "/video_captions"),
     ("get", "/jobs"),
     ("get", "/jobs/{job_id}"),
@@ -54,7 +72,20 @@ EXAMPLES: dict[tuple[str, str, str], type[BaseModel]] = {
     ("delete", "/jobs/{job_id}", "200"): Job,
     ("get", "/jobs/{job_id}/result", "200"): VideoResult,
     ("get", "/jobs/{job_id}/novelty", "200"): NoveltyCurve,
-    ("get", "/models", "200"): ModelsResponse,
+    ("get", "/models", "200"): ModelServers,
+    ("post", "/tags", "200"): TagsResponse,
+    ("post", "/similarity", "200"): SimilarityResponse,
+    ("get", "/label-sets", "200"): LabelSetList,
+    ("post", "/label-sets", "201"): LabelSet,
+    ("get", "/label-sets/{name}", "200"): LabelSet,
+    ("put", "/label-sets/{name}", "200"): LabelSet,
+    ("get", "/classifiers", "200"): ClassifierList,
+    ("post", "/classifiers", "201"): Classifier,
+    ("post", "/classifiers/upload", "201"): Classifier,
+    ("get", "/classifiers/{name}", "200"): Classifier,
+    ("post", "/classifiers/{name}/classify", "200"): ClassifyResponse,
+    ("post", "/classifiers/{name}/evaluate", "200"): EvaluationResponse,
+    ("post", "/classifiers/{name}/improve", "200"): Classifier,
 }
 
 

@@ -12,7 +12,8 @@ from tests.gateway import MP4, Gateway, problem, running_gateway, wait_until
 
 
 def test_ready_when_everything_answers(gateway: Gateway) -> None:
-    assert gateway.http.get("/ready").json() == {"status": "ready", "checks": ["captioner", "redis", "storage"]}
+    checks = ["captioner", "redis", "storage", "tagger"]
+    assert gateway.http.get("/ready").json() == {"status": "ready", "checks": checks}
 
 
 def test_metrics_count_jobs_and_tasks(gateway: Gateway) -> None:

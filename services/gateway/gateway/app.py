@@ -17,12 +17,12 @@ from gateway.components import Components, create_components
 from gateway.cors import SameHostCORS
 from gateway.housekeeping import keep_house
 from gateway.metrics import JobMetrics
-from gateway.routes import captions, jobs, older_clients, references, uploads, videos
+from gateway.routes import captions, classifiers, jobs, older_clients, references, tags, uploads, videos
 from gateway.settings import GatewaySettings
 
 DESCRIPTION = """
-Captions images, and finds the odd moments of videos: samples frames, captions each one and scores how far it is from
-the frames before it.
+Captions images; tags and classifies them by labels in words, with no training; and finds the odd moments of videos:
+samples frames, captions each one and scores how far it is from the frames before it.
 
 Short work is answered at once. A video becomes a **job**: follow it by its events, then fetch its result. Errors are
 RFC 9457 problem documents (`application/problem+json`).
@@ -53,7 +53,7 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
         version="0.1.0",
     )
     app.state.components = components
-    for subject in (captions, videos, jobs, references, uploads, older_clients):
+    for subject in (captions, tags, classifiers, videos, jobs, references, uploads, older_clients):
         app.include_router(subject.router)
     for error in (RedisConnectionError, RedisTimeoutError, OperationalError):
         app.add_exception_handler(error, _redis_unavailable)
@@ -72,7 +72,10 @@ def _checks(components: Components) -> dict[str, Check]:
     async def captioner() -> None:
         await components.captioner.model()
 
-    return {"redis": redis, "storage": storage, "captioner": captioner}
+    async def tagger() -> None:
+        await components.tagger.model()
+
+    return {"redis": redis, "storage": storage, "captioner": captioner, "tagger": tagger}
 
 
 async def _redis_unavailable(request: Request, error: Exception) -> Response:

@@ -9,6 +9,7 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from framesense.analyses import AnalysisStore
+from framesense.async_service_client import AsyncServiceClient
 from framesense.clients import AsyncCaptionerClient
 from framesense.jobs import JobStore
 from framesense.queue import create_celery
@@ -39,10 +40,12 @@ class Components:
     uploads: ResumableStore
     celery: Celery
     captioner: AsyncCaptionerClient
+    tagger: AsyncServiceClient
     model: LoadedModel
 
     async def aclose(self) -> None:
         await self.captioner.aclose()
+        await self.tagger.aclose()
         await self.events.aclose()
         self.redis.close()
         self.celery.close()
@@ -71,6 +74,7 @@ def create_components(settings: GatewaySettings) -> Components:
         ),
         celery=create_celery(settings),
         captioner=captioner,
+        tagger=AsyncServiceClient(settings.tagger_url, service="tagger", timeout=settings.tagger_timeout),
         model=LoadedModel(captioner),
     )
 

@@ -7,8 +7,20 @@ from typing import Any
 from pydantic import BaseModel
 
 from framesense.schemas.captions import Caption, CaptionResponse, CaptionToken
+from framesense.schemas.datasets import (
+    ClassBalance,
+    Clustering,
+    ClusterMethod,
+    DatasetParameters,
+    LabelCount,
+    Photo,
+    PhotoSetReport,
+    PhotoSetResult,
+    Spread,
+    TagStatistics,
+)
 from framesense.schemas.jobs import Job, JobKind, JobList, JobState, Progress
-from framesense.schemas.models import ModelInfo, ModelsResponse
+from framesense.schemas.models import ModelInfo, ModelServers
 from framesense.schemas.novelty import (
     Frame,
     Moment,
@@ -20,6 +32,8 @@ from framesense.schemas.novelty import (
 )
 from framesense.schemas.problems import problem_responses
 from framesense.schemas.references import Reference, ReferenceList, TimeRange
+from framesense.schemas.tags import DEFAULT_TEMPLATE, Tag, ThresholdOn
+from gateway import tagging_examples
 
 JOB_ID = "0b9f6d1c5b7e4a0f9d1e2c3b4a5f6071"
 _THUMBNAIL = f"/jobs/{JOB_ID}/frames/3.jpg"
@@ -35,7 +49,7 @@ MODEL = ModelInfo(
     dtype="bfloat16",
     parameters=14_000_000,
 )
-MODELS = ModelsResponse(models=[MODEL])
+MODELS = ModelServers(models=[MODEL, tagging_examples.MODEL])
 CAPTIONS = CaptionResponse(
     captions=[
         Caption(
@@ -111,6 +125,65 @@ REFERENCE = Reference(
     video="street.mp4",
 )
 REFERENCES = ReferenceList(references=[REFERENCE])
+_LABELS = ["kitchen", "bathroom"]
+_SPREADS = [Spread(min=low, mean=mean, median=mean, max=high) for low, mean, high in ((1, 1, 1), (0.28, 0.31, 0.34))]
+PHOTO_SET_RESULT = PhotoSetResult(
+    report=PhotoSetReport(
+        name="hotels.zip",
+        photos=2,
+        skipped=[],
+        bytes=Spread(min=81_020, mean=90_510, median=90_510, max=100_000),
+        width=Spread(min=640, mean=640, median=640, max=640),
+        height=Spread(min=480, mean=480, median=480, max=480),
+        labels=_LABELS,
+        templates=[DEFAULT_TEMPLATE],
+        threshold=0.25,
+        threshold_on=ThresholdOn.COSINE,
+        tags=TagStatistics(
+            per_photo=_SPREADS[0],
+            best_cosine=_SPREADS[1],
+            gap=Spread(min=0.1, mean=0.12, median=0.12, max=0.14),
+            gap_rank=2,
+            labels=[LabelCount(label=label, photos=1, share=0.5, mean_cosine=0.25) for label in _LABELS],
+        ),
+        class_balance=ClassBalance(
+            entropy=1, imbalance=1, fits=[], note="Only 2 labels have photos: 8 at least are needed for a test."
+        ),
+        clusterings=[
+            Clustering(method=ClusterMethod.KMEANS, on="embeddings", clusters=2, sizes=[1, 1], chosen_by="the request")
+        ],
+        exact_duplicates=0,
+        near_duplicates=0,
+        vendi_score=1.9,
+        models=[MODEL.model_copy(update={"service": "tagger", "family": "dual-encoder"})],
+    ),
+    photos=[
+        Photo(
+            index=index,
+            path=f"{hotel}/{label}.jpg",
+            group=hotel,
+            width=640,
+            height=480,
+            bytes=90_510,
+            sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            tags=[Tag(label=label, cosine=0.31, probability=0.88)],
+            clusters={ClusterMethod.KMEANS: index},
+            x=1.5 * index,
+            y=-0.5,
+            thumbnail=f"/jobs/{JOB_ID}/photos/{index}.jpg",
+        )
+        for index, (hotel, label) in enumerate(zip(("hotel 1", "hotel 2"), _LABELS, strict=True))
+    ],
+    parameters=DatasetParameters(labels=_LABELS),
+)
+PHOTO_SET_JOB = JOB.model_copy(
+    update={
+        "kind": JobKind.DATASET,
+        "name": "hotels.zip",
+        "progress": Progress(done=120, total=360, message="tagging photos"),
+        "parameters": DatasetParameters(labels=_LABELS).model_dump(mode="json"),
+    }
+)
 EVENT = f"id: 1767605401000-0\r\nevent: job\r\ndata: {JOB.model_dump_json()}\r\n\r\n"
 OLDER_IMAGE = {"captions": "a brown dog", "encoders_out": [[[[0.0, 0.31]]]], "embedded_words": [[0.12, -0.4]]}
 OLDER_VIDEO = {"captions": list(_CAPTIONS), "distance_from_previous": [0.0, 0.0, 0.0, 1.37]}
@@ -140,3 +213,9 @@ def form_body(properties: dict[str, Any], *, required: list[str] | None = None) 
     """The ``openapi_extra=`` of a route that reads a multipart form by itself."""
     schema = {"type": "object", "properties": properties, "required": required or []}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+def json_body(contract: type[BaseModel], example: BaseModel) -> dict[str, Any]:
+    """The ``openapi_extra=`` of a route that passes a JSON document on without reading it."""
+    content = {"schema": contract.model_json_schema(), "example": example.model_dump(mode="json")}
+    return {"requestBody": {"required": True, "content": {"application/json": content}}}

@@ -1,10 +1,13 @@
-"""Which model the captioner answers with: asked often, changes rarely."""
+"""Which models answer: the captioner's is asked often, and changes rarely."""
 
+import asyncio
 import time
+from collections.abc import Sequence
 
+from framesense.async_service_client import AsyncServiceClient
 from framesense.clients import AsyncCaptionerClient
 from framesense.problems import ProblemError
-from framesense.schemas.models import ModelInfo
+from framesense.schemas.models import ModelInfo, ModelServers
 
 FRESH_SECONDS = 5.0
 
@@ -28,3 +31,17 @@ class LoadedModel:
             return await self.get()
         except ProblemError:
             return None
+
+
+async def loaded_models(servers: Sequence[AsyncServiceClient]) -> ModelServers:
+    """All are asked at once; those that do not answer are told with their reasons."""
+    answers = await asyncio.gather(*(server.model() for server in servers), return_exceptions=True)
+    found = ModelServers(models=[])
+    for server, answer in zip(servers, answers, strict=True):
+        if isinstance(answer, ModelInfo):
+            found.models.append(answer)
+        elif isinstance(answer, ProblemError):
+            found.unavailable[server.service] = answer.detail
+        else:
+            raise answer
+    return found

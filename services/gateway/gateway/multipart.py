@@ -95,13 +95,11 @@ async def receive_form(request: Request, folder: Path, limits: FormLimits) -> As
         async with aclosing(body_chunks(request, limits.seconds)) as body:
             if kind == b"multipart/form-data" and b"boundary" in options:
                 _refuse_declared_length(request, limits)
-                await _read_multipart(form, body, options[b"boundary"], folder, limits)
+                await _read_multipart(form, body, MultipartEvents(options[b"boundary"]), folder, limits)
             elif kind == b"application/x-www-form-urlencoded":
                 await _read_urlencoded(form, body)
             elif kind:
-                name = limits.file_field
-                detail = f"Send multipart/form-data with the file in the field {name!r}: curl -F {name}=@FILE"
-                raise ProblemError(415, "unsupported-media-type", "Unsupported media type", detail)
+                raise not_a_form(limits.file_field)
         yield form
     finally:
         if form.file:
@@ -129,6 +127,11 @@ def too_large(limit: int) -> ProblemError:
     return ProblemError(413, "file-too-large", "File too large", detail)
 
 
+def not_a_form(file_field: str) -> ProblemError:
+    detail = f"Send multipart/form-data with the file in the field {file_field!r}: curl -F {file_field}=@FILE"
+    return ProblemError(415, "unsupported-media-type", "Unsupported media type", detail)
+
+
 def plain_name(name: str) -> str:
     """A file name fit to be shown: its last path component, printable, not too long, never empty."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
@@ -151,22 +154,16 @@ async def _read_urlencoded(form: Form, body: AsyncIterator[bytes]) -> None:
 
 
 async def _read_multipart(
-    form: Form, body: AsyncIterator[bytes], boundary: bytes, folder: Path, limits: FormLimits
+    form: Form, body: AsyncIterator[bytes], parser: "MultipartEvents", folder: Path, limits: FormLimits
 ) -> None:
-    events: list[tuple[str, bytes]] = []
-    parser = _parser(boundary, events)
     part = _Part()
     around, ended = 0, False
     async for chunk in body:
-        try:
-            parser.write(chunk)
-        except FormParserError as error:
-            raise _malformed(str(error)) from error
-        for event, data in events:
+        for event, data in parser.feed(chunk):
             if event == "begin":
                 part = _Part()
-            elif event in ("header_name", "header_value"):
-                part.add_header(event, data)
+            elif event in HEADER_EVENTS:
+                part.headers.add(event, data)
             elif event == "headers":
                 part.start(form, folder, limits)
             elif event == "data" and part.file:
@@ -180,33 +177,71 @@ async def _read_multipart(
             around += len(data)
             if around > FIELD_BYTES:
                 raise _too_many_fields()
-        events.clear()
     if not ended:
         raise _malformed("it ends before its closing boundary")
 
 
-def _parser(boundary: bytes, events: list[tuple[str, bytes]]) -> MultipartParser:
-    """The parser calls back while it is fed; what it finds is noted, and dealt with between two chunks."""
+HEADER_EVENTS = ("header_name", "header_value")
 
-    def note(event: str) -> Callable[[], None]:
-        return lambda: events.append((event, b""))
 
-    def note_data(event: str) -> Callable[[bytes, int, int], None]:
-        return lambda data, start, end: events.append((event, data[start:end]))
+class MultipartEvents:
+    """A multipart body, as it arrives → begin, header_name, header_value, headers, data, part, end.
 
-    callbacks: Any = {
-        "on_part_begin": note("begin"),
-        "on_header_field": note_data("header_name"),
-        "on_header_value": note_data("header_value"),
-        "on_headers_finished": note("headers"),
-        "on_part_data": note_data("data"),
-        "on_part_end": note("part"),
-        "on_end": note("end"),
-    }
-    try:
-        return MultipartParser(boundary, callbacks)
-    except FormParserError as error:
-        raise _malformed(str(error)) from error
+    Raises ProblemError 400 for a boundary that cannot be.
+    """
+
+    def __init__(self, boundary: bytes) -> None:
+        self._events: list[tuple[str, bytes]] = []
+        callbacks: Any = {
+            "on_part_begin": self._note("begin"),
+            "on_header_field": self._note_data("header_name"),
+            "on_header_value": self._note_data("header_value"),
+            "on_headers_finished": self._note("headers"),
+            "on_part_data": self._note_data("data"),
+            "on_part_end": self._note("part"),
+            "on_end": self._note("end"),
+        }
+        try:
+            self._parser = MultipartParser(boundary, callbacks)
+        except FormParserError as error:
+            raise _malformed(str(error)) from error
+
+    def feed(self, chunk: bytes) -> list[tuple[str, bytes]]:
+        """The events of one chunk, each with its bytes. Raises ProblemError 400 for what is not well-formed."""
+        self._events.clear()
+        try:
+            self._parser.write(chunk)
+        except FormParserError as error:
+            raise _malformed(str(error)) from error
+        return self._events
+
+    def _note(self, event: str) -> Callable[[], None]:
+        return lambda: self._events.append((event, b""))
+
+    def _note_data(self, event: str) -> Callable[[bytes, int, int], None]:
+        return lambda data, start, end: self._events.append((event, data[start:end]))
+
+
+class PartHeaders:
+    """The headers of one part, whose names and values may come in pieces."""
+
+    def __init__(self) -> None:
+        self._headers: list[tuple[bytes, bytes]] = []
+
+    def add(self, event: str, data: bytes) -> None:
+        if event == "header_name" and (not self._headers or self._headers[-1][1]):
+            self._headers.append((data, b""))
+        else:
+            name, value = self._headers[-1]
+            self._headers[-1] = (name + data, value) if event == "header_name" else (name, value + data)
+
+    def disposition(self) -> tuple[str, str | None]:
+        """The field's name, and the file's: None for a plain field."""
+        headers = {name.lower(): value for name, value in self._headers}
+        _, options = parse_options_header(headers.get(b"content-disposition"))
+        field_name = options.get(b"name", b"").decode("utf-8", "replace")
+        file_name = options.get(b"filename")
+        return field_name, None if file_name is None else plain_name(file_name.decode("utf-8", "replace"))
 
 
 class _Part:
@@ -215,30 +250,19 @@ class _Part:
     def __init__(self) -> None:
         self.file: ReceivedFile | None = None
         self.value = b""
+        self.headers = PartHeaders()
         self._name = ""
-        self._headers: list[tuple[bytes, bytes]] = []
-
-    def add_header(self, event: str, data: bytes) -> None:
-        """Names and values may come in pieces."""
-        if event == "header_name" and (not self._headers or self._headers[-1][1]):
-            self._headers.append((data, b""))
-        else:
-            name, value = self._headers[-1]
-            self._headers[-1] = (name + data, value) if event == "header_name" else (name, value + data)
 
     def start(self, form: Form, folder: Path, limits: FormLimits) -> None:
-        headers = {name.lower(): value for name, value in self._headers}
-        _, options = parse_options_header(headers.get(b"content-disposition"))
-        self._name = options.get(b"name", b"").decode("utf-8", "replace")
-        if b"filename" not in options:
+        self._name, file_name = self.headers.disposition()
+        if file_name is None:
             return
         if self._name != limits.file_field:
             detail = f"The form has a file in the field {self._name!r}; send it in the field {limits.file_field!r}."
             raise ProblemError(422, "unknown-file-field", "Unknown file field", detail)
         if form.file:
             raise ProblemError(422, "too-many-files", "Too many files", "Send one video at a time.")
-        name = plain_name(options[b"filename"].decode("utf-8", "replace"))
-        self.file = form.file = ReceivedFile(name, folder / f"form-{uuid4().hex}")
+        self.file = form.file = ReceivedFile(file_name, folder / f"form-{uuid4().hex}")
 
     async def finish(self, form: Form, limits: FormLimits) -> None:
         if self.file:

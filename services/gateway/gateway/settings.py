@@ -23,8 +23,15 @@ class GatewaySettings(JobSettings):
     upload_expiry: float = Field(default=86400, gt=0, description="seconds an unfinished or unused upload is kept")
     upload_idle_timeout: float = Field(default=60, gt=0, description="seconds an upload may send nothing")
     max_video_bytes: int = Field(default=2 * 1024**3, ge=1, description="largest video file, in bytes")
+    max_photo_set_bytes: int = Field(default=8 * 1024**3, ge=1, description="largest zip of photos, in bytes")
     max_images_per_request: int = Field(default=64, ge=1)
     max_image_request_bytes: int = Field(default=256 * 1024**2, ge=1, description="largest request of images, in bytes")
+    max_labelled_photos: int = Field(default=2000, ge=1, description="most labelled photos a request, sent as files")
+    max_classifier_bytes: int = Field(default=16 * 1024**2, ge=1, description="largest classifier that is uploaded")
+    max_json_bytes: int = Field(default=4 * 1024**2, ge=1, description="largest JSON body: labels and templates")
+    tagger_timeout: float = Field(
+        default=600, gt=0, description="seconds the tagger may take: thousands of labelled photos are one request"
+    )
     prefer_wait_limit: float = Field(default=300, ge=0, description="most seconds that Prefer: wait is granted")
     events_keep_alive: float = Field(default=15, gt=0, description="seconds between signs of life in an event stream")
     event_listeners: int = Field(default=1000, ge=1, description="most event streams and waiting requests at once")
