@@ -35,8 +35,8 @@ class TextsRequest(BaseModel):
     texts: list[str] = Field(examples=[["a red car", "people at a table"]])
     templates: list[str] | None = Field(
         default=None,
-        description="each text is put in place of {label} in each template, and the templates' embeddings are averaged; "
-        "the texts as they are when absent",
+        description="each text takes the place of {label} in each template, whose embeddings are averaged; the texts "
+        "as they are when absent",
         examples=[[DEFAULT_TEMPLATE]],
     )
     encoding_format: EncodingFormat = EncodingFormat.FLOAT

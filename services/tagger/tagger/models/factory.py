@@ -1,0 +1,98 @@
+"""From the name of a model to a loaded model. A new family is one file here and one branch in :func:`load_model`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from framesense.models import ModelSource, ModelSpec, choose_device, choose_dtype
+from framesense.schemas.models import ModelInfo
+from tagger.calibration import (
+    BACKGROUND_FILE,
+    NEUTRAL_PROMPTS,
+    BackgroundCalibration,
+    Calibration,
+    NeutralCalibration,
+    SigmoidCalibration,
+)
+from tagger.models.base import LoadedModel
+from tagger.models.embedded import CONFIG_FILE, EmbeddedDualEncoder
+from tagger.models.openclip import OpenClip
+from tagger.settings import TaggerSettings
+
+EMBEDDED_FOLDER = "tagger-dual-encoder"
+EMBEDDED_NOTE = (
+    "A small model trained on 6,000 everyday photos and the names of ImageNet's 1,000 classes: it knows everyday "
+    "scenes and things, few proper names, and no drawings to speak of."
+)
+
+
+def load_model(settings: TaggerSettings) -> LoadedModel:
+    """Load what the settings name.
+
+    Raises ValueError or OSError, in words a person can act on, where it cannot be had or does not fit.
+    """
+    spec = settings.model_spec
+    device = choose_device(settings.tagger_device)
+    dtype = choose_dtype(settings.tagger_dtype, device)
+    if spec.source is ModelSource.HUGGING_FACE:
+        raise ValueError(f"the tagger takes 'embedded', 'open_clip:ARCH/TAG' or 'path:DIR', not {spec}")
+    if spec.source is ModelSource.EMBEDDED:
+        return _embedded(spec, settings.models_dir / EMBEDDED_FOLDER, device, dtype)
+    if spec.source is ModelSource.PATH and (spec.path / CONFIG_FILE).exists():
+        return _embedded(spec, spec.path, device, dtype)
+    return _open_clip(spec, device, dtype)
+
+
+def _embedded(spec: ModelSpec, folder: Path, device: torch.device, dtype: torch.dtype) -> LoadedModel:
+    model = EmbeddedDualEncoder.load(folder, device, dtype)
+    note = EMBEDDED_NOTE if spec.source is ModelSource.EMBEDDED else None
+    info = _describe(spec, EmbeddedDualEncoder.family, model.revision, model.parameters, device, dtype, note)
+    return LoadedModel(model, BackgroundCalibration.load(folder), info)
+
+
+def _open_clip(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> LoadedModel:
+    if spec.source is ModelSource.PATH:
+        if not (spec.path / "open_clip_config.json").exists():
+            raise FileNotFoundError(
+                f"there is no dual encoder in {spec.path}: it has neither {CONFIG_FILE} nor open_clip_config.json"
+            )
+        model = OpenClip.load(str(spec.path), None, device, dtype)
+    else:
+        name, tag = spec.name.split("/")
+        model = OpenClip.load(name, tag, device, dtype)
+    info = _describe(spec, "open-clip", model.revision, model.parameters, device, dtype, None)
+    return LoadedModel(model, _trained_calibration(model, spec), info)
+
+
+def _trained_calibration(model: OpenClip, spec: ModelSpec) -> Calibration:
+    """A background measured for this folder, SigLIP's own sigmoid, or contrast with neutral prompts."""
+    if spec.source is ModelSource.PATH and (spec.path / BACKGROUND_FILE).exists():
+        return BackgroundCalibration.load(spec.path)
+    if model.logit_bias is not None:
+        return SigmoidCalibration(model.logit_scale, model.logit_bias)
+    mean = model.encode_texts(NEUTRAL_PROMPTS).mean(axis=0)
+    return NeutralCalibration(model.logit_scale, (mean / np.linalg.norm(mean)).astype(np.float32))
+
+
+def _describe(
+    spec: ModelSpec,
+    family: str,
+    revision: str,
+    parameters: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    note: str | None,
+) -> ModelInfo:
+    return ModelInfo(
+        service="tagger",
+        name=str(spec),
+        family=family,
+        revision=revision,
+        device=str(device),
+        dtype=str(dtype).removeprefix("torch."),
+        parameters=parameters,
+        note=note,
+    )

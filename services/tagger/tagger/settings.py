@@ -1,0 +1,68 @@
+"""The tagger's settings, read from environment variables of the same names in capitals."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from framesense.models import DTypeChoice, ModelSpec
+from framesense.settings import ServiceSettings
+
+
+def _parsable(text: str) -> str:
+    return str(ModelSpec.parse(text))
+
+
+def _find_models_dir() -> Path:
+    """The repository's models/ when run from a checkout, else ./models."""
+    for folder in Path(__file__).resolve().parents:
+        if (folder / "models" / "tagger-dual-encoder").is_dir():
+            return folder / "models"
+    return Path("models")
+
+
+class TaggerSettings(ServiceSettings):
+    tagger_host: str = "127.0.0.1"
+    tagger_port: int = Field(default=8002, ge=0, le=65535)
+
+    tagger_model: Annotated[str, AfterValidator(_parsable)] = Field(
+        default="embedded", description="embedded, open_clip:ARCH/TAG or path:DIR"
+    )
+    tagger_device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1 ...")
+    tagger_dtype: DTypeChoice = Field(default="auto", description="auto: bfloat16 where the hardware has it")
+    models_dir: Path = Field(default_factory=_find_models_dir, description="where the embedded weights are")
+    storage_url: str = Field(
+        default="./data/blobs", description="where classifiers and label sets are kept: a folder or any fsspec URL"
+    )
+
+    tagger_max_batch: int = Field(default=32, ge=1, description="most images a model call")
+    tagger_max_wait: float = Field(default=0.05, ge=0, le=10, description="seconds an image waits for company")
+    tagger_max_queue: int = Field(default=256, ge=1, description="images waiting before callers are turned away")
+    tagger_threads: int | None = Field(default=None, ge=1, description="torch's threads; all cores by default")
+    tagger_decode_threads: int = Field(
+        default_factory=lambda: len(os.sched_getaffinity(0)), ge=1, description="threads that decode images"
+    )
+    tagger_text_cache: int = Field(default=20_000, ge=1, description="texts whose embeddings are remembered")
+
+    tagger_max_images: int = Field(default=64, ge=1, description="most images a request")
+    tagger_max_request_bytes: int = Field(default=256 * 1024**2, ge=1, description="largest request")
+    tagger_max_labels: int = Field(default=1000, ge=1, description="most labels a request, label set or classifier")
+    tagger_max_label_length: int = Field(default=200, ge=1, description="longest label, text or template, in letters")
+    tagger_max_templates: int = Field(default=20, ge=1, description="most templates averaged for a label")
+    tagger_max_head_bytes: int = Field(default=16 * 1024**2, ge=1, description="largest classifier that is uploaded")
+    tagger_max_stored: int = Field(default=1000, ge=1, description="most classifiers, and most label sets, kept")
+    tagger_max_archive_images: int = Field(default=2000, ge=1, description="most labelled photos to learn or test with")
+    tagger_max_archive_bytes: int = Field(
+        default=1024**3, ge=1, description="most bytes that a zip of labelled photos may unpack to"
+    )
+
+    @model_validator(mode="after")
+    def _request_fits_queue(self) -> Self:
+        if self.tagger_max_images > self.tagger_max_queue:
+            raise ValueError("tagger_max_images must not be larger than tagger_max_queue")
+        return self
+
+    @property
+    def model_spec(self) -> ModelSpec:
+        return ModelSpec.parse(self.tagger_model)

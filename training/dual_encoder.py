@@ -1,0 +1,299 @@
+"""Train the embedded dual encoder: a head between a frozen EfficientNet-Lite2 and a frozen MiniLM.
+
+    python -m training.dual_encoder --data DIR --out models/tagger-dual-encoder
+
+DIR holds captions.csv and images/ (see training/data.py). Minutes on a CPU, once the features are there:
+
+1. Features. Each training photo goes through the encoder in four views (plain, mirrored, and tilted / cropped / tinted
+   from either), as for the captioner, whose cache is shared; their means over the grid are what the head sees.
+2. Sentences. Every caption, and every name and definition of ImageNet's classes, goes through MiniLM once.
+3. Contrastive training (Radford et al., 2021): in a batch, a photo's caption should be nearer to it than the others,
+   and the other way round, at a learned temperature. The members of the ensemble have a loss each and share the text
+   head. Dropout, weight decay, a cosine schedule; what is kept is an exponential moving average.
+4. The weight of the named vector (what the ImageNet classifier says, in words) is the one with the best R@10 on the
+   validation photos.
+5. Background. Mean and covariance of the training photos' embeddings, each in one of its views, and the logistic map
+   from z-scores to probabilities, fitted to validation photos and captions, each photo's own against those of others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import csv
+import hashlib
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from framesense.efficientnet_lite2 import FEATURE_SIZE, load_encoder
+from framesense.minilm import DIMENSIONS, SentenceEncoder
+from framesense.torch_compat import prepare_torchvision
+from tagger.calibration import BackgroundCalibration
+from tagger.models.embedded import HeadSizes, ImageHead, TextHead, image_logits, save_heads
+from training.data import cached_features, default_cache, read_photos
+
+TRAIN_VIEWS = ("plain", "mirrored", "disturbed", "mirrored-disturbed")
+NAMED_WEIGHTS = (0.0, 0.15, 0.3, 0.45, 0.6)
+CLASS_PROMPTS = ("a photo of a {names}", "{names}", "{names}: {definition}")
+
+Floats = NDArray[np.float32]
+
+
+def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with captions.csv and images/")
+    parser.add_argument("--out", type=Path, required=True, help="where the weights go")
+    parser.add_argument("--cache", type=Path, default=default_cache(), help="where features and sentences are kept")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: torch decides)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--members", type=int, default=4, help="networks in the ensemble")
+    parser.add_argument("--hidden", type=int, default=1024)
+    parser.add_argument("--temperature", type=float, default=1.5, help="of the ImageNet probabilities")
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--batch", type=int, default=512)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--text-rate", type=float, default=3e-4, help="of the text head: it begins as the identity")
+    parser.add_argument("--weight-decay", type=float, default=0.1)
+    parser.add_argument("--dropout", type=float, default=0.5)
+    parser.add_argument("--feature-dropout", type=float, default=0.2)
+    parser.add_argument("--average", type=float, default=0.98, help="decay of the moving average, a step")
+    return parser.parse_args(argv)
+
+
+# --------------------------------------------------------------------------------------------------------------- data
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Photos and their captions, encoded. N photos in V views, K captions each."""
+
+    means: Tensor  # V×N×1280
+    logits: Tensor  # V×N×1000
+    captions: Tensor  # N×K×384
+
+
+def read_captions(data: Path, split: str) -> dict[str, list[str]]:
+    """Captions as they were written, by photo, in the order of captions.csv."""
+    captions: dict[str, list[str]] = {}
+    with (data / "captions.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["split"] == split:
+                captions.setdefault(row["image"], []).append(row["caption"])
+    return captions
+
+
+def cached_sentences(texts: Sequence[str], cache: Path, device: torch.device) -> Floats:
+    """n texts → n×384, kept on disk."""
+    key = hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+    target = cache / f"sentences-{key}.npy"
+    if not target.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        encoder = SentenceEncoder(device)
+        order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+        result = np.empty((len(texts), DIMENSIONS), np.float32)
+        for start in tqdm(range(0, len(order), 128), desc="sentences", unit="batch", mininterval=5):
+            chosen = order[start : start + 128]
+            result[chosen] = encoder.encode([texts[place] for place in chosen])
+        np.save(target, result)
+    loaded: Floats = np.load(target)
+    return loaded
+
+
+def read_pairs(data: Path, split: str, views: Sequence[str], cache: Path, encoder: nn.Module) -> Pairs:
+    """Photos that have five captions: every one of Flickr8k has."""
+    photos, captions = read_photos(data, split), read_captions(data, split)
+    device = next(encoder.parameters()).device
+    means = torch.empty(len(views), len(photos), FEATURE_SIZE)
+    for view, name in enumerate(views):
+        features = cached_features(photos, name, cache, encoder)
+        for start in range(0, len(photos), 256):
+            means[view, start : start + 256] = torch.from_numpy(features[start : start + 256]).float().mean(dim=1)
+    texts = [text for photo in photos for text in captions[photo.path.name][:5]]
+    sentences = torch.from_numpy(cached_sentences(texts, cache, device)).reshape(len(photos), 5, DIMENSIONS)
+    with torch.inference_mode():
+        logits = torch.stack([image_logits(encoder, view.to(device)).cpu() for view in means])
+    return Pairs(means, logits, sentences)
+
+
+def class_sentences(cache: Path, device: torch.device) -> Tensor:
+    """1000×384: each ImageNet class's names and definition (WordNet's, in timm), averaged over CLASS_PROMPTS."""
+    prepare_torchvision()
+    from timm.data import ImageNetInfo
+
+    info, texts = ImageNetInfo(), []
+    for index in range(info.num_classes()):
+        names = info.index_to_description(index)
+        definition = info.index_to_description(index, detailed=True).removeprefix(f"{names}: ")
+        texts.extend(prompt.format(names=names, definition=definition) for prompt in CLASS_PROMPTS)
+    sentences = torch.from_numpy(cached_sentences(texts, cache, device))
+    return F.normalize(sentences.reshape(-1, len(CLASS_PROMPTS), DIMENSIONS).mean(dim=1), dim=-1)
+
+
+# --------------------------------------------------------------------------------------------------------------- loss
+
+
+def contrastive_loss(learnt: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
+    """M×B×384 and B×384 → the mean over members of the symmetric InfoNCE (van den Oord et al., 2018)."""
+    similarities = scale * learnt @ texts.T
+    right = torch.arange(texts.shape[0], device=texts.device).expand(similarities.shape[0], -1)
+    photo_to_text = F.cross_entropy(similarities.transpose(1, 2), right)
+    text_to_photo = F.cross_entropy(similarities, right)
+    return (photo_to_text + text_to_photo) / 2
+
+
+# --------------------------------------------------------------------------------------------------------- evaluation
+
+
+def ranks(queries: Tensor, items: Tensor) -> Tensor:
+    """n×d queries, of which the i-th belongs to the i-th of n×d items → how many items were ranked before the right."""
+    similarities = queries @ items.T
+    return (similarities > similarities.diagonal().unsqueeze(1)).sum(dim=1)
+
+
+def recall(ranked: Tensor, at: int) -> float:
+    """Percent of queries whose right item is among the first ``at``."""
+    return 100 * float((ranked < at).float().mean())
+
+
+def text_to_photo_recall(images: Tensor, captions: Tensor, at: int = 10) -> float:
+    """N×d images, N×K×d captions: mean over all K captions."""
+    return float(np.mean([recall(ranks(captions[:, k], images), at) for k in range(captions.shape[1])]))
+
+
+# ------------------------------------------------------------------------------------------------------- calibration
+
+
+def fit_logistic(scores: Floats, right: NDArray[np.bool_]) -> tuple[float, float]:
+    """Slope and intercept of p(right | score), by Newton's method, both classes counting the same (Platt, 1999)."""
+    x = np.stack([scores, np.ones_like(scores)], axis=1).astype(np.float64)
+    weight = np.where(right, 0.5 / right.sum(), 0.5 / (~right).sum())
+    parameters = np.zeros(2)
+    for _ in range(50):
+        probability = 1 / (1 + np.exp(-x @ parameters))
+        gradient = x.T @ (weight * (probability - right))
+        curvature = (x * (weight * probability * (1 - probability))[:, None]).T @ x + 1e-9 * np.eye(2)
+        step = np.linalg.solve(curvature, gradient)
+        parameters -= step
+        if np.abs(step).max() < 1e-8:
+            break
+    return float(parameters[0]), float(parameters[1])
+
+
+def calibrate(background: Floats, images: Floats, captions: Floats) -> BackgroundCalibration:
+    """``background``: n×d reference photos. ``images`` and ``captions``: N×d, the i-th of each belong together."""
+    measured = BackgroundCalibration.measure(background)
+    scores = measured.z_scores(images, captions)
+    slope, intercept = fit_logistic(scores.ravel(), np.eye(len(images), dtype=bool).ravel())
+    return replace(measured, slope=slope, intercept=intercept)
+
+
+# -------------------------------------------------------------------------------------------------------------- recipe
+
+
+def train_heads(train: Pairs, sizes: HeadSizes, options: argparse.Namespace) -> tuple[ImageHead, TextHead, float]:
+    """→ the averaged heads, without named vectors yet, and the learned inverse temperature."""
+    device = torch.device(options.device)
+    image_head = ImageHead(sizes, options.dropout, options.feature_dropout).to(device)
+    text_head = TextHead().to(device)
+    text_head.mean.copy_(train.captions.flatten(0, 1).mean(dim=0))
+    log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07), device=device))
+    averaged = copy.deepcopy((image_head, text_head))
+    groups = [
+        {"params": [*image_head.learnt.parameters(), log_scale], "lr": options.rate},
+        {"params": [text_head.turn.weight], "lr": options.text_rate, "weight_decay": 0.0},
+    ]
+    optimiser = torch.optim.AdamW(groups, weight_decay=options.weight_decay)
+    views, photos = train.means.shape[:2]
+    per_epoch = math.ceil(photos / options.batch)
+    steps = options.epochs * per_epoch
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: min(1.0, (step + 1) / 30) * (0.51 + 0.49 * math.cos(math.pi * step / steps))
+    )
+    means = train.means.to(device, torch.bfloat16)
+    captions = train.captions.to(device)
+    parameters = [weight for group in groups for weight in group["params"]]  # type: ignore[attr-defined]
+    slow = [*averaged[0].learnt.parameters(), averaged[1].turn.weight]
+    fast = [*image_head.learnt.parameters(), text_head.turn.weight]
+    step = 0
+    for epoch in range(options.epochs):
+        image_head.train()
+        losses = 0.0
+        bar = tqdm(torch.randperm(photos).split(options.batch), desc=f"epoch {epoch + 1}", mininterval=5)
+        for chosen in bar:
+            view = torch.randint(views, chosen.shape)
+            caption = torch.randint(captions.shape[1], chosen.shape)
+            texts = text_head(captions[chosen, caption])
+            with torch.autocast(device.type, torch.bfloat16):
+                learnt = image_head.learnt(means[view, chosen].float())
+            loss = contrastive_loss(learnt, texts, log_scale.exp().clamp(max=100))
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimiser.step()
+            schedule.step()
+            step += 1
+            decay = min(options.average, (1 + step) / (10 + step))
+            with torch.no_grad():
+                for kept, current in zip(slow, fast, strict=True):
+                    kept.lerp_(current, 1 - decay)
+            losses += float(loss) / per_epoch
+        print(f"epoch {epoch + 1}/{options.epochs}: loss {losses:.3f}, scale {float(log_scale.exp()):.1f}", flush=True)
+    return averaged[0].eval(), averaged[1].eval(), float(log_scale.exp())
+
+
+@torch.inference_mode()
+def main(argv: Sequence[str] | None = None) -> None:
+    options = arguments(argv)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    random.seed(options.seed)
+    device = torch.device(options.device)
+
+    encoder = load_encoder().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    train = read_pairs(options.data, "train", TRAIN_VIEWS, options.cache, encoder)
+    held_out = read_pairs(options.data, "val", ("plain",), options.cache, encoder)
+    classes = class_sentences(options.cache, device)
+    print(f"{train.means.shape[1]} photos to train on, {held_out.means.shape[1]} to choose by")
+
+    sizes = HeadSizes(options.members, options.hidden, options.temperature)
+    with torch.inference_mode(False):
+        image_head, text_head, scale = train_heads(train, sizes, options)
+
+    # the classes' own vectors, centred: what they have in common says nothing
+    names = text_head(classes.to(device))
+    image_head.class_texts.copy_(names - names.mean(dim=0))
+    texts = text_head(held_out.captions.to(device))
+
+    def embed(pairs: Pairs, view: int, weight: float) -> Tensor:
+        image_head.sizes = replace(sizes, named_weight=weight)
+        embedded: Tensor = image_head(pairs.means[view].to(device), pairs.logits[view].to(device))
+        return embedded
+
+    found = {weight: text_to_photo_recall(embed(held_out, 0, weight), texts) for weight in NAMED_WEIGHTS}
+    best = max(found, key=lambda weight: found[weight])
+    for weight, value in found.items():
+        print(f"named weight {weight}: R@10 {value:.2f}" + (" *" if weight == best else ""))
+
+    images = embed(held_out, 0, best)
+    view = torch.arange(train.means.shape[1]) % len(TRAIN_VIEWS)
+    background = torch.stack([embed(train, v, best) for v in range(len(TRAIN_VIEWS))])[view, torch.arange(len(view))]
+    calibration = calibrate(background.cpu().numpy(), images.cpu().numpy(), texts[:, 0].cpu().numpy())
+    save_heads(options.out, image_head, text_head, logit_scale=scale)
+    calibration.save(options.out)
+    print(f"val R@10 {found[best]:.2f}; weights in {options.out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""Measure the embedded dual encoder on photos it was not trained on.
+
+    python -m training.evaluate_tagger --data DIR --model models/tagger-dual-encoder [--rooms DIR] [--emoji FONT.ttf]
+
+Prints its figures and writes figures.json into the model's folder.
+
+- Retrieval: the test photos of DIR (see training/data.py) and their first captions, both ways: R@1, R@5, R@10.
+- Rooms: photos in folders named as their label, none of which was used in training, nor any room label. Zero-shot:
+  "a photo of a {label}" with the labels' names.
+- Animals: ten drawn animals, emoji of the font NotoColorEmoji.ttf (Debian: fonts-noto-color-emoji), on white.
+- Calibration: how well scores tell right labels from wrong ones, by average precision over all pairs of photo and label
+  at once, so that labels' levels matter: on rooms (6 labels) and on the validation captions (each photo against the
+  first captions of 20 photos).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from tagger.calibration import NEUTRAL_PROMPTS, BackgroundCalibration, shares
+from tagger.models.embedded import EmbeddedDualEncoder
+from tagger.prompts import DEFAULT_TEMPLATE, fill
+from training.data import cached_features, default_cache, read_photos
+from training.dual_encoder import cached_sentences, ranks, read_captions, recall
+
+Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+ANIMALS = {
+    "cat": "🐈🐱",
+    "dog": "🐕🐶",
+    "horse": "🐎🐴",
+    "elephant": "🐘",
+    "monkey": "🐒🐵",
+    "rabbit": "🐇🐰",
+    "fish": "🐟🐠",
+    "bird": "🐦🐤",
+    "tiger": "🐅🐯",
+    "bear": "🐻",
+}
+
+
+def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with captions.csv and images/")
+    parser.add_argument("--model", type=Path, required=True, help="folder that training.dual_encoder wrote")
+    parser.add_argument("--rooms", type=Path, help="folder with a folder of photos for each label")
+    parser.add_argument("--emoji", type=Path, help="NotoColorEmoji.ttf")
+    parser.add_argument("--cache", type=Path, default=default_cache(), help="where features and sentences are kept")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: torch decides)")
+    return parser.parse_args(argv)
+
+
+def average_precision(scores: Floats, right: Flags) -> float:
+    """Area under precision and recall, as a sum over the right ones in the order of their scores."""
+    hits = right.ravel()[np.argsort(-scores.ravel(), kind="stable")]
+    precision = np.cumsum(hits) / np.arange(1, hits.size + 1)
+    return float(precision[hits].mean())
+
+
+def separations(
+    images: Floats, texts: Floats, right: Flags, model: EmbeddedDualEncoder, calibration: BackgroundCalibration
+) -> dict[str, float]:
+    """Average precision of each way to score n × m pairs."""
+    cosine = images @ texts.T
+    neutral = model.encode_texts(NEUTRAL_PROMPTS).mean(axis=0)
+    mean, _ = calibration.level(texts)
+    z = calibration.z_scores(images, texts)
+    return {
+        "cosine": average_precision(cosine, right),
+        "cosine − neutral prompts": average_precision(cosine - (images @ neutral)[:, None], right),
+        "softmax at the temperature of training": average_precision(shares(model.logit_scale * cosine), right),
+        "cosine − background mean": average_precision(cosine - mean, right),
+        "z-score": average_precision(z, right),
+        "softmax of z-scores": average_precision(shares(z), right),
+    }
+
+
+def embed_pictures(model: EmbeddedDualEncoder, pictures: Sequence[NDArray[np.uint8]]) -> Floats:
+    batches = [pictures[start : start + 32] for start in range(0, len(pictures), 32)]
+    return np.concatenate(
+        [model.encode_images(torch.stack([model.preprocess(picture) for picture in batch])) for batch in batches]
+    )
+
+
+def draw_animals(font_file: Path) -> tuple[list[NDArray[np.uint8]], list[str]]:
+    """Emoji at the one size that the font has, on white."""
+    font = ImageFont.truetype(str(font_file), 109)
+    pictures, labels = [], []
+    for label, signs in ANIMALS.items():
+        for sign in signs:
+            image = Image.new("RGB", (160, 160), "white")
+            ImageDraw.Draw(image).text((12, 20), sign, font=font, embedded_color=True)
+            pictures.append(np.array(image))
+            labels.append(label)
+    return pictures, labels
+
+
+def zero_shot(
+    model: EmbeddedDualEncoder, calibration: BackgroundCalibration, images: Floats, truth: Sequence[str]
+) -> tuple[dict[str, float], Floats, Flags]:
+    """Accuracy in percent by calibrated score and by bare cosine; the label vectors, and which label is right."""
+    labels = sorted(set(truth))
+    texts = model.encode_texts([fill(DEFAULT_TEMPLATE, label) for label in labels])
+    right = np.array([[label == true for label in labels] for true in truth])
+    odds, cosine = calibration.log_odds(images, texts), images @ texts.T
+    rows = np.arange(len(truth))
+    figures = {
+        "accuracy": 100 * float(right[rows, odds.argmax(1)].mean()),
+        "accuracy by cosine": 100 * float(right[rows, cosine.argmax(1)].mean()),
+    }
+    return figures, texts, right
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    options = arguments(argv)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    device = torch.device("cpu")
+    model = EmbeddedDualEncoder.load(options.model, device, torch.bfloat16)
+    calibration = BackgroundCalibration.load(options.model)
+    figures: dict[str, dict[str, float]] = {}
+
+    embedded: dict[str, tuple[Floats, Floats]] = {}
+    for split in ("val", "test"):
+        photos, captions = read_photos(options.data, split), read_captions(options.data, split)
+        features = cached_features(photos, "plain", options.cache, model.encoder)
+        images = np.concatenate(
+            [
+                model.embed_features(torch.from_numpy(np.array(features[start : start + 128])))
+                for start in range(0, len(features), 128)
+            ]
+        )
+        texts = [text for photo in photos for text in captions[photo.path.name][:5]]
+        sentences = torch.from_numpy(cached_sentences(texts, options.cache, device))
+        with torch.inference_mode():
+            vectors = model.text_head(sentences).numpy().reshape(len(photos), 5, -1)
+        embedded[split] = images, vectors[:, 0]
+        pictures, first = torch.from_numpy(images), torch.from_numpy(vectors[:, 0])
+        for way, ranked in (("text → photo", ranks(first, pictures)), ("photo → text", ranks(pictures, first))):
+            figures[f"{split}, {len(photos)} photos, {way}"] = {f"R@{k}": recall(ranked, k) for k in (1, 5, 10)}
+
+    images, first_captions = embedded["val"]
+    blocks = [slice(start, start + 20) for start in range(0, len(images) - 19, 20)]
+    right = np.eye(20, dtype=bool)
+    parts = [separations(images[b], first_captions[b], right, model, calibration) for b in blocks]
+    figures["average precision, val captions"] = {k: float(np.mean([part[k] for part in parts])) for k in parts[0]}
+
+    if options.rooms:
+        files = sorted(options.rooms.glob("*/*.jpg"))
+        pictures_of_rooms = [np.array(Image.open(file).convert("RGB")) for file in files]
+        rooms = embed_pictures(model, pictures_of_rooms)
+        scores, labels, fits = zero_shot(model, calibration, rooms, [f.parent.name.replace("_", " ") for f in files])
+        figures["rooms, zero-shot"] = scores
+        figures["average precision, rooms"] = separations(rooms, labels, fits, model, calibration)
+    if options.emoji:
+        drawn, names = draw_animals(options.emoji)
+        figures["drawn animals, zero-shot"] = zero_shot(model, calibration, embed_pictures(model, drawn), names)[0]
+
+    for name, values in figures.items():
+        print(f"{name}: " + ", ".join(f"{key} {value:.3g}" for key, value in values.items()))
+    rounded = {name: {key: round(value, 3) for key, value in values.items()} for name, values in figures.items()}
+    (options.model / "figures.json").write_text(json.dumps(rounded, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
