@@ -51,6 +51,11 @@ def analysis_key(
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
 
 
+def analysis_prefix(key: str) -> str:
+    """Under which all of an analysis is stored."""
+    return f"analyses/{key}"
+
+
 class Summary(BaseModel):
     """What is known once the whole video was seen."""
 
@@ -170,7 +175,7 @@ class AnalysisStore:
         return self._storage.read(thumbnail_key(key, index))
 
     def delete(self, key: str) -> None:
-        self._storage.delete(f"analyses/{key}")
+        self._storage.delete(analysis_prefix(key))
 
 
 def thumbnail_key(key: str, index: int) -> str:

@@ -51,6 +51,11 @@ def tagging_key(*, sha256: str, parameters: DatasetParameters, model: ModelInfo)
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
 
 
+def tagging_prefix(key: str) -> str:
+    """Under which all of a tagging is stored."""
+    return f"taggings/{key}"
+
+
 class PhotoFile(BaseModel):
     """A photo as it came: ``path`` inside the zip, its size in pixels (upright) and bytes, and its content's hash."""
 
@@ -183,7 +188,7 @@ class PhotoSetStore:
         return self._storage.read(_thumbnail_key(key, index))
 
     def delete(self, key: str) -> None:
-        self._storage.delete(f"taggings/{key}")
+        self._storage.delete(tagging_prefix(key))
 
 
 def _thumbnail_key(key: str, index: int) -> str:

@@ -17,6 +17,7 @@ class ExportFormat(StrEnum):
     CSV = "csv"
     JSON = "json"
     VTT = "vtt"
+    PARQUET = "parquet"
 
 
 @dataclass(frozen=True)

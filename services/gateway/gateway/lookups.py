@@ -1,7 +1,7 @@
 """Jobs and their analyses by id, or the problem that says why there is none. Blocking."""
 
 from framesense.problems import ProblemError
-from framesense.schemas.jobs import Job, JobState
+from framesense.schemas.jobs import Job, JobKind, JobState
 from framesense.schemas.problems import Problem
 from gateway.components import Components
 from gateway.results import Analysed
@@ -17,21 +17,34 @@ def find_job(components: Components, job_id: str) -> Job:
 
 
 def find_analysis(components: Components, job: Job) -> Analysed:
-    """Raises ProblemError: 409 while the job is not finished, 410 for a cancelled one, and a failed one's own."""
-    if job.error:
-        raise problem_error(job.error)
-    if job.state is JobState.CANCELLED:
-        detail = f"Job {job.id} was cancelled and has no result. Send the video again to analyse it."
-        raise ProblemError(410, "job-cancelled", "Job cancelled", detail)
-    if not job.state.finished:
-        detail = f"Job {job.id} is {job.state}, so there is no result yet. Follow it at /jobs/{job.id}/events."
-        raise ProblemError(409, "job-unfinished", "Job unfinished", detail, headers={"Retry-After": "2"})
+    """Raises ProblemError as :func:`require_success`, 404 for a job of another kind, 410 where the result is gone."""
+    require_video(job)
+    require_success(job)
     key = analysis_of(components, job)
     found = components.results.load(key)
     if found is None:
         detail = f"The result of job {job.id} is no longer in the store. Send the video again to analyse it."
         raise ProblemError(410, "result-gone", "Result gone", detail)
     return Analysed(job, key, *found)
+
+
+def require_video(job: Job) -> None:
+    """Raises a 404 problem for a job of another kind."""
+    if job.kind is not JobKind.VIDEO:
+        detail = f"Job {job.id} is a {job.kind} job: it has a result, but no video, frames or novelty."
+        raise ProblemError(404, "not-a-video-job", "Not a video job", detail)
+
+
+def require_success(job: Job) -> None:
+    """Raises ProblemError: 409 while the job is not finished, 410 for a cancelled one, and a failed one's own."""
+    if job.error:
+        raise problem_error(job.error)
+    if job.state is JobState.CANCELLED:
+        detail = f"Job {job.id} was cancelled and has no result. Send its input again."
+        raise ProblemError(410, "job-cancelled", "Job cancelled", detail)
+    if not job.state.finished:
+        detail = f"Job {job.id} is {job.state}, so there is no result yet. Follow it at /jobs/{job.id}/events."
+        raise ProblemError(409, "job-unfinished", "Job unfinished", detail, headers={"Retry-After": "2"})
 
 
 def analysis_of(components: Components, job: Job) -> str:

@@ -1,10 +1,11 @@
-"""Deleting jobs for good: with the last job that refers to them go the video and its analysis."""
+"""Deleting jobs for good: with the last job that refers to them go a video and its analysis, photos and their tags."""
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from framesense.analyses import video_key
+from framesense.analyses import analysis_prefix, video_key
+from framesense.photosets import photoset_key, tagging_prefix
 from framesense.schemas.jobs import Job
 from gateway.components import Components
 
@@ -15,12 +16,23 @@ def delete_job(components: Components, job: Job) -> None:
     """Forgets a finished job and what no other job needs. Blocking."""
     payload = _payload(components, job.id)
     components.jobs.delete(job.id)
-    video, analysis = payload.get("video", {}).get("sha256"), payload.get("analysis")
-    needed = [_payload(components, other.id) for other in every_job(components)]
-    if analysis and all(other.get("analysis") != analysis for other in needed):
-        components.analyses.delete(analysis)
-    if video and all(other.get("video", {}).get("sha256") != video for other in needed):
-        components.storage.delete(posixpath.dirname(video_key(video)))
+    needed: set[str] = set().union(*(_blobs(_payload(components, other.id)) for other in every_job(components)))
+    for prefix in _blobs(payload) - needed:
+        components.storage.delete(prefix)
+
+
+def _blobs(payload: Mapping[str, Any]) -> set[str]:
+    """The prefixes in the store that a job's payload refers to."""
+    found = set()
+    if "video" in payload:
+        found.add(posixpath.dirname(video_key(payload["video"]["sha256"])))
+    if "analysis" in payload:
+        found.add(analysis_prefix(payload["analysis"]))
+    if "photos" in payload:
+        found.add(posixpath.dirname(photoset_key(payload["photos"]["sha256"])))
+    if "tagging" in payload:
+        found.add(tagging_prefix(payload["tagging"]))
+    return found
 
 
 def every_job(components: Components) -> Iterator[Job]:

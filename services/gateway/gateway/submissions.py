@@ -3,7 +3,8 @@ same question was answered before, to a job that has succeeded already.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +29,12 @@ def submit_video(
 
     Raises ProblemError 422 for an empty file, 503 when the queue cannot be reached. Blocking.
     """
-    size = file.stat().st_size
-    if size == 0:
-        raise ProblemError(422, "empty-file", "Empty file", f"{name} is empty: it has 0 bytes.")
-    with file.open("rb") as opened:
-        sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+    sha256 = sha256_of(file, name)
 
     def store() -> None:
         components.storage.take(file, video_key(sha256))
 
-    return _submit(components, {"sha256": sha256, "name": name, "bytes": size}, store, parameters, model)
+    return _submit(components, {"sha256": sha256, "name": name, "bytes": file.stat().st_size}, store, parameters, model)
 
 
 def resubmit_video(components: Components, earlier: Job, parameters: VideoParameters, model: ModelInfo | None) -> Job:
@@ -75,11 +72,30 @@ def _submit(
     job = components.jobs.create(
         JobKind.VIDEO, name=source["name"], parameters=parameters.model_dump(mode="json"), payload=payload
     )
-    try:
+    with withdrawn_on_failure(components, job):
         # After the job is there: whoever deletes another job of this video now sees that the video is still wanted.
         store()
         if not (model and _answer_from_store(components, job, payload, model)):
             enqueue(components.celery, JobKind.VIDEO, job.id)
+    return components.jobs.get(job.id) or job
+
+
+def sha256_of(file: Path, name: str) -> str:
+    """Of a file's content. Raises ProblemError 422 for an empty one."""
+    if file.stat().st_size == 0:
+        raise ProblemError(422, "empty-file", "Empty file", f"{name} is empty: it has 0 bytes.")
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+@contextmanager
+def withdrawn_on_failure(components: Components, job: Job) -> Iterator[None]:
+    """A job whose input cannot be stored or whose task cannot be sent is forgotten.
+
+    Raises ProblemError 503 when the queue cannot be reached.
+    """
+    try:
+        yield
     except OperationalError as error:
         components.jobs.delete(job.id)
         raise ProblemError(
@@ -88,7 +104,6 @@ def _submit(
     except BaseException:
         components.jobs.delete(job.id)
         raise
-    return components.jobs.get(job.id) or job
 
 
 def _answer_from_store(components: Components, job: Job, payload: dict[str, Any], model: ModelInfo) -> bool:

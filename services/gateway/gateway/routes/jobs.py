@@ -12,18 +12,19 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from framesense.analyses import video_key
 from framesense.problems import ProblemError
 from framesense.schemas.jobs import Job, JobList
-from framesense.schemas.novelty import Metric, NoveltyCurve, RollingWindowSize, Signal, VideoResult
+from framesense.schemas.novelty import Metric, NoveltyCurve, RollingWindowSize, Signal
 from framesense.schemas.references import ReferenceName
 from gateway import examples
 from gateway.components import Components, Parts
 from gateway.events import Event, follow, latest_event
 from gateway.exports import EXPORTS, ExportFormat
 from gateway.heatmaps import heat_map_png
-from gateway.lookups import analysis_of, find_analysis, find_job
+from gateway.kinds import Result, export_of, result_of
+from gateway.lookups import analysis_of, find_analysis, find_job, require_video
 from gateway.media import HEAD_BYTES, video_media_type
 from gateway.ranges import blob_response
 from gateway.removal import delete_job
-from gateway.results import novelty_curve, video_result
+from gateway.results import novelty_curve
 
 router = APIRouter(tags=["jobs"], prefix="/jobs")
 
@@ -144,15 +145,16 @@ async def _server_sent(events: AsyncIterator[Event]) -> AsyncIterator[ServerSent
 
 @router.get(
     "/{job_id}/result",
-    summary="Captions, novelty and moments",
-    responses=examples.responses(
-        {200: examples.json_example("The whole result", examples.VIDEO_RESULT)}, 404, 409, 410, 503
-    ),
+    summary="The whole result, by the job's kind",
+    response_model=Result,
+    responses=examples.responses({200: examples.json_example("Of a video", examples.VIDEO_RESULT)}, 404, 409, 410, 503),
 )
-def job_result(parts: Parts, job_id: JobId) -> VideoResult:
-    """409 while the job is not finished, 410 for a cancelled one, and the job's own problem for one that failed."""
-    analysed = find_analysis(parts, find_job(parts, job_id))
-    return video_result(analysed, analysed.parameters({}), parts.curves)
+def job_result(parts: Parts, job_id: JobId) -> Response:
+    """Of a video: captions, novelty and moments. Of a photo set: the report, and every photo's tags.
+
+    409 while the job is not finished, 410 for a cancelled one, and the job's own problem for one that failed."""
+    result = result_of(parts, find_job(parts, job_id), {})
+    return Response(result.model_dump_json(), media_type="application/json")
 
 
 @router.get(
@@ -263,7 +265,7 @@ async def job_video(request: Request, parts: Parts, job_id: JobId) -> Response:
     responses=examples.responses(
         {
             200: {
-                "description": "CSV, JSON or WebVTT",
+                "description": "CSV, JSON or WebVTT of a video; CSV, JSON or Parquet of a photo set",
                 "content": {
                     "text/csv": {"example": EXPORTS[ExportFormat.CSV].write(examples.VIDEO_RESULT)},
                     "application/json": {"example": examples.VIDEO_RESULT.model_dump(mode="json")},
@@ -284,12 +286,12 @@ def job_export(
     export_format: Annotated[ExportFormat, Path(description="kind of file", examples=["csv"])],
     changes: Changes,
 ) -> Response:
-    """The same numbers as the result, or as the novelty that the same query asks for."""
-    analysed = find_analysis(parts, find_job(parts, job_id))
-    result = video_result(analysed, analysed.parameters(changes.model_dump(exclude_none=True)), parts.curves)
-    export = EXPORTS[export_format]
-    headers = {"Content-Disposition": _attachment(f"{analysed.job.name}.{export_format}")}
-    return Response(export.write(result), headers=headers, media_type=export.media_type)
+    """Of a video, the same numbers as the result, or as the novelty that the same query asks for. Of a photo set, a row
+    a photo, with the cosine of every label."""
+    job = find_job(parts, job_id)
+    file = export_of(parts, job, export_format, changes.model_dump(exclude_none=True))
+    headers = {"Content-Disposition": _attachment(f"{job.name}.{export_format}")}
+    return Response(file.content, headers=headers, media_type=file.media_type)
 
 
 def _attachment(name: str) -> str:
@@ -300,6 +302,7 @@ def _attachment(name: str) -> str:
 def _find_video(components: Components, job_id: str) -> tuple[str, str]:
     """Its hash and its storage key."""
     job = find_job(components, job_id)
+    require_video(job)
     sha256 = str(components.jobs.payload(job.id)["video"]["sha256"])
     return sha256, video_key(sha256)
 

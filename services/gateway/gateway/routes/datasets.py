@@ -1,0 +1,165 @@
+"""Photo sets in, and their thumbnails out; everything else about such a job is as with any other job."""
+
+import asyncio
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import ConfigDict, ValidationError, field_validator
+
+from framesense.archives import looks_like_zip
+from framesense.problems import ProblemError
+from framesense.schemas.datasets import DatasetParameters, PhotoSetResult
+from framesense.schemas.jobs import Job
+from framesense.uploads import unless_disconnected
+from gateway import examples
+from gateway.components import Parts
+from gateway.events import wait_until_finished
+from gateway.lookups import find_job
+from gateway.multipart import FormLimits, receive_form
+from gateway.photosets import photo_set_result, photo_thumbnail, submit_photos, tagging_of
+from gateway.settings import GatewaySettings
+from gateway.waiting import preferred_wait
+
+router = APIRouter(tags=["photo sets"])
+
+A_YEAR = 31_536_000
+
+
+class DatasetForm(DatasetParameters):
+    """The parameters as form fields, beside the zip; a misspelt one is an error, not a default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @field_validator("labels", "templates", mode="before")
+    @classmethod
+    def _list(cls, value: object) -> object:
+        return split_texts(value) if isinstance(value, str) else value
+
+
+_HOW_TO_LIST = "a JSON array, or one a line"
+_PROPERTIES = DatasetParameters.model_json_schema(ref_template="#/components/schemas/{model}")["properties"]
+_FORM = examples.form_body(
+    {
+        "photos": {"type": "string", "format": "binary", "description": "a zip; sub-folders may be groups"},
+        **{name: {**schema, "default": None} for name, schema in _PROPERTIES.items()},
+        "labels": {"type": "string", "description": f"{_HOW_TO_LIST}, or commas between", "example": "kitchen,bedroom"},
+        "templates": {"type": "string", "description": f"{_HOW_TO_LIST}", "example": "a photo of a {label}"},
+    },
+    required=["photos"],
+)
+
+
+@router.post(
+    "/datasets",
+    status_code=202,
+    summary="Tag a set of photos",
+    response_model=Job,
+    responses=examples.responses(
+        {
+            200: {
+                "model": PhotoSetResult,
+                **examples.json_example("Ready within `Prefer: wait`", examples.PHOTO_SET_RESULT),
+            },
+            202: examples.json_example("A job; follow it at Location", examples.PHOTO_SET_JOB),
+        },
+        400,
+        408,
+        409,
+        410,
+        413,
+        415,
+        422,
+        503,
+        507,
+    ),
+    openapi_extra=_FORM,
+)
+async def tag_photo_set(
+    request: Request,
+    parts: Parts,
+    prefer: Annotated[
+        str | None, Header(description="`wait=SECONDS` waits for the result", examples=["wait=30"])
+    ] = None,
+) -> Response:
+    """Send a zip of photos as the multipart form field `photos`, and the labels, or the name of a label set.
+
+        curl -F photos=@hotels.zip -F labels=kitchen,bathroom,bedroom http://127.0.0.1:8000/datasets
+
+    Every photo is tagged; the result tells how many tags photos have, how balanced the labels are, near-duplicates,
+    clusters and a 2-D map. Photos in sub-folders, or named in a `groups.csv` inside the zip, are compared by group.
+    The table of all photos is at `/jobs/{id}/export.csv` and `/jobs/{id}/export.parquet`.
+    """
+    async with receive_form(request, parts.settings.upload_folder, _form_limits(parts.settings)) as form:
+        parameters = _read_fields(form.fields)
+        if form.file is None:
+            detail = "Send a zip of photos in the field 'photos': curl -F photos=@FILE.zip"
+            raise ProblemError(422, "no-photos", "No photos", detail)
+        job = await asyncio.to_thread(submit_photos, parts, form.file.path, form.file.name, parameters)
+    wait = preferred_wait(prefer, limit=parts.settings.prefer_wait_limit)
+    finished = await unless_disconnected(request, wait_until_finished(parts.events, job.id, wait)) if wait else None
+    location = {"Location": f"/jobs/{job.id}"}
+    if finished is None:
+        return JSONResponse(job.model_dump(mode="json"), 202, location)
+    applied = {**location, "Preference-Applied": f"wait={wait:g}"}
+    result = await asyncio.to_thread(photo_set_result, parts, finished)
+    return Response(result.model_dump_json(), 200, applied, "application/json")
+
+
+@router.get(
+    "/jobs/{job_id}/photos/{index}.jpg",
+    summary="A photo's thumbnail",
+    response_class=Response,
+    responses=examples.responses(
+        {200: examples.binary_response("JPEG", "image/jpeg"), 304: {"description": "Unchanged"}}, 404, 503
+    ),
+)
+def job_photo(
+    parts: Parts,
+    job_id: Annotated[str, Path(description="of a photo-set job", examples=[examples.JOB_ID])],
+    index: Annotated[int, Path(ge=0, le=10**8, description="the photo's index in the result", examples=[3])],
+    if_none_match: Annotated[str | None, Header(description="the ETag of the copy you have")] = None,
+) -> Response:
+    """There from the moment the photo was tagged, also while the job runs. It never changes: cache it."""
+    job = find_job(parts, job_id)
+    tag = f'"{tagging_of(parts, job)}-{index}"'
+    headers = {"Cache-Control": f"public, max-age={A_YEAR}, immutable", "ETag": tag}
+    jpeg = photo_thumbnail(parts, job, index)
+    if if_none_match == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(jpeg, headers=headers, media_type="image/jpeg")
+
+
+def split_texts(value: str) -> list[str]:
+    """A form's field → its texts: a JSON array, one a line, or commas between. A line that holds ``{label}`` is a
+    template, and keeps its commas. Raises ValueError for what begins like a JSON array and is none."""
+    if value.lstrip().startswith("["):
+        try:
+            texts = json.loads(value)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"it begins like a JSON array but is none: {error}") from error
+        return list(texts)
+    if "\n" in value.strip() or "{label}" in value:
+        return value.strip().splitlines()
+    return value.split(",") if value.strip() else []
+
+
+def _form_limits(settings: GatewaySettings) -> FormLimits:
+    return FormLimits("photos", settings.max_photo_set_bytes, settings.upload_idle_timeout, _refuse_non_zip)
+
+
+def _refuse_non_zip(name: str, head: bytes) -> None:
+    if head and not looks_like_zip(head):
+        detail = f"{name} is not a zip archive. Put the photos into a .zip and send that."
+        raise ProblemError(415, "not-a-zip", "Not a zip archive", detail)
+
+
+def _read_fields(fields: dict[str, Any]) -> DatasetParameters:
+    try:
+        asked = DatasetForm.model_validate({name: value for name, value in fields.items() if value != ""})
+    except ValidationError as error:
+        faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]
+        raise RequestValidationError(faults) from None
+    return DatasetParameters(**asked.model_dump())
