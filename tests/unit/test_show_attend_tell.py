@@ -190,7 +190,8 @@ def photos() -> dict[str, np.ndarray]:
     skimage = pytest.importorskip("skimage")
     folder = Path(skimage.__file__).parent / "data"
     return {
-        name: np.array(Image.open(next(folder.glob(f"{name}.*"))).convert("RGB")) for name in ("chelsea", "astronaut")
+        name: np.array(Image.open(next(folder.glob(f"{name}.*"))).convert("RGB"))
+        for name in ("motorcycle_left", "astronaut")
     }
 
 
