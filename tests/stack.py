@@ -20,7 +20,7 @@ class OwnStack:
 
     @classmethod
     def at(cls, data: Path, **settings: str) -> "OwnStack":
-        ports = {name: str(free_port()) for name in ("GATEWAY_PORT", "UI_PORT", "CAPTIONER_PORT")}
+        ports = {name: str(free_port()) for name in ("GATEWAY_PORT", "UI_PORT", "CAPTIONER_PORT", "TAGGER_PORT")}
         own = {
             "DATA_DIR": str(data),
             "BIND_ADDRESS": "127.0.0.1",

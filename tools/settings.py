@@ -19,6 +19,7 @@ class StackSettings(BaseSettings):
     gateway_port: int = Field(default=8000, ge=1, le=65535)
     ui_port: int = Field(default=8501, ge=1, le=65535)
     captioner_port: int = Field(default=8001, ge=1, le=65535, description="on the loopback address only")
+    tagger_port: int = Field(default=8002, ge=1, le=65535, description="on the loopback address only")
     redis_port: int = Field(default=0, ge=0, le=65535, description="on the loopback address only; 0: any free one")
     redis_url: str = Field(default="", description="a Redis that already runs; empty: start one")
     data_dir: Path = Field(default=Path("data"), description="uploads, results, Redis's file, logs")
@@ -50,6 +51,10 @@ class StackSettings(BaseSettings):
     @property
     def captioner_url(self) -> str:
         return f"http://127.0.0.1:{self.captioner_port}"
+
+    @property
+    def tagger_url(self) -> str:
+        return f"http://127.0.0.1:{self.tagger_port}"
 
 
 def environment() -> dict[str, str]:

@@ -26,7 +26,7 @@ from framesense.settings import JobSettings
 from tools.processes import PortTakenError, ProcessFolder, Program, free_port, require_port
 from tools.settings import ROOT, StackSettings, environment
 
-ORDER = ("redis", "captioner", "worker", "gateway", "ui")
+ORDER = ("redis", "captioner", "tagger", "worker", "gateway", "ui")
 """Started from left to right, stopped from right to left."""
 
 
@@ -93,21 +93,16 @@ class Stack:
 
     def _programs(self, redis_url: str) -> list[Program]:
         settings = self._settings
+        storage = {"STORAGE_URL": environment().get("STORAGE_URL", str(settings.data / "blobs"))}
         shared = {
+            **storage,
             "REDIS_URL": redis_url,
-            "STORAGE_URL": environment().get("STORAGE_URL", str(settings.data / "blobs")),
             "CAPTIONER_URL": settings.captioner_url,
+            "TAGGER_URL": settings.tagger_url,
         }
         return [
-            Program(
-                "captioner",
-                [sys.executable, "-m", "captioner"],
-                settings.captioner_url,
-                _answers(f"{settings.captioner_url}/ready"),
-                {"CAPTIONER_HOST": "127.0.0.1", "CAPTIONER_PORT": str(settings.captioner_port)},
-                ("127.0.0.1", settings.captioner_port),
-                "CAPTIONER_PORT",
-            ),
+            _model_server("captioner", settings.captioner_port, {}),
+            _model_server("tagger", settings.tagger_port, storage),
             Program(
                 "worker",
                 [sys.executable, "-m", "worker"],
@@ -199,6 +194,22 @@ class Stack:
             note = f" [yellow](killed after {self._settings.stop_timeout:.0f} s)[/]" if killed else ""
             self._console.print(f"[dim]■[/] {name} stopped{note}")
         return bool(names)
+
+
+def _model_server(name: str, port: int, environment: Mapping[str, str]) -> Program:
+    """Only the gateway and the worker call it, so it listens on the loopback address."""
+    url, prefix = f"http://127.0.0.1:{port}", name.upper()
+    listening = {f"{prefix}_HOST": "127.0.0.1", f"{prefix}_PORT": str(port)}
+    command = [sys.executable, "-m", name]
+    return Program(
+        name,
+        command,
+        url,
+        _answers(f"{url}/ready"),
+        {**environment, **listening},
+        ("127.0.0.1", port),
+        f"{prefix}_PORT",
+    )
 
 
 def _redis_program(url: str, data: Path) -> Program:

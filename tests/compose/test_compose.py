@@ -18,7 +18,8 @@ from tools import clip
 from tools.processes import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("gateway", "worker", "captioner", "ui")
+OURS = ("gateway", "worker", "captioner", "tagger", "ui")
+MODEL_SERVERS = {"captioner", "tagger"}
 
 pytestmark = [
     pytest.mark.compose,
@@ -89,6 +90,7 @@ def test_only_gateway_and_ui_are_published(project: Project) -> None:
         "ui": {("127.0.0.1", project.environment["UI_PORT"])},
         "worker": set(),
         "captioner": set(),
+        "tagger": set(),
         "redis": set(),
     }
 
@@ -101,12 +103,11 @@ def test_nobody_is_root_or_writes_to_the_image(project: Project, service: str) -
     assert written.count("Read-only file system") == 2
 
 
-@pytest.mark.parametrize("service", ["captioner", "worker", "redis"])
+@pytest.mark.parametrize("service", ["captioner", "tagger", "worker", "redis"])
 def test_what_is_inside_has_no_way_out(project: Project, service: str) -> None:
-    """No default route: there is nowhere to send what is not for the stack's own networks."""
-    routes = project.compose("exec", "-T", service, "cat", "/proc/net/route").splitlines()[1:]
-    assert routes
-    assert all(route.split()[1] != "00000000" for route in routes), routes
+    networks = [name for container in project.containers(service) for name in container["NetworkSettings"]["Networks"]]
+    inspected = json.loads(_run(["docker", "network", "inspect", *set(networks)]))
+    assert inspected and all(network["Internal"] for network in inspected)
 
 
 def test_only_model_servers_have_torch(project: Project) -> None:
@@ -114,7 +115,14 @@ def test_only_model_servers_have_torch(project: Project) -> None:
         service: project.python(service, "from importlib.util import find_spec; print(find_spec('torch') is not None)")
         for service in OURS
     }
-    assert {service for service, has in found.items() if has.strip() == "True"} == {"captioner"}
+    assert {service for service, has in found.items() if has.strip() == "True"} == MODEL_SERVERS
+
+
+def test_model_servers_share_torchs_layer(project: Project) -> None:
+    layers = [set(_layers(project.containers(service)[0]["Image"])) for service in sorted(MODEL_SERVERS)]
+    base = set(_layers("python:3.11-slim-bookworm"))
+    # Beyond the base image: the pins and torch.
+    assert len(set.intersection(*layers) - base) >= 2
 
 
 def test_images_hold_no_tests_and_no_training(project: Project) -> None:
@@ -169,6 +177,11 @@ def _events(http: httpx.Client, job_id: str) -> Iterator[dict[str, Any]]:
                 yield state
                 if state["finished_at"]:
                     return
+
+
+def _layers(image: str) -> list[str]:
+    layers: list[str] = json.loads(_run(["docker", "image", "inspect", image]))[0]["RootFS"]["Layers"]
+    return layers
 
 
 def _log(container: Mapping[str, Any]) -> str:
