@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
-from framesense.analyses import AnalysisStore, Frames, Summary, analysis_key
+from framesense.analyses import AnalysisStore, Frames, Summary, VideoModels, analysis_key
 from framesense.jobs import JobStore
 from framesense.problems import ProblemError
 from framesense.schemas.arrays import EncodingFormat, encode
@@ -189,7 +189,7 @@ class Gateway:
             every_n_second=payload["every_n_second"],
             beams=payload["beams"],
             max_tokens=payload["max_tokens"],
-            model=MODEL,
+            models=VideoModels(MODEL, TAGGER_MODEL),
         )
         self.jobs.amend_payload(job.id, analysis=key)
         assert self.jobs.start(job.id)
@@ -218,14 +218,14 @@ def running_gateway(redis_url: str, folder: Path, **changes: object) -> Iterator
         served(captioner.app()) as (captioner_url, captioner.stop),
         served(tagger.app()) as (tagger_url, tagger.stop),
     ):
-        settings = GatewaySettings(
-            redis_url=redis_url,
-            storage_url=str(folder / "blobs"),
-            upload_folder=folder / "incoming",
-            captioner_url=captioner_url,
-            tagger_url=tagger_url,
-            **changes,  # type: ignore[arg-type]  # the tests' own words
-        )
+        own: dict[str, object] = {
+            "redis_url": redis_url,
+            "storage_url": str(folder / "blobs"),
+            "upload_folder": folder / "incoming",
+            "captioner_url": captioner_url,
+            "tagger_url": tagger_url,
+        }
+        settings = GatewaySettings(**{**own, **changes})  # type: ignore[arg-type]  # the tests' own words
         app = create_app(settings)
         components = app.state.components
         with served(app) as (url, _), httpx.Client(base_url=url, timeout=30) as client:

@@ -35,19 +35,28 @@ def video_key(sha256: str) -> str:
     return f"videos/{sha256}/source"
 
 
+@dataclass(frozen=True)
+class VideoModels:
+    """The models that see a video: who captions it, and whose space a search in words uses (None: nobody's)."""
+
+    captioner: ModelInfo
+    tagger: ModelInfo | None = None
+
+    def all(self) -> list[ModelInfo]:
+        return [self.captioner] + ([self.tagger] if self.tagger else [])
+
+
 def analysis_key(
     *,
     sha256: str,
     every_n_second: float,
     beams: int,
     max_tokens: int,
-    model: ModelInfo,
-    tagger: ModelInfo | None = None,
+    models: VideoModels,
 ) -> str:
-    """The name of an analysis: a hash of all that its frames, captions and embeddings depend on. ``tagger``: the model
-    whose space a search in words uses, None where there is none."""
-    asked = [FORMAT, sha256, float(every_n_second), beams, max_tokens, model.name, model.revision]
-    asked += [tagger.name, tagger.revision] if tagger else []
+    """The name of an analysis: a hash of all that its frames, captions and embeddings depend on."""
+    asked = [FORMAT, sha256, float(every_n_second), beams, max_tokens]
+    asked += [text for model in models.all() for text in (model.name, model.revision)]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
 
 

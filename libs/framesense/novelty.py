@@ -102,7 +102,7 @@ def find_spans(novelty: NDArray[np.float64], *, threshold: float = 3.5, limit: i
     if len(values) < 3:
         return []
     scores = np.zeros(len(values))
-    scores[1:] = _robust_z(values[1:])
+    scores[1:] = robust_z(values[1:])
     above = scores > threshold
     edges = np.flatnonzero(np.diff(np.concatenate([[False], above, [False]])))
     spans = []
@@ -112,7 +112,8 @@ def find_spans(novelty: NDArray[np.float64], *, threshold: float = 3.5, limit: i
     return sorted(spans, key=lambda span: -span.score)[:limit]
 
 
-def _robust_z(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def robust_z(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Robust z-scores of n ≥ 1 values; see :func:`find_spans`."""
     deviations, spread = values - np.median(values), robust_spread(values)
     if spread == 0:
         return np.zeros_like(values)

@@ -42,6 +42,7 @@ PROMISED = {
     ("get", "/jobs/{job_id}/result"),
     ("get", "/jobs/{job_id}/novelty"),
     ("get", "/jobs/{job_id}/frames/{index}.jpg"),
+    ("get", "/jobs/{job_id}/search"),
     ("get", "/jobs/{job_id}/frames/{index}/heatmap.png"),
     ("get", "/jobs/{job_id}/video"),
     ("post", "/references"),

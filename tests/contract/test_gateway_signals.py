@@ -1,24 +1,30 @@
 """Signals that look at the picture: auto, visual, patch; references and heat maps."""
 
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fastapi import Response
 from PIL import Image
 
-from framesense.analyses import Frames, Summary, analysis_key
+from framesense.analyses import Frames, Summary, VideoModels, analysis_key
 from framesense.mixing import patient_novelty
 from framesense.novelty import rolling_novelty
 from framesense.patches import PackedGrids
+from framesense.problems import ProblemError
 from framesense.schemas.jobs import Job
-from framesense.schemas.novelty import Metric, NoveltyCurve, VideoInfo, VideoResult
+from framesense.schemas.models import ModelInfo
+from framesense.schemas.novelty import Metric, NoveltyCurve, SearchResult, VideoInfo, VideoResult
+from framesense.schemas.tags import TextEmbeddings
 from framesense.signals import auto_embeddings
-from tests.gateway import MODEL, MP4, Gateway, problem, running_gateway
+from tests.gateway import MODEL, MP4, TAGGER_MODEL, Gateway, problem, running_gateway
 
 COUNT, ODD = 24, 17
 ROWS, COLUMNS = 4, 6
+ALIGNED = np.eye(3, dtype=np.float32)[[int(index in (ODD, ODD + 1)) for index in range(COUNT)]]
 
 
 @pytest.fixture
@@ -45,12 +51,13 @@ def thumbnail() -> bytes:
     return buffer.getvalue()
 
 
-def analyse(gateway: Gateway, *, patches: bool = True, video: bytes = MP4) -> Job:
-    """A finished job, in two chunks."""
+def analyse(gateway: Gateway, *, patches: bool = True, searchable: bool = True, video: bytes = MP4) -> Job:
+    """A finished job, in two chunks. In the tagger's space ODD and the frame after it point the second way, all others
+    the first."""
     job = gateway.submit(video)
     payload = gateway.jobs.payload(job.id)
     asked = {name: payload[name] for name in ("every_n_second", "beams", "max_tokens")}
-    key = analysis_key(sha256=payload["video"]["sha256"], model=MODEL, **asked)
+    key = analysis_key(sha256=payload["video"]["sha256"], models=VideoModels(MODEL, TAGGER_MODEL), **asked)
     gateway.jobs.amend_payload(job.id, analysis=key)
     assert gateway.jobs.start(job.id)
     frames, grids = frames_and_patches()
@@ -61,11 +68,12 @@ def analyse(gateway: Gateway, *, patches: bool = True, video: bytes = MP4) -> Jo
             frames.words[part],
             frames.sentences[part],
             frames.visual[part] if patches and frames.visual is not None else None,
+            ALIGNED[part] if searchable else None,
         )
         packed = PackedGrids.pack(grids[part]) if patches else None
         gateway.analyses.append(key, part.start, some, [thumbnail()] * len(some), packed)
     info = VideoInfo(**payload["video"], duration=COUNT * 10.0, width=60, height=40, fps=25, codec="h264")
-    gateway.analyses.finish(key, Summary(video=info, models=[MODEL]))
+    gateway.analyses.finish(key, Summary(video=info, models=[MODEL, TAGGER_MODEL]))
     assert gateway.jobs.succeed(job.id, f"/jobs/{job.id}/result")
     return job
 
@@ -189,3 +197,58 @@ def test_a_captioner_that_sees_no_pictures_is_told_of(gateway: Gateway) -> None:
 def test_a_frame_that_is_not_there_has_no_heat_map(gateway: Gateway) -> None:
     job = analyse(gateway)
     problem(gateway.http.get(f"/jobs/{job.id}/frames/{COUNT}/heatmap.png"), 404)
+
+
+def knows(gateway: Gateway, *embedding: float, model: ModelInfo = TAGGER_MODEL) -> None:
+    """What the tagger answers to any words."""
+    told = TextEmbeddings(texts=["x"], embeddings=[list(embedding)], warnings=["careful"], model=model)
+    gateway.tagger.answer = Response(told.model_dump_json(), media_type="application/json")
+
+
+def test_a_video_is_searched_in_words(gateway: Gateway) -> None:
+    job = analyse(gateway)
+    knows(gateway, 0.6, 0.8, 0)
+    answer = gateway.http.get(f"/jobs/{job.id}/search", params={"q": "a red car"})
+    assert answer.status_code == 200, answer.text
+    found = SearchResult.model_validate(answer.json())
+    assert found.similarity == pytest.approx(
+        [0.8 if index in (ODD, ODD + 1) else 0.6 for index in range(COUNT)], abs=1e-3
+    )
+    (moment,) = found.moments
+    assert (moment.peak_index, moment.start, moment.end) == (ODD, ODD * 10, ODD * 10 + 10)
+    assert moment.caption == f"caption {ODD}"
+    assert found.warnings == ["careful"]
+    (asked,) = gateway.tagger.asked
+    assert (asked.path, json.loads(asked.body)["texts"]) == ("/embed/texts", ["a red car"])
+    assert gateway.captioner.asked == 0, "no picture is looked at again"
+
+
+def test_what_the_tagger_refuses_is_told_in_its_words(gateway: Gateway) -> None:
+    job = analyse(gateway)
+    told = ProblemError(422, "too-odd", "Too odd", "These words are too odd.").document()
+    gateway.tagger.answer = Response(told.model_dump_json(), 422, media_type="application/problem+json")
+    assert "too odd" in problem(gateway.http.get(f"/jobs/{job.id}/search", params={"q": "?"}), 422).detail
+
+
+@pytest.mark.parametrize("query", [{}, {"q": ""}, {"q": "x" * 201}, {"q": "x", "limit": 0}])
+def test_a_wrong_search_is_refused(gateway: Gateway, query: dict[str, str | int]) -> None:
+    job = analyse(gateway)
+    problem(gateway.http.get(f"/jobs/{job.id}/search", params=query), 422)
+    assert gateway.tagger.asked == []
+
+
+def test_frames_that_no_tagger_saw_cannot_be_searched(gateway: Gateway) -> None:
+    job = analyse(gateway, searchable=False)
+    assert "send the video again" in problem(gateway.http.get(f"/jobs/{job.id}/search?q=x"), 409).detail
+
+
+def test_another_taggers_words_are_not_compared(gateway: Gateway) -> None:
+    job = analyse(gateway)
+    knows(gateway, 1, 0, 0, model=TAGGER_MODEL.model_copy(update={"revision": "another"}))
+    assert "another" in problem(gateway.http.get(f"/jobs/{job.id}/search?q=x"), 409).detail
+
+
+def test_without_a_tagger_the_search_says_so(gateway: Gateway) -> None:
+    job = analyse(gateway)
+    gateway.tagger.stop()
+    assert "tagger" in problem(gateway.http.get(f"/jobs/{job.id}/search?q=x"), 503).detail

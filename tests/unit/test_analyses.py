@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from framesense.analyses import AnalysisStore, Frames, Summary, analysis_key
+from framesense.analyses import AnalysisStore, Frames, Summary, VideoModels, analysis_key
 from framesense.patches import PackedGrids
 from framesense.schemas.models import ModelInfo
 from framesense.schemas.novelty import VideoInfo
@@ -53,20 +53,25 @@ def test_frames_survive_being_written() -> None:
 
 
 def test_the_key_depends_on_everything_that_captions_depend_on() -> None:
-    asked = {"sha256": "a", "every_n_second": 1.0, "beams": 4, "max_tokens": 24, "model": MODEL}
+    asked = {"sha256": "a", "every_n_second": 1.0, "beams": 4, "max_tokens": 24, "models": VideoModels(MODEL)}
     changes = {
         "sha256": "b",
         "every_n_second": 2.0,
         "beams": 1,
         "max_tokens": 8,
-        "model": MODEL.model_copy(update={"revision": "2"}),
+        "models": VideoModels(MODEL.model_copy(update={"revision": "2"})),
     }
     keys = [analysis_key(**{**asked, name: value}) for name, value in changes.items()]  # type: ignore[arg-type]
     keys.append(analysis_key(**asked))  # type: ignore[arg-type]
-    keys.append(analysis_key(**asked, tagger=MODEL))  # type: ignore[arg-type]
-    keys.append(analysis_key(**asked, tagger=MODEL.model_copy(update={"revision": "2"})))  # type: ignore[arg-type]
+    keys.append(analysis_key(**{**asked, "models": VideoModels(MODEL, MODEL)}))  # type: ignore[arg-type]
+    other = VideoModels(MODEL, MODEL.model_copy(update={"revision": "2"}))
+    keys.append(analysis_key(**{**asked, "models": other}))  # type: ignore[arg-type]
     assert len(set(keys)) == 8
-    same = {**asked, "every_n_second": 1, "model": MODEL.model_copy(update={"device": "cuda", "dtype": "g"})}
+    same = {
+        **asked,
+        "every_n_second": 1,
+        "models": VideoModels(MODEL.model_copy(update={"device": "cuda", "dtype": "g"})),
+    }
     assert analysis_key(**same) == keys[-3]  # type: ignore[arg-type]
 
 

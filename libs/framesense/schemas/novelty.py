@@ -99,6 +99,27 @@ class NoveltyCurve(BaseModel):
     moments: list[Moment]
 
 
+class FoundMoment(BaseModel):
+    """A stretch of frames that fits what was searched for."""
+
+    start: float = Field(description="seconds")
+    peak: float = Field(description="seconds")
+    end: float = Field(description="seconds")
+    peak_index: int = Field(ge=0, description="index of the peak's frame")
+    caption: str
+    similarity: float = Field(description="of the peak")
+    score: float = Field(description="robust z-score of the peak among the video's frames")
+    thumbnail: str
+
+
+class SearchResult(BaseModel):
+    q: str
+    similarity: list[float] = Field(description="one a frame: the cosine of its picture and the words, in [-1, 1]")
+    moments: list[FoundMoment] = Field(description="the best first")
+    warnings: list[str] = Field(default_factory=list, description="what to know before trusting the answer, in words")
+    model: ModelInfo
+
+
 class VideoResult(BaseModel):
     video: VideoInfo
     frames: list[Frame]

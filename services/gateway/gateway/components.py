@@ -15,7 +15,7 @@ from framesense.jobs import JobStore
 from framesense.queue import create_celery
 from framesense.storage import Storage
 from gateway.curves import Curves
-from gateway.models import LoadedModel
+from gateway.models import SeeingModels
 from gateway.references import References
 from gateway.results import Results
 from gateway.resumable import ResumableStore
@@ -41,7 +41,7 @@ class Components:
     celery: Celery
     captioner: AsyncCaptionerClient
     tagger: AsyncServiceClient
-    model: LoadedModel
+    models: SeeingModels
 
     async def aclose(self) -> None:
         await self.captioner.aclose()
@@ -58,6 +58,7 @@ def create_components(settings: GatewaySettings) -> Components:
     analyses = AnalysisStore(storage)
     references = References(storage, limit=settings.gateway_max_references)
     captioner = AsyncCaptionerClient(settings.captioner_url)
+    tagger = AsyncServiceClient(settings.tagger_url, service="tagger", timeout=settings.tagger_timeout)
     settings.upload_folder.mkdir(parents=True, exist_ok=True)
     return Components(
         settings=settings,
@@ -74,8 +75,8 @@ def create_components(settings: GatewaySettings) -> Components:
         ),
         celery=create_celery(settings),
         captioner=captioner,
-        tagger=AsyncServiceClient(settings.tagger_url, service="tagger", timeout=settings.tagger_timeout),
-        model=LoadedModel(captioner),
+        tagger=tagger,
+        models=SeeingModels(captioner, tagger),
     )
 
 

@@ -22,10 +22,12 @@ from framesense.schemas.datasets import (
 from framesense.schemas.jobs import Job, JobKind, JobList, JobState, Progress
 from framesense.schemas.models import ModelInfo, ModelServers
 from framesense.schemas.novelty import (
+    FoundMoment,
     Frame,
     Moment,
     NoveltyCurve,
     NoveltyParameters,
+    SearchResult,
     VideoInfo,
     VideoParameters,
     VideoResult,
@@ -114,6 +116,23 @@ VIDEO_RESULT = VideoResult(
     diversity=2.4,
     parameters=VideoParameters(),
     models=[MODEL],
+)
+SEARCH_RESULT = SearchResult(
+    q="a dog",
+    similarity=[0.05, 0.04, 0.06, 0.31],
+    moments=[
+        FoundMoment(
+            start=30.0,
+            peak=30.0,
+            end=30.0,
+            peak_index=3,
+            caption=_CAPTIONS[3],
+            similarity=0.31,
+            score=17.2,
+            thumbnail=_THUMBNAIL,
+        )
+    ],
+    model=MODEL.model_copy(update={"service": "tagger", "family": "dual-encoder"}),
 )
 REFERENCE = Reference(
     name="quiet-street",

@@ -4,8 +4,8 @@ import asyncio
 import time
 from collections.abc import Sequence
 
+from framesense.analyses import VideoModels
 from framesense.async_service_client import AsyncServiceClient
-from framesense.clients import AsyncCaptionerClient
 from framesense.problems import ProblemError
 from framesense.schemas.models import ModelInfo, ModelServers
 
@@ -13,17 +13,17 @@ FRESH_SECONDS = 5.0
 
 
 class LoadedModel:
-    """Remembers the captioner's model for a few seconds."""
+    """Remembers a server's model for a few seconds."""
 
-    def __init__(self, captioner: AsyncCaptionerClient) -> None:
-        self._captioner = captioner
+    def __init__(self, server: AsyncServiceClient) -> None:
+        self._server = server
         self._known: ModelInfo | None = None
         self._asked = 0.0
 
     async def get(self) -> ModelInfo:
-        """Raises ProblemError while the captioner does not answer."""
+        """Raises ProblemError while the server does not answer."""
         if self._known is None or time.monotonic() - self._asked > FRESH_SECONDS:
-            self._known, self._asked = await self._captioner.model(), time.monotonic()
+            self._known, self._asked = await self._server.model(), time.monotonic()
         return self._known
 
     async def get_or_none(self) -> ModelInfo | None:
@@ -31,6 +31,18 @@ class LoadedModel:
             return await self.get()
         except ProblemError:
             return None
+
+
+class SeeingModels:
+    """The models that would see a video now."""
+
+    def __init__(self, captioner: AsyncServiceClient, tagger: AsyncServiceClient) -> None:
+        self._captioner, self._tagger = LoadedModel(captioner), LoadedModel(tagger)
+
+    async def get_or_none(self) -> VideoModels | None:
+        """None while the captioner does not answer."""
+        captioner, tagger = await asyncio.gather(self._captioner.get_or_none(), self._tagger.get_or_none())
+        return VideoModels(captioner, tagger) if captioner else None
 
 
 async def loaded_models(servers: Sequence[AsyncServiceClient]) -> ModelServers:

@@ -10,11 +10,10 @@ from typing import Any
 
 from kombu.exceptions import OperationalError
 
-from framesense.analyses import analysis_key, video_key
+from framesense.analyses import VideoModels, analysis_key, video_key
 from framesense.problems import ProblemError
 from framesense.queue import enqueue
 from framesense.schemas.jobs import Job, JobKind, Progress
-from framesense.schemas.models import ModelInfo
 from framesense.schemas.novelty import VideoParameters
 from gateway.components import Components
 
@@ -23,9 +22,9 @@ BEAMS, MAX_TOKENS = 4, 24
 
 
 def submit_video(
-    components: Components, file: Path, name: str, parameters: VideoParameters, model: ModelInfo | None
+    components: Components, file: Path, name: str, parameters: VideoParameters, models: VideoModels | None
 ) -> Job:
-    """Takes the file. ``model`` is the one that would answer, or None while that is not known: then a worker finds out.
+    """Takes the file. ``models`` would answer; None while they are not known: then a worker finds out.
 
     Raises ProblemError 422 for an empty file, 503 when the queue cannot be reached. Blocking.
     """
@@ -34,10 +33,14 @@ def submit_video(
     def store() -> None:
         components.storage.take(file, video_key(sha256))
 
-    return _submit(components, {"sha256": sha256, "name": name, "bytes": file.stat().st_size}, store, parameters, model)
+    return _submit(
+        components, {"sha256": sha256, "name": name, "bytes": file.stat().st_size}, store, parameters, models
+    )
 
 
-def resubmit_video(components: Components, earlier: Job, parameters: VideoParameters, model: ModelInfo | None) -> Job:
+def resubmit_video(
+    components: Components, earlier: Job, parameters: VideoParameters, models: VideoModels | None
+) -> Job:
     """Another job for the video of an earlier one, which needs not be sent again.
 
     Raises ProblemError 422 when that was no video's, 410 when the video is no longer stored, 503 when the queue cannot
@@ -53,7 +56,7 @@ def resubmit_video(components: Components, earlier: Job, parameters: VideoParame
         if not components.storage.exists(video_key(source["sha256"])):
             raise ProblemError(410, "video-gone", "Video gone", "The video is no longer stored. Send it again.")
 
-    return _submit(components, source, require_stored, parameters, model)
+    return _submit(components, source, require_stored, parameters, models)
 
 
 def _submit(
@@ -61,7 +64,7 @@ def _submit(
     source: dict[str, Any],
     store: Callable[[], None],
     parameters: VideoParameters,
-    model: ModelInfo | None,
+    models: VideoModels | None,
 ) -> Job:
     payload: dict[str, Any] = {
         "video": source,
@@ -75,7 +78,7 @@ def _submit(
     with withdrawn_on_failure(components, job):
         # After the job is there: whoever deletes another job of this video now sees that the video is still wanted.
         store()
-        if not (model and _answer_from_store(components, job, payload, model)):
+        if not (models and _answer_from_store(components, job, payload, models)):
             enqueue(components.celery, JobKind.VIDEO, job.id)
     return components.jobs.get(job.id) or job
 
@@ -106,14 +109,14 @@ def withdrawn_on_failure(components: Components, job: Job) -> Iterator[None]:
         raise
 
 
-def _answer_from_store(components: Components, job: Job, payload: dict[str, Any], model: ModelInfo) -> bool:
+def _answer_from_store(components: Components, job: Job, payload: dict[str, Any], models: VideoModels) -> bool:
     """Finishes the job at once if its analysis is whole; whether it was."""
     key = analysis_key(
         sha256=payload["video"]["sha256"],
         every_n_second=payload["every_n_second"],
         beams=payload["beams"],
         max_tokens=payload["max_tokens"],
-        model=model,
+        models=models,
     )
     # Asked of the store, not of what is kept in memory: the analysis may have been deleted since.
     found = components.analyses.load(key)

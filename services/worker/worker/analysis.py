@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from framesense.analyses import AnalysisStore, Frames
+from framesense.analyses import AnalysisStore, Frames, VideoModels
 from framesense.clients import CaptionBatch
 from framesense.patches import PackedGrids
 from framesense.problems import ProblemError
@@ -29,15 +30,21 @@ class Captioner(Protocol):
     def caption(self, frames: Sequence[Picture], *, beams: int = ..., max_tokens: int = ...) -> CaptionBatch: ...
 
 
+class Embedder(Protocol):
+    """The part of :class:`framesense.tagger_client.TaggerClient` that an analysis needs."""
+
+    def embed(self, pictures: Sequence[Picture]) -> NDArray[np.float32]: ...
+
+
 @dataclass(frozen=True)
 class Question:
-    """What is asked of a video; with the video and the model it names the analysis (its ``key``)."""
+    """What is asked of a video; with the video and the models it names the analysis (its ``key``)."""
 
     key: str
     every_n_second: float
     beams: int
     max_tokens: int
-    model: ModelInfo
+    models: VideoModels
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,7 @@ def analyse(
     video: Video,
     question: Question,
     captioner: Captioner,
+    embedder: Embedder | None,
     store: AnalysisStore,
     settings: WorkerSettings,
     *,
@@ -57,30 +65,33 @@ def analyse(
     on_progress: Callable[[int], None],
     stop: threading.Event,
 ) -> None:
-    """Captions and stores the frames from number ``done`` on; ``on_progress`` gets the number stored after each batch.
+    """Captions, embeds and stores the frames from number ``done`` on; ``on_progress`` gets the number stored after each
+    batch. ``embedder``: None where no search in words is wanted.
 
     Raises ProblemError for a video that cannot be decoded or a captioner that refuses or has changed its model,
     CaptionerUnavailable, and Stopped soon after ``stop`` is set: what is stored until then is whole batches.
     """
 
-    def caption(batch: _Batch) -> CaptionBatch:
+    def look(batch: _Batch) -> tuple[CaptionBatch, NDArray[np.float32] | None]:
         pictures = [frame.picture for frame in batch.frames]
-        return captioner.caption(pictures, beams=question.beams, max_tokens=question.max_tokens)
+        told = captioner.caption(pictures, beams=question.beams, max_tokens=question.max_tokens)
+        return told, embedder.embed(pictures) if embedder else None
 
     with (
         closing(run_ahead(_batches(video, question, settings, done), depth=settings.worker_prefetch, stop=stop)) as (
             decoded
         ),
-        closing(map_ahead(caption, decoded, calls=settings.worker_requests, stop=stop)) as captioned,
+        closing(map_ahead(look, decoded, calls=settings.worker_requests, stop=stop)) as seen,
     ):
-        for batch, answer in captioned:
-            _require_same_model(answer.model, question.model)
+        for batch, (answer, aligned) in seen:
+            _require_same_model(answer.model, question.models.captioner)
             frames = Frames(
                 times=np.array([frame.time for frame in batch.frames]),
                 captions=answer.texts,
                 words=answer.words,
                 sentences=answer.sentences,
                 visual=answer.visual,
+                aligned=aligned,
             )
             patches = None if answer.patches is None else PackedGrids.pack(answer.patches)
             store.append(question.key, batch.frames[0].index, frames, batch.thumbnails, patches)

@@ -12,7 +12,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from framesense.analyses import video_key
 from framesense.problems import ProblemError
 from framesense.schemas.jobs import Job, JobList
-from framesense.schemas.novelty import Metric, NoveltyCurve, RollingWindowSize, Signal
+from framesense.schemas.novelty import Metric, NoveltyCurve, RollingWindowSize, SearchResult, Signal
 from framesense.schemas.references import ReferenceName
 from gateway import examples
 from gateway.components import Components, Parts
@@ -25,6 +25,7 @@ from gateway.media import HEAD_BYTES, video_media_type
 from gateway.ranges import blob_response
 from gateway.removal import delete_job
 from gateway.results import novelty_curve
+from gateway.search import search
 
 router = APIRouter(tags=["jobs"], prefix="/jobs")
 
@@ -168,6 +169,29 @@ def job_novelty(parts: Parts, job_id: JobId, changes: Changes) -> NoveltyCurve:
     """Computed at once from the stored embeddings. What is left out is as in the job's parameters."""
     analysed = find_analysis(parts, find_job(parts, job_id))
     return novelty_curve(analysed, analysed.parameters(changes.model_dump(exclude_none=True)), parts.curves)
+
+
+@router.get(
+    "/{job_id}/search",
+    summary="Search a video in words",
+    responses=examples.responses(
+        {200: examples.json_example("The curve and its best moments", examples.SEARCH_RESULT)}, 404, 409, 410, 503
+    ),
+)
+async def job_search(
+    parts: Parts,
+    job_id: JobId,
+    q: Annotated[str, Query(min_length=1, max_length=200, description="what to look for", examples=["a red car"])],
+    limit: Annotated[int, Query(ge=1, le=100, description="most moments to answer")] = 10,
+) -> SearchResult:
+    """How well each frame's picture fits the words, by the embeddings that were stored with its caption: no picture is
+    looked at again.
+
+        curl -G http://127.0.0.1:8000/jobs/$ID/search --data-urlencode 'q=a red car'
+    """
+    job = await run_in_threadpool(find_job, parts, job_id)
+    analysed = await run_in_threadpool(find_analysis, parts, job)
+    return await search(analysed, q, parts.tagger, limit=limit)
 
 
 @router.get(

@@ -13,7 +13,7 @@ from gateway.lookups import find_analysis, find_job
 
 router = APIRouter(tags=["references"], prefix="/references")
 
-Name = Annotated[ReferenceName, Path()]
+Name = Annotated[ReferenceName, Path(description="as given when it was made")]
 
 
 @router.post(
@@ -43,6 +43,7 @@ def create_reference(parts: Parts, asked: NewReference, response: Response) -> R
     responses=examples.responses({200: examples.json_example("By name", examples.REFERENCES)}, 503),
 )
 def list_references(parts: Parts) -> ReferenceList:
+    """By name; they are kept until they are deleted."""
     return parts.references.list()
 
 
@@ -52,6 +53,7 @@ def list_references(parts: Parts) -> ReferenceList:
     responses=examples.responses({200: examples.json_example("The reference", examples.REFERENCE)}, 404, 503),
 )
 def get_reference(parts: Parts, name: Name) -> Reference:
+    """Its job may be gone: a reference keeps the patches it needs."""
     return parts.references.get(name)
 
 
@@ -62,4 +64,5 @@ def get_reference(parts: Parts, name: Name) -> Reference:
     responses=examples.responses({204: {"description": "Deleted"}}, 404, 503),
 )
 def delete_reference(parts: Parts, name: Name) -> None:
+    """Jobs that were started with it need another, or `signal=auto`."""
     parts.references.delete(name)

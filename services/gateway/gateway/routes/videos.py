@@ -121,15 +121,15 @@ async def submit_form(
             "three."
         )
         raise ProblemError(422, "no-video", "No video", detail)
-    model = await parts.model.get_or_none()
+    models = await parts.models.get_or_none()
     if form.file:
-        return await asyncio.to_thread(submit_video, parts, form.file.path, form.file.name, parameters, model)
+        return await asyncio.to_thread(submit_video, parts, form.file.path, form.file.name, parameters, models)
     if job_id:
         earlier = await asyncio.to_thread(find_job, parts, job_id)
-        return await asyncio.to_thread(resubmit_video, parts, earlier, parameters, model)
+        return await asyncio.to_thread(resubmit_video, parts, earlier, parameters, models)
     assert upload_id is not None
     upload, file = await asyncio.to_thread(parts.uploads.take, upload_id)
-    job = await asyncio.to_thread(submit_video, parts, file, upload.name, parameters, model)
+    job = await asyncio.to_thread(submit_video, parts, file, upload.name, parameters, models)
     await asyncio.to_thread(parts.uploads.delete, upload_id)
     return job
 

@@ -5,12 +5,14 @@ import logging
 from celery import Celery
 from redis import Redis
 
-from framesense.analyses import AnalysisStore, Summary, analysis_key, video_key
+from framesense.analyses import AnalysisStore, Summary, VideoModels, analysis_key, video_key
 from framesense.clients import CaptionerClient, CaptionerUnavailable
 from framesense.problems import ProblemError
 from framesense.queue import QUEUES, TASKS
 from framesense.schemas.jobs import JobKind, Progress
+from framesense.schemas.models import ModelInfo
 from framesense.service_client import attempts_within
+from framesense.tagger_client import TaggerClient, TaggerUnavailable
 from worker.analysis import Question, analyse
 from worker.frames import Video, open_video
 from worker.job_task import JobTask, sleep_unless_stopped
@@ -19,6 +21,9 @@ from worker.pipeline import Stopped
 from worker.settings import WorkerSettings
 
 log = logging.getLogger("worker.video")
+
+TAGGER_RETRIES = 2
+"""How often a tagger that does not answer is asked again before a job goes on without it."""
 
 
 def register(app: Celery, settings: WorkerSettings, shutdown: ShutdownFlag) -> None:
@@ -49,6 +54,13 @@ class VideoTask(JobTask):
                 "Frames captioned so far are kept: once it runs, submit the video again and the job goes on from there."
             )
             raise ProblemError(503, "captioner-unavailable", "Captioner unavailable", detail) from error
+        except TaggerUnavailable as error:
+            log.error("job %s: %s", job_id, error)
+            detail = (
+                f"The tagger was there when the job began and is gone ({error}). Frames seen so far are kept: once it "
+                "runs, submit the video again and the job goes on from there; without it, it can be analysed anew."
+            )
+            raise ProblemError(503, "tagger-unavailable", "Tagger unavailable", detail) from error
 
     def _analyse(self, job_id: str, keeper: JobKeeper) -> None:
         payload = self._jobs.payload(job_id)
@@ -59,16 +71,38 @@ class VideoTask(JobTask):
             retries=attempts_within(self._settings.worker_caption_patience) - 1,
             sleep=lambda seconds: sleep_unless_stopped(seconds, keeper),
         )
-        with captioner:
-            model = captioner.model()
+        tagger = TaggerClient(
+            self._settings.tagger_url,
+            timeout=self._settings.worker_tagger_timeout,
+            retries=attempts_within(self._settings.worker_tagger_patience) - 1,
+            sleep=lambda seconds: sleep_unless_stopped(seconds, keeper),
+        )
+        with captioner, tagger:
+            models = VideoModels(captioner.model(), self._tagger_model())
             asked = {name: payload[name] for name in ("every_n_second", "beams", "max_tokens")}
-            key = analysis_key(sha256=source["sha256"], model=model, **asked)
+            key = analysis_key(sha256=source["sha256"], models=models, **asked)
             self._jobs.amend_payload(job_id, analysis=key)
             if self._store.load(key) is None:
-                self._complete(job_id, source, Question(key=key, model=model, **asked), captioner, keeper)
+                question = Question(key=key, models=models, **asked)
+                self._complete(job_id, source, question, captioner, tagger if models.tagger else None, keeper)
+
+    def _tagger_model(self) -> ModelInfo | None:
+        """None where no tagger runs, which is no fault: then there is no search in words. Asked without patience."""
+        try:
+            with TaggerClient(self._settings.tagger_url, timeout=10, retries=TAGGER_RETRIES) as tagger:
+                return tagger.model()
+        except (TaggerUnavailable, ProblemError) as error:
+            log.info("no search in words: %s", error)
+            return None
 
     def _complete(
-        self, job_id: str, source: dict[str, str], question: Question, captioner: CaptionerClient, keeper: JobKeeper
+        self,
+        job_id: str,
+        source: dict[str, str],
+        question: Question,
+        captioner: CaptionerClient,
+        tagger: TaggerClient | None,
+        keeper: JobKeeper,
     ) -> None:
         """Adds what an analysis still lacks."""
         finished = self._store.checkpoint(question.key)
@@ -86,6 +120,7 @@ class VideoTask(JobTask):
                     video,
                     question,
                     captioner,
+                    tagger,
                     self._store,
                     self._settings,
                     done=done,
@@ -97,7 +132,7 @@ class VideoTask(JobTask):
             if not isinstance(error, Stopped) and self._store.checkpoint(question.key) is None:
                 self._store.delete(question.key)
             raise
-        self._store.finish(question.key, Summary(video=info, models=[question.model]))
+        self._store.finish(question.key, Summary(video=info, models=question.models.all()))
 
     def _count_frames(self, video: Video, every_n_second: float) -> int:
         total, limit = video.count(every_n_second), self._settings.worker_max_frames
