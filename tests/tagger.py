@@ -1,5 +1,6 @@
 """A tagger that speaks the real one's contract and knows only colours: a picture's embedding is its mean colour."""
 
+import asyncio
 import json
 import threading
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ THRESHOLD = 0.9
 
 @dataclass
 class ColourTagger:
-    """``pictures``: how many it was sent. ``go``: it waits for this before each answer. ``ill``: it answers 503."""
+    """``pictures``: how many it was sent. ``go``: permits, one for each answer. ``ill``: it answers 503."""
 
     pictures: int = 0
     ill: bool = False
@@ -50,10 +51,10 @@ class ColourTagger:
         async def tags(request: Request) -> Response:
             self._refuse_if_ill()
             form = await read_form(request, UploadLimits(10**8, 10**8, 100))
-            if self.go is not None:
-                while not self.go.acquire(blocking=False):
-                    if await request.is_disconnected():
-                        break
+            while self.go is not None and not self.go.acquire(blocking=False):
+                await asyncio.sleep(0.02)
+            if await request.is_disconnected():  # its worker was killed meanwhile
+                return Response(status_code=503)
             self.pictures += len(form.files)
             labels = json.loads(form.values["labels"][0])
             if unknown := [label for label in labels if label not in COLOURS]:

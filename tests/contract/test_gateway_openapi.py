@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from framesense.schemas.captions import CaptionResponse
 from framesense.schemas.classifiers import Classifier, ClassifierList, ClassifyResponse, EvaluationResponse
+from framesense.schemas.datasets import PhotoSetResult
 from framesense.schemas.jobs import Job, JobList
 from framesense.schemas.models import ModelServers
 from framesense.schemas.novelty import NoveltyCurve, VideoResult
@@ -35,6 +36,7 @@ PROMISED = {
     ("post", "/classifiers/{name}/evaluate"),
     ("post", "/classifiers/{name}/improve"),
     ("post", "/video_captions"),
+    ("post", "/datasets"),
     ("get", "/jobs"),
     ("get", "/jobs/{job_id}"),
     ("delete", "/jobs/{job_id}"),
@@ -44,6 +46,7 @@ PROMISED = {
     ("get", "/jobs/{job_id}/frames/{index}.jpg"),
     ("get", "/jobs/{job_id}/search"),
     ("get", "/jobs/{job_id}/frames/{index}/heatmap.png"),
+    ("get", "/jobs/{job_id}/photos/{index}.jpg"),
     ("get", "/jobs/{job_id}/video"),
     ("post", "/references"),
     ("get", "/references"),
@@ -68,6 +71,8 @@ EXAMPLES: dict[tuple[str, str, str], type[BaseModel]] = {
     ("post", "/caption", "200"): CaptionResponse,
     ("post", "/video_captions", "200"): VideoResult,
     ("post", "/video_captions", "202"): Job,
+    ("post", "/datasets", "200"): PhotoSetResult,
+    ("post", "/datasets", "202"): Job,
     ("get", "/jobs", "200"): JobList,
     ("get", "/jobs/{job_id}", "200"): Job,
     ("delete", "/jobs/{job_id}", "200"): Job,

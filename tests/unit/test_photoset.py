@@ -112,7 +112,7 @@ def test_a_photos_size_is_told_upright_and_its_picture_shrunk() -> None:
     exif[0x0112] = 6
     Image.new("RGB", (1600, 1200), "red").save(stream, "JPEG", exif=exif)
     with _archive(zipped({"a.jpg": stream.getvalue()})) as archive:
-        ((batch,), _) = list(read_batches(archive, WorkerSettings(worker_photo_side=300), start=0)), None
+        (batch,) = read_batches(archive, WorkerSettings(worker_photo_side=300), start=0)
     (found,) = batch.photos
     assert (found.file.width, found.file.height) == (1200, 1600)
     assert found.picture.shape == (400, 300, 3)
@@ -122,7 +122,9 @@ def test_a_photos_size_is_told_upright_and_its_picture_shrunk() -> None:
 def _groups(files: dict[str, bytes], column: str | None = None) -> tuple[str, dict[str, str | None]] | None:
     with _archive(zipped(files)) as archive:
         grouping = read_grouping(archive, column)
-        return grouping and (grouping.source, {str(path): grouping.of(str(path)) for path in archive.paths})
+        if grouping is None:
+            return None
+        return grouping.source, {str(path): grouping.of(str(path)) for path in archive.paths}
 
 
 def test_sub_folders_are_groups_where_there_are_two() -> None:
@@ -169,8 +171,8 @@ def _tagged(n: int, *, first: int = 0) -> Tagged:
         entries=n + 1,
         skipped=[SkippedFile(path=f"{first}.txt", reason="why")],
         files=[
-            PhotoFile(path=f"=k{k}/{first + i}.jpg", width=8, height=6, bytes=9, sha256=str(k))
-            for i, k in enumerate(kinds)
+            PhotoFile(path=f"=k{kind}/{index}.jpg", width=8, height=6, bytes=9, sha256=str(kind))
+            for index, kind in enumerate(kinds, first)
         ],
         embeddings=np.eye(2, 3, dtype=np.float32)[kinds],
         cosine=np.array([[0.5, 0.1], [0.2, 0.3]], np.float32)[kinds],
@@ -245,7 +247,14 @@ def test_every_parameter_makes_another_tagging() -> None:
     def key(**changes: object) -> str:
         return tagging_key(sha256="s", parameters=PARAMETERS.model_copy(update=changes), model=MODEL)
 
-    changes = ({}, {"labels": ["x"]}, {"templates": ["b {label}"]}, {"threshold": 0.3}, {"top_k": 1}, {"clusters": 3})
+    changes: list[dict[str, object]] = [
+        {},
+        {"labels": ["x"]},
+        {"templates": ["b {label}"]},
+        {"threshold": 0.3},
+        {"top_k": 1},
+        {"clusters": 3},
+    ]
     assert len({key(**change) for change in changes}) == len(changes)
 
 

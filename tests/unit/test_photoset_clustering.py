@@ -17,14 +17,16 @@ def points() -> NDArray[np.float32]:
     """Three tight bundles of directions."""
     rng = np.random.default_rng(0)
     around = np.eye(3, 8)[TRUTH] + rng.normal(scale=0.05, size=(60, 8))
-    return (around / np.linalg.norm(around, axis=1, keepdims=True)).astype(np.float32)
+    unit: NDArray[np.float32] = (around / np.linalg.norm(around, axis=1, keepdims=True)).astype(np.float32)
+    return unit
 
 
 @pytest.fixture(scope="module")
 def tagged() -> NDArray[np.bool_]:
     """Three typical sets of tags, a tag in twenty flipped."""
     modes = np.repeat(np.eye(3, dtype=bool), 5, axis=1)
-    return modes[TRUTH] ^ (np.random.default_rng(0).random((60, 15)) < 0.05)
+    flipped: NDArray[np.bool_] = modes[TRUTH] ^ (np.random.default_rng(0).random((60, 15)) < 0.05)
+    return flipped
 
 
 def _finds_the_truth(found: Partition) -> None:
