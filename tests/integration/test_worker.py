@@ -28,6 +28,7 @@ from framesense.schemas.arrays import EncodingFormat, encode
 from framesense.schemas.captions import Caption, CaptionEmbeddings, CaptionResponse, CaptionToken
 from framesense.schemas.jobs import Job, JobKind, JobState
 from framesense.schemas.models import ModelInfo, ModelsResponse
+from framesense.schemas.tags import ImageEmbeddings
 from framesense.settings import JobSettings
 from framesense.storage import Storage
 from tests.conftest import free_port
@@ -61,6 +62,15 @@ class NumberCaptioner:
         def models() -> ModelsResponse:
             return ModelsResponse(models=[self.model])
 
+        @app.post("/embed/images")
+        async def embed(request: Request) -> ImageEmbeddings:
+            """As a tagger: a frame's embedding is its number, and 1."""
+            async with request.form() as form:
+                files = [file for file in form.getlist("images") if isinstance(file, UploadFile)]
+                numbers = [read_number(np.load(io.BytesIO(await file.read()))) for file in files]
+            told = encode(np.array([[number, 1] for number in numbers]), EncodingFormat.BASE64)
+            return ImageEmbeddings(images=[str(file.filename) for file in files], embeddings=told, model=self.model)
+
         @app.post("/caption", response_model=None)
         async def caption(request: Request) -> CaptionResponse | Response:
             if self.ill:
@@ -84,6 +94,8 @@ def _caption(number: int) -> Caption:
         tokens=[CaptionToken(text=text, log_probability=-0.5) for text in ("number", str(number))],
         log_probability=-0.5,
         embeddings=CaptionEmbeddings(words=words, sentence=sentence),
+        visual=encode(np.full(3, number), EncodingFormat.BASE64),
+        patches=encode(np.full((2, 3, 4), number), EncodingFormat.BASE64),
     )
 
 
@@ -110,6 +122,7 @@ class Workplace:
             "REDIS_URL": redis_url,
             "STORAGE_URL": str(folder / "blobs"),
             "CAPTIONER_URL": captioner.url,
+            "TAGGER_URL": "http://127.0.0.1:9",  # nobody's: a job does without a tagger
             "JOB_LEASE": "1.5",
             "JOB_VISIBILITY_TIMEOUT": "600",
             "WORKER_BATCH": "4",
@@ -216,6 +229,9 @@ def test_every_frame_is_captioned_once_and_stored(
     assert (summary.video.width, summary.video.height, summary.video.codec) == (192, 128, "h264")
     assert summary.video.duration == pytest.approx(1.2)
     assert summary.models == [captioner.model]
+    assert frames.visual == pytest.approx(np.repeat(np.arange(30.0)[:, None], 3, axis=1))
+    assert [grid.mean() for grid in workplace.analyses.patches(key)] == pytest.approx(np.arange(30))
+    assert frames.aligned is None, "no tagger runs"
     assert all(workplace.analyses.thumbnail(key, index).startswith(b"\xff\xd8") for index in range(30))
 
     again = workplace.finished(workplace.submit(tmp_path / "clip.mp4"))
@@ -367,3 +383,16 @@ def test_health_follows_the_heartbeat(workplace: Workplace, tmp_path: Path) -> N
 def test_the_worker_imports_no_torch() -> None:
     program = "import sys, worker.celery_app, worker.__main__; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_with_a_tagger_frames_can_be_searched_in_words(
+    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+) -> None:
+    workplace.start_worker(TAGGER_URL=captioner.url)
+    job = workplace.submit(numbered_video(tmp_path / "clip.mp4", 10))
+    assert workplace.finished(job).state is JobState.SUCCEEDED, workplace.logs()
+    loaded = workplace.analyses.load(workplace.jobs.payload(job.id)["analysis"])
+    assert loaded is not None
+    summary, frames = loaded
+    assert frames.aligned == pytest.approx(np.stack([np.arange(10), np.ones(10)], axis=1))
+    assert summary.models == [captioner.model, captioner.model]
