@@ -13,7 +13,9 @@ import httpx
 import pytest
 
 from framesense.analyses import video_key
+from framesense.photosets import photoset_key
 from tests.gateway import MP4, Gateway, problem, running_gateway, wait_until
+from tests.photos import photo, zipped
 
 TUS = {"Tus-Resumable": "1.0.0"}
 PATCH = {**TUS, "Content-Type": "application/offset+octet-stream"}
@@ -181,6 +183,34 @@ def test_wrong_parts_are_refused(gateway: Gateway, name: str, value: str, status
     url = created(gateway, 100)
     problem(patch(gateway, url, 0, MP4, **{name: value}), status)
     assert offset(gateway, url) == 0
+
+
+def test_a_zip_of_photos_comes_the_same_way_and_is_no_video(gateway: Gateway) -> None:
+    photos = zipped({"a/1.jpg": photo("red")})
+    url = created(gateway, len(photos), "set.zip")
+    assert patch(gateway, url, 0, photos).status_code == 204
+    upload_id = url.rsplit("/", 1)[1]
+    as_video = gateway.http.post("/video_captions", files={"upload_id": (None, upload_id)})
+    assert "a ZIP archive, not a video" in problem(as_video, 415).detail
+    both = gateway.http.post(
+        "/datasets", files={"photos": ("set.zip", photos)}, data={"upload_id": upload_id, "labels": "red"}
+    )
+    problem(both, 422)
+    answer = gateway.http.post("/datasets", files={"upload_id": (None, upload_id)}, data={"labels": "red"})
+    assert answer.status_code == 202, answer.text
+    job = answer.json()
+    assert (job["kind"], job["name"]) == ("dataset", "set.zip")
+    assert "upload_id" not in job["parameters"]
+    assert gateway.storage.read(photoset_key(gateway.jobs.payload(job["id"])["photos"]["sha256"])) == photos
+    assert gateway.left_behind() == []
+
+
+def test_a_video_is_no_set_of_photos(gateway: Gateway) -> None:
+    url = created(gateway, len(MP4), "clip.mp4")
+    assert patch(gateway, url, 0, MP4).status_code == 204
+    fields = {"upload_id": (None, url.rsplit("/", 1)[1])}
+    refused = gateway.http.post("/datasets", files=fields, data={"labels": "red"})
+    assert "not a zip archive" in problem(refused, 415).detail
 
 
 def test_what_is_plainly_no_video_is_refused_and_forgotten(gateway: Gateway) -> None:

@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from fastapi.concurrency import run_in_threadpool
 
+from framesense.archives import looks_like_zip
 from framesense.problems import ProblemError
 from gateway.media import HEAD_BYTES, refuse_non_video
 from gateway.multipart import BUFFER_BYTES, plain_name, too_large
@@ -81,7 +82,7 @@ class ResumableStore:
         """Adds what ``body`` yields; what arrived before the body breaks off is kept.
 
         Raises ProblemError: 404 unknown, 409 for another offset than the upload's, 413 for more than announced, 415
-        when the beginning is no video's (and forgets the upload), 423 while another request writes.
+        when the beginning is neither a video's nor a zip's (and forgets the upload), 423 while another request writes.
         """
         await run_in_threadpool(self.get, upload_id)
         with self._locked(upload_id) as file:
@@ -100,7 +101,7 @@ class ResumableStore:
                     if not decided or len(buffer) >= BUFFER_BYTES:
                         offset += await run_in_threadpool(_write, file, buffer)
                     if not decided and offset >= min(HEAD_BYTES, upload.length):
-                        await run_in_threadpool(self._refuse_non_video, upload)
+                        await run_in_threadpool(self._refuse_the_rest, upload)
                         decided = True
             finally:
                 # Not awaited: on a client that hung up this runs while the request is being cancelled.
@@ -146,11 +147,13 @@ class ResumableStore:
                 ) from None
             yield file
 
-    def _refuse_non_video(self, upload: Resumable) -> None:
+    def _refuse_the_rest(self, upload: Resumable) -> None:
+        """What is neither a video nor a zip of photos."""
         with self._data(upload.id).open("rb") as file:
             head = file.read(HEAD_BYTES)
         try:
-            refuse_non_video(upload.name, head)
+            if not looks_like_zip(head):
+                refuse_non_video(upload.name, head)
         except ProblemError:
             self.delete(upload.id)
             raise

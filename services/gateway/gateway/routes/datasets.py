@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import ConfigDict, ValidationError, field_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from framesense.archives import looks_like_zip
 from framesense.problems import ProblemError
@@ -15,10 +16,11 @@ from framesense.schemas.datasets import DatasetParameters, PhotoSetResult
 from framesense.schemas.jobs import Job
 from framesense.uploads import unless_disconnected
 from gateway import examples
-from gateway.components import Parts
+from gateway.components import Components, Parts
 from gateway.events import wait_until_finished
 from gateway.lookups import find_job
-from gateway.multipart import FormLimits, receive_form
+from gateway.media import HEAD_BYTES
+from gateway.multipart import Form, FormLimits, receive_form
 from gateway.photosets import photo_set_result, photo_thumbnail, submit_photos, tagging_of
 from gateway.settings import GatewaySettings
 from gateway.waiting import preferred_wait
@@ -33,6 +35,8 @@ class DatasetForm(DatasetParameters):
 
     model_config = ConfigDict(extra="forbid")
 
+    upload_id: str | None = Field(default=None, description="a complete upload of /uploads, instead of `photos`")
+
     @field_validator("labels", "templates", mode="before")
     @classmethod
     def _list(cls, value: object) -> object:
@@ -40,15 +44,14 @@ class DatasetForm(DatasetParameters):
 
 
 _HOW_TO_LIST = "a JSON array, or one a line"
-_PROPERTIES = DatasetParameters.model_json_schema(ref_template="#/components/schemas/{model}")["properties"]
+_PROPERTIES = DatasetForm.model_json_schema(ref_template="#/components/schemas/{model}")["properties"]
 _FORM = examples.form_body(
     {
         "photos": {"type": "string", "format": "binary", "description": "a zip; sub-folders may be groups"},
         **{name: {**schema, "default": None} for name, schema in _PROPERTIES.items()},
         "labels": {"type": "string", "description": f"{_HOW_TO_LIST}, or commas between", "example": "kitchen,bedroom"},
         "templates": {"type": "string", "description": f"{_HOW_TO_LIST}", "example": "a photo of a {label}"},
-    },
-    required=["photos"],
+    }
 )
 
 
@@ -84,7 +87,8 @@ async def tag_photo_set(
         str | None, Header(description="`wait=SECONDS` waits for the result", examples=["wait=30"])
     ] = None,
 ) -> Response:
-    """Send a zip of photos as the multipart form field `photos`, and the labels, or the name of a label set.
+    """Send a zip of photos as the multipart form field `photos`, or the `upload_id` of a resumable upload; and the
+    labels, or the name of a label set.
 
         curl -F photos=@hotels.zip -F labels=kitchen,bathroom,bedroom http://127.0.0.1:8000/datasets
 
@@ -93,11 +97,9 @@ async def tag_photo_set(
     The table of all photos is at `/jobs/{id}/export.csv` and `/jobs/{id}/export.parquet`.
     """
     async with receive_form(request, parts.settings.upload_folder, _form_limits(parts.settings)) as form:
-        parameters = _read_fields(form.fields)
-        if form.file is None:
-            detail = "Send a zip of photos in the field 'photos': curl -F photos=@FILE.zip"
-            raise ProblemError(422, "no-photos", "No photos", detail)
-        job = await asyncio.to_thread(submit_photos, parts, form.file.path, form.file.name, parameters)
+        asked = _read_fields(form.fields)
+        parameters = DatasetParameters(**asked.model_dump(exclude={"upload_id"}))
+        job = await _submit(parts, form, parameters, upload_id=asked.upload_id)
     wait = preferred_wait(prefer, limit=parts.settings.prefer_wait_limit)
     finished = await unless_disconnected(request, wait_until_finished(parts.events, job.id, wait)) if wait else None
     location = {"Location": f"/jobs/{job.id}"}
@@ -156,10 +158,30 @@ def _refuse_non_zip(name: str, head: bytes) -> None:
         raise ProblemError(415, "not-a-zip", "Not a zip archive", detail)
 
 
-def _read_fields(fields: dict[str, Any]) -> DatasetParameters:
+async def _submit(parts: Components, form: Form, parameters: DatasetParameters, *, upload_id: str | None) -> Job:
+    """The job for a form's zip, or for the upload it names. Raises ProblemError."""
+    if (form.file is None) == (upload_id is None):
+        detail = "Send a zip of photos in the field 'photos' (curl -F photos=@FILE.zip), or an 'upload_id'."
+        raise ProblemError(422, "no-photos", "No photos", detail)
+    if form.file:
+        return await asyncio.to_thread(submit_photos, parts, form.file.path, form.file.name, parameters)
+    assert upload_id is not None
+    upload, file = await asyncio.to_thread(parts.uploads.take, upload_id)
+    await asyncio.to_thread(_refuse_video, upload.name, file)
+    job = await asyncio.to_thread(submit_photos, parts, file, upload.name, parameters)
+    await asyncio.to_thread(parts.uploads.delete, upload_id)
+    return job
+
+
+def _refuse_video(name: str, file: FilePath) -> None:
+    """An upload may be a video too."""
+    with file.open("rb") as stream:
+        _refuse_non_zip(name, stream.read(HEAD_BYTES))
+
+
+def _read_fields(fields: dict[str, Any]) -> DatasetForm:
     try:
-        asked = DatasetForm.model_validate({name: value for name, value in fields.items() if value != ""})
+        return DatasetForm.model_validate({name: value for name, value in fields.items() if value != ""})
     except ValidationError as error:
         faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]
         raise RequestValidationError(faults) from None
-    return DatasetParameters(**asked.model_dump())

@@ -1,6 +1,7 @@
 """Videos in: what starts a job."""
 
 import asyncio
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -16,7 +17,7 @@ from gateway import examples
 from gateway.components import Components, Parts
 from gateway.events import wait_until_finished
 from gateway.lookups import find_analysis, find_job
-from gateway.media import refuse_non_video
+from gateway.media import HEAD_BYTES, refuse_non_video
 from gateway.multipart import Form, FormLimits, receive_form
 from gateway.results import video_result
 from gateway.settings import GatewaySettings
@@ -129,9 +130,16 @@ async def submit_form(
         return await asyncio.to_thread(resubmit_video, parts, earlier, parameters, models)
     assert upload_id is not None
     upload, file = await asyncio.to_thread(parts.uploads.take, upload_id)
+    await asyncio.to_thread(_refuse_archive, upload.name, file)
     job = await asyncio.to_thread(submit_video, parts, file, upload.name, parameters, models)
     await asyncio.to_thread(parts.uploads.delete, upload_id)
     return job
+
+
+def _refuse_archive(name: str, file: Path) -> None:
+    """An upload may be a zip of photos too."""
+    with file.open("rb") as stream:
+        refuse_non_video(name, stream.read(HEAD_BYTES))
 
 
 def _read_fields(fields: dict[str, Any]) -> VideoForm:
