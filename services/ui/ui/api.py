@@ -1,20 +1,36 @@
 """The gateway over HTTP: the one place of the ui that makes requests. Answers are the shared contracts."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal, TypeVar
+from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
 from framesense.schemas.captions import CaptionResponse
-from framesense.schemas.jobs import Job, JobList
+from framesense.schemas.classifiers import (
+    Classifier,
+    ClassifierList,
+    ClassifyResponse,
+    EvaluationResponse,
+    NewClassifier,
+)
+from framesense.schemas.datasets import DatasetParameters, PhotoSetResult
+from framesense.schemas.jobs import Job, JobKind, JobList
 from framesense.schemas.models import ModelInfo, ModelsResponse
 from framesense.schemas.novelty import NoveltyCurve, NoveltyParameters, VideoParameters, VideoResult
 from framesense.schemas.problems import Problem
+from framesense.schemas.tags import LabelSet, LabelSetList, LabelSetSummary, NewLabelSet, TagsResponse
 
 ExportFormat = Literal["csv", "json", "vtt"]
+PhotoSetFormat = Literal["csv", "parquet", "json"]
+MOST_JOBS = 500
+"""The gateway lists no more at once."""
+LONG = httpx.Timeout(600, connect=3)
+"""Seconds, for what looks at thousands of photos in one request."""
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
@@ -68,8 +84,10 @@ class GatewayApi:
     def _analyse(self, form: dict[str, Any], parameters: VideoParameters) -> Job:
         return self._read(Job, "POST", "/video_captions", files=form, params=parameters.model_dump(mode="json"))
 
-    def jobs(self, limit: int = 50) -> JobList:
-        return self._read(JobList, "GET", "/jobs", params={"limit": limit})
+    def jobs(self, kind: JobKind) -> list[Job]:
+        """The newest first."""
+        page = self._read(JobList, "GET", "/jobs", params={"limit": MOST_JOBS})
+        return [job for job in page.jobs if job.kind is kind]
 
     def job(self, job_id: str) -> Job:
         return self._read(Job, "GET", f"/jobs/{job_id}")
@@ -89,9 +107,86 @@ class GatewayApi:
 
     def caption(self, photos: Sequence[Photo], *, beams: int) -> CaptionResponse:
         """Captions with attention maps, one a photo, in their order."""
-        files = [("images", (photo.name, photo.data, photo.media_type)) for photo in photos]
         params = {"beams": beams, "return": "attention", "encoding_format": "base64"}
-        return self._read(CaptionResponse, "POST", "/caption", files=files, params=params)
+        return self._read(CaptionResponse, "POST", "/caption", files=_images(photos), params=params)
+
+    def tags(self, photos: Sequence[Photo], labels: Sequence[str], templates: Sequence[str]) -> TagsResponse:
+        """Every label's scores for every photo, whatever the threshold."""
+        form = {"labels": json.dumps(list(labels)), "template": json.dumps(list(templates)), "return": "all"}
+        return self._read(TagsResponse, "POST", "/tags", files=_images(photos), data=form)
+
+    def label_sets(self) -> list[LabelSetSummary]:
+        return self._read(LabelSetList, "GET", "/label-sets").label_sets
+
+    def label_set(self, name: str) -> LabelSet:
+        return self._read(LabelSet, "GET", f"/label-sets/{_segment(name)}")
+
+    def save_label_set(self, content: NewLabelSet, *, replace: bool) -> LabelSet:
+        if replace:
+            body = content.model_dump(exclude={"name"})
+            return self._read(LabelSet, "PUT", f"/label-sets/{_segment(content.name)}", json=body)
+        return self._read(LabelSet, "POST", "/label-sets", json=content.model_dump())
+
+    def delete_label_set(self, name: str) -> None:
+        self._request("DELETE", f"/label-sets/{_segment(name)}")
+
+    def classifiers(self) -> list[Classifier]:
+        return self._read(ClassifierList, "GET", "/classifiers").classifiers
+
+    def classifier(self, name: str) -> Classifier:
+        return self._read(Classifier, "GET", f"/classifiers/{_segment(name)}")
+
+    def create_classifier(self, new: NewClassifier) -> Classifier:
+        return self._read(Classifier, "POST", "/classifiers", json=new.model_dump())
+
+    def delete_classifier(self, name: str) -> None:
+        self._request("DELETE", f"/classifiers/{_segment(name)}")
+
+    def classifier_file(self, name: str) -> bytes:
+        """Its head as safetensors."""
+        return self._request("GET", f"/classifiers/{_segment(name)}/head").content
+
+    def upload_classifier(self, file: bytes, name: str) -> Classifier:
+        """``name``: another one than the file's own; empty for the file's own."""
+        files = {"head": ("head.safetensors", file, "application/octet-stream")}
+        params = {"name": name} if name else {}
+        return self._read(Classifier, "POST", "/classifiers/upload", files=files, params=params)
+
+    def classify(self, name: str, photos: Sequence[Photo]) -> ClassifyResponse:
+        return self._read(ClassifyResponse, "POST", f"/classifiers/{_segment(name)}/classify", files=_images(photos))
+
+    def improve(self, name: str, photos: Sequence[Photo], labels: Sequence[str], *, new_name: str) -> Classifier:
+        """``labels``: one a photo. ``new_name``: where the better one is stored; empty to replace the old one."""
+        params = {"new_name": new_name} if new_name else {}
+        form = {"labels": json.dumps(list(labels))}
+        path = f"/classifiers/{_segment(name)}/improve"
+        return self._read(Classifier, "POST", path, files=_images(photos), data=form, params=params, timeout=LONG)
+
+    def evaluate(self, name: str, archive: bytes) -> EvaluationResponse:
+        """``archive``: a zip with a folder for each label."""
+        files = {"archive": ("photos.zip", archive, "application/zip")}
+        return self._read(
+            EvaluationResponse, "POST", f"/classifiers/{_segment(name)}/evaluate", files=files, timeout=LONG
+        )
+
+    def tag_uploaded_set(self, upload_id: str, parameters: DatasetParameters) -> Job:
+        """Starts a job for a finished upload."""
+        return self._tag_set({"upload_id": (None, upload_id)}, parameters)
+
+    def tag_set(self, name: str, archive: bytes, parameters: DatasetParameters) -> Job:
+        """Starts a job for a small zip of photos."""
+        return self._tag_set({"photos": (name, archive, "application/zip")}, parameters)
+
+    def _tag_set(self, form: dict[str, Any], parameters: DatasetParameters) -> Job:
+        fields = parameters.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+        texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
+        return self._read(Job, "POST", "/datasets", files=form, data=texts)
+
+    def photo_set(self, job_id: str) -> PhotoSetResult:
+        return self._read(PhotoSetResult, "GET", f"/jobs/{job_id}/result")
+
+    def photo_set_export(self, job_id: str, file_format: PhotoSetFormat) -> bytes:
+        return self._request("GET", f"/jobs/{job_id}/export.{file_format}", timeout=LONG).content
 
     def _read(self, model: type[Answer], method: str, path: str, **options: Any) -> Answer:
         response = self._request(method, path, **options)
@@ -114,6 +209,15 @@ class GatewayApi:
             return _problem(504, "No answer in time", "The gateway took too long to answer. Try again in a moment.")
         detail = f"The gateway at {self._client.base_url} cannot be reached. Is it running?"
         return _problem(503, "Gateway not reachable", detail)
+
+
+def _segment(name: str) -> str:
+    """A name as one segment of a path, whatever somebody typed."""
+    return quote(name, safe="") or "-"
+
+
+def _images(photos: Sequence[Photo]) -> list[tuple[str, tuple[str, bytes, str]]]:
+    return [("images", (photo.name, photo.data, photo.media_type)) for photo in photos]
 
 
 def _query(parameters: NoveltyParameters) -> dict[str, Any]:

@@ -55,6 +55,23 @@ def percent(probability: float) -> str:
     return f"{value:.1f} %" if value < 1 else f"{value:.0f} %"
 
 
+def signed_percent(change: float) -> str:
+    """A change of a share, in percentage points: ``+46``, ``−3``, ``0``."""
+    points = round(100 * change)
+    return f"+{points}" if points > 0 else f"−{-points}" if points < 0 else "0"
+
+
+def words_in(text: str) -> list[str]:
+    """What somebody listed, each once: one a line, or with commas between where there is only one line."""
+    parts = text.strip().splitlines() if "\n" in text.strip() else text.split(",")
+    return list(dict.fromkeys(" ".join(part.split()) for part in parts if part.strip()))
+
+
+def lines_in(text: str) -> list[str]:
+    """One a line, each once; commas are part of it."""
+    return list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
+
+
 def plain(text: str) -> str:
     """A text that Markdown shows as it is: file names and captions are not formatting."""
     return _MARKDOWN.sub(r"\\\1", text)

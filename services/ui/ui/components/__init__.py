@@ -1,4 +1,4 @@
-"""The two parts of a page that Streamlit has no widget for, each a folder with its html, css and js.
+"""The three parts of a page that Streamlit has no widget for, each a folder with its html, css and js.
 
 Their scripts load Plotly and tus-js-client from ``/assets`` of this server (:mod:`ui.app`).
 """
@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 
 
 class Upload(BaseModel):
-    """A video that lies whole at the gateway: its upload id, file name and bytes."""
+    """A file that lies whole at the gateway: its upload id, file name and bytes."""
 
     id: str
     name: str
@@ -29,15 +29,15 @@ class Seek:
     token: str
 
 
-def upload_video(*, endpoint: str, largest: int | None, key: str) -> Upload | None:
-    """Sends a video from the browser straight to the tus ``endpoint``; None until one is there whole.
+def upload_file(*, endpoint: str, largest: int | None, accept: str, invitation: str, key: str) -> Upload | None:
+    """Sends a file from the browser straight to the tus ``endpoint``; None until one is there whole.
 
-    This process sees the upload's id only, never the file. ``largest``: bytes.
+    This process sees the upload's id only, never the file. ``largest``: bytes. ``accept``: as in HTML.
     """
     component = _component("upload", isolate_styles=True)
     answer = component(
         key=key,
-        data={"endpoint": endpoint, "largest": largest},
+        data={"endpoint": endpoint, "largest": largest, "accept": accept, "invitation": invitation},
         default={"upload": None},
         on_upload_change=lambda: None,
     )
@@ -64,6 +64,16 @@ def novelty_player(
     component = _component("novelty", isolate_styles=False)  # Plotly puts its styles into the document's head
     data = {"video": video_url, "figure": figure, "frames": frames, "moments": moments}
     component(key=key, data={**data, "seek": asdict(seek) if seek else None})
+
+
+def photo_map(*, figure: dict[str, Any], photos: list[dict[str, str]], key: str) -> None:
+    """Dots that show their photo on hover and tap.
+
+    ``figure``: Plotly JSON of scatter traces whose ``customdata`` are indices of ``photos``, each with ``thumbnail``
+    (URL), ``name`` and ``tags``.
+    """
+    component = _component("photomap", isolate_styles=False)  # Plotly puts its styles into the document's head
+    component(key=key, data={"figure": figure, "photos": photos})
 
 
 @st.cache_resource(show_spinner=False)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from framesense.schemas.jobs import Job, JobState
-from ui.video.navigation import show_heading
+from ui.jobs.navigation import show_heading
 from ui.wording import plain
 
 

@@ -2,8 +2,10 @@
 
 import streamlit as st
 
-from framesense.schemas.jobs import Job
+from framesense.schemas.jobs import Job, JobKind
 from ui.wording import plain
+
+BACK = {JobKind.VIDEO: "All videos", JobKind.DATASET: "All photo sets"}
 
 
 def open_job(job_id: str) -> None:
@@ -15,7 +17,7 @@ def close_job() -> None:
 
 
 def show_heading(job: Job) -> None:
-    """The way back, and the video's name."""
+    """The way back, and the file's name."""
     with st.container(gap=None):
-        st.button("All videos", icon=":material/arrow_back:", type="tertiary", on_click=close_job)
-        st.header(plain(job.name or "Video"), anchor=False)
+        st.button(BACK[job.kind], icon=":material/arrow_back:", type="tertiary", on_click=close_job)
+        st.header(plain(job.name or "Unnamed"), anchor=False)

@@ -6,8 +6,8 @@ import streamlit as st
 
 from framesense.schemas.jobs import Job, JobState
 from ui.api import GatewayApi, GatewayError
+from ui.jobs.navigation import show_heading
 from ui.shared import show_error
-from ui.video.navigation import show_heading
 from ui.wording import plain, span
 
 REFRESH = 0.7
@@ -46,7 +46,7 @@ def progress_text(job: Job, now: datetime) -> str:
     if job.state is JobState.QUEUED:
         return "Waiting for a free worker"
     progress = job.progress
-    message = progress.message or "Looking at frames"
+    message = progress.message or "Starting"
     parts = [plain(message[0].upper() + message[1:])]
     if not progress.total:
         return " · ".join([*parts, f"{progress.done} done"] if progress.done else parts)

@@ -9,8 +9,8 @@ from framesense.schemas.novelty import Frame, NoveltyCurve, NoveltyParameters, V
 from ui.api import ExportFormat, GatewayApi, GatewayError
 from ui.components import Seek, novelty_player
 from ui.figure import novelty_figure
+from ui.jobs.navigation import open_job, show_heading
 from ui.shared import show_error
-from ui.video.navigation import open_job, show_heading
 from ui.video.options import ask_all
 from ui.video.search import find_captions
 from ui.wording import clock, plain, seconds_text, size

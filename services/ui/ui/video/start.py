@@ -2,23 +2,17 @@
 
 import streamlit as st
 
-from framesense.schemas.jobs import Job, JobState
+from framesense.schemas.jobs import Job, JobKind
 from framesense.schemas.novelty import VideoParameters
 from ui.api import GatewayApi, GatewayError
-from ui.components import upload_video
+from ui.components import upload_file
+from ui.jobs.listing import show_jobs
+from ui.jobs.navigation import open_job
 from ui.shared import show_error, warn_unless_ready
-from ui.video.navigation import open_job
 from ui.video.options import ask_all
-from ui.wording import ago, plain, seconds_text
+from ui.wording import seconds_text
 
-JOBS_SHOWN = 50
-BADGES = {
-    JobState.QUEUED: ("Waiting", "gray"),
-    JobState.RUNNING: ("Running", "blue"),
-    JobState.SUCCEEDED: ("Done", "green"),
-    JobState.FAILED: ("Failed", "red"),
-    JobState.CANCELLED: ("Cancelled", "gray"),
-}
+ACCEPTED = "video/*,.mp4,.mov,.mkv,.avi,.webm,.mpg,.mpeg,.m4v,.ts,.3gp,.ogv"
 
 
 def show_start(api: GatewayApi, public: str) -> None:
@@ -39,7 +33,13 @@ def show_start(api: GatewayApi, public: str) -> None:
 
 def _show_new(api: GatewayApi, public: str) -> None:
     st.subheader("New video", anchor=False)
-    upload = upload_video(endpoint=f"{public}/uploads", largest=api.largest_upload(), key=_upload_key())
+    upload = upload_file(
+        endpoint=f"{public}/uploads",
+        largest=api.largest_upload(),
+        accept=ACCEPTED,
+        invitation="Choose a video",
+        key=_upload_key(),
+    )
     parameters = ask_all(VideoParameters(), key="new", across=False)
     if not st.button("Start", type="primary", icon=":material/play_arrow:", disabled=upload is None) or upload is None:
         return
@@ -60,28 +60,8 @@ def _upload_key() -> str:
 
 def _show_earlier(api: GatewayApi) -> None:
     st.subheader("Earlier videos", anchor=False)
-    page = api.jobs(JOBS_SHOWN)
-    if not page.jobs:
-        st.caption("None yet. They stay here for everyone who opens this page.")
-    for job in page.jobs:
-        _show_job(api, job)
-    if page.total > len(page.jobs):
-        st.caption(f"The newest {len(page.jobs)} of {page.total}.")
+    show_jobs(api, JobKind.VIDEO, _asked)
 
 
-def _show_job(api: GatewayApi, job: Job) -> None:
-    text, colour = BADGES[job.state]
-    every_n = VideoParameters.model_validate(job.parameters).every_n_second
-    with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"job-{job.id}"):
-        with st.container(gap=None):
-            st.markdown(f"**{plain(job.name or 'Video')}** :{colour}-badge[{text}]")
-            st.caption(f"every {seconds_text(every_n)} · {ago(job.created_at)}")
-        st.button("Open", key=f"open-{job.id}", on_click=open_job, args=[job.id])
-        hint = "Forget this video" if job.state.finished else "Cancel"
-        if st.button("", icon=":material/delete:", key=f"delete-{job.id}", help=hint, type="tertiary"):
-            try:
-                api.delete(job.id)
-            except GatewayError as error:
-                show_error(error)
-                return
-            st.rerun()
+def _asked(job: Job) -> str:
+    return f"every {seconds_text(VideoParameters.model_validate(job.parameters).every_n_second)}"

@@ -6,9 +6,8 @@ from framesense.schemas.captions import CaptionResponse
 from ui.api import GatewayApi, GatewayError, Photo
 from ui.photo.caption import show_caption
 from ui.settings import UiSettings
-from ui.shared import gateway_api, show_error, warn_unless_ready
+from ui.shared import PHOTO_TYPES, gateway_api, show_error, warn_unless_ready
 
-TYPES = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"]
 BEAMS_HELP = "How many half-written captions are followed at once. More are slower, and mostly a little better."
 
 
@@ -16,7 +15,7 @@ def main(api: GatewayApi) -> None:
     st.title("Caption an image", anchor=False)
     st.write("What is in a photo, in words, and where the model looked at each of them.")
     warn_unless_ready(api)
-    files = st.file_uploader("Photos", type=TYPES, accept_multiple_files=True)
+    files = st.file_uploader("Photos", type=PHOTO_TYPES, accept_multiple_files=True)
     beams = st.slider("Beams", 1, 8, 4, help=BEAMS_HELP, width=320)
     if not files:
         return

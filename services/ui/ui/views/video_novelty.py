@@ -4,10 +4,10 @@ import streamlit as st
 
 from framesense.schemas.jobs import JobState
 from ui.api import GatewayError
+from ui.jobs.ended import show_ended
+from ui.jobs.progress import show_progress
 from ui.settings import UiSettings
 from ui.shared import browser_gateway_url, gateway_api, show_error
-from ui.video.ended import show_ended
-from ui.video.progress import show_progress
 from ui.video.result import show_result
 from ui.video.start import show_start
 

@@ -1,20 +1,7 @@
 // The player, the curve and the list of moments of one video. The figure comes ready from Python (ui/figure.py); here
 // it gets the theme's colours, a playhead that follows the video, and clicks that seek it.
 
-let plotlyLoading;
-function loadPlotly() {
-  plotlyLoading ??= new Promise((resolve, reject) => {
-    const script = document.createElement("script");
-    script.src = "/assets/plotly.min.js";
-    script.onload = () => resolve(window.Plotly);
-    script.onerror = () => {
-      plotlyLoading = undefined;
-      reject(new Error("The graph could not be loaded. Reload the page."));
-    };
-    document.head.append(script);
-  });
-  return plotlyLoading;
-}
+const plotting = import(new URL("/assets/plotting.js", location.href).href);
 
 function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
@@ -68,6 +55,8 @@ class NoveltyPlayer {
       this.seek(data.seek.time, false);
     }
     try {
+      const { loadPlotly, themed } = await plotting;
+      this.themed = themed;
       this.plotly = await loadPlotly();
       if (data === this.data) await this.draw();
     } catch (error) {
@@ -79,7 +68,7 @@ class NoveltyPlayer {
 
   async draw() {
     const { data, layout } = structuredClone(this.data.figure);
-    const colour = (name) => getComputedStyle(this.root).getPropertyValue(`--st-${name}`).trim();
+    const colour = (name) => this.themed(this.root, name);
     const [curve, found] = data;
     Object.assign(curve, {
       hoverinfo: "none",

@@ -1,4 +1,4 @@
-// A video goes from the browser straight to the gateway by tus, the resumable upload protocol. Python is told the
+// A file goes from the browser straight to the gateway by tus, the resumable upload protocol. Python is told the
 // upload's id once the file is there whole, and null again when the user takes it back.
 
 const RETRY_DELAYS = [0, 1000, 3000, 5000, 10000]; // ms, by tus-js-client, while the browser believes it is online
@@ -77,6 +77,9 @@ class Uploader {
     this.setStateValue = setStateValue;
     this.endpoint = data.endpoint;
     this.largest = data.largest;
+    this.purpose = data.invitation;
+    this.input.accept = data.accept;
+    this.find(".invitation b").textContent = data.invitation;
     this.find(".limit").textContent = data.largest ? `Up to ${sizeText(data.largest)}` : "";
     if (!this.upload) this.recall();
   }
@@ -85,7 +88,7 @@ class Uploader {
   async recall() {
     const tus = await loadTus();
     const earlier = await tus.defaultOptions.urlStorage.findAllUploads();
-    const unfinished = earlier.filter((one) => one.uploadUrl?.startsWith(this.endpoint));
+    const unfinished = earlier.filter((one) => one.uploadUrl?.startsWith(this.endpoint) && one.metadata.purpose === this.purpose);
     if (this.upload || !unfinished.length) return;
     const newest = unfinished.reduce((a, b) => (Date.parse(a.creationTime) > Date.parse(b.creationTime) ? a : b));
     this.say(`“${newest.metadata.filename}” was not sent to its end. Choose it again to go on where it stopped.`);
@@ -115,7 +118,7 @@ class Uploader {
         endpoint: this.endpoint,
         retryDelays: RETRY_DELAYS,
         chunkSize: CHUNK,
-        metadata: { filename: file.name, filetype: file.type || "application/octet-stream" },
+        metadata: { filename: file.name, filetype: file.type || "application/octet-stream", purpose: this.purpose },
         removeFingerprintOnSuccess: true,
         onProgress: (sent, total) => upload === this.upload && this.progressed(sent, total),
         onError: (error) => upload === this.upload && this.failed(error),

@@ -1,0 +1,1 @@
+"""What every kind of job shows: its state, its progress, its place in the list of those before."""

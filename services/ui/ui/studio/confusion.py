@@ -1,0 +1,35 @@
+"""The confusion matrix as a Plotly figure. The page's theme colours it."""
+
+import plotly.graph_objects as go
+
+from framesense.schemas.classifiers import EvaluationResponse
+
+CELL = 44
+"""Pixels."""
+
+
+def confusion_figure(answer: EvaluationResponse) -> go.Figure:
+    """A row for what photos are, a column for what they were taken for; coloured by the row's shares."""
+    shares = [[count / max(1, sum(row)) for count in row] for row in answer.confusion]
+    figure = go.Figure(
+        go.Heatmap(
+            z=shares,
+            x=answer.labels,
+            y=answer.labels,
+            text=answer.confusion,
+            texttemplate="%{text}",
+            hovertemplate="%{y} taken for %{x}: %{text} (%{z:.0%})<extra></extra>",
+            zmin=0,
+            zmax=1,
+            xgap=2,
+            ygap=2,
+            showscale=False,
+        )
+    )
+    figure.update_layout(
+        height=CELL * len(answer.labels) + 130,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        xaxis={"title": "taken for", "side": "top", "type": "category", "fixedrange": True, "showgrid": False},
+        yaxis={"title": "is", "autorange": "reversed", "type": "category", "fixedrange": True, "showgrid": False},
+    )
+    return figure

@@ -1,0 +1,46 @@
+"""Photos → ranked labels."""
+
+import streamlit as st
+
+from framesense.schemas.classifiers import Classification, Classifier
+from ui import examples
+from ui.api import GatewayApi, GatewayError, Photo
+from ui.photo.attention import preview
+from ui.shared import ask_photos, show_error, show_warnings
+from ui.wording import percent, plain
+
+LABELS_SHOWN = 5
+ACROSS = 3
+
+
+def is_example(classifier: Classifier) -> bool:
+    """Whether the drawings of the worked example are of its labels."""
+    return set(classifier.labels) == set(examples.SHAPES)
+
+
+def show_trying(api: GatewayApi, classifier: Classifier) -> None:
+    photos = ask_photos("Photos", key=f"try-{classifier.name}")
+    if not photos and is_example(classifier) and st.toggle("Try the example's drawings", key="try-example"):
+        photos = [examples.drawing(shape, number) for shape in examples.SHAPES for number in examples.TRIED]
+    if not photos:
+        return
+    try:
+        with st.spinner("Looking …"):
+            answer = api.classify(classifier.name, photos)
+    except GatewayError as error:
+        show_error(error)
+        return
+    show_warnings(answer.warnings)
+    columns = st.columns(ACROSS, gap="medium")
+    for index, (photo, image) in enumerate(zip(photos, answer.images, strict=True)):
+        with columns[index % ACROSS]:
+            _show_ranking(photo, image)
+
+
+def _show_ranking(photo: Photo, image: Classification) -> None:
+    with st.container(border=True, gap="small"):
+        if picture := preview(photo.data):
+            st.image(picture)
+        st.caption(plain(photo.name))
+        for ranked in image.ranking[:LABELS_SHOWN]:
+            st.progress(min(1.0, ranked.probability), text=f"**{plain(ranked.label)}** {percent(ranked.probability)}")

@@ -1,0 +1,20 @@
+"""The scores as a table."""
+
+import csv
+import io
+
+from framesense.schemas.tags import TagsResponse
+from framesense.spreadsheets import safe_cell
+from ui.tags.choice import is_over
+
+
+def tags_csv(answer: TagsResponse, threshold: float) -> str:
+    """A row for each photo and word, in their order."""
+    stream = io.StringIO()
+    rows = csv.writer(stream)
+    rows.writerow(["photo", "label", "cosine", "probability", "over_threshold"])
+    for image in answer.images:
+        for tag in image.scores or []:
+            over = is_over(tag, threshold, answer.threshold_on)
+            rows.writerow([safe_cell(image.image), safe_cell(tag.label), tag.cosine, tag.probability, int(over)])
+    return stream.getvalue()

@@ -1,0 +1,15 @@
+"""Small pictures inside a page or a figure."""
+
+import base64
+import io
+
+from PIL import Image
+
+
+def data_url(picture: Image.Image, side: int = 96) -> str:
+    """A JPEG of at most ``side`` pixels, as an address that holds the picture itself."""
+    small = picture.copy()
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    small.save(stream, "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
