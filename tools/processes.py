@@ -67,7 +67,7 @@ class ProcessFolder:
             process = psutil.Process(record["pid"])
             # Compared roughly: the start is derived from the boot time, which the clock's adjustments move.
             same = abs(process.create_time() - record["created"]) < 2
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+            return process if same and _lives(process) else None
         except (KeyError, psutil.NoSuchProcess):
             return None
 
@@ -101,14 +101,12 @@ class ProcessFolder:
             family = [process, *process.children(recursive=True)]
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.terminate()
-            deadline = time.monotonic() + grace
-            _, alive = psutil.wait_procs(family[:1], timeout=grace)
-            _, alive = psutil.wait_procs(family, timeout=max(0.0, deadline - time.monotonic()) if alive else 2)
-            killed = bool(alive)
+            # Its children have a moment longer than itself: they learn of it from its end.
+            killed = bool(_await_end([process], grace) or _await_end(family, 2))
             if killed:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
-                psutil.wait_procs(family, timeout=5)
+                _await_end(family, 5)
         self._file(name).unlink(missing_ok=True)
         return killed
 
@@ -121,6 +119,22 @@ class ProcessFolder:
         except (FileNotFoundError, json.JSONDecodeError):
             return {}
         return record if isinstance(record, dict) else {}
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Also False for one that has ended and only waits to be collected by whoever started it."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _await_end(processes: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Those that still live after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while (alive := [process for process in processes if _lives(process)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return alive
 
 
 def free_port() -> int:

@@ -16,13 +16,12 @@ from pathlib import Path
 from types import FrameType
 
 import httpx
+from celery import Celery
 from pydantic import ValidationError
 from redis import Redis, RedisError
 from rich.console import Console
 from rich.markup import escape
 
-from framesense.queue import create_celery
-from framesense.settings import JobSettings
 from tools.processes import PortTakenError, ProcessFolder, Program, free_port, require_port
 from tools.settings import ROOT, StackSettings, environment
 
@@ -244,7 +243,7 @@ def _redis_answers(url: str) -> Callable[[], str | None]:
 
 def _worker_answers(redis_url: str) -> Callable[[], str | None]:
     def check() -> str | None:
-        with create_celery(JobSettings(redis_url=redis_url)) as celery:
+        with Celery(broker=redis_url) as celery:
             return None if celery.control.ping(timeout=1, limit=1) else "starting"
 
     return check
