@@ -105,14 +105,14 @@ CLASSIFICATION = ClassifyResponse(
 )
 EVALUATION = EvaluationResponse(
     classifier="rooms",
-    photos=4,
-    accuracy=0.75,
+    photos=5,
+    accuracy=0.8,
     labels=_ROOMS,
-    confusion=[[2, 0, 0], [1, 1, 0], [0, 0, 0]],
+    confusion=[[2, 0, 0], [1, 1, 0], [0, 0, 1]],
     per_class=[
         ClassAccuracy(label="kitchen", photos=2, accuracy=1.0, precision=0.667),
         ClassAccuracy(label="bathroom", photos=2, accuracy=0.5, precision=1.0),
-        ClassAccuracy(label="bedroom", photos=0, accuracy=None, precision=None),
+        ClassAccuracy(label="bedroom", photos=1, accuracy=1.0, precision=1.0),
     ],
     mistakes=[Mistake(image="bathroom/3.jpg", label="bathroom", predicted="kitchen", probability=0.61)],
     model=MODEL,
