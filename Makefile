@@ -40,7 +40,7 @@ test-compose: $(VENV)/.develops  ## Build the images and try them; needs a Docke
 lint: $(VENV)/.develops  ## ruff and mypy
 	$(bin)/ruff check .
 	$(bin)/ruff format --check .
-	$(bin)/mypy libs tools $(wildcard services/*/*/__init__.py)
+	$(bin)/mypy tools $(packages)
 
 format: $(VENV)/.develops  ## Let ruff put things right
 	$(bin)/ruff check --fix .
