@@ -66,7 +66,7 @@ def test_a_zip_becomes_a_job_in_a_queue_of_its_own(gateway: Gateway) -> None:
 def test_lists_may_be_written_in_several_ways(
     gateway: Gateway, fields: dict[str, str], labels: list[str], templates: list[str]
 ) -> None:
-    asked = DatasetParameters.model_validate(_send(gateway, **fields).parameters)
+    asked = DatasetParameters.model_validate(_send(gateway, PHOTOS, "set.zip", **fields).parameters)
     assert (asked.labels, asked.templates) == (labels, templates)
 
 
