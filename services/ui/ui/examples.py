@@ -58,21 +58,21 @@ def drawings_archive() -> bytes:
 
 @cache
 def photo_set() -> bytes:
-    """A zip of photos, of the same photos made smaller, and of drawings, in a folder each."""
+    """A zip of photos, of rougher copies of them, and of drawings, in a folder each."""
     files = {f"photos/{photo.name}": photo.data for photo in photos()}
-    files |= {f"small photos/{photo.name}": _halved(photo.data) for photo in photos()}
+    files |= {f"copies/{photo.name}": _rougher(photo.data) for photo in photos()}
     files |= {f"drawings/{shape}-{n}.jpg": drawing(shape, n).data for shape in SHAPES for n in TAUGHT}
     return _zipped(files)
 
 
-def _halved(data: bytes) -> bytes:
+def _rougher(data: bytes) -> bytes:
     with Image.open(io.BytesIO(data)) as picture:
-        return _jpeg(picture.reduce(2))
+        return _jpeg(picture, quality=50)
 
 
-def _jpeg(picture: Image.Image) -> bytes:
+def _jpeg(picture: Image.Image, quality: int = 88) -> bytes:
     stream = io.BytesIO()
-    picture.save(stream, "JPEG", quality=88)
+    picture.save(stream, "JPEG", quality=quality)
     return stream.getvalue()
 
 

@@ -45,3 +45,8 @@ def ask_photos(label: str, *, key: str, label_visibility: Literal["visible", "co
         label, type=PHOTO_TYPES, accept_multiple_files=True, key=key, label_visibility=label_visibility
     )
     return [Photo(file.name, file.type or "application/octet-stream", file.getvalue()) for file in files]
+
+
+def primary_colour() -> str:
+    """Of the theme that the page is shown in, for figures that Streamlit does not colour by itself."""
+    return str(st.get_option(f"theme.{st.context.theme.type or 'light'}.primaryColor"))

@@ -12,7 +12,7 @@ BAR = 24
 NAMES = {DistributionName.EXPONENTIAL: "an exponential", DistributionName.LOG_NORMAL: "a log-normal"}
 
 
-def balance_figure(labels: Sequence[LabelCount]) -> go.Figure:
+def balance_figure(labels: Sequence[LabelCount], colour: str) -> go.Figure:
     """A bar for each of the most frequent labels. ``labels``: the most frequent first."""
     shown = labels[:LABELS_SHOWN]
     figure = go.Figure(
@@ -21,13 +21,16 @@ def balance_figure(labels: Sequence[LabelCount]) -> go.Figure:
             y=[count.label for count in shown],
             orientation="h",
             text=[count.photos for count in shown],
+            marker={"color": colour},
+            textposition="outside",
+            cliponaxis=False,
             customdata=[[count.share, count.mean_cosine] for count in shown],
             hovertemplate="%{y}: %{x} photos (%{customdata[0]:.0%}), mean cosine %{customdata[1]:.2f}<extra></extra>",
         )
     )
     figure.update_layout(
         height=BAR * len(shown) + 60,
-        margin={"l": 8, "r": 8, "t": 8, "b": 32},
+        margin={"l": 8, "r": 32, "t": 8, "b": 32},
         xaxis={"title": "photos", "fixedrange": True},
         yaxis={"autorange": "reversed", "type": "category", "fixedrange": True},
         showlegend=False,

@@ -1,17 +1,18 @@
 """What was found out of a set of photos."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import streamlit as st
 
-from framesense.schemas.datasets import Clustering, GroupStatistics, Photo, PhotoSetReport
+from framesense.schemas.datasets import Clustering, ClusterMethod, GroupStatistics, Photo, PhotoSetReport
 from framesense.schemas.jobs import Job
 from ui.api import GatewayApi, PhotoSetFormat
 from ui.components import photo_map
 from ui.jobs.navigation import show_heading
 from ui.photoset.balance import balance_figure, fits_in_words
 from ui.photoset.map import Colouring, colourings, map_figure
-from ui.shared import show_warnings
+from ui.shared import primary_colour, show_warnings
 from ui.wording import percent, plain, size
 
 DOWNLOADS: list[tuple[PhotoSetFormat, str, str]] = [
@@ -19,6 +20,7 @@ DOWNLOADS: list[tuple[PhotoSetFormat, str, str]] = [
     ("parquet", "Parquet", "application/vnd.apache.parquet"),
     ("json", "JSON", "application/json"),
 ]
+METHOD_NAMES = {ClusterMethod.KMODES: "k-modes", ClusterMethod.KMEANS: "k-means", ClusterMethod.HDBSCAN: "HDBSCAN"}
 PAIRS_SHOWN, SKIPPED_SHOWN = 24, 50
 
 
@@ -77,7 +79,7 @@ def _show_map(public: str, job: Job, report: PhotoSetReport, photos: list[Photo]
     st.subheader("The photos on a map", anchor=False)
     choices = list(colourings(photos))
     chosen = st.segmented_control(
-        "Coloured by", choices, default=choices[0], format_func=str.capitalize, required=True, key=f"colour-{job.id}"
+        "Coloured by", choices, default=choices[0], format_func=_capital, required=True, key=f"colour-{job.id}"
     )
     photo_map(
         figure=map_figure(photos, Colouring(chosen or choices[0])).to_plotly_json(),
@@ -99,7 +101,8 @@ def _show_balance(report: PhotoSetReport) -> None:
     st.subheader("How balanced the labels are", anchor=False)
     chart, words = st.columns([3, 2], gap="large")
     with chart:
-        st.plotly_chart(balance_figure(report.tags.labels), key="balance", config={"displayModeBar": False})
+        figure = balance_figure(report.tags.labels, primary_colour())
+        st.plotly_chart(figure, key="balance", config={"displayModeBar": False})
     with words:
         st.markdown(f"Evenness **{percent(balance.entropy)}** (all labels equally frequent: 100 %)")
         if balance.imbalance is not None:
@@ -134,21 +137,26 @@ def _show_clusterings(clusterings: list[Clustering], *, grouped: bool) -> None:
     if not clusterings:
         return
     st.subheader("Clusters", anchor=False)
-    columns = {
-        "Method": [one.method.value for one in clusterings],
-        "Of": [one.on for one in clusterings],
+    columns: dict[str, Sequence[object]] = {
+        "Method": [f"{METHOD_NAMES[one.method]} on {one.on}" for one in clusterings],
         "Clusters": [one.clusters for one in clusterings],
-        "Sizes": [", ".join(map(str, one.sizes)) for one in clusterings],
-        "In none": [one.noise for one in clusterings],
         "Silhouette": [one.silhouette for one in clusterings],
-        "Elbow": [one.elbow for one in clusterings],
-        "Number chosen by": [one.chosen_by for one in clusterings],
     }
     if grouped:
-        columns["ARI with groups"] = [one.adjusted_rand for one in clusterings]
-        columns["NMI with groups"] = [one.mutual_information for one in clusterings]
-    numbers = ["Silhouette", "ARI with groups", "NMI with groups"]
-    config = {name: st.column_config.NumberColumn(format="%.2f") for name in numbers}
+        columns["ARI"] = [one.adjusted_rand for one in clusterings]
+        columns["NMI"] = [one.mutual_information for one in clusterings]
+    columns |= {
+        "Elbow": [one.elbow for one in clusterings],
+        "In none": [one.noise for one in clusterings],
+        "Sizes": [", ".join(map(str, one.sizes)) for one in clusterings],
+        "Number chosen by": [one.chosen_by for one in clusterings],
+    }
+    helps = {
+        "Silhouette": "1: well apart, 0: touching",
+        "ARI": "agreement with the groups, adjusted Rand index: 1 is perfect, 0 is chance",
+        "NMI": "agreement with the groups, normalised mutual information: 1 is perfect",
+    }
+    config = {name: st.column_config.NumberColumn(format="%.2f", help=text) for name, text in helps.items()}
     st.dataframe(columns, hide_index=True, column_config=config)
 
 
@@ -210,6 +218,11 @@ def _show_downloads(api: GatewayApi, job: Job) -> None:
                 icon=":material/download:",
                 key=f"{file_format}-{job.id}",
             )
+
+
+def _capital(text: str) -> str:
+    """Unlike ``str.capitalize`` it leaves *HDBSCAN* as it is."""
+    return text[0].upper() + text[1:]
 
 
 def _tags(photo: Photo) -> str:

@@ -73,17 +73,23 @@ def _show_labels(answer: EvaluationResponse) -> None:
         {
             "Label": [one.label for one in answer.per_class],
             "Photos": [one.photos for one in answer.per_class],
-            "Found": [one.accuracy for one in answer.per_class],
-            "Right when said": [one.precision for one in answer.per_class],
+            "Found": [_hundredfold(one.accuracy) for one in answer.per_class],
+            "Right when said": [_hundredfold(one.precision) for one in answer.per_class],
         },
         hide_index=True,
         column_config={
-            "Found": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, help="recall"),
+            "Label": st.column_config.TextColumn(width="small"),
+            "Photos": st.column_config.NumberColumn(width=60),
+            "Found": st.column_config.ProgressColumn(format="%.0f %%", max_value=100, width="small", help="recall"),
             "Right when said": st.column_config.ProgressColumn(
-                format="percent", min_value=0, max_value=1, help="precision"
+                format="%.0f %%", max_value=100, width="small", help="precision"
             ),
         },
     )
+
+
+def _hundredfold(share: float | None) -> float | None:
+    return None if share is None else 100 * share
 
 
 def _show_mistakes(answer: EvaluationResponse, pictures: dict[str, str]) -> None:
