@@ -1,0 +1,95 @@
+"""Numbers and texts as people read them."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ui.wording import (
+    ago,
+    clock,
+    lines_in,
+    percent,
+    plain,
+    seconds_text,
+    signed_percent,
+    size,
+    span,
+    words_in,
+)
+
+NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(-3, "0:00"), (0, "0:00"), (65.9, "1:05"), (3599, "59:59"), (3725, "1:02:05")]
+)
+def test_clock(seconds: float, text: str) -> None:
+    assert clock(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(4.9, "under 5 s"), (38, "40 s"), (89, "90 s"), (100, "2 min"), (7800, "2 h 10 min")]
+)
+def test_span(seconds: float, text: str) -> None:
+    assert span(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 bytes"), (999, "999 bytes"), (412_300, "412 kB"), (1_340_000_000, "1.34 GB")]
+)
+def test_size(count: int, text: str) -> None:
+    assert size(count) == text
+
+
+def test_seconds() -> None:
+    assert [seconds_text(value) for value in (1, 1.0, 2.5)] == ["1 second", "1 second", "2.5 seconds"]
+
+
+@pytest.mark.parametrize(
+    ("passed", "text"),
+    [
+        (timedelta(seconds=20), "just now"),
+        (timedelta(minutes=5, seconds=59), "5 min ago"),
+        (timedelta(hours=3), "3 h ago"),
+        (timedelta(days=2), "02 Mar 2026"),
+    ],
+)
+def test_ago(passed: timedelta, text: str) -> None:
+    assert ago(NOW - passed, NOW) == text
+
+
+@pytest.mark.parametrize(("share", "text"), [(0, "< 0.1 %"), (0.0041, "0.4 %"), (0.931, "93 %"), (1, "100 %")])
+def test_percent(share: float, text: str) -> None:
+    assert percent(share) == text
+
+
+@pytest.mark.parametrize(("change", "text"), [(0.458, "+46"), (-0.03, "−3"), (0.004, "0"), (-0.004, "0")])
+def test_signed_percent(change: float, text: str) -> None:
+    assert signed_percent(change) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", []),
+        (" , ,", []),
+        ("cat, red   car,cat", ["cat", "red car"]),
+        ("cat\nsalt, pepper\n\n", ["cat", "salt, pepper"]),
+    ],
+)
+def test_words_are_listed_either_way(text: str, words: list[str]) -> None:
+    assert words_in(text) == words
+
+
+def test_lines_keep_their_commas() -> None:
+    assert lines_in("a photo, of a {label}\n\n  a {label}  \na {label}") == ["a photo, of a {label}", "a {label}"]
+
+
+@given(st.text())
+def test_markdown_is_escaped_and_nothing_else(text: str) -> None:
+    shown = plain(text)
+    special = set("\\`*_{}[]()<>#+-.!|~$:^&")
+    assert len(shown) == len(text) + sum(letter in special for letter in text)
+    assert plain("**1_000** :red[x]") == r"\*\*1\_000\*\* \:red\[x\]"
