@@ -21,8 +21,9 @@ from framesense.schemas.classifiers import (
 from framesense.schemas.datasets import DatasetParameters, PhotoSetResult
 from framesense.schemas.jobs import Job, JobKind, JobList
 from framesense.schemas.models import ModelInfo, ModelsResponse
-from framesense.schemas.novelty import NoveltyCurve, NoveltyParameters, VideoParameters, VideoResult
+from framesense.schemas.novelty import NoveltyCurve, NoveltyParameters, SearchResult, VideoParameters, VideoResult
 from framesense.schemas.problems import Problem
+from framesense.schemas.references import NewReference, Reference, ReferenceList
 from framesense.schemas.tags import LabelSet, LabelSetList, LabelSetSummary, NewLabelSet, TagsResponse
 
 ExportFormat = Literal["csv", "json", "vtt"]
@@ -82,7 +83,9 @@ class GatewayApi:
         return self._analyse({"job_id": (None, job.id)}, parameters)
 
     def _analyse(self, form: dict[str, Any], parameters: VideoParameters) -> Job:
-        return self._read(Job, "POST", "/video_captions", files=form, params=parameters.model_dump(mode="json"))
+        return self._read(
+            Job, "POST", "/video_captions", files=form, params=parameters.model_dump(mode="json", exclude_none=True)
+        )
 
     def jobs(self, kind: JobKind) -> list[Job]:
         """The newest first."""
@@ -101,6 +104,20 @@ class GatewayApi:
 
     def novelty(self, job_id: str, parameters: NoveltyParameters) -> NoveltyCurve:
         return self._read(NoveltyCurve, "GET", f"/jobs/{job_id}/novelty", params=_query(parameters))
+
+    def search(self, job_id: str, words: str) -> SearchResult:
+        """How well each frame's picture fits the words."""
+        return self._read(SearchResult, "GET", f"/jobs/{job_id}/search", params={"q": words})
+
+    def references(self) -> list[Reference]:
+        return self._read(ReferenceList, "GET", "/references").references
+
+    def create_reference(self, new: NewReference) -> Reference:
+        """Takes the place of one of the same name."""
+        return self._read(Reference, "POST", "/references", json=new.model_dump(mode="json"))
+
+    def delete_reference(self, name: str) -> None:
+        self._request("DELETE", f"/references/{name}")
 
     def export(self, job_id: str, file_format: ExportFormat, parameters: NoveltyParameters) -> bytes:
         return self._request("GET", f"/jobs/{job_id}/export.{file_format}", params=_query(parameters)).content
@@ -222,7 +239,7 @@ def _images(photos: Sequence[Photo]) -> list[tuple[str, tuple[str, bytes, str]]]
 
 def _query(parameters: NoveltyParameters) -> dict[str, Any]:
     """What a curve depends on, also when given all that an analysis was asked for."""
-    return parameters.model_dump(mode="json", include=set(NoveltyParameters.model_fields))
+    return parameters.model_dump(mode="json", include=set(NoveltyParameters.model_fields), exclude_none=True)
 
 
 def _problem_of(response: httpx.Response) -> Problem:

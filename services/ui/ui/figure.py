@@ -13,10 +13,13 @@ MARKERS_UP_TO = 300
 """Frames; a denser curve is drawn as a line only."""
 
 
-def novelty_figure(frames: Sequence[Frame], curve: NoveltyCurve, found: Sequence[int] = ()) -> go.Figure:
+def novelty_figure(
+    frames: Sequence[Frame], curve: NoveltyCurve, found: Sequence[int] = (), fit: Sequence[float] = ()
+) -> go.Figure:
     """The curve over time, its moments shaded, the frames with indices ``found`` (by a search) marked.
 
-    ``frames``: one or more; ``curve`` has a value for each.
+    ``frames``: one or more; ``curve`` has a value for each, and so has ``fit``: how well each fits what was searched
+    for, drawn over the curve on a scale of its own.
 
     The times are those of a video from midnight of 1 January 1970 on: Plotly labels dates as a clock at every zoom.
     """
@@ -25,6 +28,9 @@ def novelty_figure(frames: Sequence[Frame], curve: NoveltyCurve, found: Sequence
     figure = go.Figure(go.Scatter(x=times, y=curve.novelty, mode=mode, name="novelty"))
     found_at, found_novelty = [times[i] for i in found], [curve.novelty[i] for i in found]
     figure.add_scatter(x=found_at, y=found_novelty, mode="markers", name="found", hoverinfo="skip")
+    if fit:
+        figure.add_scatter(x=times, y=list(fit), mode="lines", name="fit", hoverinfo="skip", yaxis="y2")
+        figure.update_layout(yaxis2={"overlaying": "y", "visible": False, "fixedrange": True})
     half_step = _step(frames) / 2
     for moment in curve.moments:
         figure.add_shape(**_shade(moment, half_step))

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 HERE = Path(__file__).parent
+_RANGE: TypeAdapter[tuple[float, float] | None] = TypeAdapter(tuple[float, float] | None)
 
 
 class Upload(BaseModel):
@@ -55,15 +56,25 @@ def novelty_player(
     moments: list[dict[str, Any]],
     seek: Seek | None,
     key: str,
-) -> None:
+) -> tuple[float, float] | None:
     """The video, its curve and its moments; a click on either of the latter seeks the first, with no round trip.
+    Answers the stretch of the curve that was dragged over, in seconds: it fills the graph until a double click.
 
     ``frames``: ``time`` (seconds), ``novelty``, ``caption``, ``thumbnail`` (URL). ``moments``: the fields of
     framesense.schemas.novelty.Moment, with the thumbnail's whole URL. ``figure``: Plotly JSON.
     """
     component = _component("novelty", isolate_styles=False)  # Plotly puts its styles into the document's head
     data = {"video": video_url, "figure": figure, "frames": frames, "moments": moments}
-    component(key=key, data={**data, "seek": asdict(seek) if seek else None})
+    answer = component(
+        key=key,
+        data={**data, "seek": asdict(seek) if seek else None},
+        default={"range": None},
+        on_range_change=lambda: None,
+    )
+    try:
+        return _RANGE.validate_python(answer.range)
+    except ValidationError:  # the browser says what it likes
+        return None
 
 
 def photo_map(*, figure: dict[str, Any], photos: list[dict[str, str]], key: str) -> None:

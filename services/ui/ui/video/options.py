@@ -1,5 +1,6 @@
 """The widgets that ask how a video is analysed and how its novelty is reckoned."""
 
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import streamlit as st
@@ -8,8 +9,16 @@ from framesense.schemas.novelty import Metric, Signal, VideoParameters
 
 EVERY_N_HELP = "A frame is looked at every so many seconds. Fewer seconds find shorter events and take longer."
 WINDOW_HELP = "Each frame is compared with the mean of up to so many frames before it. A larger window forgets slower."
-METRIC_HELP = "Euclidean suits the mean of word vectors, cosine suits sentences."
-SIGNAL_HELP = "What is compared: the words of the caption, or its sense as a sentence."
+METRIC_HELP = "Euclidean suits the mean of word vectors, cosine suits sentences. The signal Patch has its own."
+SIGNAL_HELP = """What of a frame is compared.
+
+- **Auto**: the picture and its caption together. The best choice for most videos.
+- **Words**, **Sentence**: the caption only, as words or by its sense.
+- **Visual**: the picture only.
+- **Patch**: the picture place by place, for cameras that stand still. Pictures then show where something is odd.
+"""
+REFERENCE_HELP = "What is normal: the frames before, or footage that was marked as normal."
+FRAMES_BEFORE = "The frames before"
 
 Choice = TypeVar("Choice", Metric, Signal)
 
@@ -35,8 +44,20 @@ def ask_metric(default: Metric, *, key: str) -> Metric:
     return _choose("Metric", Metric, default, help_text=METRIC_HELP, key=f"metric-{key}")
 
 
-def ask_all(default: VideoParameters, *, key: str, across: bool) -> VideoParameters:
-    """All four, ``across`` the page side by side, else below one another; on a phone always the latter."""
+def ask_reference(default: str | None, references: Sequence[str], *, key: str) -> str | None:
+    """None: the frames before."""
+    choices = [FRAMES_BEFORE, *references]
+    if (wanted := st.session_state.pop(f"wanted-reference-{key}", None)) in choices:
+        st.session_state[f"reference-{key}"] = wanted
+    shown = choices.index(default) if default in choices else 0
+    chosen = st.selectbox("Normal is", choices, index=shown, help=REFERENCE_HELP, key=f"reference-{key}", width=280)
+    return None if chosen == FRAMES_BEFORE else chosen
+
+
+def ask_all(
+    default: VideoParameters, *, key: str, across: bool, references: Callable[[], Sequence[str]] = tuple
+) -> VideoParameters:
+    """All of them, ``across`` the page side by side, else below one another; on a phone always the latter."""
     seconds, window, choices = st.columns([2, 2, 3], gap="medium") if across else (st.container() for _ in range(3))
     with seconds:
         every_n_second = ask_every_n(default.every_n_second, key=key)
@@ -45,8 +66,13 @@ def ask_all(default: VideoParameters, *, key: str, across: bool) -> VideoParamet
     with choices, st.container(horizontal=True, gap="medium"):
         signal = ask_signal(default.signal, key=key)
         metric = ask_metric(default.metric, key=key)
+        reference = ask_reference(default.reference, references(), key=key) if signal is Signal.PATCH else None
     return VideoParameters(
-        every_n_second=every_n_second, rolling_window_size=rolling_window_size, signal=signal, metric=metric
+        every_n_second=every_n_second,
+        rolling_window_size=rolling_window_size,
+        signal=signal,
+        metric=metric,
+        reference=reference,
     )
 
 

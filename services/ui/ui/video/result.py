@@ -5,12 +5,14 @@ from functools import partial
 import streamlit as st
 
 from framesense.schemas.jobs import Job
-from framesense.schemas.novelty import Frame, NoveltyCurve, NoveltyParameters, VideoParameters, VideoResult
+from framesense.schemas.novelty import Frame, NoveltyCurve, NoveltyParameters, Signal, VideoParameters, VideoResult
 from ui.api import ExportFormat, GatewayApi, GatewayError
 from ui.components import Seek, novelty_player
 from ui.figure import novelty_figure
 from ui.jobs.navigation import open_job, show_heading
 from ui.shared import show_error
+from ui.video.looks import picture, search_pictures
+from ui.video.normal import offer_reference, reference_names
 from ui.video.options import ask_all
 from ui.video.search import find_captions
 from ui.wording import clock, plain, seconds_text, size
@@ -28,13 +30,20 @@ def show_result(api: GatewayApi, public: str, job: Job) -> None:
     show_heading(job)
     _show_facts(result)
     player = st.container()
-    asked = ask_all(result.parameters, key=job.id, across=True)
+    asked = ask_all(result.parameters, key=job.id, across=True, references=partial(reference_names, api))
     if asked.every_n_second != result.parameters.every_n_second:
         _offer_analysis(api, job, asked)
-    curve = api.novelty(job.id, asked)
+    try:
+        curve = api.novelty(job.id, asked)
+    except GatewayError as error:
+        show_error(error)
+        return
+    fit, sought = search_pictures(api, public, job)
     found, seek = _show_table(public, job, result.frames, curve)
     with player:
-        _show_player(public, job, result.frames, curve, found, seek)
+        dragged = _show_player(public, job, result.frames, curve, found, sought or seek, fit)
+        if asked.signal is Signal.PATCH:
+            offer_reference(api, job, result.frames[-1].time, dragged)
     _show_downloads(api, job, asked)
 
 
@@ -54,19 +63,33 @@ def _show_facts(result: VideoResult) -> None:
         size(video.bytes),
         f"{len(result.frames)} frames looked at",
     ]
+    if result.diversity is not None:
+        facts.append(f"as varied as {result.diversity:.1f} different pictures")
     st.caption(" · ".join(facts))
     for warning in video.warnings:
         st.warning(plain(warning), icon=":material/warning:")
 
 
 def _show_player(
-    public: str, job: Job, frames: list[Frame], curve: NoveltyCurve, found: list[int], seek: Seek | None
-) -> None:
-    novelty_player(
+    public: str,
+    job: Job,
+    frames: list[Frame],
+    curve: NoveltyCurve,
+    found: list[int],
+    seek: Seek | None,
+    fit: list[float],
+) -> tuple[float, float] | None:
+    """The stretch of the curve that was dragged over, in seconds."""
+    return novelty_player(
         video_url=f"{public}/jobs/{job.id}/video",
-        figure=novelty_figure(frames, curve, found).to_plotly_json(),
+        figure=novelty_figure(frames, curve, found, fit).to_plotly_json(),
         frames=[
-            {"time": frame.time, "novelty": value, "caption": frame.caption, "thumbnail": public + frame.thumbnail}
+            {
+                "time": frame.time,
+                "novelty": value,
+                "caption": frame.caption,
+                "thumbnail": picture(public, job, frame, curve),
+            }
             for frame, value in zip(frames, curve.novelty, strict=True)
         ],
         moments=[{**moment.model_dump(), "thumbnail": public + moment.thumbnail} for moment in curve.moments],

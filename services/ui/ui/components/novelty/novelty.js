@@ -69,13 +69,14 @@ class NoveltyPlayer {
   async draw() {
     const { data, layout } = structuredClone(this.data.figure);
     const colour = (name) => this.themed(this.root, name);
-    const [curve, found] = data;
+    const [curve, found, fit] = data;
     Object.assign(curve, {
       hoverinfo: "none",
       line: { color: colour("primary-color"), width: 2 },
       marker: { color: colour("primary-color"), size: 5 },
     });
     found.marker = { color: colour("background-color"), size: 10, line: { color: colour("primary-color"), width: 2 } };
+    if (fit) fit.line = { color: colour("green-color"), width: 1.5, dash: "dot" };
     const axis = { color: colour("text-color"), gridcolor: colour("border-color"), linecolor: colour("border-color") };
     for (const shape of layout.shapes ?? []) Object.assign(shape, { fillcolor: colour("orange-color"), opacity: 0.2 });
     this.shades = layout.shapes ?? [];
@@ -95,8 +96,17 @@ class NoveltyPlayer {
     if (this.wired) return;
     this.wired = true;
     this.graph.on("plotly_hover", ({ points }) => this.preview(points[0].pointIndex));
+    this.graph.on("plotly_relayout", (change) => this.dragged(change));
     this.graph.on("plotly_unhover", () => (this.card.hidden = true));
     this.graph.on("plotly_click", ({ points }) => this.play(points[0].pointIndex));
+  }
+
+  // A stretch that was dragged over fills the graph; Python hears of it, and of the double click that ends it.
+  dragged(change) {
+    const seconds = (value) => Date.parse(`${String(value).replace(" ", "T")}Z`) / 1000;
+    if ("xaxis.range[0]" in change)
+      this.tell("range", [seconds(change["xaxis.range[0]"]), seconds(change["xaxis.range[1]"])]);
+    else if (change["xaxis.autorange"]) this.tell("range", null);
   }
 
   playhead() {
@@ -220,6 +230,7 @@ export default function (component) {
   const root = component.parentElement.querySelector(".novelty");
   if (!players.has(root)) players.set(root, new NoveltyPlayer(root));
   const player = players.get(root);
+  player.tell = (name, value) => component.setStateValue(name, value);
   player.update(component.data);
   return () => player.destroy();
 }

@@ -1,0 +1,68 @@
+"""What the pictures of a video show: searched in words, and where in them something is odd."""
+
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from framesense.schemas.jobs import Job
+from framesense.schemas.novelty import Frame, NoveltyCurve, SearchResult, Signal
+from ui.api import GatewayApi, GatewayError
+from ui.components import Seek
+from ui.shared import show_error, show_warnings
+from ui.wording import clock
+
+MOMENTS_SHOWN = 5
+
+
+def picture(public: str, job: Job, frame: Frame, curve: NoveltyCurve) -> str:
+    """The address of a frame's thumbnail; by the signal ``patch``, with what is odd in it painted red."""
+    asked = curve.parameters
+    if asked.signal is not Signal.PATCH:
+        return public + frame.thumbnail
+    query: dict[str, str | int] = {"rolling_window_size": asked.rolling_window_size}
+    if asked.reference:
+        query["reference"] = asked.reference
+    return f"{public}/jobs/{job.id}/frames/{frame.index}/heatmap.png?{urlencode(query)}"
+
+
+def search_pictures(api: GatewayApi, public: str, job: Job) -> tuple[list[float], Seek | None]:
+    """How well each frame fits the words that were asked for (nothing without any), and the moment that was chosen."""
+    st.subheader("Search the pictures", anchor=False)
+    words = st.text_input(
+        "What to look for",
+        key=f"words-{job.id}",
+        placeholder="a red car, people at a table, …",
+        label_visibility="collapsed",
+        width=320,
+        max_chars=200,
+    ).strip()
+    if not words:
+        st.caption("In words of your own, whatever the captions say. The fit is drawn over the curve, dotted.")
+        return [], None
+    try:
+        found = _search(job.id, words, _api=api)
+    except GatewayError as error:
+        show_error(error)
+        return [], None
+    show_warnings(found.warnings)
+    return found.similarity, _choose(public, job, found)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _search(job_id: str, words: str, *, _api: GatewayApi) -> SearchResult:
+    return _api.search(job_id, words)
+
+
+def _choose(public: str, job: Job, found: SearchResult) -> Seek | None:
+    """The best moments as pictures, each with a button that goes there."""
+    chosen: Seek | None = None
+    shown = found.moments[:MOMENTS_SHOWN]
+    if not shown:
+        st.caption("All frames fit alike.")
+        return None
+    for column, moment in zip(st.columns(MOMENTS_SHOWN), shown, strict=False):
+        with column:
+            st.image(public + moment.thumbnail, caption=f"fit {moment.similarity:.2f}")
+            if st.button(clock(moment.peak), key=f"found-{job.id}-{moment.peak_index}", icon=":material/play_arrow:"):
+                chosen = Seek(moment.peak, f"{found.q}-{moment.peak_index}")
+    return chosen
