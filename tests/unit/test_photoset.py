@@ -119,6 +119,15 @@ def test_a_photos_size_is_told_upright_and_its_picture_shrunk() -> None:
     assert Image.open(io.BytesIO(found.thumbnail)).size == (300, 400)
 
 
+@pytest.mark.parametrize("exif", [b"Exif\0\0", b"Exif\0\0garbage", b"Exif\0\0II*\0\xff\xff\xff\xff"])
+def test_unreadable_metadata_cost_no_photo(exif: bytes) -> None:
+    stream = io.BytesIO()
+    Image.new("RGB", (60, 40), "red").save(stream, "JPEG", exif=exif)
+    with _archive(zipped({"a.jpg": stream.getvalue()})) as archive:
+        (batch,) = read_batches(archive, WorkerSettings(), start=0)
+    assert [(photo.file.width, photo.file.height) for photo in batch.photos] == [(60, 40)]
+
+
 def _groups(files: dict[str, bytes], column: str | None = None) -> tuple[str, dict[str, str | None]] | None:
     with _archive(zipped(files)) as archive:
         grouping = read_grouping(archive, column)

@@ -83,5 +83,8 @@ def read_photo(image: ArchivedImage, settings: WorkerSettings) -> ReadPhoto:
 def _upright_size(content: bytes) -> tuple[int, int]:
     """Of the file, before any shrinking."""
     with Image.open(io.BytesIO(content)) as image:
-        sideways = image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
+        try:
+            sideways = image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
+        except Exception:  # as in decode_image: unreadable metadata say nothing about the orientation
+            sideways = False
         return image.size[::-1] if sideways else image.size
