@@ -1,0 +1,22 @@
+"""The documents say what is so: settings, files and pages that they name exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tools.settings import ROOT
+from tools.settings_page import render
+
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "models").glob("*/*.md"))]
+
+
+def test_the_settings_page_is_current() -> None:
+    assert (ROOT / "docs" / "settings.md").read_text() == render(), "python -m tools.settings_page > docs/settings.md"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(document: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text())
+    missing = [t for t in targets if not t.startswith("http") and not (document.parent / t).exists()]
+    assert not missing
