@@ -46,7 +46,11 @@ class Services:
 @contextmanager
 def services(folder: Path, console: Console) -> Iterator[Services]:
     settings = StackSettings(
-        gateway_port=free_port(), ui_port=free_port(), captioner_port=free_port(), data_dir=folder / "data"
+        gateway_port=free_port(),
+        ui_port=free_port(),
+        captioner_port=free_port(),
+        tagger_port=free_port(),
+        data_dir=folder / "data",
     )
     with Stack(settings, console).running():
         worker = ProcessFolder(settings.data, cwd=ROOT, environment={}).find("worker")

@@ -91,19 +91,22 @@ def decode(clip: Path, every_n_second: float) -> Cost:
 
 
 def model(clip: Path, every_n_second: float) -> Cost:
-    """The limit of captioning: the bare captioner and sentence encoder on ready tensors, in batches of 32."""
+    """The limit of looking: the bare captioner, sentence encoder and tagger on ready tensors, in batches of 32."""
     import torch
 
     from captioner.models.show_attend_tell import ShowAttendTell
     from captioner.sentence import SentenceEncoder
     from framesense.models import choose_dtype
+    from tagger.models.embedded import EmbeddedDualEncoder
     from worker.frames import open_video
 
     device = torch.device("cpu")
     captioner = ShowAttendTell.load(_weights(), device, choose_dtype("auto", device))
+    tagger = EmbeddedDualEncoder.load(_weights("tagger-dual-encoder"), device, choose_dtype("auto", device))
     sentences = SentenceEncoder(device)
     video = open_video(clip, max_pixels=2**30)
     pixels = [captioner.preprocess(frame.picture) for frame in video.samples(every_n_second, longest_side=LONGEST_SIDE)]
+    assert captioner.image_size == tagger.image_size
     batches = [torch.stack(pixels[start : start + BATCH]) for start in range(0, len(pixels), BATCH)]
     captioner.caption(batches[0][:2], beams=BEAMS, max_tokens=2)  # the first call allocates
     cost = Cost(frames=len(pixels))
@@ -111,6 +114,7 @@ def model(clip: Path, every_n_second: float) -> Cost:
         for batch in batches:
             captions = captioner.caption(batch, beams=BEAMS, max_tokens=MAX_TOKENS)
             sentences.encode([caption.text for caption in captions])
+            tagger.encode_images(batch)
     return cost
 
 
@@ -136,8 +140,8 @@ def captions(clip: Path, every_n_second: float) -> Cost:
     return cost
 
 
-def _weights() -> Path:
-    return Path(__file__).resolve().parent.parent / "models" / "captioner-show-attend-tell"
+def _weights(name: str = "captioner-show-attend-tell") -> Path:
+    return Path(__file__).resolve().parent.parent / "models" / name
 
 
 PARTS: dict[str, Callable[[Path, float], Cost]] = {
