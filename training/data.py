@@ -165,7 +165,7 @@ def cached_features(
         features = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
         bar = tqdm(total=len(photos), desc=f"features, {view}", unit="photo")
         start = 0
-        for pixels in _pixel_batches(photos, view, batch):
+        for pixels in pixel_batches(photos, view, batch):
             with torch.inference_mode():
                 encoded = encode(encoder, pixels, torch.bfloat16)
             features[start : start + len(pixels)] = encoded.half().cpu().numpy()
@@ -179,7 +179,7 @@ def cached_features(
     return mapped
 
 
-def _pixel_batches(photos: Sequence[Photo], view: str, batch: int) -> Iterator[torch.Tensor]:
+def pixel_batches(photos: Sequence[Photo], view: str, batch: int) -> Iterator[torch.Tensor]:
     """Decode ahead of the encoder in two threads."""
 
     def load(photo: Photo) -> torch.Tensor:

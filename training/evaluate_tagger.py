@@ -28,8 +28,8 @@ from PIL import Image, ImageDraw, ImageFont
 from tagger.calibration import NEUTRAL_PROMPTS, BackgroundCalibration, shares
 from tagger.models.embedded import EmbeddedDualEncoder
 from tagger.prompts import DEFAULT_TEMPLATE, fill
-from training.data import cached_features, default_cache, read_photos
-from training.dual_encoder import cached_sentences, ranks, read_captions, recall
+from training.data import default_cache, read_photos
+from training.dual_encoder import cached_pooled, cached_sentences, ranks, read_captions, recall
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -132,13 +132,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     embedded: dict[str, tuple[Floats, Floats]] = {}
     for split in ("val", "test"):
         photos, captions = read_photos(options.data, split), read_captions(options.data, split)
-        features = cached_features(photos, "plain", options.cache, model.encoder)
-        images = np.concatenate(
-            [
-                model.embed_features(torch.from_numpy(np.array(features[start : start + 128])))
-                for start in range(0, len(features), 128)
-            ]
-        )
+        images = model.embed_pooled(cached_pooled(photos, "plain", options.cache, model.encoder))
         texts = [text for photo in photos for text in captions[photo.path.name][:5]]
         sentences = torch.from_numpy(cached_sentences(texts, options.cache, device))
         with torch.inference_mode():

@@ -19,6 +19,9 @@ from torch import Tensor, nn
 from framesense.torch_compat import prepare_torchvision
 
 IMAGE_SIZE, GRID, FEATURE_SIZE = 260, 9, 1280
+STAGE_CHANNELS = (16, 24, 48, 88, 120, 208, 352)
+"""Of the encoder's seven stages, from edges and colours to parts of things."""
+POOLED_SIZE = FEATURE_SIZE + 2 * sum(STAGE_CHANNELS)
 
 
 def load_encoder() -> nn.Module:
@@ -64,7 +67,29 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
 def encode(encoder: nn.Module, pixels: Tensor, dtype: torch.dtype) -> Tensor:
     """B×3×S×S uint8 pixels → B×81×1280 features (float32 or ``dtype``), row by row over the grid."""
     device = next(encoder.parameters()).device
-    normalised = pixels.to(device).to(memory_format=torch.channels_last).float().sub_(127.5).div_(127.5)
     with autocast(device, dtype):
-        grid: Tensor = cast(Any, encoder).forward_features(normalised)
+        grid: Tensor = cast(Any, encoder).forward_features(_normalised(pixels, device))
     return grid.flatten(2).transpose(1, 2)
+
+
+def encode_pooled(encoder: nn.Module, pixels: Tensor, dtype: torch.dtype) -> Tensor:
+    """B×3×S×S uint8 pixels → B×2992 float32: the picture as a whole, at every stage of the encoder.
+
+    The mean of the last features (1280), then mean and standard deviation over the picture of each stage's channels.
+    The last features know what is there but little of its colour and texture, which the earlier stages still do.
+    """
+    device = next(encoder.parameters()).device
+    net = cast(Any, encoder)
+    pooled = []
+    with autocast(device, dtype):
+        x = net.bn1(net.conv_stem(_normalised(pixels, device)))
+        for stage in net.blocks:
+            x = stage(x)
+            places = x.float().flatten(2)
+            pooled += [places.mean(2), places.std(2)]
+        last: Tensor = net.bn2(net.conv_head(x))
+    return torch.cat([last.float().mean((2, 3)), *pooled], dim=1)
+
+
+def _normalised(pixels: Tensor, device: torch.device) -> Tensor:
+    return pixels.to(device).to(memory_format=torch.channels_last).float().sub_(127.5).div_(127.5)

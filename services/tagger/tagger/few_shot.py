@@ -123,26 +123,26 @@ def _choose_strength(words: _Words, x: Doubles, truth: Integers) -> float:
 def _ridge(words: _Words, x: Doubles, truth: Integers, strength: float) -> tuple[Doubles, Doubles]:
     """W − W₀ = (Y − X W₀ᵀ)ᵀ (X Xᵀ + λI)⁻¹ X: the dual form, n × n where n is small.
 
-    The words' log-odds are scaled to unit spread first, so that λ means the same for every model; classes without
-    photos keep what the words say of them.
+    The words' log-odds are scaled to unit spread first, so that λ means the same for every model. A column of ones, as
+    long as the photos are apart, lets the bias move as freely as the weights. For a label without photos every photo
+    is a wrong one.
     """
     classes = words.weights.shape[0]
     scores = x @ words.weights.T + words.bias
-    spread = max(float((scores - scores.mean(1, keepdims=True)).std()), 1e-6)
-    targets = -np.ones((len(x), classes))
+    scores -= scores.mean(1, keepdims=True)  # what all labels of a photo share changes no answer
+    spread = max(float(scores.std()), 1e-6)
+    targets = np.full((len(x), classes), -1.0)
     targets[np.arange(len(x)), truth] = 1
-    weight = 1 / np.sqrt(np.bincount(truth, minlength=classes)[truth])  # each class counts the same
-    weight = weight[:, np.newaxis] / weight.mean()
+    targets -= targets.mean(1, keepdims=True)
+    counts = np.bincount(truth, minlength=classes)
+    weight = np.sqrt(1 / counts[truth])[:, np.newaxis]  # each class counts the same
+    weight /= weight.mean()
     centre = x.mean(0)
-    centred = (x - centre) * weight
-    residual = (targets - targets.mean(0) - (scores - scores.mean(0)) / spread) * weight
-    absent = np.bincount(truth, minlength=classes) == 0
-    residual[:, absent] = 0
-    gram = centred @ centred.T
-    scale = max(float(np.trace(gram)) / len(x), 1e-12)  # λ relative to the photos' own spread
-    gram[np.diag_indices_from(gram)] += strength * scale
-    change = np.linalg.solve(gram, residual).T @ centred
-    weights = words.weights + spread * change
-    # The bias moves so that the classes' mean log-odds over the photos stay what the words say.
-    bias = words.bias - spread * change @ centre
-    return weights, bias
+    length = max(float(np.sqrt((x - centre).var(0).sum())), 1e-6)
+    columns = np.hstack([x - centre, np.full((len(x), 1), length)]) * weight
+    residual = (targets - scores / spread) * weight
+    gram = columns @ columns.T
+    gram[np.diag_indices_from(gram)] += strength * length**2  # λ relative to the photos' own spread
+    change = spread * np.linalg.solve(gram, residual).T @ columns
+    bias = words.bias + change[:, -1] * length - change[:, :-1] @ centre
+    return words.weights + change[:, :-1], bias

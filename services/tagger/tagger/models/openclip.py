@@ -50,6 +50,7 @@ class OpenClip:
         """
         prepare_torchvision()
         import open_clip
+        from open_clip.transform import PreprocessCfg, image_transform_v2
 
         if tag is None:
             place = f"local-dir:{name}"
@@ -62,8 +63,8 @@ class OpenClip:
             place = name
         # require_pretrained: never random weights in place of those that could not be had
         model = open_clip.create_model(place, pretrained=tag, device=device, require_pretrained=True)
-        config = open_clip.get_model_preprocess_cfg(model)
-        transform = open_clip.image_transform_v2(open_clip.PreprocessCfg(**config), is_train=False)
+        config = PreprocessCfg(**open_clip.get_model_preprocess_cfg(model))
+        transform = image_transform_v2(config, is_train=False)
         return cls(model, transform, open_clip.get_tokenizer(place), device, dtype)
 
     @property
