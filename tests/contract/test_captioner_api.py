@@ -138,6 +138,20 @@ def test_every_attention_map_sums_to_one(client: TestClient, beams: int) -> None
     assert np.allclose(maps.sum(axis=(1, 2)), 1, atol=1e-4)
 
 
+def test_views(client: TestClient) -> None:
+    (caption,) = captions(post(client, CHELSEA, extras="visual,patches", encoding_format="base64"))
+    assert caption.visual is not None and caption.patches is not None
+    visual, patches = to_numpy(caption.visual), to_numpy(caption.patches)
+    assert visual.shape == (472,)
+    assert np.linalg.norm(visual[:120]) == pytest.approx(1, abs=1e-3), "each stage by itself"
+    assert np.linalg.norm(visual[120:]) == pytest.approx(1, abs=1e-3)
+    assert patches.shape == (17, 17, 64)
+    lengths = np.linalg.norm(patches, axis=2)
+    assert lengths.mean() == pytest.approx(np.sqrt(2), rel=0.15), "two stages of length 1, as projected"
+    (alone,) = captions(post(client, CHELSEA, extras="visual"))
+    assert alone.visual is not None and alone.patches is None
+
+
 def test_features(client: TestClient) -> None:
     (caption,) = captions(post(client, CHELSEA, extras="features", encoding_format="base64"))
     assert caption.features is not None

@@ -93,6 +93,15 @@ def test_captions_tokens_and_embeddings(captioner: Captioner, beams: int) -> Non
         assert np.linalg.norm(one.sentence) == pytest.approx(1, abs=1e-5)
 
 
+def test_views(captioner: Captioner) -> None:
+    options = CaptionOptions(1, 4, frozenset({CaptionExtra.VISUAL, CaptionExtra.PATCHES}))
+    caption = captioner.describe(options, pixels(captioner, data.astronaut()))[0].caption
+    assert caption.visual is not None and caption.patches is not None
+    assert caption.visual.shape == (32,)
+    assert np.linalg.norm(caption.visual) == pytest.approx(1, abs=1e-4)
+    assert caption.patches.shape == (3, 3, 64)
+
+
 def test_a_caption_does_not_depend_on_its_batch(captioner: Captioner) -> None:
     options = CaptionOptions(3, 6)
     one, other = captioner.describe(options, pixels(captioner, data.astronaut(), data.coffee()))

@@ -46,3 +46,11 @@ def test_hours_are_shown_from_an_hour_on() -> None:
 def test_many_frames_are_drawn_as_a_line(count: int, mode: str) -> None:
     frames = _frames(count)
     assert novelty_figure(frames, _curve(frames)).data[0].mode == mode
+
+
+def test_the_fit_of_a_search_has_a_scale_of_its_own() -> None:
+    frames = _frames(3)
+    figure = novelty_figure(frames, _curve(frames), fit=[0.1, 0.3, 0.2])
+    curve, _, fit = figure.data
+    assert list(fit.y) == [0.1, 0.3, 0.2]
+    assert (fit.yaxis, list(fit.x)) == ("y2", list(curve.x))
