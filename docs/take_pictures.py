@@ -1,11 +1,12 @@
 """Takes the README's pictures from a running ui: ``make up``, then ``python docs/take_pictures.py VIDEO PHOTO``.
 
-VIDEO is analysed a frame a second (or answered from what is stored); PHOTO is captioned. The pictures land in
-docs/pictures/.
+VIDEO is analysed a frame a second (or answered from what is stored); PHOTO is captioned; the other pages show their
+worked examples. The pictures land in docs/pictures/.
 """
 
 import argparse
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -53,6 +54,56 @@ def fit(page: Page) -> None:
     page.wait_for_timeout(1000)
 
 
+def take(page: Page, name: str, show: Callable[[], None]) -> None:
+    """A picture of a whole page."""
+    page.set_viewport_size(DESKTOP)
+    show()
+    fit(page)
+    page.screenshot(path=PICTURES / f"{name}.png")
+
+
+def show_caption(page: Page, photo: Path) -> None:
+    page.goto("/caption_image")
+    page.locator("input[type=file]").set_input_files(photo)
+    expect(page.get_by_text("JSON")).to_be_visible()
+
+
+def show_tags(page: Page) -> None:
+    page.goto("/tags")
+    page.get_by_role("button", name="Load the example").click()
+    expect(page.locator(".js-plotly-plot .imagelayer image").first).to_be_visible()
+
+
+def show_studio(page: Page) -> None:
+    """The example's classifier, made if there is none yet, taught and measured."""
+    page.goto("/classifier_studio")
+    page.get_by_role("button", name="Load the example").click()
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("heading", name="shapes").or_(page.get_by_role("alert")).first).to_be_visible()
+    page.goto("/classifier_studio?classifier=shapes")
+    page.get_by_role("tab", name="Teach it with photos").click()
+    page.get_by_text("Use the example's drawings").click()
+    page.get_by_role("button", name="Teach", exact=True).click()
+    expect(page.get_by_text("Taught with")).to_be_visible()
+    page.get_by_role("tab", name="Measure it").click()
+    page.get_by_text("Use other drawings of the example").click()
+    expect(page.locator(".js-plotly-plot")).to_be_visible()
+
+
+def show_photo_set(page: Page) -> None:
+    """The example's report, with a photo of the map looked at."""
+    page.goto("/photo_set")
+    page.get_by_role("button", name="Try the example").click()
+    dots = page.locator(".photomap .map")
+    expect(dots.locator(".main-svg").first).to_be_visible()
+    fit(page)
+    x, y = dots.evaluate(
+        """map => { const {xaxis, yaxis} = map._fullLayout, [trace] = map.data;
+        return [xaxis._offset + xaxis.d2p(trace.x[0]), yaxis._offset + yaxis.d2p(trace.y[0])] }"""
+    )
+    dots.hover(position={"x": x, "y": y})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("video", type=Path)
@@ -81,11 +132,10 @@ def main() -> None:
         page.goto("/")
         expect(page.get_by_role("button", name="Open").first).to_be_visible()
         page.screenshot(path=PICTURES / "start.png")
-        page.goto("/caption_image")
-        page.locator("input[type=file]").set_input_files(options.photo)
-        expect(page.get_by_text("JSON")).to_be_visible()
-        fit(page)
-        page.screenshot(path=PICTURES / "caption-an-image.png")
+        take(page, "caption-an-image", lambda: show_caption(page, options.photo))
+        take(page, "tags", lambda: show_tags(page))
+        take(page, "classifier-studio", lambda: show_studio(page))
+        take(page, "photo-set", lambda: show_photo_set(page))
         browser.close()
 
 

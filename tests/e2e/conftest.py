@@ -44,12 +44,13 @@ def chromium() -> str:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[StackSettings]:
-    """Redis, captioner, worker, gateway and ui. (Asks for the browser first: where there is none, nothing starts.)"""
+    """All of it. (Asks for the browser first: where there is none, nothing starts.)"""
     settings = StackSettings(
         bind_address="127.0.0.1",
         gateway_port=free_port(),
         ui_port=free_port(),
         captioner_port=free_port(),
+        tagger_port=free_port(),
         redis_url="",
         data_dir=tmp_path_factory.mktemp("stack"),
     )

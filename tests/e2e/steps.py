@@ -1,6 +1,11 @@
 """What people do on more than one page."""
 
+from pathlib import Path
+
+import skimage
 from playwright.sync_api import Page, expect
+
+PHOTOS = Path(skimage.__file__).parent / "data"
 
 
 def slide(page: Page, name: str, to: int) -> None:

@@ -4,14 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-import skimage
 from playwright.sync_api import Page, expect
 
-from tests.e2e.steps import slide
+from tests.e2e.steps import PHOTOS, slide
 
 pytestmark = pytest.mark.browser
-
-PHOTOS = Path(skimage.__file__).parent / "data"
 
 
 def choose(page: Page, *photos: Path) -> None:

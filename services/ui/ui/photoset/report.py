@@ -5,7 +5,14 @@ from functools import partial
 
 import streamlit as st
 
-from framesense.schemas.datasets import Clustering, ClusterMethod, GroupStatistics, Photo, PhotoSetReport
+from framesense.schemas.datasets import (
+    Clustering,
+    ClusterMethod,
+    GroupStatistics,
+    Photo,
+    PhotoSetReport,
+    PhotoSetResult,
+)
 from framesense.schemas.jobs import Job
 from ui.api import GatewayApi, PhotoSetFormat
 from ui.components import photo_map
@@ -26,7 +33,7 @@ PAIRS_SHOWN, SKIPPED_SHOWN = 24, 50
 
 def show_report(api: GatewayApi, public: str, job: Job) -> None:
     """``public``: the gateway's address in the browser, which fetches thumbnails from there."""
-    result = api.photo_set(job.id)
+    result = _stored_result(job.id, _api=api)
     report, photos = result.report, result.photos
     show_heading(job)
     _show_facts(report)
@@ -40,6 +47,12 @@ def show_report(api: GatewayApi, public: str, job: Job) -> None:
     _show_duplicates(public, report, photos)
     _show_photos(public, job, photos)
     _show_downloads(api, job)
+
+
+@st.cache_data(show_spinner=False, max_entries=4)
+def _stored_result(job_id: str, *, _api: GatewayApi) -> PhotoSetResult:
+    """A result never changes."""
+    return _api.photo_set(job_id)
 
 
 def _show_facts(report: PhotoSetReport) -> None:
