@@ -15,9 +15,14 @@ AUTO_WEIGHTS = {"words": 0.05, "sentence": 0.1, "visual": 0.85}
 
 
 def signal_novelty(frames: Frames, signal: Signal, *, window: int, metric: Metric) -> NDArray[np.float64]:
-    """Novelty of each of n frames, in the metric's range. Raises LookupError for a signal that was not stored."""
+    """Novelty of each of n frames, in the metric's range. Raises LookupError for a signal that was not stored.
+
+    ``auto`` always compares directions: its euclidean distance is the chord √(2 · (1 − cos)) between a frame and the
+    window's mean, both of length 1.
+    """
     if signal is Signal.AUTO:
-        return patient_novelty(auto_embeddings(frames), window=window, metric=metric)
+        novelty = patient_novelty(auto_embeddings(frames), window=window, metric=Metric.COSINE)
+        return novelty if metric is Metric.COSINE else np.sqrt(2 * np.maximum(novelty, 0))
     return rolling_novelty(embeddings(frames, signal), window=window, metric=metric)
 
 

@@ -90,8 +90,10 @@ def test_auto_is_the_default_and_finds_what_words_do_not(gateway: Gateway) -> No
     assert result.parameters.signal == "auto"
     stored = gateway.analyses.load(gateway.jobs.payload(job.id)["analysis"])
     assert stored is not None
-    expected = patient_novelty(auto_embeddings(stored[1]), window=3, metric=Metric.EUCLIDEAN)
-    assert [frame.novelty for frame in result.frames] == pytest.approx(expected)
+    cosine = patient_novelty(auto_embeddings(stored[1]), window=3, metric=Metric.COSINE)
+    assert curve(gateway, job, metric="cosine").novelty == pytest.approx(cosine, abs=1e-6)
+    chord = np.sqrt(2 * np.maximum(cosine, 0))
+    assert [frame.novelty for frame in result.frames] == pytest.approx(chord, abs=1e-6)
     assert [moment.peak_index for moment in result.moments] == [ODD]
     assert result.diversity is not None and 1 < result.diversity < 2, "one scene, and a frame of another"
 
