@@ -266,13 +266,17 @@ def _answers(url: str) -> Callable[[], str | None]:
 
 
 def stop_on_signals() -> None:
-    """SIGTERM and SIGHUP end a foreground run the way Ctrl-C does, so that it leaves nothing behind."""
+    """SIGTERM and SIGHUP end a foreground run the way Ctrl-C does, so that it leaves nothing behind.
+
+    Ctrl-C itself is asked for too: a shell that starts a program in the background makes it deaf to SIGINT.
+    """
 
     def stop(number: int, _: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def load_settings(console: Console) -> StackSettings:
