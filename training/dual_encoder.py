@@ -12,8 +12,10 @@ DIR holds captions.csv and images/ (see training/data.py). Minutes on a CPU, onc
    head. Dropout, weight decay, a cosine schedule; what is kept is an exponential moving average.
 4. The weight of the named vector (what the ImageNet classifier says, in words): the largest, on photos unlike those of
    the training set, that costs at most --named-cost points of R@10 on the validation photos.
-5. Background. Mean and covariance of the training photos' embeddings, each in one of its views, and the logistic map
-   from z-scores to probabilities, fitted to validation photos and captions, each photo's own against those of others.
+5. Background. Mean and covariance of the embeddings of reference photos: the training photos, each in one of its views,
+   and, a quarter of all, photos without labels of places that the training photos lack (--background, a tar of them).
+   And the logistic map from z-scores to probabilities, fitted to validation photos and captions, each photo's own
+   against those of others.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import copy
 import csv
 import hashlib
 import math
+import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,11 +33,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from framesense.efficientnet_lite2 import IMAGE_SIZE, encode_pooled, load_encoder
+from framesense.efficientnet_lite2 import IMAGE_SIZE, encode_pooled, load_encoder, squash
 from framesense.minilm import DIMENSIONS, SentenceEncoder
 from framesense.torch_compat import prepare_torchvision
 from tagger.calibration import BackgroundCalibration
@@ -54,6 +58,8 @@ Floats = NDArray[np.float32]
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with captions.csv and images/")
+    parser.add_argument("--background", type=Path, help="a tar of reference photos; their labels are not looked at")
+    parser.add_argument("--background-photos", type=int, default=600, help="how many of them, evenly spread")
     parser.add_argument("--out", type=Path, required=True, help="where the weights go")
     parser.add_argument("--cache", type=Path, default=default_cache(), help="where features and sentences are kept")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -138,6 +144,21 @@ def read_pairs(data: Path, split: str, views: Sequence[str], cache: Path, encode
     with torch.inference_mode():
         logits = torch.stack([image_logits(encoder, view.to(device)).cpu() for view in pooled])
     return Pairs(pooled, logits, sentences)
+
+
+def pooled_archive(archive: Path, count: int, encoder: nn.Module) -> Tensor:
+    """About ``count`` photos of a tar, evenly spread over it → count×2992."""
+    with tarfile.open(archive) as opened:
+        names = [member for member in opened if member.isfile() and member.name.endswith(".jpg")]
+        photos = []
+        for member in names[:: max(1, len(names) // count)]:
+            file = opened.extractfile(member)
+            assert file is not None, "a file, as was asked above"
+            with Image.open(file) as image:
+                photos.append(squash(np.array(image.convert("RGB"))))
+    with torch.inference_mode():
+        batches = [torch.stack(photos[start : start + 32]) for start in range(0, len(photos), 32)]
+        return torch.cat([encode_pooled(encoder, batch, torch.bfloat16).cpu() for batch in batches])
 
 
 def class_sentences(cache: Path, device: torch.device) -> Tensor:
@@ -312,9 +333,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     embed, texts = choose_named(image_head, text_head, held_out, classes, options)
     images = embed(held_out.pooled[0], held_out.logits[0])
-    # each reference photo in one of its views, in turn
+    # each training photo in one of its views, in turn; three of them for each photo of other places
     views = range(len(TRAIN_VIEWS))
     reference = torch.cat([embed(train.pooled[v], train.logits[v])[v :: len(views)] for v in views])
+    if options.background:
+        pooled = pooled_archive(options.background, options.background_photos, encoder)
+        others = embed(pooled, image_logits(encoder, pooled.to(device)).cpu())
+        reference = torch.cat([reference[:: max(1, len(reference) // (3 * len(others)))], others])
     calibration = calibrate(reference.cpu().numpy(), images.cpu().numpy(), texts[:, 0].cpu().numpy())
     save_heads(options.out, image_head, text_head, logit_scale=scale)
     calibration.save(options.out)
