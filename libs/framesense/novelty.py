@@ -14,6 +14,8 @@ from framesense.schemas.novelty import Metric
 
 Floats = NDArray[np.floating]
 
+ROUNDING = 1e-9
+"""Differences smaller than this, relative to the values, are rounding errors of the embeddings: no novelty."""
 MAD_TO_SIGMA = 0.6745
 """The median absolute deviation of a normal distribution, in standard deviations (Iglewicz & Hoaglin, 1993)."""
 
@@ -125,7 +127,7 @@ def robust_spread(values: NDArray[np.float64]) -> float:
     """The standard deviation of n ≥ 1 values, as their median (else mean) absolute deviation tells it; see
     :func:`find_spans`."""
     deviations = np.abs(values - np.median(values))
-    spread = float(np.median(deviations)) / MAD_TO_SIGMA
-    if spread <= np.finfo(np.float64).eps * max(1.0, float(np.abs(values).max())):
-        spread = float(np.mean(deviations)) / float(np.sqrt(2 / np.pi))
-    return spread
+    floor = ROUNDING * max(1.0, float(np.abs(values).max()))
+    by_median = float(np.median(deviations)) / MAD_TO_SIGMA
+    by_mean = float(np.mean(deviations)) / float(np.sqrt(2 / np.pi))
+    return by_median if by_median > floor else by_mean if by_mean > floor else 0.0

@@ -100,3 +100,11 @@ def test_moments_come_highest_first_and_no_more_than_asked_for() -> None:
     assert [span.peak for span in find_spans(curve)] == [150, 250, 50]
     assert [span.peak for span in find_spans(curve, limit=2)] == [150, 250]
     assert find_spans(curve, threshold=1e9) == []
+
+
+def test_rounding_errors_are_no_novelty() -> None:
+    noise = np.random.default_rng(0).normal(0, 1e-16, 60)
+    assert find_spans(noise) == []
+    noise[30] += 0.4
+    (span,) = find_spans(noise)
+    assert (span.peak, span.score < 100) == (30, True)
