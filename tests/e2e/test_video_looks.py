@@ -8,6 +8,8 @@ from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
 
+MADE = "async url => (await fetch(url)).ok"
+
 
 def open_result(page: Page, job_id: str) -> None:
     page.goto(f"/?job={job_id}")
@@ -48,7 +50,8 @@ def test_what_is_dragged_over_becomes_normal(page: Page, bikes_job: str, gateway
     page.mouse.up()
     page.get_by_role("textbox", name="Name").fill("first-part")
     page.get_by_role("button", name="This is normal").click()
-    expect(page.get_by_text("first-part").first).to_be_visible()
+    made = page.wait_for_function(MADE, arg=f"{gateway.base_url}/references/first-part")
+    assert made
     expected = gateway.get(f"/jobs/{bikes_job}/novelty", params={"reference": "first-part"}).json()["novelty"]
     page.wait_for_function("y => document.querySelector('.novelty .graph').data[0].y[9] === y", arg=expected[9])
     assert gateway.delete("/references/first-part").status_code == 204
