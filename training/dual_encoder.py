@@ -73,9 +73,9 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--text-rate", type=float, default=3e-4, help="of the text head: it begins as the identity")
-    parser.add_argument("--weight-decay", type=float, default=0.1)
-    parser.add_argument("--dropout", type=float, default=0.5)
-    parser.add_argument("--feature-dropout", type=float, default=0.2)
+    parser.add_argument("--weight-decay", type=float, default=0.3)
+    parser.add_argument("--dropout", type=float, default=0.6)
+    parser.add_argument("--feature-dropout", type=float, default=0.5)
     parser.add_argument("--average", type=float, default=0.98, help="decay of the moving average, a step")
     return parser.parse_args(argv)
 

@@ -181,7 +181,7 @@ def test_training_learns_a_toy_task() -> None:
     pooled[:, FEATURE_SIZE : FEATURE_SIZE + 384] += captions
     train = Pairs(pooled[None, :128], torch.zeros(1, 128, 1000), captions[:128, None].expand(-1, 5, -1))
     options = arguments(
-        ["--data", "x", "--out", "x", "--epochs", "15", "--batch", "64", "--dropout", "0", "--device", "cpu"]
+        ["--data", "x", "--out", "x", "--epochs", "15", "--batch", "64", "--dropout", "0", "--feature-dropout", "0"]
     )
     image_head, text_head, scale = train_heads(train, SIZES, options)
     with torch.inference_mode():
