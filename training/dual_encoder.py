@@ -66,7 +66,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: torch decides)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--members", type=int, default=4, help="networks in the ensemble")
-    parser.add_argument("--hidden", type=int, default=512)
+    parser.add_argument("--hidden", type=int, default=384)
     parser.add_argument("--temperature", type=float, default=1.2, help="of the ImageNet probabilities")
     parser.add_argument("--named-cost", type=float, default=1.0, help="points of R@10 that named vectors may cost")
     parser.add_argument("--epochs", type=int, default=20)
