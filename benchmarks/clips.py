@@ -21,7 +21,7 @@ def render(path: Path, seconds: int) -> Path:
     # Sensor noise: without it the encoder has next to nothing to store, and decoding costs less than real footage.
     grain = np.random.default_rng(0).integers(-6, 7, (2 * HEIGHT, WIDTH, 1), dtype=np.int16)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": "18"})
+        stream = container.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": "23"})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for number in range(seconds * FPS):
             photo = photos[number // (SCENE_SECONDS * FPS) % len(photos)]

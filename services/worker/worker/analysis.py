@@ -23,6 +23,8 @@ from worker.pipeline import map_ahead, run_ahead
 from worker.rendering import Picture, jpeg
 from worker.settings import WorkerSettings
 
+BATCHES_TO_OVERLAP, LEAST_BATCH = 8, 4
+
 
 class Captioner(Protocol):
     """The part of :class:`framesense.clients.CaptionerClient` that an analysis needs."""
@@ -99,13 +101,15 @@ def analyse(
 
 
 def _batches(video: Video, question: Question, settings: WorkerSettings, start: int) -> Iterator[_Batch]:
+    # A short job in full batches would decode first and caption afterwards; smaller ones let the two overlap.
+    size = min(settings.worker_batch, max(LEAST_BATCH, video.count(question.every_n_second) // BATCHES_TO_OVERLAP))
     batch = _Batch([], [])
     for frame in video.samples(question.every_n_second, start=start, longest_side=settings.worker_frame_size):
         batch.frames.append(frame)
         batch.thumbnails.append(
             jpeg(frame.picture, width=settings.worker_thumbnail_width, quality=settings.worker_thumbnail_quality)
         )
-        if len(batch.frames) == settings.worker_batch:
+        if len(batch.frames) == size:
             yield batch
             batch = _Batch([], [])
     if batch.frames:

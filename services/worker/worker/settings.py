@@ -10,7 +10,7 @@ from framesense.settings import JobSettings
 
 class WorkerSettings(JobSettings):
     worker_concurrency: int = Field(default=1, ge=1, description="jobs at a time; decoding uses all cores anyway")
-    worker_batch: int = Field(default=16, ge=1, description="frames a caption request, and a checkpoint")
+    worker_batch: int = Field(default=16, ge=1, description="most frames a caption request, and a checkpoint")
     worker_requests: int = Field(default=2, ge=1, description="caption requests on their way at a time")
     worker_prefetch: int = Field(default=2, ge=1, description="decoded batches waiting to be captioned")
     worker_frame_size: int = Field(default=640, ge=16, description="longest side of a frame to caption, in pixels")
