@@ -95,7 +95,7 @@ def model(clip: Path, every_n_second: float) -> Cost:
     import torch
 
     from captioner.models.show_attend_tell import ShowAttendTell
-    from captioner.sentence import SentenceEncoder
+    from framesense.minilm import SentenceEncoder
     from framesense.models import choose_dtype
     from tagger.models.embedded import EmbeddedDualEncoder
     from worker.frames import open_video

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from captioner.models.show_attend_tell import ShowAttendTell
-from captioner.sentence import SentenceEncoder
 from framesense.analyses import Frames
+from framesense.minilm import SentenceEncoder
 from framesense.models import choose_dtype
 
 BATCH = 16

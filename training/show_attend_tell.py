@@ -47,12 +47,11 @@ from captioner.models.show_attend_tell import (
     Decoder,
     DecoderSizes,
     Memory,
-    autocast,
     beam_search,
     load_decoder,
-    load_encoder,
     save_decoder,
 )
+from framesense.efficientnet_lite2 import autocast, load_encoder
 from training.caption_metrics import CiderD, bleu
 from training.data import (
     IMAGE_SIZE,

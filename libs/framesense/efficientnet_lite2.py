@@ -56,7 +56,8 @@ def squash(image: NDArray[np.uint8], size: int = IMAGE_SIZE) -> Tensor:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
         raise ValueError(f"expected an H×W×3 uint8 RGB picture, got {image.dtype} of shape {image.shape}")
     resized = Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC, reducing_gap=2.0)
-    return torch.from_numpy(np.array(resized)).permute(2, 0, 1).contiguous()
+    # numpy copies, not torch: torch would start its own OpenMP threads in every thread that prepares pictures.
+    return torch.from_numpy(np.ascontiguousarray(np.asarray(resized).transpose(2, 0, 1)))
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
@@ -68,7 +69,7 @@ def encode(encoder: nn.Module, pixels: Tensor, dtype: torch.dtype) -> Tensor:
     """B×3×S×S uint8 pixels → B×81×1280 features (float32 or ``dtype``), row by row over the grid."""
     device = next(encoder.parameters()).device
     with autocast(device, dtype):
-        grid: Tensor = cast(Any, encoder).forward_features(_normalised(pixels, device))
+        grid: Tensor = cast(Any, encoder).forward_features(normalise(pixels, device))
     return grid.flatten(2).transpose(1, 2)
 
 
@@ -82,7 +83,7 @@ def encode_pooled(encoder: nn.Module, pixels: Tensor, dtype: torch.dtype) -> Ten
     net = cast(Any, encoder)
     pooled = []
     with autocast(device, dtype):
-        x = net.bn1(net.conv_stem(_normalised(pixels, device)))
+        x = net.bn1(net.conv_stem(normalise(pixels, device)))
         for stage in net.blocks:
             x = stage(x)
             places = x.float().flatten(2)
@@ -91,5 +92,6 @@ def encode_pooled(encoder: nn.Module, pixels: Tensor, dtype: torch.dtype) -> Ten
     return torch.cat([last.float().mean((2, 3)), *pooled], dim=1)
 
 
-def _normalised(pixels: Tensor, device: torch.device) -> Tensor:
+def normalise(pixels: Tensor, device: torch.device) -> Tensor:
+    """B×3×S×S uint8 pixels → float32 in [−1, 1] on the device, channels last."""
     return pixels.to(device).to(memory_format=torch.channels_last).float().sub_(127.5).div_(127.5)

@@ -27,10 +27,9 @@ from captioner.models.show_attend_tell import (  # noqa: E402
     greedy_search,
     join_words,
     load_decoder,
-    load_encoder,
     save_decoder,
-    squash,
 )
+from framesense.efficientnet_lite2 import load_encoder, squash  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 EMBEDDED = ROOT / "models" / "captioner-show-attend-tell"

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from captioner.models.base import Floats, GeneratedCaption, LoadedModel
 from captioner.models.factory import load_model
-from captioner.sentence import SentenceEncoder
 from captioner.settings import CaptionerSettings
 from framesense.batching import BatchObserver, MicroBatcher
 from framesense.images import ImageLimits, decode_image
+from framesense.minilm import SentenceEncoder
 from framesense.problems import ProblemError
 from framesense.schemas.captions import CaptionExtra
 from framesense.schemas.models import ModelInfo

