@@ -60,3 +60,8 @@ def _wait_for_redis(url: str, process: "subprocess.Popen[bytes]") -> None:
                 assert process.poll() is None, "redis-server ended at once"
                 time.sleep(0.05)
     raise TimeoutError("redis-server did not answer")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests last: Playwright's event loop runs until the session ends, and asyncio takes only one a thread."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
