@@ -10,10 +10,10 @@ from prometheus_client import CollectorRegistry
 
 from captioner.answers import caption_response
 from captioner.captioning import Captioner, CaptionOptions
-from captioner.metrics import BatchMetrics
 from captioner.options import parse_extras
 from captioner.runtime import Runtime
 from captioner.settings import CaptionerSettings
+from framesense.batch_metrics import BatchMetrics
 from framesense.schemas.arrays import EncodingFormat
 from framesense.schemas.captions import CaptionResponse
 from framesense.schemas.models import ModelsResponse
@@ -28,7 +28,7 @@ def create_app(
     """The application; ``load`` is called in the background once it starts."""
     settings = settings or CaptionerSettings()
     registry = CollectorRegistry()
-    runtime = Runtime(settings, BatchMetrics(registry), load)
+    runtime = Runtime(settings, BatchMetrics(registry, "captioner"), load)
     limits = UploadLimits(
         max_bytes=settings.captioner_max_request_bytes,
         max_file_bytes=settings.max_image_bytes,

@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from framesense.batch_metrics import BatchMetrics
 from framesense.schemas.models import ModelsResponse
 from framesense.schemas.problems import problem_responses
 from framesense.service import create_service
 from tagger.components import Components
-from tagger.metrics import BatchMetrics
 from tagger.routes import classifiers, embeddings, tags
 from tagger.runtime import Runtime
 from tagger.settings import TaggerSettings
@@ -20,7 +20,7 @@ def create_app(settings: TaggerSettings | None = None, *, runtime: Runtime | Non
     """The application. ``runtime`` takes the place of the one that the settings describe."""
     settings = settings or TaggerSettings()
     registry = CollectorRegistry()
-    running = runtime or Runtime(settings, BatchMetrics(registry))
+    running = runtime or Runtime(settings, BatchMetrics(registry, "tagger"))
     components = Components.of(settings, running)
 
     @asynccontextmanager
