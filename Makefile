@@ -8,7 +8,7 @@ VENV ?= .venv
 ARGS ?=
 
 bin := $(VENV)/bin
-packages := libs services/captioner services/tagger services/gateway services/worker services/ui
+packages := libs services/captioner services/tagger services/editor services/gateway services/worker services/ui
 manifests := constraints.txt $(packages:%=%/pyproject.toml)
 pip_install := $(bin)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 editable := --no-build-isolation $(packages:%=--editable %)

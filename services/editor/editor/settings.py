@@ -1,0 +1,63 @@
+"""The editor's settings, read from environment variables of the same names in capitals."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from framesense.models import DTypeChoice, ModelSpec
+from framesense.settings import ServiceSettings
+
+
+def _parsable(text: str) -> str:
+    return str(ModelSpec.parse(text))
+
+
+def _parsable_or_empty(text: str) -> str:
+    return _parsable(text) if text.strip() else ""
+
+
+def _find_models_dir() -> Path:
+    """The repository's models/ when run from a checkout, else ./models."""
+    for folder in Path(__file__).resolve().parents:
+        if (folder / "models" / "editor-pixel-diffusion").is_dir():
+            return folder / "models"
+    return Path("models")
+
+
+class EditorSettings(ServiceSettings):
+    editor_host: str = "127.0.0.1"
+    editor_port: int = Field(default=8003, ge=0, le=65535)
+
+    editor_model: Annotated[str, AfterValidator(_parsable)] = Field(
+        default="embedded", description="embedded, hf:ORG/NAME[@REVISION] or path:DIR of a diffusers pipeline"
+    )
+    editor_controlnet: Annotated[str, AfterValidator(_parsable_or_empty)] = Field(
+        default="", description="a ControlNet beside it (canny or depth): hf:ORG/NAME[@REVISION] or path:DIR"
+    )
+    editor_device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1 ...")
+    editor_dtype: DTypeChoice = Field(default="auto", description="auto: bfloat16 where the hardware has it")
+    editor_threads: int | None = Field(default=None, ge=1, description="torch's threads; all cores by default")
+    models_dir: Path = Field(default_factory=_find_models_dir, description="where the embedded weights are")
+
+    editor_max_queue: int = Field(default=16, ge=1, description="edits waiting before callers are turned away")
+    editor_max_request_bytes: int = Field(default=80 * 1024**2, ge=1, description="largest request")
+    editor_min_side: int = Field(default=8, ge=2, description="shortest side of a photo to edit, in pixels")
+    editor_max_side: int = Field(default=12_000, ge=64, description="longest side of a photo to edit, in pixels")
+    editor_max_result_pixels: int = Field(
+        default=64_000_000, ge=4096, description="largest picture made, width × height: what an upscale may come to"
+    )
+    editor_max_prompt: int = Field(default=2000, ge=1, description="longest prompt, in letters")
+    editor_preview_interval: float = Field(default=0.25, ge=0, description="least seconds between two previews")
+    editor_preview_side: int = Field(default=256, ge=16, description="longest side of a preview, in pixels")
+    editor_keep_alive: float = Field(
+        default=5, gt=0, description="seconds of silence after which a waiting caller is sent an empty line"
+    )
+
+    @property
+    def model_spec(self) -> ModelSpec:
+        return ModelSpec.parse(self.editor_model)
+
+    @property
+    def controlnet_spec(self) -> ModelSpec | None:
+        return ModelSpec.parse(self.editor_controlnet) if self.editor_controlnet else None
