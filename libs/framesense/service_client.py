@@ -72,7 +72,7 @@ class ServiceClient:
                     return answer.content
                 if answer.status_code < 500:
                     raise problem_of(answer)
-                reason, asked = problem_of(answer).detail, _retry_after(answer.headers)
+                reason, asked = problem_of(answer).detail, retry_after(answer.headers)
             except httpx.TransportError as error:
                 reason, asked = f"{type(error).__name__}: {error}", None
             if attempt < self._retries:
@@ -101,8 +101,8 @@ def problem_of(answer: httpx.Response) -> ProblemError:
     return ProblemError(problem.status, slug, problem.title, problem.detail, headers=kept)
 
 
-def _retry_after(headers: httpx.Headers) -> float | None:
-    """Seconds; the form with a date is not used between our own services."""
+def retry_after(headers: httpx.Headers) -> float | None:
+    """Seconds that an answer asks to wait; the form with a date is not used between our own services."""
     try:
         seconds = float(headers["retry-after"])
     except (KeyError, ValueError):

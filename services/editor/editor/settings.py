@@ -51,7 +51,7 @@ class EditorSettings(ServiceSettings):
     editor_preview_interval: float = Field(default=0.25, ge=0, description="least seconds between two previews")
     editor_preview_side: int = Field(default=256, ge=16, description="longest side of a preview, in pixels")
     editor_keep_alive: float = Field(
-        default=5, gt=0, description="seconds of silence after which a waiting caller is sent an empty line"
+        default=1, gt=0, description="seconds of silence after which a waiting caller is sent an empty line"
     )
 
     @property
