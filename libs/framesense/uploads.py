@@ -51,6 +51,25 @@ class Form:
     values: dict[str, list[str]]
 
 
+@dataclass(frozen=True)
+class NamedForm:
+    """A multipart form whose files are told apart by their fields: ``files`` as (field, file), in the order sent."""
+
+    files: list[tuple[str, Upload]]
+    values: dict[str, list[str]]
+
+    def file(self, field: str) -> Upload | None:
+        """The field's one file, or None. Raises ProblemError 422 for several."""
+        found = self.all(field)
+        if len(found) > 1:
+            detail = f"The form holds {len(found)} files in the field {field!r}; one is taken."
+            raise ProblemError(422, "too-many-files", "Too many files", detail)
+        return found[0] if found else None
+
+    def all(self, field: str) -> list[Upload]:
+        return [file for name, file in self.files if name == field]
+
+
 async def read_uploads(request: Request, limits: UploadLimits, *, fields: Sequence[str] = IMAGE_FIELDS) -> list[Upload]:
     """The files of a multipart request, in the order sent; other fields are ignored.
 
@@ -65,6 +84,17 @@ async def read_form(
     request: Request, limits: UploadLimits, *, fields: Sequence[str] = IMAGE_FIELDS, max_values: int = 100
 ) -> Form:
     """As :func:`read_uploads`, with the form's other values: at most ``max_values`` of them, each of 1 MB at most."""
+    form = await read_named_form(request, limits, fields=fields, max_values=max_values)
+    if not form.files:
+        detail = f"The form holds no file. Send at least one in the field {fields[0]!r}: curl -F {fields[0]}=@photo.jpg"
+        raise ProblemError(422, "no-file", "No file", detail)
+    return Form([file for _, file in form.files], form.values)
+
+
+async def read_named_form(
+    request: Request, limits: UploadLimits, *, fields: Sequence[str], max_values: int = 100
+) -> NamedForm:
+    """As :func:`read_form`, with each file's field; there need not be any file."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         detail = f"Send multipart/form-data with the file or files in the field {fields[0]!r}."
         raise ProblemError(415, "not-multipart", "Not a form", detail)
@@ -86,8 +116,10 @@ async def read_form(
         await form.close()
 
 
-async def _contents(parts: Iterable[tuple[str, UploadFile | str]], limits: UploadLimits, fields: Sequence[str]) -> Form:
-    uploads: list[Upload] = []
+async def _contents(
+    parts: Iterable[tuple[str, UploadFile | str]], limits: UploadLimits, fields: Sequence[str]
+) -> NamedForm:
+    uploads: list[tuple[str, Upload]] = []
     values: dict[str, list[str]] = {}
     for field, part in parts:
         if field not in fields:
@@ -101,11 +133,8 @@ async def _contents(parts: Iterable[tuple[str, UploadFile | str]], limits: Uploa
         if part.size is not None and part.size > limits.max_file_bytes:
             detail = f"{name} has {part.size:,} bytes; at most {limits.max_file_bytes:,} are taken."
             raise ProblemError(413, "file-too-large", "File too large", detail)
-        uploads.append(Upload(await part.read(), name, part.content_type))
-    if not uploads:
-        detail = f"The form holds no file. Send at least one in the field {fields[0]!r}: curl -F {fields[0]}=@photo.jpg"
-        raise ProblemError(422, "no-file", "No file", detail)
-    return Form(uploads, values)
+        uploads.append((field, Upload(await part.read(), name, part.content_type)))
+    return NamedForm(uploads, values)
 
 
 class _InMemoryParser(MultiPartParser):
