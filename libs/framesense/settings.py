@@ -4,10 +4,13 @@ A field ``redis_url`` is read from the environment variable ``REDIS_URL``; .env.
 them all.
 """
 
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from framesense.model_runtime import Policy
 
 
 class ServiceSettings(BaseSettings):
@@ -18,6 +21,40 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     max_image_bytes: int = Field(default=32 * 1024**2, ge=1, description="largest image file, in bytes")
     max_image_pixels: int = Field(default=64_000_000, ge=1, description="largest image, in pixels")
+
+
+class ModelServerSettings(ServiceSettings):
+    """Every model server's."""
+
+    allow_model_switch: bool = Field(default=True, description="whether PUT /models may load another model")
+    model_folders: Annotated[list[Path], NoDecode] = Field(
+        default=[], description="folders, separated by commas, with the path: models that may be switched to"
+    )
+    model_switch: Literal["load-first", "unload-first"] = Field(
+        default="load-first",
+        description="load-first: the old model answers until the new one is loaded, both are in memory for a moment; "
+        "unload-first: less memory, requests wait",
+    )
+    model_wait: float = Field(
+        default=60, ge=0, description="seconds a request waits for a model that is loaded on its account"
+    )
+
+    @field_validator("model_folders", mode="before")
+    @classmethod
+    def _separate(cls, value: object) -> object:
+        return [folder.strip() for folder in value.split(",") if folder.strip()] if isinstance(value, str) else value
+
+    def policy(self, load: Literal["start", "first-use"], unload_after: float, *folders: Path) -> Policy:
+        """How a service's model lives: ``load`` and ``unload_after`` (seconds, 0: never) are the service's own
+        settings, ``folders`` are allowed besides those set."""
+        return Policy(
+            load=load,
+            unload_after=unload_after or None,
+            switch=self.model_switch,
+            wait=self.model_wait,
+            allow_switch=self.allow_model_switch,
+            folders=(*self.model_folders, *folders),
+        )
 
 
 class JobSettings(ServiceSettings):
@@ -34,3 +71,4 @@ class JobSettings(ServiceSettings):
     job_retention: float = Field(default=30 * 86400, gt=0, description="seconds a finished job is kept")
     captioner_url: str = "http://127.0.0.1:8001"
     tagger_url: str = "http://127.0.0.1:8002"
+    editor_url: str = "http://127.0.0.1:8003"
