@@ -5,6 +5,7 @@ State changes run inside Redis (a script) and only from the states they name, so
 leave one of the two, never a mixture.
 """
 
+import base64
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from framesense.schemas.problems import Problem
 INDEX = "framesense:jobs"
 ACTIVE = "framesense:jobs:active"
 EVENTS_KEPT = 512
+PREVIEW_SECONDS = 300
 QUEUED_AT_MOST = timedelta(minutes=1)
 """After which a queued job's message may be lost: the gateway may have died between writing the job and sending it."""
 
@@ -59,6 +61,10 @@ def _job_key(job_id: str) -> str:
 
 def _lease_key(job_id: str) -> str:
     return f"framesense:job:{job_id}:lease"
+
+
+def _preview_key(job_id: str) -> str:
+    return f"framesense:job:{job_id}:preview"
 
 
 def read_event(snapshot: str) -> Job:
@@ -112,7 +118,8 @@ class JobStore:
             parameters=parameters,
             created_at=datetime.now(UTC),
         )
-        fields = {field: json.dumps(value) for field, value in job.model_dump(mode="json", exclude={"state"}).items()}
+        kept = job.model_dump(mode="json", exclude={"state", "queue_position"})
+        fields = {field: json.dumps(value) for field, value in kept.items()}
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.hset(_job_key(job.id), "state", JobState.QUEUED)
             pipe.hset(_job_key(job.id), "payload", json.dumps(payload))
@@ -139,16 +146,21 @@ class JobStore:
         """Adds what was found out later to a job's payload. Only the holder of the job's lease, or its maker, does."""
         self._redis.hset(_job_key(job_id), "payload", json.dumps({**self.payload(job_id), **values}))
 
-    def page(self, *, limit: int = 50, offset: int = 0) -> JobList:
-        """Newest first."""
-        ids = cast(list[str], self._redis.zrevrange(INDEX, offset, offset + limit - 1))
+    def page(self, *, limit: int = 50, offset: int = 0, kind: JobKind | None = None) -> JobList:
+        """Newest first; of one kind only, or of all."""
+        if kind is None:
+            ids = cast(list[str], self._redis.zrevrange(INDEX, offset, offset + limit - 1))
+            total = self._redis.zcard(INDEX)
+        else:
+            of_kind = self._of_kind(kind)
+            ids, total = of_kind[offset : offset + limit], len(of_kind)
         found = (self.get(job_id) for job_id in ids)
-        return JobList(jobs=[job for job in found if job], total=self._redis.zcard(INDEX))
+        return JobList(jobs=[job for job in found if job], total=total)
 
     def delete(self, job_id: str) -> None:
         """Forgets a job, its events and its lease; its blobs are the caller's."""
         with self._redis.pipeline(transaction=True) as pipe:
-            pipe.delete(_job_key(job_id), events_key(job_id), _lease_key(job_id))
+            pipe.delete(_job_key(job_id), events_key(job_id), _lease_key(job_id), _preview_key(job_id))
             pipe.zrem(INDEX, job_id)
             pipe.srem(ACTIVE, job_id)
             pipe.execute()
@@ -159,6 +171,19 @@ class JobStore:
         if (job := self.get(job_id)) and job.started_at is None:
             fields["started_at"] = _now()
         return self._change(job_id, (JobState.QUEUED, JobState.RUNNING), fields)
+
+    def give_way(self, job_id: str) -> bool:
+        """From running back to queued: it goes on when its turn comes again. False where it no longer runs."""
+        return self._change(job_id, (JobState.RUNNING,), {"state": JobState.QUEUED})
+
+    def show(self, job_id: str, preview: str) -> None:
+        """What a job has made so far, as a JPEG in base64; forgotten after :data:`PREVIEW_SECONDS`."""
+        self._redis.set(_preview_key(job_id), preview, ex=PREVIEW_SECONDS)
+
+    def preview(self, job_id: str) -> bytes | None:
+        """The JPEG last shown, or None."""
+        shown = cast(str | None, self._redis.get(_preview_key(job_id)))
+        return base64.b64decode(shown) if shown else None
 
     def progress(self, job_id: str, progress: Progress) -> bool:
         """False once the job no longer runs: finished or cancelled by someone else."""
@@ -209,6 +234,13 @@ class JobStore:
             for job_id in cast(list[str], self._redis.zrange(INDEX, 0, -1)):
                 pipe.hget(_job_key(job_id), "state")
             return [JobState(state) for state in pipe.execute() if state]
+
+    def _of_kind(self, kind: JobKind) -> list[str]:
+        ids = cast(list[str], self._redis.zrevrange(INDEX, 0, -1))
+        with self._redis.pipeline(transaction=False) as pipe:
+            for job_id in ids:
+                pipe.hget(_job_key(job_id), "kind")
+            return [job_id for job_id, found in zip(ids, pipe.execute(), strict=True) if found == json.dumps(kind)]
 
     def _change(self, job_id: str, allowed: tuple[JobState, ...], fields: dict[str, str]) -> bool:
         keys = [_job_key(job_id), events_key(job_id), ACTIVE]

@@ -57,6 +57,8 @@ class NamedForm:
 
     files: list[tuple[str, Upload]]
     values: dict[str, list[str]]
+    other_files: Sequence[str] = ()
+    """The fields of files that were not asked for; what these hold is dropped."""
 
     def file(self, field: str) -> Upload | None:
         """The field's one file, or None. Raises ProblemError 422 for several."""
@@ -121,10 +123,13 @@ async def _contents(
 ) -> NamedForm:
     uploads: list[tuple[str, Upload]] = []
     values: dict[str, list[str]] = {}
+    others: list[str] = []
     for field, part in parts:
         if field not in fields:
             if isinstance(part, str):
                 values.setdefault(field, []).append(part)
+            else:
+                others.append(field)
             continue
         if isinstance(part, str):
             detail = f"The field {field!r} holds text. Send a file: curl -F {field}=@photo.jpg"
@@ -134,7 +139,7 @@ async def _contents(
             detail = f"{name} has {part.size:,} bytes; at most {limits.max_file_bytes:,} are taken."
             raise ProblemError(413, "file-too-large", "File too large", detail)
         uploads.append((field, Upload(await part.read(), name, part.content_type)))
-    return NamedForm(uploads, values)
+    return NamedForm(uploads, values, others)
 
 
 class _InMemoryParser(MultiPartParser):

@@ -60,6 +60,20 @@ class SchedulerName(StrEnum):
     DPMPP_2M = "dpm++_2m"
     LCM = "lcm"
 
+    @property
+    def label(self) -> str:
+        """As people write it."""
+        return _SCHEDULER_TITLES[self.value]
+
+
+_SCHEDULER_TITLES = {
+    "euler": "Euler",
+    "euler_a": "Euler a",
+    "ddim": "DDIM",
+    "dpm++_2m": "DPM++ 2M",
+    "lcm": "LCM",
+}
+
 
 class EditParameters(BaseModel):
     """Everything that an edit was asked for. What is absent, the model's own default takes the place of."""
@@ -140,6 +154,8 @@ class EditedImage(BaseModel):
     change_map_url: str | None = Field(default=None, description="PNG, white where it changed most")
     mask_url: str | None = Field(default=None, description="PNG, white where it was to change")
     photo: str = Field(default="", description="name of the photo it was made of")
+    photo_index: int | None = Field(default=None, ge=0, description="its place among those sent; absent without one")
+    photo_url: str | None = Field(default=None, description="that photo as it was sent; absent without one")
     row: str | None = Field(default=None, description="its row in the contact sheet: 'strength 0.4'")
     column: str | None = Field(default=None, description="its column in the contact sheet")
 
@@ -167,6 +183,15 @@ class Axis(BaseModel):
     values: list[Any] = Field(min_length=1, max_length=64, examples=[[0.3, 0.5, 0.7]])
 
 
+class SheetOrder(StrEnum):
+    """How the contact sheet of a series is laid out."""
+
+    GRID = "grid"
+    """By rows and columns."""
+    AGREEMENT = "agreement"
+    """The pictures that match the words better than the photo did come first."""
+
+
 class SeriesParameters(BaseModel):
     """One photo under a grid of parameters, or many photos under the same ones."""
 
@@ -175,6 +200,19 @@ class SeriesParameters(BaseModel):
     base: EditParameters = Field(description="what every picture of the series shares")
     rows: Axis | None = None
     columns: Axis | None = None
+    sort: SheetOrder = Field(default=SheetOrder.GRID, description="order of the pictures in the contact sheet")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _prompt_may_be_an_axis(cls, given: Any) -> Any:
+        """Then the first of the prompts is that of the base."""
+        base = given.get("base") if isinstance(given, dict) else None
+        if isinstance(base, dict) and "prompt" not in base:
+            for axis in (given.get("rows"), given.get("columns")):
+                match axis:
+                    case {"parameter": "prompt", "values": [str(prompt), *_]}:
+                        return {**given, "base": {**base, "prompt": prompt}}
+        return given
 
 
 class SamplerInfo(BaseModel):

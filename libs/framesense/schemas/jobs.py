@@ -12,6 +12,8 @@ from framesense.schemas.problems import Problem
 class JobKind(StrEnum):
     VIDEO = "video"
     DATASET = "dataset"
+    EDIT = "edit"
+    EDIT_SERIES = "edit_series"
 
 
 class JobState(StrEnum):
@@ -44,6 +46,9 @@ class Job(BaseModel):
     finished_at: datetime | None = None
     result_url: str | None = None
     error: Problem | None = None
+    queue_position: int | None = Field(
+        default=None, ge=0, description="how many jobs run before it; absent once it runs, and in events"
+    )
 
 
 class JobList(BaseModel):

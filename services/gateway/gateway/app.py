@@ -17,7 +17,18 @@ from gateway.components import Components, create_components
 from gateway.cors import SameHostCORS
 from gateway.housekeeping import keep_house
 from gateway.metrics import JobMetrics
-from gateway.routes import captions, classifiers, datasets, jobs, older_clients, references, tags, uploads, videos
+from gateway.routes import (
+    captions,
+    classifiers,
+    datasets,
+    edits,
+    jobs,
+    older_clients,
+    references,
+    tags,
+    uploads,
+    videos,
+)
 from gateway.settings import GatewaySettings
 
 DESCRIPTION = """
@@ -53,7 +64,7 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
         version="0.1.0",
     )
     app.state.components = components
-    for subject in (captions, tags, classifiers, datasets, videos, jobs, references, uploads, older_clients):
+    for subject in (captions, tags, classifiers, datasets, videos, edits, jobs, references, uploads, older_clients):
         app.include_router(subject.router)
     for error in (RedisConnectionError, RedisTimeoutError, OperationalError):
         app.add_exception_handler(error, _redis_unavailable)

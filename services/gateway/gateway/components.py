@@ -11,9 +11,11 @@ from redis.asyncio import Redis as AsyncRedis
 from framesense.analyses import AnalysisStore
 from framesense.async_service_client import AsyncServiceClient
 from framesense.clients import AsyncCaptionerClient
+from framesense.editor_client import AsyncEditorClient
 from framesense.jobs import JobStore
 from framesense.queue import create_celery
 from framesense.storage import Storage
+from gateway.abilities import Abilities
 from gateway.curves import Curves
 from gateway.models import SeeingModels
 from gateway.references import References
@@ -41,11 +43,14 @@ class Components:
     celery: Celery
     captioner: AsyncCaptionerClient
     tagger: AsyncServiceClient
+    editor: AsyncEditorClient
+    abilities: Abilities
     models: SeeingModels
 
     async def aclose(self) -> None:
         await self.captioner.aclose()
         await self.tagger.aclose()
+        await self.editor.aclose()
         await self.events.aclose()
         self.redis.close()
         self.celery.close()
@@ -59,6 +64,7 @@ def create_components(settings: GatewaySettings) -> Components:
     references = References(storage, limit=settings.gateway_max_references)
     captioner = AsyncCaptionerClient(settings.captioner_url)
     tagger = AsyncServiceClient(settings.tagger_url, service="tagger", timeout=settings.tagger_timeout)
+    editor = AsyncEditorClient(settings.editor_url)
     settings.upload_folder.mkdir(parents=True, exist_ok=True)
     return Components(
         settings=settings,
@@ -79,6 +85,8 @@ def create_components(settings: GatewaySettings) -> Components:
         models=SeeingModels(captioner, tagger),
     )
 
+        editor=editor,
+        abilities=Abilities(editor),
 
 def _components(request: Request) -> Components:
     components: Components = request.app.state.components

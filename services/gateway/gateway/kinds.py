@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from framesense.photosets import Table
 from framesense.problems import ProblemError
 from framesense.schemas.datasets import PhotoSetResult
+from framesense.schemas.edits import EditResult
 from framesense.schemas.jobs import Job, JobKind
 from framesense.schemas.novelty import VideoResult
 from gateway.components import Components
+from gateway.edits import edit_result
 from gateway.exports import EXPORTS, ExportFormat
 from gateway.lookups import find_analysis
 from gateway.photosets import photo_set_result, photo_set_table
 from gateway.results import video_result
 
-Result = VideoResult | PhotoSetResult
+Result = VideoResult | PhotoSetResult | EditResult
 Changes = Mapping[str, object]
 """Parameters that take the place of a job's own."""
 
@@ -74,6 +76,16 @@ def _photos_json(components: Components, job: Job, changes: Changes) -> Exported
     return ExportedFile(photo_set_result(components, job).model_dump_json(indent=2), "application/json")
 
 
+def _edit(components: Components, job: Job, changes: Changes) -> EditResult:
+    return edit_result(components, job)
+
+
+def _edit_json(components: Components, job: Job, changes: Changes) -> ExportedFile:
+    return ExportedFile(edit_result(components, job).model_dump_json(indent=2), "application/json")
+
+
+_EDIT = Kind(_edit, {ExportFormat.JSON: _edit_json})
+
 KINDS: Mapping[JobKind, Kind] = {
     JobKind.VIDEO: Kind(_video, {export_format: _video_as(export_format) for export_format in EXPORTS}),
     JobKind.DATASET: Kind(
@@ -84,4 +96,6 @@ KINDS: Mapping[JobKind, Kind] = {
             ExportFormat.JSON: _photos_json,
         },
     ),
+    JobKind.EDIT: _EDIT,
+    JobKind.EDIT_SERIES: _EDIT,
 }

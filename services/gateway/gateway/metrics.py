@@ -8,7 +8,7 @@ from prometheus_client.registry import Collector
 from redis import Redis, RedisError
 
 from framesense.jobs import JobStore
-from framesense.queue import QUEUES
+from framesense.queue import QUEUES, length
 from framesense.schemas.jobs import JobState
 
 
@@ -23,12 +23,12 @@ class JobMetrics(Collector):
         queues = GaugeMetricFamily("framesense_queue_length", "Tasks no worker has taken yet", labels=["queue"])
         try:
             counts = Counter(self._jobs.states())
-            lengths = {queue: self._redis.llen(queue) for queue in QUEUES.values()}
+            lengths = {queue: length(self._redis, queue) for queue in set(QUEUES.values())}
         except RedisError:
             return
         for state in JobState:
             jobs.add_metric([state], counts[state])
-        for queue, length in lengths.items():
-            queues.add_metric([queue], length)
+        for queue, waiting in lengths.items():
+            queues.add_metric([queue], waiting)
         yield jobs
         yield queues

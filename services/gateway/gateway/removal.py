@@ -1,13 +1,16 @@
-"""Deleting jobs for good: with the last job that refers to them go a video and its analysis, photos and their tags."""
+"""Deleting jobs for good: with the last job that refers to them go a video and its analysis, photos and their tags;
+with an edit, its pictures."""
 
 import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from framesense.analyses import analysis_prefix, video_key
+from framesense.edits import edit_prefix
 from framesense.photosets import photoset_key, tagging_prefix
 from framesense.schemas.jobs import Job
 from gateway.components import Components
+from gateway.edits import EDITS
 
 _PAGE = 200
 
@@ -16,6 +19,8 @@ def delete_job(components: Components, job: Job) -> None:
     """Forgets a finished job and what no other job needs. Blocking."""
     payload = _payload(components, job.id)
     components.jobs.delete(job.id)
+    if job.kind in EDITS:
+        components.storage.delete(edit_prefix(job.id))
     needed: set[str] = set().union(*(_blobs(_payload(components, other.id)) for other in every_job(components)))
     for prefix in _blobs(payload) - needed:
         components.storage.delete(prefix)

@@ -11,11 +11,12 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from framesense.analyses import video_key
 from framesense.problems import ProblemError
-from framesense.schemas.jobs import Job, JobList
+from framesense.schemas.jobs import Job, JobKind, JobList
 from framesense.schemas.novelty import Metric, NoveltyCurve, RollingWindowSize, SearchResult, Signal
 from framesense.schemas.references import ReferenceName
 from gateway import examples
 from gateway.components import Components, Parts
+from gateway.edits import with_position, with_positions
 from gateway.events import Event, follow, latest_event
 from gateway.exports import EXPORTS, ExportFormat
 from gateway.heatmaps import heat_map_png
@@ -65,9 +66,11 @@ def list_jobs(
     parts: Parts,
     limit: Annotated[int, Query(ge=1, le=500, description="most jobs to answer")] = 50,
     offset: Annotated[int, Query(ge=0, le=2**53, description="jobs to pass over")] = 0,
+    kind: Annotated[JobKind | None, Query(description="of this kind only")] = None,
 ) -> JobList:
     """Newest first; they are kept for `JOB_RETENTION` seconds after they were made."""
-    return parts.jobs.page(limit=limit, offset=offset)
+    page = parts.jobs.page(limit=limit, offset=offset, kind=kind)
+    return page.model_copy(update={"jobs": with_positions(parts, page.jobs)})
 
 
 @router.get(
@@ -76,8 +79,9 @@ def list_jobs(
     responses=examples.responses({200: examples.json_example("The job as it is", examples.JOB)}, 404, 503),
 )
 def get_job(parts: Parts, job_id: JobId) -> Job:
-    """To be told of changes instead of asking again and again, follow its events."""
-    return find_job(parts, job_id)
+    """To be told of changes instead of asking again and again, follow its events. `queue_position` tells how many jobs
+    wait before it; single edits go before series."""
+    return with_position(parts, find_job(parts, job_id))
 
 
 @router.delete(
@@ -151,7 +155,8 @@ async def _server_sent(events: AsyncIterator[Event]) -> AsyncIterator[ServerSent
     responses=examples.responses({200: examples.json_example("Of a video", examples.VIDEO_RESULT)}, 404, 409, 410, 503),
 )
 def job_result(parts: Parts, job_id: JobId) -> Response:
-    """Of a video: captions, novelty and moments. Of a photo set: the report, and every photo's tags.
+    """Of a video: captions, novelty and moments. Of a photo set: the report, and every photo's tags. Of an edit, or of
+    a series: its pictures with seeds, parameters and what changed.
 
     409 while the job is not finished, 410 for a cancelled one, and the job's own problem for one that failed."""
     result = result_of(parts, find_job(parts, job_id), {})
