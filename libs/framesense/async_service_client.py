@@ -48,7 +48,7 @@ class AsyncServiceClient:
         timeout: float = 120.0,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self.service = service
+        self.service, self.timeout = service, timeout
         # Idle connections are given up before the server does so after 5 seconds, which could be just when one is used.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=3.0)
         self._http = httpx.AsyncClient(
@@ -76,12 +76,27 @@ class AsyncServiceClient:
         headers = {"Content-Type": media_type} if media_type else {}
         return answer_of(await self._request(method, path, request_id, params=query, content=body, headers=headers))
 
-    async def model(self) -> ModelInfo:
-        """Which model answers. Raises ProblemError while there is none: its text is fit for a readiness check."""
+    async def models(self) -> ModelsResponse:
+        """Which model answers, and whether it is loaded. Raises ProblemError where the server does not answer."""
         answer = await self._request("GET", "/models", None)
         if answer.status_code >= 400:
             raise problem_of(answer)
-        return ModelsResponse.model_validate_json(answer.content).models[0]
+        return ModelsResponse.model_validate_json(answer.content)
+
+    async def model(self) -> ModelInfo:
+        """Which model answers. Raises ProblemError 503 while there is none, and does not have it loaded."""
+        found = await self.models()
+        if not found.models:
+            reason = found.states[0].detail if found.states else None
+            detail = f"The {self.service}'s model is not loaded. {reason or 'Try again in a moment.'}"
+            raise ProblemError(503, "model-loading", "Model loading", detail, headers={"Retry-After": "2"})
+        return found.models[0]
+
+    async def ready(self) -> None:
+        """A readiness check: raises ProblemError, with the server's own reason, while it is not ready."""
+        answer = await self._request("GET", "/ready", None)
+        if answer.status_code >= 400:
+            raise problem_of(answer)
 
     async def aclose(self) -> None:
         await self._http.aclose()

@@ -49,8 +49,11 @@ class ServiceClient:
         self._retries, self._sleep = retries, sleep
 
     def model(self) -> ModelInfo:
-        """Which model answers. Raises ServiceUnavailable, and ProblemError for what the service refuses."""
-        return ModelsResponse.model_validate_json(self._request("GET", "/models")).models[0]
+        """Which model answers; one that waits for its first use is loaded.
+
+        Raises ServiceUnavailable, and ProblemError for what the service refuses.
+        """
+        return ModelsResponse.model_validate_json(self._request("GET", "/models", params={"load": "true"})).models[0]
 
     def close(self) -> None:
         self._http.close()

@@ -21,7 +21,7 @@ from captioner.settings import CaptionerSettings
 from framesense.images import NPY_MEDIA_TYPE, encode_npy
 from framesense.schemas.arrays import to_numpy
 from framesense.schemas.captions import Caption, CaptionResponse
-from framesense.schemas.models import ModelsResponse
+from framesense.schemas.models import ModelPhase, ModelsResponse, ModelState
 from framesense.schemas.problems import MEDIA_TYPE, Problem
 
 PHOTOS = Path(skimage.__file__).parent / "data"
@@ -197,6 +197,36 @@ def test_models(client: TestClient) -> None:
     assert model.revision
 
 
+def test_what_is_loaded(client: TestClient) -> None:
+    (state,) = ModelsResponse.model_validate_json(client.get("/models").content).states
+    assert (state.service, state.model, state.state, state.device) == ("captioner", "embedded", ModelPhase.READY, "cpu")
+    assert (state.process_bytes or 0) > 10_000_000
+    assert state.in_use == 0
+    assert state.idle_since is not None
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "word"),
+    [
+        ({"model": "gpt"}, 422, "hf:ORG/NAME"),
+        ({"model": "open_clip:ViT-B-32/laion2b"}, 422, "no captioning model"),
+        ({"model": "path:/etc"}, 403, "MODEL_FOLDERS"),
+        ({}, 422, "model"),
+    ],
+)
+def test_models_that_cannot_be_switched_to(client: TestClient, body: dict[str, str], status: int, word: str) -> None:
+    found = problem(client.put("/models", json=body))
+    assert found.status == status
+    assert word in found.detail
+    assert len(captions(post(client, CHELSEA))) == 1
+
+
+def test_the_model_that_answers_already_need_not_be_loaded(client: TestClient) -> None:
+    answer = client.put("/models", json={"model": "embedded"})
+    assert answer.status_code == 200
+    assert ModelState.model_validate(answer.json()).state is ModelPhase.READY
+
+
 def test_metrics_tell_of_batches_and_the_queue(client: TestClient) -> None:
     post(client, CHELSEA, COFFEE)
     text = client.get("/metrics").text
@@ -329,15 +359,21 @@ def test_while_loading_everything_but_health_is_a_503(models_dir: Path) -> None:
     chosen = settings(models_dir)
     with TestClient(create_app(chosen, load=load)) as client:
         assert client.get("/health").status_code == 200
-        for answer in (client.get("/ready"), client.get("/models"), post(client, CHELSEA)):
+        for answer in (client.get("/ready"), client.get("/models?load=true"), post(client, CHELSEA)):
             assert problem(answer).status == 503
             assert "being loaded" in answer.json()["detail"]
             assert "retry-after" in answer.headers
+        found = ModelsResponse.model_validate_json(client.get("/models").content)
+        assert found.models == []
+        assert [state.state for state in found.states] == [ModelPhase.LOADING]
         gate.set()
         pause = threading.Event()
         while "being loaded" in client.get("/ready").text:
             pause.wait(0.02)
         assert "the disk is gone" in problem(client.get("/ready")).detail
+        (state,) = ModelsResponse.model_validate_json(client.get("/models").content).states
+        assert state.state is ModelPhase.FAILED
+        assert "the disk is gone" in (state.detail or "")
 
 
 def test_a_folder_without_a_model_is_told(tmp_path: Path) -> None:

@@ -10,13 +10,15 @@ from prometheus_client import CollectorRegistry
 
 from captioner.answers import caption_response
 from captioner.captioning import Captioner, CaptionOptions
+from captioner.models.factory import require_captioner
 from captioner.options import parse_extras
-from captioner.runtime import Runtime
+from captioner.serving import Serving
 from captioner.settings import CaptionerSettings
 from framesense.batch_metrics import BatchMetrics
+from framesense.model_routes import model_routes
+from framesense.model_runtime import ModelRuntime
 from framesense.schemas.arrays import EncodingFormat
 from framesense.schemas.captions import CaptionResponse
-from framesense.schemas.models import ModelsResponse
 from framesense.schemas.problems import problem_responses
 from framesense.service import create_service
 from framesense.uploads import UploadLimits, images_form, read_uploads, unless_disconnected
@@ -25,10 +27,17 @@ from framesense.uploads import UploadLimits, images_form, read_uploads, unless_d
 def create_app(
     settings: CaptionerSettings | None = None, *, load: Callable[[CaptionerSettings], Captioner] = Captioner.load
 ) -> FastAPI:
-    """The application; ``load`` is called in the background once it starts."""
+    """The application; ``load`` is called in the background, once it starts and whenever the model is switched."""
     settings = settings or CaptionerSettings()
     registry = CollectorRegistry()
-    runtime = Runtime(settings, BatchMetrics(registry, "captioner"), load)
+    observer = BatchMetrics(registry, "captioner")
+
+    def load_named(name: str) -> Serving:
+        chosen = settings.model_copy(update={"captioner_model": name})
+        return Serving(load(chosen), chosen, observer)
+
+    policy = settings.policy(settings.captioner_load, settings.captioner_unload_after, settings.models_dir)
+    runtime = ModelRuntime("captioner", settings.captioner_model, load_named, policy, accepts=require_captioner)
     limits = UploadLimits(
         max_bytes=settings.captioner_max_request_bytes,
         max_file_bytes=settings.max_image_bytes,
@@ -69,13 +78,12 @@ def create_app(
     ) -> Response:
         options = CaptionOptions(beams, max_tokens, parse_extras(extras or []))
         uploads = await read_uploads(request, limits)
-        described = await unless_disconnected(request, runtime.caption(uploads, options))
+        async with runtime.use() as model:
+            described = await unless_disconnected(request, model.caption(uploads, options))
+            info = model.info
         if not options.extras:
-            return caption_response(described, options.extras, runtime.info, encoding_format)
-        return await asyncio.to_thread(caption_response, described, options.extras, runtime.info, encoding_format)
+            return caption_response(described, options.extras, info, encoding_format)
+        return await asyncio.to_thread(caption_response, described, options.extras, info, encoding_format)
 
-    @app.get("/models", tags=["operations"], summary="Which model answers?", responses=problem_responses(503))
-    async def models() -> ModelsResponse:
-        return ModelsResponse(models=[runtime.info])
-
+    app.include_router(model_routes(runtime))
     return app

@@ -13,6 +13,7 @@ from captioner.models.base import Floats, GeneratedCaption, LoadedModel
 from captioner.models.factory import load_model
 from captioner.settings import CaptionerSettings
 from framesense.batching import BatchObserver, MicroBatcher
+from framesense.halving import HalvingRunner
 from framesense.images import ImageLimits, decode_image
 from framesense.minilm import SentenceEncoder
 from framesense.problems import ProblemError
@@ -46,6 +47,7 @@ class Captioner:
 
     def __init__(self, loaded: LoadedModel, sentences: SentenceEncoder, limits: ImageLimits) -> None:
         self._loaded, self._sentences, self._limits = loaded, sentences, limits
+        self._runner = HalvingRunner[CaptionOptions, Tensor, Described](self.describe)
 
     @classmethod
     def load(cls, settings: CaptionerSettings) -> Self:
@@ -66,6 +68,11 @@ class Captioner:
     def info(self) -> ModelInfo:
         return self._loaded.info
 
+    @property
+    def batch_limit(self) -> int | None:
+        """Images a model call, once a larger batch ran out of memory."""
+        return self._runner.limit
+
     def check(self, options: CaptionOptions) -> None:
         """Raises ProblemError 422 for what this family of models cannot return, with the reason."""
         for extra in sorted(options.extras & self._loaded.unsupported.keys()):
@@ -75,7 +82,7 @@ class Captioner:
     def batcher(self, settings: CaptionerSettings, observer: BatchObserver) -> Batcher:
         return MicroBatcher(
             self.prepare,
-            self.describe,
+            self._runner,
             max_batch=settings.captioner_max_batch,
             max_wait=settings.captioner_max_wait,
             max_queue=settings.captioner_max_queue,

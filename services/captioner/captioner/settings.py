@@ -2,12 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from framesense.models import DTypeChoice, ModelSpec
-from framesense.settings import ServiceSettings
+from framesense.settings import ModelServerSettings
 
 
 def _parsable(text: str) -> str:
@@ -22,7 +22,7 @@ def _find_models_dir() -> Path:
     return Path("models")
 
 
-class CaptionerSettings(ServiceSettings):
+class CaptionerSettings(ModelServerSettings):
     captioner_host: str = "127.0.0.1"
     captioner_port: int = Field(default=8001, ge=0, le=65535)
 
@@ -32,6 +32,11 @@ class CaptionerSettings(ServiceSettings):
     captioner_device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1 ...")
     captioner_dtype: DTypeChoice = Field(default="auto", description="auto: bfloat16 where the hardware has it")
     models_dir: Path = Field(default_factory=_find_models_dir, description="where the embedded weights are")
+
+    captioner_load: Literal["start", "first-use"] = Field(default="start", description="when the model is loaded")
+    captioner_unload_after: float = Field(
+        default=0, ge=0, description="seconds without a request after which the model is unloaded; 0: never"
+    )
 
     captioner_max_batch: int = Field(default=32, ge=1, description="most images a model call")
     captioner_max_wait: float = Field(default=0.05, ge=0, le=10, description="seconds an image waits for company")

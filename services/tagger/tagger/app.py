@@ -1,39 +1,46 @@
 """The tagger's application: its components, its lifespan, its routes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from framesense.batch_metrics import BatchMetrics
-from framesense.schemas.models import ModelsResponse
-from framesense.schemas.problems import problem_responses
+from framesense.model_routes import model_routes
+from framesense.model_runtime import ModelRuntime
 from framesense.service import create_service
 from tagger.components import Components
+from tagger.embedding import Embedder
+from tagger.models.factory import require_dual_encoder
 from tagger.routes import classifiers, embeddings, tags
-from tagger.runtime import Runtime
+from tagger.serving import Serving
 from tagger.settings import TaggerSettings
 
 
-def create_app(settings: TaggerSettings | None = None, *, runtime: Runtime | None = None) -> FastAPI:
-    """The application. ``runtime`` takes the place of the one that the settings describe."""
+def create_app(
+    settings: TaggerSettings | None = None, *, load: Callable[[TaggerSettings], Embedder] = Embedder.load
+) -> FastAPI:
+    """The application; ``load`` is called in the background, once it starts and whenever the model is switched."""
     settings = settings or TaggerSettings()
     registry = CollectorRegistry()
-    running = runtime or Runtime(settings, BatchMetrics(registry, "tagger"))
-    components = Components.of(settings, running)
+    observer = BatchMetrics(registry, "tagger")
+
+    def load_named(name: str) -> Serving:
+        chosen = settings.model_copy(update={"tagger_model": name})
+        return Serving(load(chosen), chosen, observer)
+
+    policy = settings.policy(settings.tagger_load, settings.tagger_unload_after, settings.models_dir)
+    runtime = ModelRuntime("tagger", settings.tagger_model, load_named, policy, accepts=require_dual_encoder)
+    components = Components.of(settings, runtime)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running:
+        async with runtime:
             yield
 
-    app = create_service("Framesense tagger", lifespan=lifespan, checks={"model": running.check}, registry=registry)
+    app = create_service("Framesense tagger", lifespan=lifespan, checks={"model": runtime.check}, registry=registry)
     for subject in (tags, embeddings, classifiers):
         app.include_router(subject.router(components))
-
-    @app.get("/models", tags=["operations"], summary="Which model answers?", responses=problem_responses(503))
-    async def models() -> ModelsResponse:
-        return ModelsResponse(models=[running.info])
-
+    app.include_router(model_routes(runtime))
     return app

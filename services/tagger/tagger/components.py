@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from typing import Self
 
 from framesense.archives import ArchiveLimits
+from framesense.model_runtime import ModelRuntime
 from framesense.storage import Storage
 from framesense.uploads import UploadLimits
 from tagger.classifiers import Classifiers
 from tagger.label_sets import LabelSets
 from tagger.labels import LabelLimits
-from tagger.runtime import Runtime
+from tagger.serving import Serving
 from tagger.settings import TaggerSettings
 
 
 @dataclass(frozen=True)
 class Components:
-    runtime: Runtime
+    runtime: ModelRuntime[Serving]
     classifiers: Classifiers
     label_sets: LabelSets
     labels: LabelLimits
@@ -30,7 +31,7 @@ class Components:
     """Images that are given to the micro-batcher at once, where there are more than a request may hold."""
 
     @classmethod
-    def of(cls, settings: TaggerSettings, runtime: Runtime) -> Self:
+    def of(cls, settings: TaggerSettings, runtime: ModelRuntime[Serving]) -> Self:
         storage = Storage(settings.storage_url)
         limits = LabelLimits.of(settings)
         request = settings.tagger_max_request_bytes

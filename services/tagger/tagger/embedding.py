@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from framesense.batching import BatchObserver, MicroBatcher
+from framesense.halving import HalvingRunner
 from framesense.images import ImageLimits, decode_image
 from framesense.schemas.models import ModelInfo
 from framesense.uploads import Upload
@@ -32,6 +33,7 @@ class Embedder:
 
     def __init__(self, loaded: LoadedModel, limits: ImageLimits, text_cache: int) -> None:
         self._loaded, self._limits = loaded, limits
+        self._runner = HalvingRunner[None, Tensor, Floats](self.embed)
         self._texts = TextCache(loaded.model.encode_texts, text_cache)
 
     @classmethod
@@ -54,13 +56,18 @@ class Embedder:
         return self._loaded.info
 
     @property
+    def batch_limit(self) -> int | None:
+        """Images a model call, once a larger batch ran out of memory."""
+        return self._runner.limit
+
+    @property
     def calibration(self) -> Calibration:
         return self._loaded.calibration
 
     def batcher(self, settings: TaggerSettings, observer: BatchObserver) -> Batcher:
         return MicroBatcher(
             self.prepare,
-            self.embed,
+            self._runner,
             max_batch=settings.tagger_max_batch,
             max_wait=settings.tagger_max_wait,
             max_queue=settings.tagger_max_queue,
@@ -107,5 +114,5 @@ class Embedder:
         side = self._loaded.model.image_size
         grey = self._loaded.model.preprocess(np.full((side, side, 3), 128, np.uint8))
         for size in (1, max_batch):
-            self.embed(None, [grey] * size)
+            self._runner(None, [grey] * size)  # a batch that is too large is found out now
         self.embed_texts(["a photo"])

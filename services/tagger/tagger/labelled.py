@@ -16,6 +16,7 @@ from framesense.problems import ProblemError
 from framesense.uploads import IMAGE_FIELDS, Form, Upload, read_form, unless_disconnected
 from tagger.components import Components
 from tagger.labels import split_field
+from tagger.serving import Serving
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.intp]
@@ -32,7 +33,9 @@ class LabelledPhotos:
     """n indices into the classifier's labels."""
 
 
-async def read_labelled(request: Request, labels: Sequence[str], components: Components) -> LabelledPhotos:
+async def read_labelled(
+    request: Request, labels: Sequence[str], components: Components, model: Serving
+) -> LabelledPhotos:
     """Labels match a classifier's whatever their case, ``_`` and ``-`` taken for a blank.
 
     Raises ProblemError: 413 over a limit, 415 not a form or a zip, 422 no photos or a label that it does not have.
@@ -52,10 +55,7 @@ async def read_labelled(request: Request, labels: Sequence[str], components: Com
         )
         raise ProblemError(422, "unknown-label", "Unknown label", detail)
     chunks = [photos[start : start + components.chunk] for start in range(0, len(photos), components.chunk)]
-    embeddings = [
-        await unless_disconnected(request, components.runtime.embed([upload for upload, _ in chunk]))
-        for chunk in chunks
-    ]
+    embeddings = [await unless_disconnected(request, model.embed([upload for upload, _ in chunk])) for chunk in chunks]
     return LabelledPhotos(
         names=[upload.filename for upload, _ in photos],
         embeddings=np.concatenate(embeddings),

@@ -2,12 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from framesense.models import DTypeChoice, ModelSpec
-from framesense.settings import ServiceSettings
+from framesense.settings import ModelServerSettings
 
 
 def _parsable(text: str) -> str:
@@ -22,7 +22,7 @@ def _find_models_dir() -> Path:
     return Path("models")
 
 
-class TaggerSettings(ServiceSettings):
+class TaggerSettings(ModelServerSettings):
     tagger_host: str = "127.0.0.1"
     tagger_port: int = Field(default=8002, ge=0, le=65535)
 
@@ -34,6 +34,11 @@ class TaggerSettings(ServiceSettings):
     models_dir: Path = Field(default_factory=_find_models_dir, description="where the embedded weights are")
     storage_url: str = Field(
         default="./data/blobs", description="where classifiers and label sets are kept: a folder or any fsspec URL"
+    )
+
+    tagger_load: Literal["start", "first-use"] = Field(default="start", description="when the model is loaded")
+    tagger_unload_after: float = Field(
+        default=0, ge=0, description="seconds without a request after which the model is unloaded; 0: never"
     )
 
     tagger_max_batch: int = Field(default=32, ge=1, description="most images a model call")

@@ -80,12 +80,17 @@ def load_model(settings: CaptionerSettings) -> LoadedModel:
     return LoadedModel(loaded.model, info, family.unsupported)
 
 
+def require_captioner(spec: ModelSpec) -> None:
+    """Raises ValueError for a name that can be no captioning model's."""
+    if spec.source is ModelSource.OPEN_CLIP:
+        raise ValueError(f"{spec} is no captioning model; the captioner takes 'embedded', 'hf:ORG/NAME' or 'path:DIR'")
+
+
 def _locate(spec: ModelSpec, models_dir: Path) -> tuple[str, str]:
     """The family and the folder or hub name of a model."""
     if spec.source is ModelSource.HUGGING_FACE:
         return "blip", spec.name
-    if spec.source is ModelSource.OPEN_CLIP:
-        raise ValueError(f"{spec} is no captioning model; the captioner takes 'embedded', 'hf:ORG/NAME' or 'path:DIR'")
+    require_captioner(spec)
     folder = spec.path if spec.source is ModelSource.PATH else models_dir / EMBEDDED_FOLDER
     return _family_of(folder), str(folder)
 

@@ -37,13 +37,18 @@ def load_model(settings: TaggerSettings) -> LoadedModel:
     spec = settings.model_spec
     device = choose_device(settings.tagger_device)
     dtype = choose_dtype(settings.tagger_dtype, device)
-    if spec.source is ModelSource.HUGGING_FACE:
-        raise ValueError(f"the tagger takes 'embedded', 'open_clip:ARCH/TAG' or 'path:DIR', not {spec}")
+    require_dual_encoder(spec)
     if spec.source is ModelSource.EMBEDDED:
         return _embedded(spec, settings.models_dir / EMBEDDED_FOLDER, device, dtype)
     if spec.source is ModelSource.PATH and (spec.path / CONFIG_FILE).exists():
         return _embedded(spec, spec.path, device, dtype)
     return _open_clip(spec, device, dtype)
+
+
+def require_dual_encoder(spec: ModelSpec) -> None:
+    """Raises ValueError for a name that can be no dual encoder's."""
+    if spec.source is ModelSource.HUGGING_FACE:
+        raise ValueError(f"the tagger takes 'embedded', 'open_clip:ARCH/TAG' or 'path:DIR', not {spec}")
 
 
 def _embedded(spec: ModelSpec, folder: Path, device: torch.device, dtype: torch.dtype) -> LoadedModel:

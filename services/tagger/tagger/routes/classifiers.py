@@ -14,6 +14,7 @@ from framesense.schemas.classifiers import (
     EvaluationResponse,
     NewClassifier,
 )
+from framesense.schemas.models import ModelInfo
 from framesense.schemas.problems import problem_responses
 from framesense.uploads import images_form, read_uploads, unless_disconnected
 from tagger.calibration import shares
@@ -48,17 +49,18 @@ def router(components: Components) -> APIRouter:
         responses=problem_responses(409, 422, 503),
     )
     async def create(body: NewClassifier) -> Classifier:
-        embedder = runtime.embedder
         new = classifiers.checked(body)
-        text = await asyncio.to_thread(embedder.embed_labels, new.labels, new.templates)
+        async with runtime.use() as serving:
+            embedder = serving.embedder
+            text = await asyncio.to_thread(embedder.embed_labels, new.labels, new.templates)
         model = embedder.info
         head = Head(new.name, new.labels, new.templates, text, model.name, model.revision)
         await asyncio.to_thread(classifiers.create, head)
         return head.describe(model, embedder.warnings(new.labels))
 
     @routes.get("", summary="Stored classifiers", responses=problem_responses(503))
-    def list_classifiers() -> ClassifierList:
-        return classifiers.all(runtime.info)
+    async def list_classifiers() -> ClassifierList:
+        return await asyncio.to_thread(classifiers.all, await runtime.info())
 
     @routes.post(
         "/upload",
@@ -71,13 +73,14 @@ def router(components: Components) -> APIRouter:
         request: Request, name: Annotated[str | None, Query(description="another name than the file's own")] = None
     ) -> Classifier:
         (file,) = await read_uploads(request, components.heads, fields=HEAD_FIELDS)
-        model = runtime.info
+        model = await runtime.info()
         head = await asyncio.to_thread(classifiers.upload, file.content, name, model)
         return head.describe(model)
 
     @routes.get("/{name}", summary="A classifier", responses=problem_responses(404, 422, 503))
-    def show(name: Name) -> Classifier:
-        return classifiers.get(name).describe(runtime.info)
+    async def show(name: Name) -> Classifier:
+        head = await asyncio.to_thread(classifiers.get, name)
+        return head.describe(await runtime.info())
 
     @routes.get(
         "/{name}/head",
@@ -101,9 +104,11 @@ def router(components: Components) -> APIRouter:
         openapi_extra=images_form(),
     )
     async def classify(request: Request, name: Name) -> Response:
-        head, embedder = await _fitting(name), runtime.embedder
+        await _fitting(name, await runtime.info())  # before the photos have come
         uploads = await read_uploads(request, components.images)
-        images = await unless_disconnected(request, runtime.embed(uploads))
+        async with runtime.use() as model:
+            head, embedder = await _fitting(name, model.info), model.embedder
+            images = await unless_disconnected(request, model.embed(uploads))
         ranked = [
             head.classify(upload.filename, image, embedder.calibration)
             for upload, image in zip(uploads, images, strict=True)
@@ -119,8 +124,9 @@ def router(components: Components) -> APIRouter:
         openapi_extra=LABELLED_FORM,
     )
     async def evaluate_classifier(request: Request, name: Name) -> Response:
-        head, embedder = await _fitting(name), runtime.embedder
-        photos = await read_labelled(request, head.labels, components)
+        async with runtime.use() as model:
+            head, embedder = await _fitting(name, model.info), model.embedder
+            photos = await read_labelled(request, head.labels, components, model)
         answer = evaluate(
             name,
             head.labels,
@@ -143,8 +149,9 @@ def router(components: Components) -> APIRouter:
         name: Name,
         new_name: Annotated[str | None, Query(description="keep the old one, and store the better one so")] = None,
     ) -> Classifier:
-        head, embedder = await _fitting(name), runtime.embedder
-        photos = await read_labelled(request, head.labels, components)
+        async with runtime.use() as model:
+            head, embedder = await _fitting(name, model.info), model.embedder
+            photos = await read_labelled(request, head.labels, components, model)
         try:
             improved = await asyncio.to_thread(
                 improve, head.text, photos.embeddings, photos.truth, head.labels, embedder.calibration
@@ -158,9 +165,9 @@ def router(components: Components) -> APIRouter:
         await asyncio.to_thread(classifiers.create if new_name else classifiers.replace, better)
         return better.describe(embedder.info)
 
-    async def _fitting(name: str) -> Head:
+    async def _fitting(name: str, model: ModelInfo) -> Head:
         head = await asyncio.to_thread(classifiers.get, name)
-        head.require_fit(runtime.info)
+        head.require_fit(model)
         return head
 
     return routes

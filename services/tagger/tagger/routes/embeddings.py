@@ -37,9 +37,11 @@ def router(components: Components) -> APIRouter:
     )
     async def embed_images(request: Request, encoding_format: Encoding = EncodingFormat.FLOAT) -> Response:
         uploads = await read_uploads(request, components.images)
-        embeddings = await unless_disconnected(request, runtime.embed(uploads))
+        async with runtime.use() as model:
+            embeddings = await unless_disconnected(request, model.embed(uploads))
+            info = model.info
         names = [upload.filename for upload in uploads]
-        answer = ImageEmbeddings(images=names, embeddings=encode(embeddings, encoding_format), model=runtime.info)
+        answer = ImageEmbeddings(images=names, embeddings=encode(embeddings, encoding_format), model=info)
         return as_json(answer)
 
     @routes.post(
@@ -49,13 +51,14 @@ def router(components: Components) -> APIRouter:
         responses=problem_responses(422, 503),
     )
     async def embed_texts(body: TextsRequest) -> Response:
-        embedder = runtime.embedder
         texts = check_labels(body.texts, limits, what="text")
-        if body.templates is None:
-            embeddings = await asyncio.to_thread(embedder.embed_texts, texts)
-        else:
-            filled = check_templates(body.templates, limits)
-            embeddings = await asyncio.to_thread(embedder.embed_labels, texts, filled)
+        filled = None if body.templates is None else check_templates(body.templates, limits)
+        async with runtime.use() as model:
+            embedder = model.embedder
+            if filled is None:
+                embeddings = await asyncio.to_thread(embedder.embed_texts, texts)
+            else:
+                embeddings = await asyncio.to_thread(embedder.embed_labels, texts, filled)
         mean = deviation = None
         if isinstance(embedder.calibration, BackgroundCalibration):
             levels = embedder.calibration.level(embeddings)
@@ -83,13 +86,14 @@ def router(components: Components) -> APIRouter:
         ),
     )
     async def similarity(request: Request, encoding_format: Encoding = EncodingFormat.FLOAT) -> Response:
-        embedder = runtime.embedder
         form = await read_form(request, components.images, max_values=limits.max_labels + 100)
         texts = check_labels(split_field(form.values.get("texts", [])), limits, what="text")
         given = templates(form.values)
         filled = check_templates(given, limits) if given else ["{label}"]
-        vectors = await asyncio.to_thread(embedder.embed_labels, texts, filled)
-        images = await unless_disconnected(request, runtime.embed(form.files))
+        async with runtime.use() as model:
+            embedder = model.embedder
+            vectors = await asyncio.to_thread(embedder.embed_labels, texts, filled)
+            images = await unless_disconnected(request, model.embed(form.files))
         scores = Scores.of(images, vectors, embedder.calibration)
         answer = SimilarityResponse(
             images=[file.filename for file in form.files],

@@ -55,12 +55,13 @@ def router(components: Components) -> APIRouter:
         request: Request,
         encoding_format: Annotated[EncodingFormat, Query(description="how arrays are written")] = EncodingFormat.FLOAT,
     ) -> Response:
-        embedder = runtime.embedder
         form = await read_form(request, components.images, max_values=components.labels.max_labels + 100)
         options, wanted = tag_options(form.values), extras(form.values)
         labels, filled = await asyncio.to_thread(_asked, form, options, components)
-        texts = await asyncio.to_thread(embedder.embed_labels, labels, filled)
-        images = await unless_disconnected(request, runtime.embed(form.files))
+        async with runtime.use() as model:
+            embedder = model.embedder
+            texts = await asyncio.to_thread(embedder.embed_labels, labels, filled)
+            images = await unless_disconnected(request, model.embed(form.files))
         rule = _rule(options, embedder.calibration, TagExtra.ALL in wanted)
         names = [file.filename for file in form.files]
         answer = TagsResponse(
