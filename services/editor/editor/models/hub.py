@@ -1,0 +1,65 @@
+"""Models of the Hugging Face hub, fetched once into its cache; nothing but safetensors and what goes with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from editor.models.folders import HALF, INDEX_FILE, architecture_of, read_json
+from framesense.models import ModelSource, ModelSpec
+
+
+def pipeline_folder(spec: ModelSpec, dtype: torch.dtype) -> Path:
+    """Where a pipeline is; a hub's is fetched, and only after its index has told that it is of a known kind.
+
+    Half-precision weights are fetched where they are there and wanted: half the bytes for the same picture.
+
+    Raises:
+        ValueError, FileNotFoundError, OSError: in words, or the hub's own (see :mod:`framesense.model_errors`).
+    """
+    if spec.source is ModelSource.PATH:
+        return spec.path
+    _check_hub(spec, "EDITOR_MODEL")
+    from diffusers import DiffusionPipeline
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    try:
+        index = hf_hub_download(spec.name, INDEX_FILE, revision=spec.revision)
+    except LocalEntryNotFoundError:
+        raise
+    except EntryNotFoundError as error:
+        raise ValueError(f"{spec} has no {INDEX_FILE}: it is not a diffusers pipeline") from error
+    architecture_of(read_json(Path(index)), str(spec))
+    fetch: dict[str, Any] = {"revision": spec.revision, "use_safetensors": True}
+    if dtype is not torch.float32:
+        try:
+            return Path(DiffusionPipeline.download(spec.name, variant=HALF, **fetch))
+        except ValueError:  # there is no such variant
+            pass
+    try:
+        return Path(DiffusionPipeline.download(spec.name, **fetch))
+    except OSError as error:
+        if "safetensors" not in str(error):
+            raise
+        raise ValueError(
+            f"{spec} has no safetensors, and the older kind of weights is not read because it can run code. Take "
+            "another revision, or save it anew with diffusers' save_pretrained and name that folder"
+        ) from error
+
+
+def component_folder(spec: ModelSpec, setting: str) -> Path:
+    """Where a model is that comes in one folder, such as a ControlNet; a hub's is fetched."""
+    if spec.source is ModelSource.PATH:
+        return spec.path
+    _check_hub(spec, setting)
+    from huggingface_hub import snapshot_download
+
+    return Path(snapshot_download(spec.name, revision=spec.revision, allow_patterns=["*.safetensors", "*.json"]))
+
+
+def _check_hub(spec: ModelSpec, setting: str) -> None:
+    if spec.source is not ModelSource.HUGGING_FACE:
+        raise ValueError(f"{setting} is 'hf:ORG/NAME', 'hf:ORG/NAME@REVISION' or 'path:DIR', not {spec}")
