@@ -9,7 +9,8 @@ from tests.gateway import Gateway, running_gateway
 
 SMALL_LIMITS = {
     "max_video_bytes": 200_000,
-    "max_photo_set_bytes": 200_000,
+    "max_photo_set_bytes": 250_000,
+    "max_photos_per_request": 40,
     "max_images_per_request": 3,
     "max_image_bytes": 100_000,
     "max_image_request_bytes": 200_000,

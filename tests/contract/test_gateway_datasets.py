@@ -1,7 +1,9 @@
 """Photo sets: what is taken and refused, and everything that can be had of a finished one."""
 
+import io
 import json
 import threading
+import zipfile
 
 import pytest
 
@@ -16,7 +18,7 @@ PHOTOS = zipped({"a/1.jpg": photo("red"), "b/2.jpg": photo("blue")})
 KEY = "0123456789abcdef0123456789abcdef"
 
 
-def _send(gateway: Gateway, content: bytes = PHOTOS, name: str = "set.zip", **fields: str) -> Job:
+def _send(gateway: Gateway, content: bytes = PHOTOS, name: str = "set.zip", **fields: str | list[str]) -> Job:
     answer = gateway.http.post("/datasets", files={"photos": (name, content)}, data=fields or {"labels": "red,blue"})
     assert answer.status_code == 202, answer.text
     assert answer.headers["location"] == f"/jobs/{answer.json()['id']}"
@@ -60,11 +62,16 @@ def test_a_zip_becomes_a_job_in_a_queue_of_its_own(gateway: Gateway) -> None:
         ({"labels": "red\nblue, dark\n"}, ["red", "blue, dark"], []),
         ({"labels": "red", "templates": "a {label}, big"}, ["red"], ["a {label}, big"]),
         ({"labels": "red", "templates": "a {label}\nno {label}"}, ["red"], ["a {label}", "no {label}"]),
+        (
+            {"labels": ["red", "blue, dark"], "templates": ["a {label}", "b, {label}"]},
+            ["red", "blue, dark"],
+            ["a {label}", "b, {label}"],
+        ),
         ({"label_set": "rooms", "labels": ""}, [], []),
     ],
 )
 def test_lists_may_be_written_in_several_ways(
-    gateway: Gateway, fields: dict[str, str], labels: list[str], templates: list[str]
+    gateway: Gateway, fields: dict[str, str | list[str]], labels: list[str], templates: list[str]
 ) -> None:
     asked = DatasetParameters.model_validate(_send(gateway, PHOTOS, "set.zip", **fields).parameters)
     assert (asked.labels, asked.templates) == (labels, templates)
@@ -77,6 +84,8 @@ def test_lists_may_be_written_in_several_ways(
         ({"labels": ""}, "labels"),
         ({"labels": "red,,blue"}, "labels"),
         ({"labels": "red,red"}, "repeated"),
+        ({"labels": ["red", "blue", "red"]}, "repeated"),
+        ({"labels": ["red", ""]}, "labels"),
         ({"labels": "x" * 201}, "labels"),
         ({"labels": ",".join(map(str, range(10_000)))}, "1000"),
         ({"labels": '["red"'}, "JSON"),
@@ -88,7 +97,9 @@ def test_lists_may_be_written_in_several_ways(
         ({"labels": "red", "lables": "blue"}, "lables"),
     ],
 )
-def test_parameters_that_make_no_sense_are_refused(gateway: Gateway, fields: dict[str, str], said: str) -> None:
+def test_parameters_that_make_no_sense_are_refused(
+    gateway: Gateway, fields: dict[str, str | list[str]], said: str
+) -> None:
     answer = gateway.http.post("/datasets", files={"photos": ("set.zip", PHOTOS)}, data=fields)
     assert said in problem(answer, 422).detail
     assert gateway.left_behind() == []
@@ -98,7 +109,10 @@ def test_parameters_that_make_no_sense_are_refused(gateway: Gateway, fields: dic
     ("files", "status"),
     [
         ({"photos": ("set.zip", b"")}, 422),
-        ({"photos": ("photo.jpg", photo("red"))}, 415),
+        ({"photos": ("set.zip", photo("red"))}, 415),
+        ({"photos": ("notes.txt", b"hello")}, 415),
+        ({"photos": ("../a.jpg", photo("red"))}, 422),
+        ({"photos": ("a/" * 300 + "b.jpg", photo("red"))}, 422),
         ({"archive": ("set.zip", PHOTOS)}, 422),
         ({"photos": ("set.zip", b"PK\x03\x04" + b"0" * 300_000)}, 413),
     ],
@@ -107,6 +121,67 @@ def test_files_that_cannot_be_taken_are_refused(
     gateway: Gateway, files: dict[str, tuple[str, bytes]], status: int
 ) -> None:
     assert problem(gateway.http.post("/datasets", files=files, data={"labels": "red"}), status).detail
+    assert gateway.left_behind() == []
+    assert gateway.http.get("/jobs").json()["total"] == 0
+
+
+def _photos(*files: tuple[str, bytes]) -> list[tuple[str, tuple[str, bytes]]]:
+    return [("photos", file) for file in files]
+
+
+def _packed(gateway: Gateway, job: Job) -> dict[str, bytes]:
+    """The zip that was stored, unpacked."""
+    source = gateway.storage.read(photoset_key(gateway.jobs.payload(job.id)["photos"]["sha256"]))
+    with zipfile.ZipFile(io.BytesIO(source)) as archive:
+        assert archive.testzip() is None
+        return {entry.filename: archive.read(entry) for entry in archive.infolist()}
+
+
+def test_photos_as_files_become_a_set_with_their_folders(gateway: Gateway) -> None:
+    red, blue, large = photo("red"), photo("blue"), photo("red", size=(200, 180), kind="PNG")
+    files = _photos(
+        ("trip/a/1.jpg", red), ("trip\\b\\1.jpg", blue), ("trip/b/1.jpg", large), ("trip/groups.csv", b"path,hotel\n")
+    )
+    answer = gateway.http.post("/datasets", files=files, data={"labels": ["red", "blue"]})
+    assert answer.status_code == 202, answer.text
+    job = Job.model_validate(answer.json())
+    assert (job.name, job.parameters["labels"]) == ("trip", ["red", "blue"])
+    expected = {
+        "trip/a/1.jpg": red,
+        "trip/b/1.jpg": blue,
+        "trip/b/1 (2).jpg": large,
+        "trip/groups.csv": b"path,hotel\n",
+    }
+    assert _packed(gateway, job) == expected
+    again = Job.model_validate(gateway.http.post("/datasets", files=files, data={"labels": "red"}).json())
+    first, second = (gateway.jobs.payload(one.id)["photos"]["sha256"] for one in (job, again))
+    assert first == second, "the same photos are the same set"
+    assert gateway.left_behind() == []
+
+
+def test_a_single_photo_is_a_set_and_empty_files_among_others_are_kept(gateway: Gateway) -> None:
+    answer = gateway.http.post("/datasets", files=_photos(("one.jpg", photo("red"))), data={"labels": "red"})
+    assert Job.model_validate(answer.json()).name == "one.jpg"
+    files = _photos(("empty.jpg", b""), ("one.jpg", photo("red")))
+    job = Job.model_validate(gateway.http.post("/datasets", files=files, data={"labels": "red"}).json())
+    assert job.name == "2 photos"
+    assert list(_packed(gateway, job)) == ["empty.jpg", "one.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("files", "status"),
+    [
+        ([("a.jpg", photo("red")), ("set.zip", PHOTOS)], 422),
+        ([("set.zip", PHOTOS), ("a.jpg", photo("red"))], 422),
+        ([("a.txt", b"words"), ("b.txt", b"words")], 415),
+        ([("a.jpg", b""), ("b.jpg", b"")], 422),
+        ([(f"{n}.jpg", bytes(60_000)) for n in range(5)], 413),
+        ([(f"{n}.jpg", b"x") for n in range(41)], 413),
+        ([("a.jpg", photo("red")), ("b/../../c.jpg", photo("red"))], 422),
+    ],
+)
+def test_photos_that_cannot_be_taken_are_refused(gateway: Gateway, files: list[tuple[str, bytes]], status: int) -> None:
+    assert problem(gateway.http.post("/datasets", files=_photos(*files), data={"labels": "red"}), status).detail
     assert gateway.left_behind() == []
     assert gateway.http.get("/jobs").json()["total"] == 0
 

@@ -241,7 +241,8 @@ def test_a_wrong_search_is_refused(gateway: Gateway, query: dict[str, str | int]
 
 def test_frames_that_no_tagger_saw_cannot_be_searched(gateway: Gateway) -> None:
     job = analyse(gateway, searchable=False)
-    assert "send the video again" in problem(gateway.http.get(f"/jobs/{job.id}/search?q=x"), 409).detail
+    told = problem(gateway.http.get(f"/jobs/{job.id}/search?q=x"), 409).detail
+    assert f"POST /video_captions with job_id={job.id}" in told
 
 
 def test_another_taggers_words_are_not_compared(gateway: Gateway) -> None:

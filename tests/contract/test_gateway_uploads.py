@@ -52,7 +52,20 @@ def test_what_the_server_can_do(gateway: Gateway) -> None:
     assert answer.status_code == 204
     assert answer.headers["tus-version"] == "1.0.0"
     assert answer.headers["tus-extension"] == "creation,termination,expiration"
-    assert answer.headers["tus-max-size"] == "200000"
+    assert answer.headers["tus-max-size"] == "250000"
+    assert (answer.headers["max-video-size"], answer.headers["max-photo-set-size"]) == ("200000", "250000")
+
+
+def test_a_video_may_not_be_as_large_as_a_photo_set(gateway: Gateway) -> None:
+    size = 220_000
+    url = created(gateway, size)
+    assert "200,000 bytes" in problem(patch(gateway, url, 0, MP4 + bytes(10_000)), 413).detail
+    assert gateway.left_behind() == []
+    archive = zipped({f"{n}.png": os.urandom(20_000) for n in range(11)})
+    url = created(gateway, len(archive), "set.zip")
+    assert patch(gateway, url, 0, archive).status_code == 204
+    answer = gateway.http.post("/datasets", data={"upload_id": url.rsplit("/", 1)[-1], "labels": "red"})
+    assert answer.status_code == 202, answer.text
 
 
 def test_an_upload_in_parts_becomes_a_job(gateway: Gateway) -> None:
@@ -138,7 +151,7 @@ def test_an_incomplete_upload_is_no_video_yet(gateway: Gateway) -> None:
     assert gateway.jobs.page().total == 0
 
 
-@pytest.mark.parametrize("length", [0, -1, 200_001, 10**30, "x", "nan", "1.5"])
+@pytest.mark.parametrize("length", [0, -1, 250_001, 10**30, "x", "nan", "1.5"])
 def test_wrong_lengths_are_refused(gateway: Gateway, length: object) -> None:
     status = 413 if isinstance(length, int) and length > 0 else 422
     problem(create(gateway, length), status)

@@ -251,7 +251,7 @@ def test_a_file_in_another_field_and_a_second_file_are_refused(gateway: Gateway)
     answer = gateway.http.post("/video_captions", files={"file": ("a.mp4", MP4)})
     assert "'video'" in problem(answer, 422).detail
     answer = gateway.http.post("/video_captions", files=[("video", ("a.mp4", MP4)), ("video", ("b.mp4", MP4))])
-    assert "one video" in problem(answer, 422).detail
+    assert "one file" in problem(answer, 422).detail
     assert_nothing_left(gateway)
 
 

@@ -77,7 +77,10 @@ def create_components(settings: GatewaySettings) -> Components:
         references=references,
         curves=Curves(analyses, references, storage, kept=8 * settings.analyses_in_memory),
         uploads=ResumableStore(
-            settings.upload_folder, max_bytes=settings.max_video_bytes, expiry=settings.upload_expiry
+            settings.upload_folder,
+            max_video_bytes=settings.max_video_bytes,
+            max_zip_bytes=settings.max_photo_set_bytes,
+            expiry=settings.upload_expiry,
         ),
         celery=create_celery(settings),
         captioner=captioner,

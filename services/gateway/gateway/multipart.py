@@ -1,5 +1,5 @@
-"""A form with one file of any size, streamed: the file goes to a folder of ours while it arrives, under limits that
-hold while it arrives.
+"""A form with a file of any size, streamed: the file goes to a folder of ours while it arrives, under limits that hold
+while it arrives.
 
 The framework's own form parsing spools to the system's temporary folder, which in a container is often memory, has no
 limit for a file, and leaves a second copy to be made. Here a file that is kept is renamed into the store.
@@ -24,6 +24,8 @@ from gateway.media import HEAD_BYTES
 
 FIELD_BYTES = 64 * 1024
 """Most bytes of all of a form's plain fields, and of what surrounds its parts."""
+HEADER_BYTES = 4096
+"""Most bytes of the headers of one file."""
 BUFFER_BYTES = 1024 * 1024
 """Files are written in steps of about this size."""
 
@@ -31,14 +33,10 @@ Inspector = Callable[[str, bytes], None]
 """Is shown a file's name and first bytes, and may refuse it by raising a ProblemError."""
 
 
-@dataclass(frozen=True)
-class FormLimits:
-    """What a form may carry: one file of ``file_bytes`` in the field ``file_field``, with silences of ``seconds``."""
-
-    file_field: str
-    file_bytes: int
-    seconds: float
-    inspect: Inspector
+def plain_name(name: str) -> str:
+    """A file name fit to be shown: its last path component, printable, not too long, never empty."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    return "".join(character for character in last if character.isprintable())[:200].strip() or "unnamed"
 
 
 class ReceivedFile:
@@ -49,7 +47,11 @@ class ReceivedFile:
         self._buffer = bytearray()
         self._file = path.open("xb")
 
-    async def write(self, data: bytes, limits: FormLimits) -> None:
+    def begin_another(self, name: str) -> None:
+        """Raises a 422 problem: there is room for one."""
+        raise ProblemError(422, "too-many-files", "Too many files", "Send one file at a time.")
+
+    async def write(self, data: bytes, limits: "FormLimits") -> None:
         """Raises a 413 problem over the limit, and what the limits' inspector raises once it has seen enough."""
         undecided = self.size < HEAD_BYTES
         self.size += len(data)
@@ -61,10 +63,14 @@ class ReceivedFile:
         if len(self._buffer) >= BUFFER_BYTES:
             await self._flush()
 
-    async def finish(self, limits: FormLimits) -> None:
+    async def finish(self, limits: "FormLimits") -> None:
+        """The end of a file."""
         if self.size < HEAD_BYTES:
             limits.inspect(self.name, bytes(self._buffer))
         await self._flush()
+
+    async def close(self) -> None:
+        """The end of the form."""
         self._file.close()
 
     def discard(self) -> None:
@@ -76,10 +82,34 @@ class ReceivedFile:
         await asyncio.to_thread(self._file.write, data)
 
 
+@dataclass(frozen=True)
+class FormLimits:
+    """What a form may carry: ``files`` files of ``file_bytes`` together in the field ``file_field``, with silences of
+    ``seconds``. ``receive`` makes what becomes of them, of the first one's name and a path to write to; ``shown_name``
+    is how a file's name is read."""
+
+    file_field: str
+    file_bytes: int
+    seconds: float
+    inspect: Inspector = lambda name, head: None
+    files: int = 1
+    receive: Callable[[str, Path], ReceivedFile] = ReceivedFile
+    shown_name: Callable[[str], str] = plain_name
+
+
 @dataclass
 class Form:
-    fields: dict[str, str] = field(default_factory=dict)
+    """``fields``: the value of each field, the last one where there are several, which are all in ``values``."""
+
+    values: dict[str, list[str]] = field(default_factory=dict)
     file: ReceivedFile | None = None
+
+    @property
+    def fields(self) -> dict[str, str]:
+        return {name: values[-1] for name, values in self.values.items()}
+
+    def add(self, name: str, value: str) -> None:
+        self.values.setdefault(name, []).append(value)
 
 
 @asynccontextmanager
@@ -132,15 +162,9 @@ def not_a_form(file_field: str) -> ProblemError:
     return ProblemError(415, "unsupported-media-type", "Unsupported media type", detail)
 
 
-def plain_name(name: str) -> str:
-    """A file name fit to be shown: its last path component, printable, not too long, never empty."""
-    last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    return "".join(character for character in last if character.isprintable())[:200].strip() or "unnamed"
-
-
 def _refuse_declared_length(request: Request, limits: FormLimits) -> None:
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limits.file_bytes + FIELD_BYTES:
+    if declared.isdigit() and int(declared) > limits.file_bytes + FIELD_BYTES + (limits.files - 1) * HEADER_BYTES:
         raise too_large(limits.file_bytes)
 
 
@@ -150,7 +174,8 @@ async def _read_urlencoded(form: Form, body: AsyncIterator[bytes]) -> None:
         data += chunk
         if len(data) > FIELD_BYTES:
             raise _too_many_fields()
-    form.fields.update(parse_qsl(data.decode("utf-8", "replace"), keep_blank_values=True))
+    for name, value in parse_qsl(data.decode("utf-8", "replace"), keep_blank_values=True):
+        form.add(name, value)
 
 
 async def _read_multipart(
@@ -166,6 +191,8 @@ async def _read_multipart(
                 part.headers.add(event, data)
             elif event == "headers":
                 part.start(form, folder, limits)
+                # The headers of files, of which there may be thousands, have a limit of their own.
+                around -= min(part.headers.size, HEADER_BYTES) if part.file else 0
             elif event == "data" and part.file:
                 await part.file.write(data, limits)
                 continue
@@ -179,6 +206,8 @@ async def _read_multipart(
                 raise _too_many_fields()
     if not ended:
         raise _malformed("it ends before its closing boundary")
+    if form.file:
+        await form.file.close()
 
 
 HEADER_EVENTS = ("header_name", "header_value")
@@ -235,13 +264,18 @@ class PartHeaders:
             name, value = self._headers[-1]
             self._headers[-1] = (name + data, value) if event == "header_name" else (name, value + data)
 
-    def disposition(self) -> tuple[str, str | None]:
-        """The field's name, and the file's: None for a plain field."""
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(len(name) + len(value) for name, value in self._headers)
+
+    def disposition(self, shown_name: Callable[[str], str] = plain_name) -> tuple[str, str | None]:
+        """The field's name, and the file's as ``shown_name`` reads it: None for a plain field."""
         headers = {name.lower(): value for name, value in self._headers}
         _, options = parse_options_header(headers.get(b"content-disposition"))
         field_name = options.get(b"name", b"").decode("utf-8", "replace")
         file_name = options.get(b"filename")
-        return field_name, None if file_name is None else plain_name(file_name.decode("utf-8", "replace"))
+        return field_name, None if file_name is None else shown_name(file_name.decode("utf-8", "replace"))
 
 
 class _Part:
@@ -254,21 +288,23 @@ class _Part:
         self._name = ""
 
     def start(self, form: Form, folder: Path, limits: FormLimits) -> None:
-        self._name, file_name = self.headers.disposition()
+        self._name, file_name = self.headers.disposition(limits.shown_name)
         if file_name is None:
             return
         if self._name != limits.file_field:
             detail = f"The form has a file in the field {self._name!r}; send it in the field {limits.file_field!r}."
             raise ProblemError(422, "unknown-file-field", "Unknown file field", detail)
         if form.file:
-            raise ProblemError(422, "too-many-files", "Too many files", "Send one video at a time.")
-        self.file = form.file = ReceivedFile(file_name, folder / f"form-{uuid4().hex}")
+            form.file.begin_another(file_name)
+        else:
+            form.file = limits.receive(file_name, folder / f"form-{uuid4().hex}")
+        self.file = form.file
 
     async def finish(self, form: Form, limits: FormLimits) -> None:
         if self.file:
             await self.file.finish(limits)
         else:
-            form.fields[self._name] = self.value.decode("utf-8", "replace")
+            form.add(self._name, self.value.decode("utf-8", "replace"))
 
 
 def _malformed(reason: str) -> ProblemError:

@@ -51,13 +51,19 @@ class _Announced:
 class ResumableStore:
     """The uploads of one folder. Several gateways may share it: a lock on the file keeps writers apart."""
 
-    def __init__(self, folder: Path, *, max_bytes: int, expiry: float) -> None:
-        self._folder, self._max_bytes, self._expiry = folder, max_bytes, expiry
+    def __init__(self, folder: Path, *, max_video_bytes: int, max_zip_bytes: int, expiry: float) -> None:
+        self._folder, self._expiry = folder, expiry
+        self._max_video_bytes, self._max_zip_bytes = max_video_bytes, max_zip_bytes
+
+    @property
+    def max_bytes(self) -> int:
+        """Of any upload; its first bytes tell which of the two limits is its own."""
+        return max(self._max_video_bytes, self._max_zip_bytes)
 
     def create(self, *, length: int, name: str) -> Resumable:
-        """Raises a 413 problem for a length over the limit, 422 for an empty file."""
-        if length > self._max_bytes:
-            raise too_large(self._max_bytes)
+        """Raises a 413 problem for a length over every limit, 422 for an empty file."""
+        if length > self.max_bytes:
+            raise too_large(self.max_bytes)
         if length <= 0:
             raise ProblemError(422, "empty-file", "Empty file", f"{name} is empty: it has 0 bytes.")
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -81,8 +87,9 @@ class ResumableStore:
     async def append(self, upload_id: str, offset: int, body: AsyncIterator[bytes]) -> Resumable:
         """Adds what ``body`` yields; what arrived before the body breaks off is kept.
 
-        Raises ProblemError: 404 unknown, 409 for another offset than the upload's, 413 for more than announced, 415
-        when the beginning is neither a video's nor a zip's (and forgets the upload), 423 while another request writes.
+        Raises ProblemError: 404 unknown, 409 for another offset than the upload's, 413 for more than announced, 423
+        while another request writes; and, forgetting the upload, 415 when the beginning is neither a video's nor a
+        zip's, 413 for more than is taken of its kind.
         """
         await run_in_threadpool(self.get, upload_id)
         with self._locked(upload_id) as file:
@@ -148,12 +155,16 @@ class ResumableStore:
             yield file
 
     def _refuse_the_rest(self, upload: Resumable) -> None:
-        """What is neither a video nor a zip of photos."""
+        """What is neither a video nor a zip of photos, or too large a one."""
         with self._data(upload.id).open("rb") as file:
             head = file.read(HEAD_BYTES)
+        is_zip = looks_like_zip(head)
+        limit = self._max_zip_bytes if is_zip else self._max_video_bytes
         try:
-            if not looks_like_zip(head):
+            if not is_zip:
                 refuse_non_video(upload.name, head)
+            if upload.length > limit:
+                raise too_large(limit)
         except ProblemError:
             self.delete(upload.id)
             raise

@@ -1,5 +1,6 @@
 """Searching a video in words: one embedding of the words, one matrix product with what is stored."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import numpy as np
@@ -16,6 +17,9 @@ from gateway.results import Analysed, thumbnail_url
 
 Curve = NDArray[np.float64]
 
+COSINE_DIGITS = 5
+"""More would tell nothing: embeddings are stored as float16."""
+
 
 async def search(analysed: Analysed, words: str, tagger: AsyncServiceClient, *, limit: int) -> SearchResult:
     """Raises ProblemError: 409 where the frames have no embeddings or another model's, 503 while the tagger does not
@@ -24,18 +28,28 @@ async def search(analysed: Analysed, words: str, tagger: AsyncServiceClient, *, 
     made_by = next((model for model in analysed.summary.models if model.service == "tagger"), None)
     if aligned is None or made_by is None:
         detail = (
-            "No tagger ran when this video was analysed, so its frames cannot be searched in words. Start it "
-            "(TAGGER_URL), send the video again, and search then; the captions can be searched in any case."
+            "No tagger ran when this video was analysed, so its frames cannot be searched in words. Once one runs "
+            f"(TAGGER_URL), POST /video_captions with job_id={analysed.job.id} analyses it again, with no second "
+            "upload. The captions can be searched in any case."
         )
         raise ProblemError(409, "search-not-stored", "Search not stored", detail)
     asked = await _embed(words, tagger)
     if (asked.model.name, asked.model.revision) != (made_by.name, made_by.revision):
         detail = (
             f"The frames were embedded by {made_by.name} ({made_by.revision}), but the tagger is now "
-            f"{asked.model.name} ({asked.model.revision}). Send the video again to analyse it with this one."
+            f"{asked.model.name} ({asked.model.revision}). POST /video_captions with "
+            f"job_id={analysed.job.id} analyses the video with this one, with no second upload."
         )
         raise ProblemError(409, "model-changed", "Model changed", detail)
-    curve = np.clip(aligned @ to_numpy(asked.embeddings)[0], -1, 1).astype(np.float64)
+    # In a thread: with a hundred thousand frames it takes some hundredths of a second.
+    return await asyncio.to_thread(_found, analysed, aligned, words, asked, limit)
+
+
+def _found(
+    analysed: Analysed, aligned: NDArray[np.float32], words: str, asked: TextEmbeddings, limit: int
+) -> SearchResult:
+    cosines = np.clip(aligned @ to_numpy(asked.embeddings)[0], -1, 1)
+    curve = np.round(cosines.astype(np.float64), COSINE_DIGITS)
     scores = robust_z(curve)
     return SearchResult(
         q=words,

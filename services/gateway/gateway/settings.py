@@ -23,7 +23,10 @@ class GatewaySettings(JobSettings):
     upload_expiry: float = Field(default=86400, gt=0, description="seconds an unfinished or unused upload is kept")
     upload_idle_timeout: float = Field(default=60, gt=0, description="seconds an upload may send nothing")
     max_video_bytes: int = Field(default=2 * 1024**3, ge=1, description="largest video file, in bytes")
-    max_photo_set_bytes: int = Field(default=8 * 1024**3, ge=1, description="largest zip of photos, in bytes")
+    max_photo_set_bytes: int = Field(default=8 * 1024**3, ge=1, description="largest photo set, in bytes")
+    max_photos_per_request: int = Field(
+        default=20_000, ge=1, description="most photos of a set that are sent as files, not as a zip"
+    )
     max_images_per_request: int = Field(default=64, ge=1)
     max_image_request_bytes: int = Field(default=256 * 1024**2, ge=1, description="largest request of images, in bytes")
     max_labelled_photos: int = Field(default=2000, ge=1, description="most labelled photos a request, sent as files")

@@ -21,6 +21,7 @@ from gateway.events import wait_until_finished
 from gateway.lookups import find_job
 from gateway.media import HEAD_BYTES
 from gateway.multipart import Form, FormLimits, receive_form
+from gateway.packing import ReceivedPhotos, relative_path
 from gateway.photosets import photo_set_result, photo_thumbnail, submit_photos, tagging_of
 from gateway.settings import GatewaySettings
 from gateway.waiting import preferred_wait
@@ -40,17 +41,25 @@ class DatasetForm(DatasetParameters):
     @field_validator("labels", "templates", mode="before")
     @classmethod
     def _list(cls, value: object) -> object:
+        if isinstance(value, list):  # the field repeated
+            return value if len(value) > 1 else split_texts(value[0])
         return split_texts(value) if isinstance(value, str) else value
 
 
-_HOW_TO_LIST = "a JSON array, or one a line"
+_LISTS = ("labels", "templates")
+_HOW_TO_LIST = "the field repeated; or once, as a JSON array, one a line"
+_TEXTS = {"type": "array", "items": {"type": "string"}}
 _PROPERTIES = DatasetForm.model_json_schema(ref_template="#/components/schemas/{model}")["properties"]
 _FORM = examples.form_body(
     {
-        "photos": {"type": "string", "format": "binary", "description": "a zip; sub-folders may be groups"},
+        "photos": {
+            "type": "array",
+            "items": {"type": "string", "format": "binary"},
+            "description": "one zip, or the photos themselves; sub-folders, in a file's name too, may be groups",
+        },
         **{name: {**schema, "default": None} for name, schema in _PROPERTIES.items()},
-        "labels": {"type": "string", "description": f"{_HOW_TO_LIST}, or commas between", "example": "kitchen,bedroom"},
-        "templates": {"type": "string", "description": f"{_HOW_TO_LIST}", "example": "a photo of a {label}"},
+        "labels": _TEXTS | {"description": f"{_HOW_TO_LIST}, or commas between", "example": ["kitchen", "bedroom"]},
+        "templates": _TEXTS | {"description": _HOW_TO_LIST, "example": ["a photo of a {label}"]},
     }
 )
 
@@ -87,17 +96,18 @@ async def tag_photo_set(
         str | None, Header(description="`wait=SECONDS` waits for the result", examples=["wait=30"])
     ] = None,
 ) -> Response:
-    """Send a zip of photos as the multipart form field `photos`, or the `upload_id` of a resumable upload; and the
-    labels, or the name of a label set.
+    """Send a zip of photos as the multipart form field `photos`, or that field once for each photo, or the `upload_id`
+    of a resumable upload of a zip; and the labels, or the name of a label set.
 
         curl -F photos=@hotels.zip -F labels=kitchen,bathroom,bedroom http://127.0.0.1:8000/datasets
+        curl -F photos=@a.jpg -F photos=@b.jpg -F labels=kitchen -F labels=bathroom http://127.0.0.1:8000/datasets
 
     Every photo is tagged; the result tells how many tags photos have, how balanced the labels are, near-duplicates,
-    clusters and a 2-D map. Photos in sub-folders, or named in a `groups.csv` inside the zip, are compared by group.
+    clusters and a 2-D map. Photos in sub-folders, or named in a `groups.csv` among them, are compared by group.
     The table of all photos is at `/jobs/{id}/export.csv` and `/jobs/{id}/export.parquet`.
     """
     async with receive_form(request, parts.settings.upload_folder, _form_limits(parts.settings)) as form:
-        asked = _read_fields(form.fields)
+        asked = _read_fields(form)
         parameters = DatasetParameters(**asked.model_dump(exclude={"upload_id"}))
         job = await _submit(parts, form, parameters, upload_id=asked.upload_id)
     wait = preferred_wait(prefer, limit=parts.settings.prefer_wait_limit)
@@ -149,7 +159,14 @@ def split_texts(value: str) -> list[str]:
 
 
 def _form_limits(settings: GatewaySettings) -> FormLimits:
-    return FormLimits("photos", settings.max_photo_set_bytes, settings.upload_idle_timeout, _refuse_non_zip)
+    return FormLimits(
+        "photos",
+        settings.max_photo_set_bytes,
+        settings.upload_idle_timeout,
+        files=settings.max_photos_per_request,
+        receive=ReceivedPhotos,
+        shown_name=relative_path,
+    )
 
 
 def _refuse_non_zip(name: str, head: bytes) -> None:
@@ -159,9 +176,9 @@ def _refuse_non_zip(name: str, head: bytes) -> None:
 
 
 async def _submit(parts: Components, form: Form, parameters: DatasetParameters, *, upload_id: str | None) -> Job:
-    """The job for a form's zip, or for the upload it names. Raises ProblemError."""
+    """The job for a form's photos, or for the upload it names. Raises ProblemError."""
     if (form.file is None) == (upload_id is None):
-        detail = "Send a zip of photos in the field 'photos' (curl -F photos=@FILE.zip), or an 'upload_id'."
+        detail = "Send photos, or a zip of them, in the field 'photos' (curl -F photos=@FILE), or an 'upload_id'."
         raise ProblemError(422, "no-photos", "No photos", detail)
     if form.file:
         return await asyncio.to_thread(submit_photos, parts, form.file.path, form.file.name, parameters)
@@ -179,9 +196,11 @@ def _refuse_video(name: str, file: FilePath) -> None:
         _refuse_non_zip(name, stream.read(HEAD_BYTES))
 
 
-def _read_fields(fields: dict[str, Any]) -> DatasetForm:
+def _read_fields(form: Form) -> DatasetForm:
+    given: dict[str, Any] = {name: value for name, value in form.fields.items() if value != ""}
+    given |= {name: values for name, values in form.values.items() if name in _LISTS and values != [""]}
     try:
-        return DatasetForm.model_validate({name: value for name, value in fields.items() if value != ""})
+        return DatasetForm.model_validate(given)
     except ValidationError as error:
         faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]
         raise RequestValidationError(faults) from None

@@ -38,9 +38,11 @@ UploadId = Annotated[
 
 @router.options("", status_code=204, summary="What the upload server can do", responses=problem_responses(422, 503))
 def capabilities(parts: Parts) -> Response:
-    """Protocol version, extensions and the largest upload, as headers."""
+    """Protocol version, extensions and the largest upload, as headers; also the largest video and photo set."""
     headers = {"Tus-Version": TUS_VERSION, "Tus-Extension": TUS_EXTENSIONS}
-    headers["Tus-Max-Size"] = str(parts.settings.max_video_bytes)
+    headers["Tus-Max-Size"] = str(parts.uploads.max_bytes)
+    headers["Max-Video-Size"] = str(parts.settings.max_video_bytes)
+    headers["Max-Photo-Set-Size"] = str(parts.settings.max_photo_set_bytes)
     return Response(status_code=204, headers={"Tus-Resumable": TUS_VERSION, **headers})
 
 
