@@ -10,7 +10,7 @@ from framesense.schemas.captions import CaptionResponse
 from framesense.schemas.classifiers import Classifier, ClassifierList, ClassifyResponse, EvaluationResponse
 from framesense.schemas.datasets import PhotoSetResult
 from framesense.schemas.jobs import Job, JobList
-from framesense.schemas.models import ModelServers
+from framesense.schemas.models import ModelServers, ModelState
 from framesense.schemas.novelty import NoveltyCurve, VideoResult
 from framesense.schemas.problems import MEDIA_TYPE
 from framesense.schemas.tags import LabelSet, LabelSetList, SimilarityResponse, TagsResponse
@@ -59,6 +59,7 @@ PROMISED = {
     ("patch", "/uploads/{upload_id}"),
     ("delete", "/uploads/{upload_id}"),
     ("get", "/models"),
+    ("put", "/models/{service}"),
     ("get", "/health"),
     ("get", "/ready"),
     ("get", "/metrics"),
@@ -79,6 +80,8 @@ EXAMPLES: dict[tuple[str, str, str], type[BaseModel]] = {
     ("get", "/jobs/{job_id}/result", "200"): VideoResult,
     ("get", "/jobs/{job_id}/novelty", "200"): NoveltyCurve,
     ("get", "/models", "200"): ModelServers,
+    ("put", "/models/{service}", "200"): ModelState,
+    ("put", "/models/{service}", "202"): ModelState,
     ("post", "/tags", "200"): TagsResponse,
     ("post", "/similarity", "200"): SimilarityResponse,
     ("get", "/label-sets", "200"): LabelSetList,

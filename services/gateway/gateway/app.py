@@ -23,6 +23,7 @@ from gateway.routes import (
     datasets,
     edits,
     jobs,
+    models,
     older_clients,
     references,
     tags,
@@ -64,7 +65,19 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
         version="0.1.0",
     )
     app.state.components = components
-    for subject in (captions, tags, classifiers, datasets, videos, edits, jobs, references, uploads, older_clients):
+    for subject in (
+        captions,
+        tags,
+        classifiers,
+        datasets,
+        videos,
+        edits,
+        jobs,
+        references,
+        uploads,
+        models,
+        older_clients,
+    ):
         app.include_router(subject.router)
     for error in (RedisConnectionError, RedisTimeoutError, OperationalError):
         app.add_exception_handler(error, _redis_unavailable)
@@ -81,10 +94,10 @@ def _checks(components: Components) -> dict[str, Check]:
         await asyncio.to_thread(components.storage.check)
 
     async def captioner() -> None:
-        await components.captioner.model()
+        await components.captioner.ready()
 
     async def tagger() -> None:
-        await components.tagger.model()
+        await components.tagger.ready()
 
     return {"redis": redis, "storage": storage, "captioner": captioner, "tagger": tagger}
 

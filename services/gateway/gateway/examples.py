@@ -20,7 +20,7 @@ from framesense.schemas.datasets import (
     TagStatistics,
 )
 from framesense.schemas.jobs import Job, JobKind, JobList, JobState, Progress
-from framesense.schemas.models import ModelInfo, ModelServers
+from framesense.schemas.models import ModelInfo, ModelPhase, ModelServers, ModelState
 from framesense.schemas.novelty import (
     FoundMoment,
     Frame,
@@ -51,7 +51,21 @@ MODEL = ModelInfo(
     dtype="bfloat16",
     parameters=14_000_000,
 )
-MODELS = ModelServers(models=[MODEL, tagging_examples.MODEL])
+MODEL_STATE = ModelState(
+    service="captioner",
+    model="embedded",
+    state=ModelPhase.READY,
+    device="cpu",
+    memory_bytes=96_000_000,
+    process_bytes=710_000_000,
+    loaded_at=datetime(2026, 1, 5, 9, 0, tzinfo=UTC),
+    idle_since=datetime(2026, 1, 5, 9, 30, tzinfo=UTC),
+)
+SWITCHING_STATE = MODEL_STATE.model_copy(update={"switching_to": "hf:Salesforce/blip-image-captioning-base"})
+MODELS = ModelServers(
+    models=[MODEL, tagging_examples.MODEL],
+    states=[MODEL_STATE, MODEL_STATE.model_copy(update={"service": "tagger"})],
+)
 CAPTIONS = CaptionResponse(
     captions=[
         Caption(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from framesense.analyses import VideoModels
 from framesense.async_service_client import AsyncServiceClient
 from framesense.problems import ProblemError
-from framesense.schemas.models import ModelInfo, ModelServers
+from framesense.schemas.models import ModelInfo, ModelPhase, ModelServers, ModelsResponse
 
 FRESH_SECONDS = 5.0
 
@@ -46,12 +46,16 @@ class SeeingModels:
 
 
 async def loaded_models(servers: Sequence[AsyncServiceClient]) -> ModelServers:
-    """All are asked at once; those that do not answer are told with their reasons."""
-    answers = await asyncio.gather(*(server.model() for server in servers), return_exceptions=True)
+    """All are asked at once; those that do not answer, or have no model to answer with, are told with their reasons."""
+    answers = await asyncio.gather(*(server.models() for server in servers), return_exceptions=True)
     found = ModelServers(models=[])
     for server, answer in zip(servers, answers, strict=True):
-        if isinstance(answer, ModelInfo):
-            found.models.append(answer)
+        if isinstance(answer, ModelsResponse):
+            found.models += answer.models
+            found.states += answer.states
+            for state in answer.states:
+                if state.state in (ModelPhase.LOADING, ModelPhase.FAILED):
+                    found.unavailable[server.service] = state.detail or state.state
         elif isinstance(answer, ProblemError):
             found.unavailable[server.service] = answer.detail
         else:

@@ -31,11 +31,8 @@ class GatewaySettings(JobSettings):
     max_image_request_bytes: int = Field(default=256 * 1024**2, ge=1, description="largest request of images, in bytes")
     max_labelled_photos: int = Field(default=2000, ge=1, description="most labelled photos a request, sent as files")
     max_classifier_bytes: int = Field(default=16 * 1024**2, ge=1, description="largest classifier that is uploaded")
+    allow_model_switch: bool = Field(default=True, description="whether PUT /models may load another model")
     max_json_bytes: int = Field(default=4 * 1024**2, ge=1, description="largest JSON body: labels and templates")
-    tagger_timeout: float = Field(
-        default=600, gt=0, description="seconds the tagger may take: thousands of labelled photos are one request"
-    )
-    prefer_wait_limit: float = Field(default=300, ge=0, description="most seconds that Prefer: wait is granted")
     editor_min_side: int = Field(default=8, ge=2, description="shortest side of a photo to edit, in pixels")
     editor_max_side: int = Field(default=12_000, ge=64, description="longest side of a photo to edit, in pixels")
     editor_max_result_pixels: int = Field(
@@ -43,6 +40,10 @@ class GatewaySettings(JobSettings):
     )
     edit_max_photos: int = Field(default=64, ge=1, le=500, description="most photos of one series of edits")
     edit_max_series_images: int = Field(default=64, ge=1, le=999, description="most pictures of one series of edits")
+    tagger_timeout: float = Field(
+        default=600, gt=0, description="seconds the tagger may take: thousands of labelled photos are one request"
+    )
+    prefer_wait_limit: float = Field(default=300, ge=0, description="most seconds that Prefer: wait is granted")
     events_keep_alive: float = Field(default=15, gt=0, description="seconds between signs of life in an event stream")
     event_listeners: int = Field(default=1000, ge=1, description="most event streams and waiting requests at once")
     housekeeping_interval: float = Field(default=600, gt=0, description="seconds between sweeps of what has expired")

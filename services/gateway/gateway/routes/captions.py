@@ -6,12 +6,10 @@ from fastapi import APIRouter, Query, Request, Response
 
 from framesense.schemas.arrays import EncodingFormat
 from framesense.schemas.captions import CaptionResponse
-from framesense.schemas.models import ModelServers
 from framesense.uploads import UploadLimits, images_form, read_uploads, unless_disconnected
 from gateway import examples
 from gateway.components import Parts
 from gateway.forwarding import as_response
-from gateway.models import loaded_models
 from gateway.settings import GatewaySettings
 
 router = APIRouter(tags=["captions"])
@@ -56,20 +54,6 @@ async def caption(
     forwarded = parts.captioner.forward(images, query, request_id=request.state.request_id)
     answer = await unless_disconnected(request, forwarded)
     return as_response(answer)
-
-
-@router.get(
-    "/models",
-    summary="Which models answer?",
-    responses=examples.responses({200: examples.json_example("Name, architecture and revision", examples.MODELS)}),
-)
-async def models(parts: Parts) -> ModelServers:
-    """One a model server; `unavailable` tells those that do not answer. The revision changes whenever the weights do:
-    answers of the same revision can be compared.
-
-        curl http://127.0.0.1:8000/models
-    """
-    return await loaded_models([parts.captioner, parts.tagger])
 
 
 def image_limits(settings: GatewaySettings) -> UploadLimits:
