@@ -1,0 +1,120 @@
+"""A change seen in a small picture, carried to the large photo that the small one was made of.
+
+The small network sees a photo as 32 × 32 pixels and paints them anew. Laid over the photo, its picture would be a
+blur; the plain difference, enlarged, bleeds over edges and puts a veil over what is dark. So the change is taken to be,
+around every place, an affine function of the colour that was there: *edited − photo ≈ A · photo + b*, with a 3 × 3
+matrix A and a vector b for each place, fitted by ridge regression under a Gaussian window (the guided filter of He, Sun
+and Tang, 2013, with the change as its input and the small photo as its guide). A and b vary slowly; enlarged and
+applied to the photo at its full size (fast guided filter; He and Sun, 2015, arXiv:1505.00996), they carry the change
+along the photo's own edges, and its detail stays: where nothing can be said of a change from the colours, A is nearly
+zero and the photo is only shifted by b.
+
+Pure numpy and OpenCV; knows nothing of models.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+
+WINDOW = 1.6
+"""Sigma of the window that A and b are fitted under, in pixels of the small picture."""
+RIDGE = 0.004
+"""What is added to the variance of the colours under the window: the larger, the nearer is A to zero."""
+STRIPE_PIXELS = 1 << 19
+"""Of the large photo, enlarged at a time: 12 floats each."""
+
+
+@dataclass(frozen=True)
+class LocalChange:
+    """A change as an affine function of colour (sRGB, 0 to 1) at each place of an h × w grid."""
+
+    matrices: Floats
+    """h × w × 3 × 3: of a colour's change, how much comes of each of the colour's channels (the last axis)."""
+    shifts: Floats
+    """h × w × 3."""
+
+
+def shrink(photo: Pixels, side: int) -> Floats:
+    """H × W × 3 sRGB bytes → side × side × 3, 0 to 1: each pixel is the mean of those it covers (or, of a photo smaller
+    than that, a blend of the nearest)."""
+    height, width = photo.shape[:2]
+    shrinks = height >= side and width >= side
+    small = cv2.resize(
+        photo.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    )
+    return (small / 255).astype(np.float32)
+
+
+def fit(photo: Floats, change: Floats, window: float = WINDOW, ridge: float = RIDGE) -> LocalChange:
+    """The affine function of the photo's colours that comes nearest to a change, around each place.
+
+    Args:
+        photo: h × w × 3, 0 to 1.
+        change: h × w × 3: what is to be added to it.
+        window: sigma of the Gaussian window in pixels.
+        ridge: added to the variances, in squared units of colour.
+    """
+    if photo.shape != change.shape or photo.ndim != 3 or photo.shape[2] != 3:
+        raise ValueError(f"photo and change are h × w × 3 alike, not {photo.shape} and {change.shape}")
+
+    def mean(values: Floats) -> Floats:
+        flat = values.reshape(*values.shape[:2], -1).astype(np.float32)
+        planes = [cv2.GaussianBlur(np.ascontiguousarray(flat[..., i]), (0, 0), window) for i in range(flat.shape[2])]
+        return np.stack(planes, axis=-1).reshape(values.shape).astype(np.float32)
+
+    photo_mean, change_mean = mean(photo), mean(change)
+    variance = mean(photo[..., :, None] * photo[..., None, :]) - photo_mean[..., :, None] * photo_mean[..., None, :]
+    together = mean(photo[..., :, None] * change[..., None, :]) - photo_mean[..., :, None] * change_mean[..., None, :]
+    solved = np.linalg.solve(variance.astype(np.float64) + ridge * np.eye(3), together.astype(np.float64))
+    matrices = solved.transpose(0, 1, 3, 2).astype(np.float32)
+    shifts = change_mean - np.einsum("yxij,yxj->yxi", matrices, photo_mean)
+    return LocalChange(mean(matrices), mean(shifts.astype(np.float32)))
+
+
+def spline_weights(large: int, small: int) -> Floats:
+    """large × small: each row says how ``small`` values, evenly spread, make up one of ``large`` values.
+
+    Uniform cubic B-spline: smooth to its second derivative, so that no grid shows in what is enlarged; values beyond
+    the ends are those at the ends. Rows sum to 1.
+    """
+    places = (np.arange(large) + 0.5) * small / large - 0.5
+    first = np.floor(places).astype(int)
+    t = places - first
+    pieces = ((1 - t) ** 3 / 6, (3 * t**3 - 6 * t**2 + 4) / 6, (-3 * t**3 + 3 * t**2 + 3 * t + 1) / 6, t**3 / 6)
+    weights = np.zeros((large, small), np.float32)
+    rows = np.arange(large)
+    for offset, piece in enumerate(pieces):
+        np.add.at(weights, (rows, np.clip(first + offset - 1, 0, small - 1)), piece.astype(np.float32))
+    return weights
+
+
+def apply(photo: Pixels, change: LocalChange) -> Pixels:
+    """The H × W × 3 photo, changed; in stripes, so that a photo of 50 megapixels takes no more memory than itself."""
+    height, width = photo.shape[:2]
+    rows, columns = change.shifts.shape[:2]
+    down, across = spline_weights(height, rows), spline_weights(width, columns)
+    coefficients = np.concatenate([change.matrices.reshape(rows, columns, 9), change.shifts], axis=-1)
+    result = np.empty_like(photo)
+    stripe = max(1, STRIPE_PIXELS // width)
+    for top in range(0, height, stripe):
+        part = photo[top : top + stripe].astype(np.float32) / 255
+        tall = np.tensordot(down[top : top + stripe], coefficients, axes=(1, 0))  # h × columns × 12
+        planes = [tall[..., i] @ across.T for i in range(12)]
+        for channel in range(3):
+            changed = part[..., channel] + planes[9 + channel]
+            for source in range(3):
+                changed += planes[3 * channel + source] * part[..., source]
+            result[top : top + stripe, :, channel] = np.clip(changed * 255 + 0.5, 0, 255).astype(np.uint8)
+    return result
+
+
+def carry(photo: Pixels, before: Floats, after: Floats, window: float = WINDOW, ridge: float = RIDGE) -> Pixels:
+    """The photo with the change from ``before``, which is the photo made small, to ``after``."""
+    return apply(photo, fit(before, (after - before).astype(np.float32), window, ridge))
