@@ -1,12 +1,12 @@
 """The editor's settings, read from environment variables of the same names in capitals."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from framesense.models import DTypeChoice, ModelSpec
-from framesense.settings import ServiceSettings
+from framesense.settings import ModelServerSettings
 
 
 def _parsable(text: str) -> str:
@@ -25,7 +25,7 @@ def _find_models_dir() -> Path:
     return Path("models")
 
 
-class EditorSettings(ServiceSettings):
+class EditorSettings(ModelServerSettings):
     editor_host: str = "127.0.0.1"
     editor_port: int = Field(default=8003, ge=0, le=65535)
 
@@ -35,10 +35,34 @@ class EditorSettings(ServiceSettings):
     editor_controlnet: Annotated[str, AfterValidator(_parsable_or_empty)] = Field(
         default="", description="a ControlNet beside it (canny or depth): hf:ORG/NAME[@REVISION] or path:DIR"
     )
+    editor_control: Literal["auto", "canny", "depth"] = Field(
+        default="auto", description="what the ControlNet is shown of a photo; auto: as its name says"
+    )
+    editor_depth: Annotated[str, AfterValidator(_parsable_or_empty)] = Field(
+        default="", description="the depth estimator (of transformers) for a depth ControlNet: hf:ORG/NAME or path:DIR"
+    )
     editor_device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1 ...")
     editor_dtype: DTypeChoice = Field(default="auto", description="auto: bfloat16 where the hardware has it")
+    editor_low_memory: Literal["auto", "on", "off"] = Field(
+        default="auto", description="attention in slices, the decoder in tiles: slower, in less memory; auto: if short"
+    )
+    editor_compile: bool = Field(
+        default=False, description="compile diffusers models (needs a C compiler): a slow first edit, then faster ones"
+    )
+    editor_batch: int = Field(
+        default=1,
+        ge=1,
+        le=16,
+        description="pictures of one edit that diffusers models make at once: faster on a GPU; they may then differ in "
+        "their last bits from pictures made alone",
+    )
     editor_threads: int | None = Field(default=None, ge=1, description="torch's threads; all cores by default")
     models_dir: Path = Field(default_factory=_find_models_dir, description="where the embedded weights are")
+
+    editor_load: Literal["start", "first-use"] = Field(default="start", description="when the model is loaded")
+    editor_unload_after: float = Field(
+        default=0, ge=0, description="seconds without an edit after which the model is unloaded; 0: never"
+    )
 
     editor_max_queue: int = Field(default=16, ge=1, description="edits waiting before callers are turned away")
     editor_max_request_bytes: int = Field(default=80 * 1024**2, ge=1, description="largest request")
@@ -47,7 +71,6 @@ class EditorSettings(ServiceSettings):
     editor_max_result_pixels: int = Field(
         default=64_000_000, ge=4096, description="largest picture made, width × height: what an upscale may come to"
     )
-    editor_max_prompt: int = Field(default=2000, ge=1, description="longest prompt, in letters")
     editor_preview_interval: float = Field(default=0.25, ge=0, description="least seconds between two previews")
     editor_preview_side: int = Field(default=256, ge=16, description="longest side of a preview, in pixels")
     editor_keep_alive: float = Field(
@@ -61,3 +84,7 @@ class EditorSettings(ServiceSettings):
     @property
     def controlnet_spec(self) -> ModelSpec | None:
         return ModelSpec.parse(self.editor_controlnet) if self.editor_controlnet else None
+
+    @property
+    def depth_spec(self) -> ModelSpec | None:
+        return ModelSpec.parse(self.editor_depth) if self.editor_depth else None
