@@ -19,6 +19,7 @@ from framesense.schemas.classifiers import (
     NewClassifier,
 )
 from framesense.schemas.datasets import DatasetParameters, PhotoSetResult
+from framesense.schemas.edits import EditorCapabilities, EditParameters, EditResult, SeriesParameters
 from framesense.schemas.jobs import Job, JobKind, JobList
 from framesense.schemas.models import ModelInfo, ModelsResponse
 from framesense.schemas.novelty import NoveltyCurve, NoveltyParameters, SearchResult, VideoParameters, VideoResult
@@ -87,10 +88,10 @@ class GatewayApi:
             Job, "POST", "/video_captions", files=form, params=parameters.model_dump(mode="json", exclude_none=True)
         )
 
-    def jobs(self, kind: JobKind) -> list[Job]:
+    def jobs(self, *kinds: JobKind) -> list[Job]:
         """The newest first."""
         page = self._read(JobList, "GET", "/jobs", params={"limit": MOST_JOBS})
-        return [job for job in page.jobs if job.kind is kind]
+        return [job for job in page.jobs if job.kind in kinds]
 
     def job(self, job_id: str) -> Job:
         return self._read(Job, "GET", f"/jobs/{job_id}")
@@ -205,6 +206,36 @@ class GatewayApi:
     def photo_set_export(self, job_id: str, file_format: PhotoSetFormat) -> bytes:
         return self._request("GET", f"/jobs/{job_id}/export.{file_format}", timeout=LONG).content
 
+    def edit_capabilities(self) -> EditorCapabilities:
+        return self._read(EditorCapabilities, "GET", "/edits/capabilities")
+
+    def edit(self, photo: Photo | None, parameters: EditParameters, mask: Photo | None) -> Job:
+        """Starts a job. ``photo``: None for a picture made from words alone."""
+        pictures = [*_files("image", [photo] if photo else []), *_files("mask", [mask] if mask else [])]
+        return self._read(Job, "POST", "/edits", files=[*pictures, _json_field("parameters", parameters)])
+
+    def edit_series(self, photos: Sequence[Photo], parameters: SeriesParameters, mask: Photo | None) -> Job:
+        """Starts a job: one photo under many settings, or many photos under the same ones."""
+        pictures = [*_files("image", photos), *_files("mask", [mask] if mask else [])]
+        files = [*pictures, _json_field("parameters", parameters)]
+        return self._read(Job, "POST", "/edits/series", files=files, timeout=LONG)
+
+    def edit_result(self, job_id: str) -> EditResult:
+        return self._read(EditResult, "GET", f"/jobs/{job_id}/result")
+
+    def picture(self, path: str) -> bytes:
+        """A file that an answer refers to. ``path``: on the gateway, such as ``image_url`` of an edited image."""
+        return self._request("GET", path, timeout=LONG).content
+
+    def edit_preview(self, job_id: str) -> bytes | None:
+        """A small JPEG of what an edit looks like so far; None before there is any."""
+        try:
+            return self._request("GET", f"/jobs/{job_id}/preview.jpg").content
+        except GatewayError as error:
+            if error.problem.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+
     def _read(self, model: type[Answer], method: str, path: str, **options: Any) -> Answer:
         response = self._request(method, path, **options)
         try:
@@ -234,7 +265,16 @@ def _segment(name: str) -> str:
 
 
 def _images(photos: Sequence[Photo]) -> list[tuple[str, tuple[str, bytes, str]]]:
-    return [("images", (photo.name, photo.data, photo.media_type)) for photo in photos]
+    return _files("images", photos)
+
+
+def _files(field: str, photos: Sequence[Photo]) -> list[tuple[str, tuple[str, bytes, str]]]:
+    return [(field, (photo.name, photo.data, photo.media_type)) for photo in photos]
+
+
+def _json_field(name: str, value: BaseModel) -> tuple[str, tuple[None, str]]:
+    """What is not set is left out: the gateway's defaults take its place."""
+    return name, (None, value.model_dump_json(exclude_none=True))
 
 
 def _query(parameters: NoveltyParameters) -> dict[str, Any]:

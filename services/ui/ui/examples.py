@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from framesense.schemas.edits import EditParameters
 from ui.api import Photo
 
 FOLDER = Path(__file__).parent / "assets" / "examples"
@@ -28,6 +29,13 @@ _JPEG = "image/jpeg"
 @cache
 def photos() -> tuple[Photo, ...]:
     return tuple(Photo(path.name, _JPEG, path.read_bytes()) for path in sorted(FOLDER.glob("*.jpg")))
+
+
+@cache
+def edit() -> tuple[Photo, EditParameters]:
+    """A photo of a day by a lake, and how it becomes night."""
+    photo = FOLDER / "edit" / "pagoda.jpg"
+    return Photo(photo.name, _JPEG, photo.read_bytes()), EditParameters(prompt="a tower at night", strength=0.6, seed=7)
 
 
 @cache

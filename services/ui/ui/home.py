@@ -15,6 +15,7 @@ page = st.navigation(
     [
         st.Page(VIEWS / "video_novelty.py", title="Video novelty", icon=":material/show_chart:", default=True),
         st.Page(VIEWS / "caption_image.py", title="Caption an image", icon=":material/image:"),
+        st.Page(VIEWS / "edit.py", title="Edit", icon=":material/brush:"),
         st.Page(VIEWS / "tags.py", title="Tags", icon=":material/sell:"),
         st.Page(VIEWS / "classifier_studio.py", title="Classifier studio", icon=":material/category:"),
         st.Page(VIEWS / "photo_set.py", title="Photo set", icon=":material/photo_library:"),

@@ -1,15 +1,17 @@
-"""The three parts of a page that Streamlit has no widget for, each a folder with its html, css and js.
+"""The parts of a page that Streamlit has no widget for, each a folder with its html, css and js.
 
 Their scripts load Plotly and tus-js-client from ``/assets`` of this server (:mod:`ui.app`).
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+BeforeFit = Literal["cover", "contain", "fill"]
 HERE = Path(__file__).parent
 _RANGE: TypeAdapter[tuple[float, float] | None] = TypeAdapter(tuple[float, float] | None)
 
@@ -28,6 +30,20 @@ class Seek:
 
     time: float
     token: str
+
+
+@dataclass(frozen=True)
+class SheetPicture:
+    """One picture of a sheet. ``address``: URL. ``name``: what it is called by those who do not see it."""
+
+    index: int
+    address: str
+    title: str
+    figures: str
+    name: str
+    best: bool = False
+    row: str | None = None
+    column: str | None = None
 
 
 def upload_file(*, endpoint: str, largest: int | None, accept: str, invitation: str, key: str) -> Upload | None:
@@ -85,6 +101,53 @@ def photo_map(*, figure: dict[str, Any], photos: list[dict[str, str]], key: str)
     """
     component = _component("photomap", isolate_styles=False)  # Plotly puts its styles into the document's head
     component(key=key, data={"figure": figure, "photos": photos})
+
+
+def compare_pictures(*, before: str, after: str, size: tuple[int, int], fit: BeforeFit, key: str) -> None:
+    """Two pictures over one another and a line between them that is moved by pointer or arrow keys.
+
+    ``before``, ``after``: URLs. ``size``: width and height of what is after, in pixels; ``fit``: how what was before
+    comes to that shape, as in CSS.
+    """
+    component = _component("compare", isolate_styles=True)
+    component(key=key, data={"before": before, "after": after, "width": size[0], "height": size[1], "fit": fit})
+
+
+def paint_mask(*, picture: str, size: tuple[int, int], mask: str | None, token: str, key: str) -> str | None:
+    """A photo to paint on with a brush; answers what was painted as the data URL of a PNG of the same size, white where
+    it was painted; None while nothing is.
+
+    ``picture``: URL; ``size``: its width and height in pixels. ``mask``: painted already, a data URL. ``token``: names
+    the photo; another one starts anew.
+    """
+    component = _component("mask", isolate_styles=True)
+    data = {"picture": picture, "width": size[0], "height": size[1], "mask": mask, "token": token}
+    painted = component(key=key, data=data, default={"mask": mask}, on_mask_change=lambda: None).mask
+    return painted if isinstance(painted, str) else None
+
+
+def picture_sheet(
+    *,
+    pictures: Sequence[SheetPicture],
+    rows: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    corner: str = "",
+    chosen: int | None,
+    key: str,
+) -> int | None:
+    """Pictures to choose from: a table where ``rows`` and ``columns`` (the names that pictures refer to) are given,
+    else a list. Answers the index of the one that was clicked, once; None otherwise."""
+    component = _component("sheet", isolate_styles=True)
+    data = {
+        "pictures": [asdict(picture) for picture in pictures],
+        "rows": list(rows),
+        "columns": list(columns),
+        "corner": corner,
+        "chosen": chosen,
+    }
+    clicked = component(key=key, data=data, on_chosen_change=lambda: None).chosen
+    known = {picture.index for picture in pictures}
+    return clicked if isinstance(clicked, int) and clicked in known else None
 
 
 @st.cache_resource(show_spinner=False)

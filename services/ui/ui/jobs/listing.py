@@ -1,6 +1,6 @@
-"""The jobs of before, of one kind, each to open, cancel or forget."""
+"""The jobs of before, of some kinds, each to open, cancel or forget."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -11,6 +11,7 @@ from ui.shared import show_error
 from ui.wording import ago, plain
 
 JOBS_SHOWN = 50
+PICTURE_WIDTH = 72
 BADGES = {
     JobState.QUEUED: ("Waiting", "gray"),
     JobState.RUNNING: ("Running", "blue"),
@@ -20,23 +21,35 @@ BADGES = {
 }
 
 
-def show_jobs(api: GatewayApi, kind: JobKind, describe: Callable[[Job], str]) -> None:
-    """``describe``: what a job was asked for, in a few words."""
-    jobs = api.jobs(kind)
+def show_jobs(
+    api: GatewayApi,
+    kinds: Sequence[JobKind],
+    describe: Callable[[Job], str],
+    *,
+    picture: Callable[[Job], str] | None = None,
+    more: Callable[[Job], None] | None = None,
+) -> None:
+    """``describe``: what a job was asked for, in a few words. ``picture``: the URL of a small one of it. ``more``:
+    shows what else can be done with it."""
+    jobs = api.jobs(*kinds)
     if not jobs:
         st.caption("None yet. They stay here for everyone who opens this page.")
     for job in jobs[:JOBS_SHOWN]:
-        _show_job(api, job, describe(job))
+        _show_job(api, job, describe(job), picture(job) if picture else None, more)
     if len(jobs) > JOBS_SHOWN:
         st.caption(f"The newest {JOBS_SHOWN} of {len(jobs)}.")
 
 
-def _show_job(api: GatewayApi, job: Job, asked: str) -> None:
+def _show_job(api: GatewayApi, job: Job, asked: str, picture: str | None, more: Callable[[Job], None] | None) -> None:
     text, colour = BADGES[job.state]
     with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"job-{job.id}"):
+        if picture:
+            st.image(picture, width=PICTURE_WIDTH)
         with st.container(gap=None):
             st.markdown(f"**{plain(job.name or 'Unnamed')}** :{colour}-badge[{text}]")
-            st.caption(f"{asked} · {ago(job.created_at)}")
+            st.caption(f"{plain(asked)} · {ago(job.created_at)}")
+        if more:
+            more(job)
         st.button("Open", key=f"open-{job.id}", on_click=open_job, args=[job.id])
         hint = "Forget this" if job.state.finished else "Cancel"
         if st.button("", icon=":material/delete:", key=f"delete-{job.id}", help=hint, type="tertiary"):

@@ -1,11 +1,30 @@
-"""From job to job: the one that is shown is named in the page's address."""
+"""From job to job: the one that is shown is named in its page's address."""
+
+from dataclasses import dataclass
 
 import streamlit as st
 
 from framesense.schemas.jobs import Job, JobKind
 from ui.wording import plain
 
-BACK = {JobKind.VIDEO: "All videos", JobKind.DATASET: "All photo sets"}
+
+@dataclass(frozen=True)
+class JobPlace:
+    """The page that shows a kind of job: its script, what the job is about, what is done with that, the way back."""
+
+    view: str
+    thing: str
+    work: str
+    back: str
+
+
+_EDITS = JobPlace("views/edit.py", "edit", "edit", "Back to editing")
+PLACES = {
+    JobKind.VIDEO: JobPlace("views/video_novelty.py", "video", "analysis", "All videos"),
+    JobKind.DATASET: JobPlace("views/photo_set.py", "photo set", "analysis", "All photo sets"),
+    JobKind.EDIT: _EDITS,
+    JobKind.EDIT_SERIES: _EDITS,
+}
 
 
 def open_job(job_id: str) -> None:
@@ -16,8 +35,25 @@ def close_job() -> None:
     st.query_params.clear()
 
 
+def show_way_back(kind: JobKind) -> None:
+    st.button(PLACES[kind].back, icon=":material/arrow_back:", type="tertiary", on_click=close_job)
+
+
 def show_heading(job: Job) -> None:
     """The way back, and the file's name."""
     with st.container(gap=None):
-        st.button(BACK[job.kind], icon=":material/arrow_back:", type="tertiary", on_click=close_job)
+        show_way_back(job.kind)
         st.header(plain(job.name or "Unnamed"), anchor=False)
+
+
+def show_elsewhere(job: Job) -> None:
+    """A job that another page shows, and the way there."""
+    place = PLACES[job.kind]
+    article = "an" if place.thing[0] in "aeiou" else "a"
+    st.info(
+        f"**{plain(job.name or 'This job')}** is {article} {place.thing}: another page shows it.",
+        icon=":material/info:",
+    )
+    st.page_link(
+        place.view, label=f"Open this {place.thing}", icon=":material/arrow_forward:", query_params={"job": job.id}
+    )

@@ -1,25 +1,30 @@
-"""A page about one kind of job: its start, or the job that the address names (``?job=``), in whatever state it is."""
+"""A page about some kinds of job: its start, or the job that the address names (``?job=``), in whatever state it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
 from framesense.schemas.jobs import Job, JobKind, JobState
 from ui.api import GatewayApi, GatewayError
 from ui.jobs.ended import show_ended
-from ui.jobs.navigation import BACK, close_job
-from ui.jobs.progress import show_progress
+from ui.jobs.navigation import PLACES, close_job, show_elsewhere
+from ui.jobs.progress import Watch, show_progress
 from ui.settings import UiSettings
 from ui.shared import browser_gateway_url, gateway_api, show_error
 
 
 def show_job_page(
-    kind: JobKind,
+    kinds: Sequence[JobKind],
     *,
     start: Callable[[GatewayApi, str], None],
     result: Callable[[GatewayApi, str, Job], None],
+    watch: Watch | None = None,
+    ended: Callable[[Job], None] | None = None,
 ) -> None:
-    """``start`` and ``result`` get the gateway, its address in the browser and, for a result, the job."""
+    """``start`` and ``result`` get the gateway, its address in the browser and, for a result, the job.
+
+    ``watch`` shows more of a job that runs than how far it is; ``ended`` more of one that came to nothing.
+    """
     settings = UiSettings()
     api, public = gateway_api(settings.gateway_url), browser_gateway_url(settings)
     job_id = st.query_params.get("job")
@@ -28,13 +33,17 @@ def show_job_page(
             start(api, public)
             return
         job = api.job(job_id)
-        if job.state is JobState.SUCCEEDED:
+        if job.kind not in kinds:
+            show_elsewhere(job)
+        elif job.state is JobState.SUCCEEDED:
             result(api, public, job)
         elif job.state.finished:
             show_ended(job)
+            if ended:
+                ended(job)
         else:
-            show_progress(api, job)
+            show_progress(api, job, watch)
     except GatewayError as error:
         show_error(error)
         if job_id:
-            st.button(BACK[kind], icon=":material/arrow_back:", on_click=close_job)
+            st.button(PLACES[kinds[0]].back, icon=":material/arrow_back:", on_click=close_job)

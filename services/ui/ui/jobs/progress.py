@@ -1,5 +1,6 @@
-"""A job that waits or runs: frames done, time left, cancel."""
+"""A job that waits or runs: its place in the queue, what is done, time left, cancel."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -12,16 +13,18 @@ from ui.wording import plain, span
 
 REFRESH = 0.7
 """Seconds between two looks at a job."""
+Watch = Callable[[GatewayApi, Job], None]
+"""Shows what a running job has come to so far."""
 
 
-def show_progress(api: GatewayApi, job: Job) -> None:
+def show_progress(api: GatewayApi, job: Job, watch: Watch | None = None) -> None:
     show_heading(job)
-    _follow(api, job.id)
+    _follow(api, job.id, watch)
     st.caption("You may close this page: the work goes on, and its address leads back here.")
 
 
 @st.fragment(run_every=REFRESH)
-def _follow(api: GatewayApi, job_id: str) -> None:
+def _follow(api: GatewayApi, job_id: str, watch: Watch | None) -> None:
     try:
         job = api.job(job_id)
     except GatewayError as error:
@@ -39,12 +42,14 @@ def _follow(api: GatewayApi, job_id: str) -> None:
             show_error(error)
             return
         st.rerun()
+    if watch:
+        watch(api, job)
 
 
 def progress_text(job: Job, now: datetime) -> str:
     """``Captioning frames · 120 of 600 · 40 s left``."""
     if job.state is JobState.QUEUED:
-        return "Waiting for a free worker"
+        return _waiting_text(job.queue_position)
     progress = job.progress
     message = progress.message or "Starting"
     parts = [plain(message[0].upper() + message[1:])]
@@ -55,3 +60,10 @@ def progress_text(job: Job, now: datetime) -> str:
         pace = (now - job.started_at).total_seconds() / progress.done
         parts.append(f"{span(pace * (progress.total - progress.done))} left")
     return " · ".join(parts)
+
+
+def _waiting_text(before: int | None) -> str:
+    """``before``: how many jobs come first, where that is known."""
+    if not before:
+        return "Waiting for a free worker"
+    return "Waiting: 1 job comes first" if before == 1 else f"Waiting: {before} jobs come first"

@@ -13,14 +13,14 @@ DIM = 0.3
 """Brightness of what was not looked at."""
 
 
-def preview(data: bytes) -> Image.Image | None:
-    """The photo upright, in RGB and small, or None when PIL cannot read it."""
+def preview(data: bytes, side: int = 2 * SIDE) -> Image.Image | None:
+    """The photo upright, in RGB and no side longer than ``side`` pixels, or None when PIL cannot read it."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             upright = ImageOps.exif_transpose(image).convert("RGB")
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
         return None
-    upright.thumbnail((2 * SIDE, 2 * SIDE), Image.Resampling.LANCZOS)
+    upright.thumbnail((side, side), Image.Resampling.LANCZOS)
     return upright
 
 

@@ -29,7 +29,7 @@ def show_start(api: GatewayApi, public: str) -> None:
         _show_new(api, public)
     with earlier:
         st.subheader("Earlier photo sets", anchor=False)
-        show_jobs(api, JobKind.DATASET, _asked)
+        show_jobs(api, [JobKind.DATASET], _asked)
 
 
 def _show_new(api: GatewayApi, public: str) -> None:

@@ -60,7 +60,7 @@ def _upload_key() -> str:
 
 def _show_earlier(api: GatewayApi) -> None:
     st.subheader("Earlier videos", anchor=False)
-    show_jobs(api, JobKind.VIDEO, _asked)
+    show_jobs(api, [JobKind.VIDEO], _asked)
 
 
 def _asked(job: Job) -> str:

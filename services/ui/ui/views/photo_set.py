@@ -5,4 +5,4 @@ from ui.jobs.page import show_job_page
 from ui.photoset.report import show_report
 from ui.photoset.start import show_start
 
-show_job_page(JobKind.DATASET, start=show_start, result=show_report)
+show_job_page([JobKind.DATASET], start=show_start, result=show_report)

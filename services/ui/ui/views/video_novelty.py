@@ -5,4 +5,4 @@ from ui.jobs.page import show_job_page
 from ui.video.result import show_result
 from ui.video.start import show_start
 
-show_job_page(JobKind.VIDEO, start=show_start, result=show_result)
+show_job_page([JobKind.VIDEO], start=show_start, result=show_result)

@@ -1,0 +1,24 @@
+"""An edit under way: what it looks like so far."""
+
+import streamlit as st
+
+from framesense.schemas.jobs import Job, JobState
+from ui.api import GatewayApi, GatewayError
+from ui.edit.reuse import asked_parameters
+from ui.edit.words import settings_text, what_text
+from ui.wording import plain
+
+PREVIEW_WIDTH = 512
+
+
+def watch_edit(api: GatewayApi, job: Job) -> None:
+    parameters = asked_parameters(job)
+    st.caption(plain(f"{what_text(parameters)} · {settings_text(parameters)}"))
+    if job.state is not JobState.RUNNING:
+        return
+    try:
+        preview = api.edit_preview(job.id)
+    except GatewayError:  # the next look may find it
+        preview = None
+    if preview:
+        st.image(preview, caption="So far, as the model sees it", width=PREVIEW_WIDTH)
