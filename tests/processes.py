@@ -27,7 +27,7 @@ class ModelServer:
 
 @contextmanager
 def model_server(service: str, folder: Path, *, wait: bool = True, **environment: object) -> Iterator[ModelServer]:
-    """``python -m captioner`` or another, on a free port; ready, unless it need not ``wait``. Settings by their names."""
+    """``python -m captioner`` or another, on a free port: ready, unless it need not ``wait``; settings by name."""
     port, log = free_port(), folder / f"{service}.log"
     own = {f"{service.upper()}_PORT": str(port), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     settings = {**os.environ, **own, **{name.upper(): str(value) for name, value in environment.items()}}

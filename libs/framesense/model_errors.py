@@ -47,11 +47,13 @@ def explain(error: BaseException, name: str) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def blames_name(error: BaseException) -> bool:
+def blames_name(error: BaseException, name: str) -> bool:
     """Whether another name, or an account, is needed rather than another try: the name is wrong, its folder holds
     something else, its licence was not accepted."""
     kinds = {kind.__name__ for link in _chain(error) for kind in type(link).__mro__}
     if kinds & {"RepositoryNotFoundError", "RevisionNotFoundError", "RemoteEntryNotFoundError"}:
+        return True
+    if name.startswith("path:") and isinstance(error, OSError):
         return True
     return isinstance(error, ValueError | FileNotFoundError) and "LocalEntryNotFoundError" not in kinds
 

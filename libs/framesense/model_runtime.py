@@ -308,7 +308,7 @@ class ModelRuntime(Generic[Served]):
         return _Slot(served, max(0, grown))
 
     def _failure_of(self, error: Exception, name: str) -> _Failure:
-        wrong = blames_name(error)
+        wrong = blames_name(error, name)
         reason = explain(error, name)
         log.error("the model %s cannot be loaded: %s", name, reason, exc_info=error)
         error.__traceback__ = None  # its frames hold what was loaded so far
