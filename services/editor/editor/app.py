@@ -1,0 +1,40 @@
+"""The editor's application: its components, its lifespan, its routes."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from editor.components import Components
+from editor.metrics import EditMetrics
+from editor.models.factory import load_model, require_editor
+from editor.routes import edits
+from editor.serving import Loader, Serving
+from editor.settings import EditorSettings
+from framesense.model_routes import model_routes
+from framesense.model_runtime import ModelRuntime
+from framesense.service import create_service
+
+
+def create_app(settings: EditorSettings | None = None, *, load: Loader = load_model) -> FastAPI:
+    """The application; ``load`` is called in the background, once it starts and whenever the model is switched."""
+    settings = settings or EditorSettings()
+    registry = CollectorRegistry()
+    metrics = EditMetrics(registry)
+
+    def load_named(name: str) -> Serving:
+        return Serving.load(settings.model_copy(update={"editor_model": name}), metrics, load)
+
+    policy = settings.policy(settings.editor_load, settings.editor_unload_after, settings.models_dir)
+    runtime = ModelRuntime("editor", settings.editor_model, load_named, policy, accepts=require_editor)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with runtime:
+            yield
+
+    app = create_service("Framesense editor", lifespan=lifespan, checks={"model": runtime.check}, registry=registry)
+    app.include_router(edits.router(Components.of(settings, runtime, metrics)))
+    app.include_router(model_routes(runtime))
+    return app

@@ -1,0 +1,105 @@
+"""A model with the line of those who wait for it: what the model runtime loads, and a request borrows."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from editor.asked import capabilities, settle
+from editor.editing import Editing, EditTicket
+from editor.line import Line, LineClosed, LineFull
+from editor.metrics import EditMetrics
+from editor.models.base import LoadedModel
+from editor.settings import EditorSettings
+from editor.sources import PhotoLimits, prepare
+from framesense.problems import ProblemError
+from framesense.schemas.edits import EditEvent, EditorCapabilities, EditParameters
+from framesense.schemas.models import ModelInfo
+from framesense.uploads import Upload
+
+log = logging.getLogger("editor")
+
+Loader = Callable[[EditorSettings], LoadedModel]
+
+
+class Serving:
+    """A :class:`framesense.model_runtime.Servable`."""
+
+    def __init__(self, loaded: LoadedModel, settings: EditorSettings, metrics: EditMetrics) -> None:
+        self._loaded = loaded
+        self._editing = Editing(loaded, settings, metrics)
+        self._line: Line[EditEvent] = Line(settings.editor_max_queue, metrics.queue_changed)
+        self._limits = PhotoLimits.of(settings)
+
+    @classmethod
+    def load(cls, settings: EditorSettings, metrics: EditMetrics, load: Loader) -> Serving:
+        """Load and, where it takes no more than a moment, warm up.
+
+        Raises ValueError or OSError, in words a person can act on.
+        """
+        if settings.editor_threads is not None:
+            import torch
+
+            torch.set_num_threads(settings.editor_threads)
+        loaded = load(settings)
+        serving = cls(loaded, settings, metrics)
+        if (
+            loaded.model.abilities.any_size or loaded.info.device != "cpu"
+        ):  # a step of a large model takes a minute on a CPU
+            serving._editing.warm_up()
+        log.info("%s (%s) is ready on %s", loaded.info.name, loaded.info.revision, loaded.info.device)
+        return serving
+
+    @property
+    def info(self) -> ModelInfo:
+        return self._loaded.info
+
+    @property
+    def batch_limit(self) -> int | None:
+        return self._editing.batch_limit
+
+    @property
+    def capabilities(self) -> EditorCapabilities:
+        return capabilities(self._loaded.model.abilities, self._loaded.info)
+
+    async def start(self) -> None:
+        """The line's threads start by themselves."""
+
+    async def stop(self) -> None:
+        await self._line.close()
+
+    async def enter(self, parameters: EditParameters, image: Upload | None, mask: Upload | None) -> EditTicket:
+        """Check everything that can be checked, then stand in line.
+
+        Raises ProblemError: 4xx for what cannot be done or taken, 503 when too many are waiting.
+        """
+        abilities, info = self._loaded.model.abilities, self._loaded.info
+        asked = settle(parameters, abilities, info, has_image=image is not None, has_mask=mask is not None)
+        self._require_room()  # rather than after the work of decoding
+        prepared = await asyncio.to_thread(prepare, asked, image, mask, self._limits, abilities.size)
+        try:
+            return self._line.enter(lambda ticket: self._editing.carry_out(prepared, ticket))
+        except LineFull as error:
+            raise _busy(error) from error
+        except LineClosed as error:
+            raise stopping() from error
+
+    def leave(self, ticket: EditTicket) -> None:
+        self._line.leave(ticket)
+
+    def _require_room(self) -> None:
+        try:
+            self._line.require_room()
+        except LineFull as error:
+            raise _busy(error) from error
+
+
+def _busy(full: LineFull) -> ProblemError:
+    detail = f"{full.waiting} edits are waiting already. Try again in {full.retry_after} s."
+    return ProblemError(503, "editor-busy", "Editor busy", detail, headers={"Retry-After": str(full.retry_after)})
+
+
+def stopping() -> ProblemError:
+    detail = "The editor is shutting down. Try again in a moment."
+    return ProblemError(503, "editor-stopping", "Editor stopping", detail, headers={"Retry-After": "5"})
