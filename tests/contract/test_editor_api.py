@@ -1,10 +1,11 @@
-"""The editor's routes, in process, with a model that paints plain colours: sizes, masks, what is kept, what is refused."""
+"""The editor's routes, in process, with a model that paints plain colours: sizes, masks, what is kept, refusals."""
 
 import base64
 import io
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,10 @@ from framesense.schemas.edits import (
     ImageEvent,
     Preserve,
     StepEvent,
+    Task,
 )
 from framesense.schemas.problems import MEDIA_TYPE, Problem
-from tests.editor import ABILITIES, Painter
+from tests.painter import ABILITIES, Painter
 
 PHOTOS = Path(skimage.__file__).parent / "data"
 CAT = (PHOTOS / "chelsea.png").read_bytes()
@@ -45,6 +47,7 @@ def settings(**changed: Any) -> EditorSettings:
     return EditorSettings(**{**LIMITS, "editor_max_queue": 2, "editor_max_side": 1500, **changed})
 
 
+@contextmanager
 def serving(painter: Painter, **changed: Any) -> Iterator[TestClient]:
     with TestClient(create_app(settings(**changed), load=painter.load)) as client:
         pause = threading.Event()
@@ -61,7 +64,8 @@ def painter() -> Painter:
 
 @pytest.fixture
 def client(painter: Painter) -> Iterator[TestClient]:
-    yield from serving(painter)
+    with serving(painter) as client:
+        yield client
 
 
 def png(pixels: Any, mode: str | None = None) -> bytes:
@@ -404,8 +408,8 @@ def test_forms_that_are_refused(client: TestClient) -> None:
 
 
 def test_what_the_model_lacks_is_refused_with_what_it_has() -> None:
-    abilities = replace(ABILITIES, tasks=frozenset({"edit"}), relevance=False)
-    for client in serving(Painter(abilities=abilities)):  # type: ignore[arg-type]
+    abilities = replace(ABILITIES, tasks=frozenset({Task.EDIT}), relevance=False)
+    with serving(Painter(abilities=abilities)) as client:
         detail = refused(ask(client, None, task="generate")).detail
         assert "cannot do 'generate'" in detail and "denoise, edit, upscale_x2" in detail
         assert "Send a mask" in refused(ask(client, preserve="auto")).detail
@@ -461,7 +465,7 @@ def test_a_model_that_cannot_be_loaded_says_why() -> None:
 
 def test_those_in_line_are_served_in_turn_and_the_rest_told_to_come_back() -> None:
     painter = Painter(go=threading.Semaphore(0))
-    for client in serving(painter, editor_max_queue=1):
+    with serving(painter, editor_max_queue=1) as client:
         answers: dict[str, list[ImageEvent]] = {}
 
         def work(name: str) -> None:
@@ -494,7 +498,7 @@ def _metric(client: TestClient, name: str) -> float:
 
 def test_signs_of_life_while_nothing_happens() -> None:
     painter = Painter(go=threading.Semaphore(0))
-    for client in serving(painter, editor_keep_alive=0.02):
+    with serving(painter, editor_keep_alive=0.02) as client:
         threading.Timer(0.5, painter.go.release, (100,)).start()  # type: ignore[union-attr]
         answer = ask(client)
         assert answer.text.startswith("\n")
