@@ -12,4 +12,9 @@ def data_url(picture: Image.Image, side: int = 96) -> str:
     small.thumbnail((side, side), Image.Resampling.LANCZOS)
     stream = io.BytesIO()
     small.save(stream, "JPEG", quality=80)
-    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
+    return jpeg_url(stream.getvalue())
+
+
+def jpeg_url(jpeg: bytes) -> str:
+    """A picture that comes with the page is there at once, also where it changes every second."""
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"

@@ -27,8 +27,8 @@ GUIDANCE_HELP = "How strictly the words are followed. High values make colours a
 SEED_HELP = "The same seed and settings give the same picture. Empty: another one each time."
 PRESERVE_HELP = """What stays out of it is kept as it is.
 
-- **The whole photo**: nothing is kept.
-- **What the words are about**: the model looks for it.
+- **All of it**: nothing is kept as it is.
+- **What the words name**: the model looks for it in the photo.
 - **What I paint**: what you mark in the photo with a brush.
 """
 NEGATIVE_HELP = "What the picture should not show."
@@ -36,8 +36,8 @@ SIZE_HELP = "Pixels. Empty: as the photo."
 FIT_HELP = "How the photo comes to another width and height."
 BLUR_HELP = "How softly what changes passes into what is kept, in pixels."
 PRESERVE_NAMES = {
-    Preserve.NONE: "The whole photo",
-    Preserve.AUTO: "What the words are about",
+    Preserve.NONE: "All of it",
+    Preserve.AUTO: "What the words name",
     Preserve.MASK: "What I paint",
 }
 FIT_NAMES = {
@@ -151,9 +151,9 @@ def ask_settings(capabilities: EditorCapabilities, *, without: Collection[str] =
                 _ask_scheduler(capabilities)
             if one_photo and not without:
                 st.number_input(
-                    "Pictures", 1, MAX_IMAGES, key=key_of("images"), width=130, help="Each with its own seed."
+                    "Pictures", 1, MAX_IMAGES, key=key_of("images"), width=125, help="Each with its own seed."
                 )
-            st.number_input("Soft edge", 0.0, 64.0, step=1.0, key=key_of("mask_blur"), help=BLUR_HELP, width=130)
+            st.number_input("Soft edge", 0.0, 64.0, step=1.0, key=key_of("mask_blur"), help=BLUR_HELP, width=125)
         with st.container(horizontal=True):
             for field, label in (("width", "Width"), ("height", "Height")):
                 st.number_input(
@@ -164,10 +164,10 @@ def ask_settings(capabilities: EditorCapabilities, *, without: Collection[str] =
                     key=key_of(field),
                     help=SIZE_HELP,
                     placeholder="photo's",
-                    width=130,
+                    width=120,
                 )
             st.selectbox(
-                "Fit", list(Fit), format_func=FIT_NAMES.__getitem__, key=key_of("fit"), help=FIT_HELP, width=230
+                "Fit", list(Fit), format_func=FIT_NAMES.__getitem__, key=key_of("fit"), help=FIT_HELP, width=190
             )
 
 
@@ -183,7 +183,7 @@ def _roll() -> None:
 
 def _ask_scheduler(capabilities: EditorCapabilities) -> None:
     names = {scheduler.name: scheduler.title for scheduler in capabilities.schedulers}
-    st.selectbox("Scheduler", list(names), format_func=names.__getitem__, key=key_of("scheduler"), width=180)
+    st.selectbox("Scheduler", list(names), format_func=names.__getitem__, key=key_of("scheduler"), width=160)
 
 
 def _offered(capabilities: EditorCapabilities) -> dict[str, Collection[Any]]:

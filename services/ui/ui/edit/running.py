@@ -6,6 +6,7 @@ from framesense.schemas.jobs import Job, JobState
 from ui.api import GatewayApi, GatewayError
 from ui.edit.reuse import asked_parameters
 from ui.edit.words import settings_text, what_text
+from ui.thumbnails import jpeg_url
 from ui.wording import plain
 
 PREVIEW_WIDTH = 512
@@ -21,4 +22,4 @@ def watch_edit(api: GatewayApi, job: Job) -> None:
     except GatewayError:  # the next look may find it
         preview = None
     if preview:
-        st.image(preview, caption="So far, as the model sees it", width=PREVIEW_WIDTH)
+        st.image(jpeg_url(preview), caption="So far, as the model sees it", width=PREVIEW_WIDTH)
