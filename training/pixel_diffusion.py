@@ -1,0 +1,304 @@
+"""Train the embedded editor: a small pixel diffusion model that knows what words say of light, colour and weather.
+
+    python -m training.pixel_diffusion --rooms rooms.tar --captioned DIR --out models/editor-pixel-diffusion
+
+rooms.tar holds photos in folders named as their class, DIR captions.csv and images/ (see training/data.py).
+
+1. Data. Photos are squashed to a small square once; captions go through MiniLM once (--cache). While training, most
+   photos are drawn in another light, colour or weather, and their captions say so (training/pixel_diffusion_data.py).
+2. Network. diffusers' UNet2DConditionModel on the photo's pixels, 2 × 2 of them to a place with the preset ``small``.
+   The words come in twice: the sentence embedding, added to the embedding of the time, scales and shifts every
+   normalisation; the word pieces' states are attended to where the picture is smallest. 12 % of captions are left
+   out, for classifier-free guidance (Ho and Salimans, 2022).
+3. Loss. v-prediction (Salimans and Ho, 2022) on the cosine schedule (Nichol and Dhariwal, 2021), weighted by
+   min-SNR-5 (Hang et al., 2023). Times are drawn more often from the noisier part, where light and colour are decided.
+4. AdamW; what is kept is an exponential moving average, written every few minutes. Training ends when --minutes are
+   over; the rate follows the clock. On a CPU, --workers processes of one thread each share the weights without locks
+   (Hogwild!, Niu et al., 2011): with others on the machine that keeps both cores busy where threads would wait.
+
+Presets: ``small`` (32×32, for two CPU cores and an hour) made the committed weights; ``large`` (64×64, for a GPU and
+bfloat16) is the same recipe for a network of nearly 40 million weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from framesense.torch_compat import prepare_torchvision
+from training.data import default_cache
+from training.pixel_diffusion_data import (
+    NAMES,
+    VARIANTS,
+    CaptionList,
+    Photos,
+    Pixels,
+    Words,
+    cached_words,
+    phrase_captions,
+    read_captioned,
+    read_off,
+    read_tar,
+    vary,
+)
+
+MIN_SNR = 5.0
+TRAIN_STEPS = 1000
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "small": {"side": 32, "patch": 2, "widths": (48, 96, 192), "attention": (False, False, True), "layers": 1},
+    "large": {
+        "side": 64,
+        "patch": 1,
+        "widths": (96, 160, 224, 288),
+        "attention": (False, False, True, True),
+        "layers": 2,
+    },
+}
+
+
+def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rooms", type=Path, required=True, help="tar of photos in folders named as their class")
+    parser.add_argument("--captioned", type=Path, required=True, help="folder with captions.csv and images/")
+    parser.add_argument("--out", type=Path, required=True, help="where the weights go")
+    parser.add_argument("--cache", type=Path, default=default_cache(), help="where captions' embeddings are kept")
+    parser.add_argument("--preset", choices=PRESETS, default="small")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, ...")
+    parser.add_argument("--minutes", type=float, default=80.0, help="of training")
+    parser.add_argument("--workers", type=int, default=2, help="processes that share the weights; 1 on a GPU")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of each worker")
+    parser.add_argument("--batch", type=int, default=24, help="of each worker")
+    parser.add_argument("--rate", type=float, default=7e-4)
+    parser.add_argument("--weight-decay", type=float, default=0.01)
+    parser.add_argument("--average", type=float, default=0.999, help="decay of the moving average, a step")
+    parser.add_argument("--caption-dropout", type=float, default=0.12)
+    parser.add_argument("--words-alone", type=float, default=0.25, help="of the varied: how many say nothing else")
+    parser.add_argument("--vary", type=float, default=0.65, help="how many photos are varied")
+    parser.add_argument("--room-share", type=float, default=0.6, help="how many photos are rooms")
+    parser.add_argument("--save-minutes", type=float, default=4.0)
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args(argv)
+
+
+# --------------------------------------------------------------------------------------------------------------- data
+
+
+@dataclass(frozen=True)
+class Data:
+    """Everything that a batch is drawn from."""
+
+    rooms: Photos
+    captioned: Photos
+    alone: dict[str, list[int]]
+    """By variant: captions that say nothing else."""
+    words: Words
+
+
+def read_data(options: argparse.Namespace) -> Data:
+    captions, chance = CaptionList(), np.random.default_rng(options.seed)
+    side = PRESETS[options.preset]["side"]
+    rooms = read_tar(options.rooms, side, captions)
+    captioned = read_captioned(options.captioned, side, captions, chance)
+    alone = {variant: captions.ids(phrase_captions(variant)) for variant in NAMES}
+    print(f"{len(rooms.pixels)} rooms, {len(captioned.pixels)} captioned photos, {len(captions.texts)} captions")
+    words = cached_words(captions.texts, options.cache, torch.device(options.device))
+    return Data(rooms, captioned, alone, words)
+
+
+def draw(data: Data, chance: np.random.Generator, options: argparse.Namespace) -> tuple[Pixels, int]:
+    """A photo, varied or not, and the number of its caption; −1: none."""
+    photos = data.rooms if chance.random() < options.room_share else data.captioned
+    place = int(chance.integers(len(photos.pixels)))
+    photo = photos.pixels[place]
+    if chance.random() < 0.5:
+        photo = photo[:, ::-1]
+    if chance.random() < options.vary:
+        alone = chance.random() < options.words_alone
+        known = NAMES if alone else tuple(photos.varied[place])
+        weights = np.array([VARIANTS[variant][1] for variant in known])
+        variant = known[int(chance.choice(len(known), p=weights / weights.sum()))]
+        photo = vary(photo, variant, chance)
+        captions = data.alone[variant] if alone else photos.varied[place][variant]
+    else:
+        captions = photos.plain[place]
+        seen = read_off(photo)
+        if seen and chance.random() < 0.2:
+            captions = data.alone[seen[int(chance.integers(len(seen)))]]
+    caption = captions[int(chance.integers(len(captions)))]
+    return photo, -1 if chance.random() < options.caption_dropout else caption
+
+
+def draw_batch(
+    data: Data, chance: np.random.Generator, options: argparse.Namespace
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """→ B×3×S×S photos in −1…1, then states, mask and sentences of their captions."""
+    drawn = [draw(data, chance, options) for _ in range(options.batch)]
+    pixels = torch.from_numpy(np.stack([photo for photo, _ in drawn])).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return (pixels, *data.words.batch([caption for _, caption in drawn]))
+
+
+# ------------------------------------------------------------------------------------------------------------- network
+
+
+def build(preset: dict[str, Any]) -> Any:
+    """The U-Net of a preset, with fresh weights."""
+    prepare_torchvision()
+    from diffusers import UNet2DConditionModel
+
+    attention, channels = preset["attention"], 3 * preset["patch"] ** 2
+    return UNet2DConditionModel(
+        sample_size=preset["side"] // preset["patch"],
+        in_channels=channels,
+        out_channels=channels,
+        block_out_channels=preset["widths"],
+        down_block_types=tuple("CrossAttnDownBlock2D" if attends else "DownBlock2D" for attends in attention),
+        up_block_types=tuple("CrossAttnUpBlock2D" if attends else "UpBlock2D" for attends in reversed(attention)),
+        layers_per_block=preset["layers"],
+        norm_num_groups=16,
+        attention_head_dim=4,  # diffusers' name for the number of heads
+        encoder_hid_dim=384,
+        cross_attention_dim=128,
+        resnet_time_scale_shift="scale_shift",
+        class_embed_type="simple_projection",
+        projection_class_embeddings_input_dim=384,
+        time_embedding_dim=256,
+    )
+
+
+SCHEDULE = {
+    "num_train_timesteps": TRAIN_STEPS,
+    "beta_schedule": "squaredcos_cap_v2",
+    "prediction_type": "v_prediction",
+}
+
+
+def alphas_cumulative() -> Tensor:
+    """1000: how much of the photo's variance is left at each time."""
+    from diffusers import DDIMScheduler
+
+    result: Tensor = DDIMScheduler(**SCHEDULE).alphas_cumprod
+    return result
+
+
+def times(count: int, chance: torch.Generator) -> Tensor:
+    """Three in four from the noisier 70 %, the rest from everywhere."""
+    drawn = torch.rand(count, generator=chance)
+    noisy = torch.rand(count, generator=chance) < 0.75
+    return (torch.where(noisy, 0.3 + 0.7 * drawn, drawn) * TRAIN_STEPS).long().clamp(max=TRAIN_STEPS - 1)
+
+
+def loss_of(model: Any, batch: tuple[Tensor, ...], kept: Tensor, patch: int, chance: torch.Generator) -> Tensor:
+    """Weighted squared error of v, the mean over a batch."""
+    pixels, states, mask, sentences = batch
+    photos = F.pixel_unshuffle(pixels, patch)
+    at = times(len(photos), chance).to(photos.device)
+    noise = torch.randn(photos.shape, generator=chance).to(photos.device)
+    signal = kept[at].view(-1, 1, 1, 1)
+    noised = signal.sqrt() * photos + (1 - signal).sqrt() * noise
+    target = signal.sqrt() * noise - (1 - signal).sqrt() * photos
+    noised = noised.contiguous(memory_format=torch.channels_last)
+    predicted = model(noised, at, states, class_labels=sentences, encoder_attention_mask=mask, return_dict=False)[0]
+    snr = (signal / (1 - signal)).flatten()
+    weights = snr.clamp(max=MIN_SNR) / (snr + 1)  # of v: min(SNR, 5) / (SNR + 1)
+    errors = (predicted.float() - target).square().mean(dim=(1, 2, 3))
+    return (weights * errors).mean() / weights.mean()
+
+
+# ---------------------------------------------------------------------------------------------------------------- loop
+
+
+def save(folder: Path, model: Any, options: argparse.Namespace, progress: dict[str, float]) -> None:
+    """The network in float16, as diffusers writes it, and editor.json with what else is needed to run it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    copy.deepcopy(model).half().save_pretrained(folder, safe_serialization=True)
+    (folder / "diffusion_pytorch_model.safetensors").chmod(0o644)  # diffusers writes it for its owner alone
+    preset = PRESETS[options.preset]
+    config = {
+        "model": "pixel-diffusion",
+        "side": preset["side"],
+        "patch": preset["patch"],
+        "max_tokens": 32,
+        "schedule": SCHEDULE,
+        "trained": progress,
+    }
+    partial = folder / "editor.json.partial"
+    partial.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    partial.replace(folder / "editor.json")
+
+
+def work(rank: int, model: Any, data: Data, options: argparse.Namespace, begun: float) -> None:
+    """One worker's training; the first one also keeps the average and writes it."""
+    torch.set_num_threads(options.threads)
+    device = torch.device(options.device)
+    numbers = np.random.default_rng([options.seed, rank, os.getpid()])
+    chance = torch.Generator().manual_seed(options.seed * 1000 + rank)
+    fast = [weight for weight in model.parameters() if weight.requires_grad]
+    optimiser = torch.optim.AdamW(fast, lr=options.rate, betas=(0.9, 0.98), weight_decay=options.weight_decay)
+    averaged = copy.deepcopy(model) if rank == 0 else None
+    slow = list(averaged.parameters()) if averaged is not None else []
+    kept = alphas_cumulative().to(device)
+    step, losses, saved, spoken = 0, 0.0, begun, time.time()
+    while (gone := (time.time() - begun) / 60) < options.minutes:
+        rate = min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * gone / options.minutes)))
+        for group in optimiser.param_groups:
+            group["lr"] = options.rate * rate
+        batch = tuple(part.to(device) for part in draw_batch(data, numbers, options))
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            loss = loss_of(model, batch, kept, PRESETS[options.preset]["patch"], chance)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(fast, 1.0)
+        optimiser.step()
+        step += 1
+        losses += loss.item()
+        if averaged is None:
+            continue
+        decay = min(options.average, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for mean, current in zip(slow, fast, strict=True):
+                mean.lerp_(current, 1 - decay)
+        if step % 50 == 0:
+            pace = 50 * options.batch / (time.time() - spoken)
+            print(f"{gone:.1f} min, step {step}: loss {losses / 50:.4f}, {pace:.1f} photos/s a worker", flush=True)
+            losses, spoken = 0.0, time.time()
+        if time.time() - saved > 60 * options.save_minutes:
+            save(options.out, averaged, options, {"minutes": round(gone, 1), "steps_a_worker": step})
+            saved = time.time()
+    if averaged is not None:
+        save(options.out, averaged, options, {"minutes": round(options.minutes, 1), "steps_a_worker": step})
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    options = arguments(argv)
+    torch.manual_seed(options.seed)
+    torch.set_num_threads(options.threads)
+    data = read_data(options)
+    model = build(PRESETS[options.preset]).to(device=options.device, memory_format=torch.channels_last)
+    print(f"{sum(weight.numel() for weight in model.parameters()):,} weights", flush=True)
+    if options.workers == 1:
+        work(0, model, data, options, time.time())
+    else:
+        # forked, not spawned: the data are shared as they lie. Each runs on threads of its own making, so none is lost
+        model.share_memory()
+        torch.multiprocessing.start_processes(
+            work, (model, data, options, time.time()), nprocs=options.workers, start_method="fork"
+        )
+    print(f"weights in {options.out}")
+
+
+if __name__ == "__main__":
+    main()
