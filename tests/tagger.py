@@ -13,7 +13,16 @@ from framesense.images import ImageLimits, decode_image
 from framesense.problems import ProblemError
 from framesense.schemas.arrays import EncodingFormat, encode
 from framesense.schemas.models import ModelInfo, ModelsResponse
-from framesense.schemas.tags import ImageTags, LabelSet, Tag, TagsResponse, ThresholdOn
+from framesense.schemas.tags import (
+    ImageEmbeddings,
+    ImageTags,
+    LabelSet,
+    Tag,
+    TagsResponse,
+    TextEmbeddings,
+    TextsRequest,
+    ThresholdOn,
+)
 from framesense.service import create_service
 from framesense.uploads import UploadLimits, read_form
 from tests.photos import COLOURS
@@ -76,6 +85,27 @@ class ColourTagger:
                 model=MODEL,
             )
             return Response(answer.model_dump_json(), media_type="application/json")
+
+        @app.post("/embed/images")
+        async def embed_images(request: Request) -> Response:
+            self._refuse_if_ill()
+            form = await read_form(request, UploadLimits(10**8, 10**8, 1000))
+            pictures = [decode_image(file.content, _LIMITS, media_type=file.media_type) for file in form.files]
+            self.pictures += len(pictures)
+            images = _directions(np.array([picture.mean(axis=(0, 1)) for picture in pictures]))
+            names = [file.filename for file in form.files]
+            answer = ImageEmbeddings(images=names, embeddings=encode(images, EncodingFormat.BASE64), model=MODEL)
+            return Response(answer.model_dump_json(), media_type="application/json")
+
+        @app.post("/embed/texts")
+        def embed_texts(asked: TextsRequest) -> TextEmbeddings:
+            """A text is the colour that it names."""
+            self._refuse_if_ill()
+            colours = [[rgb for name, rgb in COLOURS.items() if name in text][:1] for text in asked.texts]
+            if not all(colours):
+                raise ProblemError(422, "unknown-colour", "Unknown colour", "The words name no colour.")
+            texts = _directions(np.array(colours)[:, 0])
+            return TextEmbeddings(texts=asked.texts, embeddings=encode(texts, EncodingFormat.BASE64), model=MODEL)
 
         return app
 

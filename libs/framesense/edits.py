@@ -7,6 +7,7 @@ before it finished. Layout under the blob store::
     edits/{job}/mask                            as it was uploaded
     edits/{job}/image-000.png                   with the parameters in its metadata
     edits/{job}/change-000.png, mask-000.png    where there is one
+    edits/{job}/thumbnail-000.jpg
     edits/{job}/image-000.json                  an EditedImage: its presence says that the picture is whole
     edits/{job}/contact-sheet.png               of a series
     edits/{job}/result.json                     written last
@@ -31,10 +32,11 @@ class Picture(StrEnum):
 
 @dataclass(frozen=True)
 class Made:
-    """One finished picture: its description, and its files as PNG."""
+    """One finished picture: its description, its files as PNG, and a small JPEG of it."""
 
     image: EditedImage
     png: bytes
+    thumbnail: bytes
     change_map: bytes | None = None
     mask: bytes | None = None
 
@@ -65,6 +67,7 @@ class EditStore:
         for picture, png in files.items():
             if png is not None:
                 self._storage.write(_png_key(job_id, picture, made.image.index), png)
+        self._storage.write(_thumbnail_key(job_id, made.image.index), made.thumbnail)
         self._storage.write(_description_key(job_id, made.image.index), made.image.model_dump_json().encode())
 
     def images(self, job_id: str) -> list[EditedImage]:
@@ -86,6 +89,10 @@ class EditStore:
             raise FileNotFoundError(_description_key(job_id, index))
         return self._storage.read(_png_key(job_id, picture, index))
 
+    def thumbnail(self, job_id: str, index: int) -> bytes:
+        """JPEG. Raises FileNotFoundError."""
+        return self._storage.read(_thumbnail_key(job_id, index))
+
     def finish(self, job_id: str, result: EditResult, contact_sheet: bytes | None) -> None:
         if contact_sheet is not None:
             self._storage.write(f"{edit_prefix(job_id)}/contact-sheet.png", contact_sheet)
@@ -97,6 +104,9 @@ class EditStore:
             return EditResult.model_validate_json(self._storage.read(f"{edit_prefix(job_id)}/result.json"))
         except FileNotFoundError:
             return None
+
+    def delete(self, job_id: str) -> None:
+        self._storage.delete(edit_prefix(job_id))
 
     def contact_sheet(self, job_id: str) -> bytes:
         """PNG. Raises FileNotFoundError."""
@@ -118,3 +128,7 @@ def _png_key(job_id: str, picture: Picture, index: int) -> str:
 
 def _description_key(job_id: str, index: int) -> str:
     return f"{edit_prefix(job_id)}/image-{index:03d}.json"
+
+
+def _thumbnail_key(job_id: str, index: int) -> str:
+    return f"{edit_prefix(job_id)}/thumbnail-{index:03d}.jpg"

@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from framesense.images import NPY_MEDIA_TYPE, RGB, encode_npy
 from framesense.schemas.arrays import EncodingFormat, to_numpy
 from framesense.schemas.models import ModelInfo
-from framesense.schemas.tags import ImageEmbeddings, LabelSet, TagExtra, TagsResponse, ThresholdOn
+from framesense.schemas.tags import (
+    ImageEmbeddings,
+    LabelSet,
+    TagExtra,
+    TagsResponse,
+    TextEmbeddings,
+    TextsRequest,
+    ThresholdOn,
+)
 from framesense.service_client import ServiceClient, ServiceUnavailable
 
 Floats = NDArray[np.float32]
@@ -79,6 +87,12 @@ class TaggerClient(ServiceClient):
         query = {"encoding_format": EncodingFormat.BASE64.value}
         body = self._request("POST", "/embed/images", params=query, files=_parts(pictures))
         return to_numpy(ImageEmbeddings.model_validate_json(body).embeddings)
+
+    def embed_texts(self, texts: Sequence[str]) -> Floats:
+        """n different texts → n × dimensions, L2-normalised, in the pictures' space. Raises like :meth:`tag`."""
+        asked = TextsRequest(texts=list(texts), encoding_format=EncodingFormat.BASE64)
+        body = self._request("POST", "/embed/texts", json=asked.model_dump(mode="json"))
+        return to_numpy(TextEmbeddings.model_validate_json(body).embeddings)
 
     def label_set(self, name: str) -> LabelSet:
         """A stored label set. Raises like :meth:`tag`: 404 where there is none."""

@@ -1,11 +1,14 @@
 """Forms of photos to edit, read and checked at the door: what cannot be edited is refused before there is a job."""
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import numpy as np
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
+from PIL import Image
 from pydantic import BaseModel, ValidationError
 
 from framesense.images import RGB, ImageLimits, decode_image
@@ -17,7 +20,9 @@ from gateway.settings import GatewaySettings
 
 Contract = TypeVar("Contract", bound=BaseModel)
 
-PHOTO_FIELDS, MASK_FIELD, PARAMETERS_FIELD, JOB_FIELD = ("image", "images", "file"), "mask", "parameters", "job_id"
+PHOTO_FIELDS, SERIES_PHOTO_FIELDS = ("image", "file"), ("image", "images", "file")
+MASK_FIELD, PARAMETERS_FIELD, JOB_FIELD = "mask", "parameters", "job_id"
+_BLACK = 7
 ENLARGED = {Task.UPSCALE_X2: 2, Task.UPSCALE_X4: 4}
 
 
@@ -31,14 +36,18 @@ class EditForm:
     job_id: str | None
 
 
-async def read_edit_form(request: Request, settings: GatewaySettings) -> EditForm:
-    """Raises ProblemError: 400 malformed, 413 over a limit, 415 no form, 422 for unknown files and repeated fields."""
+async def read_edit_form(
+    request: Request, settings: GatewaySettings, *, photo_fields: Sequence[str] = PHOTO_FIELDS
+) -> EditForm:
+    """``photo_fields``: those a photo may come in; ``images`` is a number in the form of a single edit.
+
+    Raises ProblemError: 400 malformed, 413 over a limit, 415 no form, 422 for unknown files and repeated fields."""
     limits = UploadLimits(
         max_bytes=settings.max_image_request_bytes,
         max_file_bytes=settings.max_image_bytes,
         max_files=settings.edit_max_photos + 1,
     )
-    form = await read_named_form(request, limits, fields=(*PHOTO_FIELDS, MASK_FIELD))
+    form = await read_named_form(request, limits, fields=(*photo_fields, MASK_FIELD))
     if form.other_files:
         detail = f"The form has a file in the field {form.other_files[0]!r}; send it as 'image', or as 'mask'."
         raise ProblemError(422, "unknown-file-field", "Unknown file field", detail)
@@ -83,7 +92,7 @@ def check_sources(
         pixels = _decoded(photo, settings)
         for one in {asked.task for asked in parameters}:
             _check_result(photo.filename, pixels, ENLARGED.get(one, 1), settings)
-    if sources.mask and not _decoded(sources.mask, settings).any():
+    if sources.mask and _is_black(sources.mask, settings):
         detail = "The mask is black all over, so nothing would change. Paint white what should."
         raise ProblemError(422, "empty-mask", "Empty mask", detail)
 
@@ -125,9 +134,6 @@ def _check_numbers(
     if masked and not sources.mask:
         detail = "preserve=mask needs a mask: send it as the form field 'mask', white where the photo may change."
         raise ProblemError(422, "no-mask", "No mask", detail)
-    if sources.mask and not masked and all(asked.preserve is not None for asked in parameters):
-        detail = "A mask was sent, but 'preserve' says not to use it. Leave 'preserve' out, or the mask."
-        raise ProblemError(422, "unwanted-mask", "Unwanted mask", detail)
     if sources.mask and count > 1:
         detail = "A mask belongs to one photo, and several were sent. Leave it out, or send one photo."
         raise ProblemError(422, "unwanted-mask", "Unwanted mask", detail)
@@ -136,6 +142,14 @@ def _check_numbers(
 def _decoded(file: Upload, settings: GatewaySettings) -> RGB:
     limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
     return decode_image(file.content, limits, name=file.filename)
+
+
+def _is_black(mask: Upload, settings: GatewaySettings) -> bool:
+    """All over, but for the noise of a JPEG. On a transparent ground, what is drawn counts, whatever its colour."""
+    pixels = _decoded(mask, settings)
+    with Image.open(io.BytesIO(mask.content)) as image:
+        drawn = np.asarray(image.convert("RGBA").getchannel("A")) if image.has_transparency_data else pixels
+    return int(drawn.max()) <= _BLACK
 
 
 def _check_result(name: str, pixels: RGB, scale: int, settings: GatewaySettings) -> None:

@@ -2,8 +2,9 @@
 
 import io
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from PIL import Image
 
@@ -17,6 +18,7 @@ from framesense.uploads import Upload
 from gateway.components import Components
 from gateway.lookups import find_job, require_success
 from gateway.submissions import withdrawn_on_failure
+from gateway.zips import stream_zip
 
 EDITS = (JobKind.EDIT, JobKind.EDIT_SERIES)
 NAME_LENGTH = 80
@@ -77,13 +79,37 @@ def edit_result(components: Components, job: Job) -> EditResult:
     return result.model_copy(update={"images": images, "contact_sheet_url": sheet})
 
 
+def edit_archive(components: Components, job: Job) -> Iterator[bytes]:
+    """A zip of all pictures, the contact sheet and the result, as it is read. Raises ProblemError like
+    :func:`edit_result`, before the first bytes."""
+    result, store = edit_result(components, job), EditStore(components.storage)
+    files: list[tuple[str, Callable[[], bytes]]] = []
+    for picture in Picture:
+        files += [
+            (f"{picture}-{image.index:03d}.png", partial(store.png, job.id, picture, image.index))
+            for image in result.images
+            if store.has(job.id, picture, image.index)
+        ]
+    if result.contact_sheet_url is not None:
+        files.append(("contact-sheet.png", partial(store.contact_sheet, job.id)))
+    files.append(("result.json", result.model_dump_json(indent=2).encode))
+    return stream_zip(files, at=job.finished_at or job.created_at)
+
+
+def edit_thumbnail(components: Components, job: Job, index: int) -> bytes:
+    """A JPEG. Raises a 404 problem for one that there is not, or not yet."""
+    try:
+        return EditStore(components.storage).thumbnail(_edit(job).id, index)
+    except FileNotFoundError:
+        raise _unknown_picture(job, Picture.IMAGE, index) from None
+
+
 def edit_picture(components: Components, job: Job, picture: Picture, index: int) -> bytes:
     """A PNG. Raises a 404 problem for one that there is not, or not yet."""
     try:
         return EditStore(components.storage).png(_edit(job).id, picture, index)
     except FileNotFoundError:
-        detail = f"Job {job.id} has no {_NAMES[picture]} {index}, or not yet."
-        raise ProblemError(404, "unknown-picture", "Unknown picture", detail) from None
+        raise _unknown_picture(job, picture, index) from None
 
 
 def contact_sheet(components: Components, job: Job) -> bytes:
@@ -122,6 +148,11 @@ def with_positions(components: Components, jobs: Sequence[Job]) -> list[Job]:
 
 
 _NAMES = {Picture.IMAGE: "image", Picture.CHANGE: "change map of an image", Picture.MASK: "mask of an image"}
+
+
+def _unknown_picture(job: Job, picture: Picture, index: int) -> ProblemError:
+    detail = f"Job {job.id} has no {_NAMES[picture]} {index}, or not yet."
+    return ProblemError(404, "unknown-picture", "Unknown picture", detail)
 
 
 def _submit(

@@ -18,6 +18,7 @@ class ExportFormat(StrEnum):
     JSON = "json"
     VTT = "vtt"
     PARQUET = "parquet"
+    ZIP = "zip"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What a finished job answers depends on its kind: the one place that knows which kind answers what."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from framesense.photosets import Table
@@ -10,7 +10,7 @@ from framesense.schemas.edits import EditResult
 from framesense.schemas.jobs import Job, JobKind
 from framesense.schemas.novelty import VideoResult
 from gateway.components import Components
-from gateway.edits import edit_result
+from gateway.edits import edit_archive, edit_result
 from gateway.exports import EXPORTS, ExportFormat
 from gateway.lookups import find_analysis
 from gateway.photosets import photo_set_result, photo_set_table
@@ -23,7 +23,8 @@ Changes = Mapping[str, object]
 
 @dataclass(frozen=True)
 class ExportedFile:
-    content: bytes | str
+    content: bytes | str | Iterator[bytes]
+    """Whole, or as it is read."""
     media_type: str
 
 
@@ -84,7 +85,11 @@ def _edit_json(components: Components, job: Job, changes: Changes) -> ExportedFi
     return ExportedFile(edit_result(components, job).model_dump_json(indent=2), "application/json")
 
 
-_EDIT = Kind(_edit, {ExportFormat.JSON: _edit_json})
+def _edit_zip(components: Components, job: Job, changes: Changes) -> ExportedFile:
+    return ExportedFile(edit_archive(components, job), "application/zip")
+
+
+_EDIT = Kind(_edit, {ExportFormat.ZIP: _edit_zip, ExportFormat.JSON: _edit_json})
 
 KINDS: Mapping[JobKind, Kind] = {
     JobKind.VIDEO: Kind(_video, {export_format: _video_as(export_format) for export_format in EXPORTS}),

@@ -1,15 +1,16 @@
-"""``python -m worker``: a worker for all queues it has tasks for."""
+"""``python -m worker``: a worker for the queues of WORKER_QUEUES, all of them by default."""
 
-from framesense.queue import QUEUES
 from worker.celery_app import app
 from worker.settings import WorkerSettings
 
 
 def main() -> None:
-    queues = ",".join(QUEUES.values())
+    settings = WorkerSettings()
+    queues = ",".join(settings.worker_queues)
     # Workers meet in Redis by leases and need not know one another: no mingling at the start, no gossip after it.
     alone = ["--without-mingle", "--without-gossip"]
-    app.worker_main(["worker", "-Q", queues, "--loglevel", WorkerSettings().log_level, *alone])
+    name = f"{queues.replace(',', '-')}@%h"  # several kinds of workers may share a host
+    app.worker_main(["worker", "-Q", queues, "-n", name, "--loglevel", settings.log_level, *alone])
 
 
 if __name__ == "__main__":

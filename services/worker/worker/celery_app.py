@@ -1,4 +1,4 @@
-"""The worker's Celery application: ``celery -A worker.celery_app worker -Q video,dataset`` or ``python -m worker``.
+"""The worker's Celery application: ``celery -A worker.celery_app worker -Q edit`` or ``python -m worker``.
 
 Which part lives where: the main process looks for abandoned jobs, keeps the heartbeat file fresh and, when told to
 shut down, raises the flag; the pool processes it forked carry out the jobs and see the flag.
@@ -17,7 +17,7 @@ from framesense.queue import create_celery
 from worker.keeper import ShutdownFlag
 from worker.recovery import Recovery
 from worker.settings import WorkerSettings
-from worker.tasks import dataset, video
+from worker.tasks import dataset, edit, video
 
 log = logging.getLogger("worker")
 
@@ -31,7 +31,7 @@ def create_app(settings: WorkerSettings) -> Celery:
         worker_task_log_format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     shutdown, sweeping_ends = ShutdownFlag(), threading.Event()
-    for kind in (video, dataset):
+    for kind in (video, dataset, edit):
         kind.register(celery, settings, shutdown)
 
     def ready(**_: Any) -> None:

@@ -22,6 +22,10 @@ from worker.settings import WorkerSettings
 log = logging.getLogger("worker.jobs")
 
 
+class GaveWay(Exception):  # noqa: N818 - no error
+    """A job lets others pass: it is queued again, and goes on from what it has stored."""
+
+
 class JobTask(ABC):
     """Carries out the jobs of one kind, one :meth:`run` a message; a kind says what its :meth:`work` is."""
 
@@ -37,7 +41,8 @@ class JobTask(ABC):
     def work(self, job_id: str, keeper: JobKeeper) -> None:
         """Does the job and stores its result, going on where an earlier worker stopped.
 
-        Raises ProblemError for what its owner should be told, and Stopped soon after ``keeper.stop`` is set.
+        Raises ProblemError for what its owner should be told, GaveWay to be queued again, and Stopped soon after
+        ``keeper.stop`` is set.
         """
 
     def run(self, job_id: str) -> None:
@@ -46,6 +51,7 @@ class JobTask(ABC):
         if lease is None:
             log.info("job %s: another worker has it", job_id)
             return
+        gave_way = False
         try:
             self._recovery.taken(job_id)
             if not self._jobs.start(job_id):
@@ -55,13 +61,14 @@ class JobTask(ABC):
                 self._jobs, job_id, lease, lease_seconds=self._settings.job_lease, shutdown=self._shutdown
             )
             with keeper:
-                self._carry_out(job_id, keeper)
+                gave_way = self._carry_out(job_id, keeper)
         finally:
             lease.release()
-        if keeper.reason is StopReason.SHUTTING_DOWN and self._jobs.is_running(job_id):
+        if gave_way or (keeper.reason is StopReason.SHUTTING_DOWN and self._jobs.is_running(job_id)):
             enqueue(self._app, self.kind, job_id)
 
-    def _carry_out(self, job_id: str, keeper: JobKeeper) -> None:
+    def _carry_out(self, job_id: str, keeper: JobKeeper) -> bool:
+        """Whether the job is to be queued again, because it gave way."""
         log.info("job %s: started", job_id)
         started = time.monotonic()
         try:
@@ -71,6 +78,9 @@ class JobTask(ABC):
             log.info("job %s: stopped: %s", job_id, keeper.reason)
             if keeper.reason is StopReason.SHUTTING_DOWN:
                 self._jobs.amend_payload(job_id, attempts=None)
+        except GaveWay:
+            log.info("job %s: gave way", job_id)
+            return self._jobs.give_way(job_id)
         except ProblemError as error:
             log.info("job %s: failed: %s", job_id, error)
             self._fail(job_id, error)
@@ -82,6 +92,7 @@ class JobTask(ABC):
             self._fail(job_id, ProblemError(500, "internal-error", "Internal Server Error", detail))
         else:
             log.info("job %s: succeeded after %.1f s", job_id, time.monotonic() - started)
+        return False
 
     def _count_attempt(self, job_id: str, done: int, *, source: str, unit: str) -> None:
         """A job that kills every worker that touches it is given up, as long as they finish no unit of it. ``source``

@@ -2,13 +2,21 @@
 
 import tempfile
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
 
+from framesense.queue import QUEUES
 from framesense.settings import JobSettings
 
 
 class WorkerSettings(JobSettings):
+    worker_queues: Annotated[list[str], NoDecode] = Field(
+        default=list(dict.fromkeys(QUEUES.values())),
+        description="queues to take jobs from, separated by commas; a worker of its own for edits need not wait for "
+        "long videos",
+    )
     worker_concurrency: int = Field(default=1, ge=1, description="jobs at a time; decoding uses all cores anyway")
     worker_batch: int = Field(default=16, ge=1, description="most frames a caption request, and a checkpoint")
     worker_requests: int = Field(default=2, ge=1, description="caption requests on their way at a time")
@@ -44,6 +52,15 @@ class WorkerSettings(JobSettings):
     worker_tagger_patience: float = Field(
         default=60, ge=0, description="seconds of asking again before a tagger that fails is given up"
     )
+    worker_editor_timeout: float = Field(
+        default=60, gt=0, description="seconds the editor may be silent; it gives a sign of life every second"
+    )
+    worker_editor_patience: float = Field(
+        default=300, ge=0, description="seconds of asking again before an editor that fails is given up"
+    )
+    worker_sheet_cell: int = Field(
+        default=256, ge=32, le=1024, description="longest side of a picture on a contact sheet, in pixels"
+    )
     worker_progress_interval: float = Field(default=0.25, ge=0, description="least seconds between progress events")
     worker_heartbeat_file: Path = Field(
         default=Path(tempfile.gettempdir()) / "framesense-worker.heartbeat",
@@ -52,3 +69,16 @@ class WorkerSettings(JobSettings):
     worker_heartbeat_max_age: float = Field(
         default=20, gt=0, description="seconds after which the worker counts as ill"
     )
+
+    @field_validator("worker_queues", mode="before")
+    @classmethod
+    def _separate(cls, value: object) -> object:
+        return [queue.strip() for queue in value.split(",") if queue.strip()] if isinstance(value, str) else value
+
+    @field_validator("worker_queues")
+    @classmethod
+    def _known(cls, queues: list[str]) -> list[str]:
+        known = sorted(set(QUEUES.values()))
+        if not queues or not set(queues) <= set(known):
+            raise ValueError(f"name one or more of {', '.join(known)}")
+        return queues

@@ -14,12 +14,21 @@ from framesense.schemas.jobs import Job
 from framesense.uploads import unless_disconnected
 from gateway import editing_examples, examples
 from gateway.components import Components, Parts
-from gateway.edit_forms import EditForm, check_ability, check_sources, read_edit_form, read_json, read_parameters
+from gateway.edit_forms import (
+    SERIES_PHOTO_FIELDS,
+    EditForm,
+    check_ability,
+    check_sources,
+    read_edit_form,
+    read_json,
+    read_parameters,
+)
 from gateway.edits import (
     Sources,
     contact_sheet,
     edit_picture,
     edit_result,
+    edit_thumbnail,
     source_photo,
     sources_of,
     submit_edit,
@@ -31,7 +40,7 @@ from gateway.waiting import preferred_wait
 
 router = APIRouter(tags=["edits"])
 
-A_YEAR = 31_536_000
+_FOREVER = "public, max-age=31536000, immutable"
 
 Prefer = Annotated[str | None, Header(description="`wait=SECONDS` waits for the result", examples=["wait=30"])]
 JobId = Annotated[str, Path(description="of an edit, or of a series", examples=[examples.JOB_ID])]
@@ -128,7 +137,7 @@ http://127.0.0.1:8000/edits/series
     Answered as separate pictures and as one labelled contact sheet, `/jobs/{id}/contact-sheet.png`. A series lets
     single edits pass after every picture.
     """
-    form = await read_edit_form(request, parts.settings)
+    form = await read_edit_form(request, parts.settings, photo_fields=SERIES_PHOTO_FIELDS)
     series = read_json(SeriesParameters, form.fields)
     sources = await _sources(parts, form)
     series = series.model_copy(update={"base": _preserving(series.base, masked=sources.mask is not None)})
@@ -161,6 +170,18 @@ def job_image(parts: Parts, job_id: JobId, index: Index, if_none_match: Cached =
     """There from the moment it was made, also while the job runs. Its metadata hold the parameters: as JSON in
     `framesense`, and in `parameters` as other programs write them."""
     return _picture(parts, job_id, Picture.IMAGE, index, if_none_match)
+
+
+@router.get(
+    "/jobs/{job_id}/images/{index}.jpg",
+    summary="An edited picture's thumbnail",
+    response_class=Response,
+    responses=examples.responses({200: examples.binary_response("JPEG", "image/jpeg")}, 404, 503),
+)
+def job_image_thumbnail(parts: Parts, job_id: JobId, index: Index) -> Response:
+    """As on the contact sheet; also there from the moment the picture was made."""
+    jpeg = edit_thumbnail(parts, find_job(parts, job_id), index)
+    return Response(jpeg, headers={"Cache-Control": _FOREVER}, media_type="image/jpeg")
 
 
 @router.get(
@@ -198,7 +219,7 @@ def job_source(
 ) -> Response:
     """The photo that an edit was made of."""
     content, media_type = source_photo(parts, find_job(parts, job_id), index)
-    headers = {"Cache-Control": f"public, max-age={A_YEAR}, immutable", "X-Content-Type-Options": "nosniff"}
+    headers = {"Cache-Control": _FOREVER, "X-Content-Type-Options": "nosniff"}
     return Response(content, headers=headers, media_type=media_type)
 
 
@@ -268,7 +289,7 @@ async def _answer(request: Request, parts: Components, job: Job, prefer: str | N
 def _picture(parts: Components, job_id: str, picture: Picture, index: int, if_none_match: str | None) -> Response:
     job = find_job(parts, job_id)
     tag = f'"{job.id}-{picture}-{index}"'
-    headers = {"Cache-Control": f"public, max-age={A_YEAR}, immutable", "ETag": tag}
+    headers = {"Cache-Control": _FOREVER, "ETag": tag}
     png = edit_picture(parts, job, picture, index)
     if if_none_match == tag:
         return Response(status_code=304, headers=headers)

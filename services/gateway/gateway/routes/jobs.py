@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
@@ -294,7 +295,8 @@ async def job_video(request: Request, parts: Parts, job_id: JobId) -> Response:
     responses=examples.responses(
         {
             200: {
-                "description": "CSV, JSON or WebVTT of a video; CSV, JSON or Parquet of a photo set",
+                "description": "CSV, JSON or WebVTT of a video; CSV, JSON or Parquet of a photo set; JSON or a zip of "
+                "an edit",
                 "content": {
                     "text/csv": {"example": EXPORTS[ExportFormat.CSV].write(examples.VIDEO_RESULT)},
                     "application/json": {"example": examples.VIDEO_RESULT.model_dump(mode="json")},
@@ -316,11 +318,13 @@ def job_export(
     changes: Changes,
 ) -> Response:
     """Of a video, the same numbers as the result, or as the novelty that the same query asks for. Of a photo set, a row
-    a photo, with the cosine of every label."""
+    a photo, with the cosine of every label. Of an edit, all its pictures in a zip."""
     job = find_job(parts, job_id)
     file = export_of(parts, job, export_format, changes.model_dump(exclude_none=True))
     headers = {"Content-Disposition": _attachment(f"{job.name}.{export_format}")}
-    return Response(file.content, headers=headers, media_type=file.media_type)
+    if isinstance(file.content, bytes | str):
+        return Response(file.content, headers=headers, media_type=file.media_type)
+    return StreamingResponse(file.content, headers=headers, media_type=file.media_type)
 
 
 def _attachment(name: str) -> str:

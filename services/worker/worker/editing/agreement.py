@@ -1,0 +1,87 @@
+"""Do picture and words agree better than before? Measured in the tagger's space, where both are vectors.
+
+The gain is cos(edited, words) − cos(photo, words). It is a measure of one small model's opinion: good for comparing the
+pictures of a series with each other, not for telling how well a picture is made.
+"""
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framesense.images import RGB, shrink
+from framesense.problems import ProblemError
+from framesense.schemas.edits import Agreement, EditedImage
+from framesense.tagger_client import TaggerClient, TaggerUnavailable
+
+log = logging.getLogger("worker.edit")
+
+Vector = NDArray[np.float32]
+
+UNCHECKED = "not checked how well picture and words agree: the tagger does not answer"
+
+
+class Judge:
+    """Asks the tagger, each photo and each text once. When it does not answer it is not asked again.
+
+    Args:
+        side: pictures are shrunk by whole factors before they are sent, no side below so many pixels.
+    """
+
+    def __init__(self, tagger: TaggerClient, *, side: int) -> None:
+        self._tagger, self._side = tagger, side
+        self._photos: dict[int, Vector] = {}
+        self._texts: dict[str, Vector] = {}
+        self.reason: str | None = None
+        """Why it no longer judges, in words for the user."""
+
+    def judge(self, photo_index: int, photo: RGB, edited: RGB, words: str) -> Agreement | None:
+        """None where the tagger does not answer, or refuses: then ``reason`` says why."""
+        if self.reason is not None:
+            return None
+        try:
+            return self._judge(photo_index, photo, edited, words)
+        except TaggerUnavailable as error:
+            log.info("agreement is not checked: %s", error)
+            self.reason = UNCHECKED
+        except ProblemError as error:
+            log.info("agreement is not checked: %s", error)
+            self.reason = f"not checked how well picture and words agree: {error.detail}"
+        return None
+
+    def _judge(self, photo_index: int, photo: RGB, edited: RGB, words: str) -> Agreement:
+        if photo_index not in self._photos:
+            self._photos[photo_index] = self._seen(photo)
+        if words not in self._texts:
+            self._texts[words] = self._tagger.embed_texts([words])[0]
+        before, text, after = self._photos[photo_index], self._texts[words], self._seen(edited)
+        cosines = float(before @ text), float(after @ text)
+        return Agreement(
+            before=cosines[0],
+            after=cosines[1],
+            gain=cosines[1] - cosines[0],
+            photo_similarity=float(before @ after),
+        )
+
+    def _seen(self, picture: RGB) -> Vector:
+        vector: Vector = self._tagger.embed([shrink(picture, self._side)])[0]
+        return vector
+
+
+def best_of(images: Sequence[EditedImage]) -> int | None:
+    """The picture that came nearer to the words and left the rest alone: the highest gain of agreement, less the mean
+    change outside the region that was to change. Both run from 0 to 1, so a hundredth of the brightness range changed
+    outside costs as much as a hundredth of cosine gained; where the whole photo may change, the gain alone decides.
+
+    The first of several that are level; None where fewer than two can be compared.
+    """
+    scores = {image.index: score for image in images if (score := score_of(image)) is not None}
+    return max(scores, key=lambda index: scores[index]) if len(scores) > 1 else None
+
+
+def score_of(image: EditedImage) -> float | None:
+    """See :func:`best_of`; None for a picture that was not compared with words."""
+    if image.agreement is None:
+        return None
+    return image.agreement.gain - (image.change.outside if image.change else 0.0)
