@@ -85,11 +85,11 @@ def create_components(settings: GatewaySettings) -> Components:
         celery=create_celery(settings),
         captioner=captioner,
         tagger=tagger,
+        editor=editor,
+        abilities=Abilities(editor),
         models=SeeingModels(captioner, tagger),
     )
 
-        editor=editor,
-        abilities=Abilities(editor),
 
 def _components(request: Request) -> Components:
     components: Components = request.app.state.components
