@@ -50,6 +50,7 @@ def services(folder: Path, console: Console) -> Iterator[Services]:
         ui_port=free_port(),
         captioner_port=free_port(),
         tagger_port=free_port(),
+        editor_port=free_port(),
         data_dir=folder / "data",
     )
     with Stack(settings, console).running():

@@ -20,7 +20,8 @@ class OwnStack:
 
     @classmethod
     def at(cls, data: Path, **settings: str) -> "OwnStack":
-        ports = {name: str(free_port()) for name in ("GATEWAY_PORT", "UI_PORT", "CAPTIONER_PORT", "TAGGER_PORT")}
+        parts = ("GATEWAY", "UI", "CAPTIONER", "TAGGER", "EDITOR")
+        ports = {f"{part}_PORT": str(free_port()) for part in parts}
         own = {
             "DATA_DIR": str(data),
             "BIND_ADDRESS": "127.0.0.1",

@@ -20,6 +20,7 @@ class StackSettings(BaseSettings):
     ui_port: int = Field(default=8501, ge=1, le=65535)
     captioner_port: int = Field(default=8001, ge=1, le=65535, description="on the loopback address only")
     tagger_port: int = Field(default=8002, ge=1, le=65535, description="on the loopback address only")
+    editor_port: int = Field(default=8003, ge=1, le=65535, description="on the loopback address only")
     redis_port: int = Field(default=0, ge=0, le=65535, description="on the loopback address only; 0: any free one")
     redis_url: str = Field(default="", description="a Redis that already runs; empty: start one")
     data_dir: Path = Field(default=Path("data"), description="uploads, results, Redis's file, logs")
@@ -55,6 +56,10 @@ class StackSettings(BaseSettings):
     @property
     def tagger_url(self) -> str:
         return f"http://127.0.0.1:{self.tagger_port}"
+
+    @property
+    def editor_url(self) -> str:
+        return f"http://127.0.0.1:{self.editor_port}"
 
 
 def environment() -> dict[str, str]:

@@ -5,6 +5,7 @@ import sys
 from pydantic_settings import BaseSettings
 
 from captioner.settings import CaptionerSettings
+from editor.settings import EditorSettings
 from gateway.settings import GatewaySettings
 from tagger.settings import TaggerSettings
 from tools.settings import StackSettings
@@ -17,6 +18,7 @@ READERS: dict[str, type[BaseSettings]] = {
     "worker": WorkerSettings,
     "captioner": CaptionerSettings,
     "tagger": TaggerSettings,
+    "editor": EditorSettings,
     "ui": UiSettings,
 }
 HEAD = """\

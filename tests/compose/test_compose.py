@@ -18,8 +18,8 @@ from tools import clip
 from tools.processes import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("gateway", "worker", "captioner", "tagger", "ui")
-MODEL_SERVERS = {"captioner", "tagger"}
+OURS = ("gateway", "worker", "edit-worker", "captioner", "tagger", "editor", "ui")
+MODEL_SERVERS = {"captioner", "tagger", "editor"}
 
 pytestmark = [
     pytest.mark.compose,
@@ -60,8 +60,10 @@ class Project:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     override = tmp_path_factory.mktemp("compose") / "override.yml"
-    # A short lease, so that a killed worker's job is taken over soon.
-    override.write_text("services: {worker: {environment: {JOB_LEASE: 3}}, gateway: {environment: {JOB_LEASE: 3}}}\n")
+    short = "{environment: {JOB_LEASE: 3}}"  # so that a killed worker's job is taken over soon
+    override.write_text(
+        "services: {" + ", ".join(f"{name}: {short}" for name in ("worker", "edit-worker", "gateway")) + "}\n"
+    )
     ports = {"BIND_ADDRESS": "127.0.0.1", "GATEWAY_PORT": str(free_port()), "UI_PORT": str(free_port())}
     own = Project(f"framesense-test-{secrets.token_hex(3)}", ports, override)
     own.compose("build")
@@ -89,8 +91,10 @@ def test_only_gateway_and_ui_are_published(project: Project) -> None:
         "gateway": {("127.0.0.1", project.environment["GATEWAY_PORT"])},
         "ui": {("127.0.0.1", project.environment["UI_PORT"])},
         "worker": set(),
+        "edit-worker": set(),
         "captioner": set(),
         "tagger": set(),
+        "editor": set(),
         "redis": set(),
     }
 
@@ -103,7 +107,7 @@ def test_nobody_is_root_or_writes_to_the_image(project: Project, service: str) -
     assert written.count("Read-only file system") == 2
 
 
-@pytest.mark.parametrize("service", ["captioner", "tagger", "worker", "redis"])
+@pytest.mark.parametrize("service", ["captioner", "tagger", "editor", "worker", "edit-worker", "redis"])
 def test_what_is_inside_has_no_way_out(project: Project, service: str) -> None:
     networks = [name for container in project.containers(service) for name in container["NetworkSettings"]["Networks"]]
     inspected = json.loads(_run(["docker", "network", "inspect", *set(networks)]))

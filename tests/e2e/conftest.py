@@ -51,6 +51,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[S
         ui_port=free_port(),
         captioner_port=free_port(),
         tagger_port=free_port(),
+        editor_port=free_port(),
         redis_url="",
         data_dir=tmp_path_factory.mktemp("stack"),
     )
