@@ -26,6 +26,7 @@ from gateway.routes import (
     models,
     older_clients,
     references,
+    sdapi,
     tags,
     uploads,
     videos,
@@ -76,6 +77,7 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
         references,
         uploads,
         models,
+        sdapi,
         older_clients,
     ):
         app.include_router(subject.router)

@@ -21,6 +21,7 @@ EXPOSED = (
     "Upload-Length",
     "Upload-Metadata",
     "Upload-Offset",
+    "X-Job-ID",
     "X-Request-ID",
 )
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST")

@@ -40,6 +40,9 @@ class GatewaySettings(JobSettings):
     )
     edit_max_photos: int = Field(default=64, ge=1, le=500, description="most photos of one series of edits")
     edit_max_series_images: int = Field(default=64, ge=1, le=999, description="most pictures of one series of edits")
+    a1111_label_set: str = Field(
+        default="", description="label set for /sdapi/v1/interrogate with deepdanbooru; empty: everyday things"
+    )
     tagger_timeout: float = Field(
         default=600, gt=0, description="seconds the tagger may take: thousands of labelled photos are one request"
     )
