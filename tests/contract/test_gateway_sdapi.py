@@ -42,7 +42,7 @@ from framesense.schemas.models import ModelInfo
 from framesense.schemas.problems import Problem
 from framesense.schemas.tags import ImageTags, Tag, TagsResponse, ThresholdOn
 from framesense.service import create_service
-from tests.gateway import TAGGER_MODEL, Gateway, problem, running_gateway, served, wait_until
+from tests.gateway import MP4, TAGGER_MODEL, Gateway, problem, running_gateway, served, wait_until
 
 PHOTO = np.asarray(Image.open(Path(skimage.__file__).parent / "data/chelsea.png").convert("RGB"))
 """300 × 451 × 3."""
@@ -343,6 +343,7 @@ def test_several_photos_are_a_batch_in_that_apis_order(studio: Studio) -> None:
     assert series.columns is not None
     assert (series.base.seed, series.columns.parameter, series.columns.values) == (5, "seed", [5, 6])
     sent.started()
+    assert studio.get("progress")["state"]["job_count"] == 4
     for index, (photo, seed) in enumerate([(0, 5), (0, 6), (1, 5), (1, 6)]):
         sent.paint(index, np.full((8, 8, 3), 10 * photo + seed), seed=seed)
     answer = sent.finished()
@@ -663,6 +664,9 @@ def test_an_unknown_task(studio: Studio) -> None:
     for path in ("interrupt", "skip"):
         refused(studio.post(path, params={"id_task": "task(z)"}), 404)
     refused(studio.gateway.http.get("/sdapi/v1/progress", params={"job_id": "0"}), 404)
+    video = studio.gateway.submit(MP4)
+    refused(studio.post("interrupt", params={"job_id": video.id}), 404)
+    assert studio.gateway.jobs.get(video.id).state is JobState.QUEUED  # type: ignore[union-attr]
 
 
 def test_who_hangs_up_cancels(studio: Studio) -> None:
@@ -854,11 +858,11 @@ def test_lists(studio: Studio) -> None:
 
 def test_an_editor_that_is_gone(redis_url: str, tmp_path: Path) -> None:
     with running_gateway(redis_url, tmp_path, editor_url="http://127.0.0.1:9") as gateway:
-        for ask in (
-            lambda: gateway.http.get("/sdapi/v1/sd-models"),
-            lambda: gateway.http.post("/sdapi/v1/img2img", json=VALID),
+        for answer in (
+            gateway.http.get("/sdapi/v1/sd-models"),
+            gateway.http.post("/sdapi/v1/img2img", json=VALID),
         ):
-            assert "editor does not answer" in refused(ask(), 503).detail
+            assert "editor does not answer" in refused(answer, 503).detail
 
 
 def test_a_page_of_the_same_host_may_ask(studio: Studio) -> None:

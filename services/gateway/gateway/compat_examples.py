@@ -46,7 +46,7 @@ _JOB = editing_examples.EDIT_JOB.model_copy(
         "queue_position": None,
     }
 )
-PROGRESS = progress.progress_response(_JOB, None).model_copy(
+PROGRESS = progress.progress_response(_JOB, 1, None).model_copy(
     update={"eta_relative": 1.2, "current_image": "/9j/4AAQSkZJRg…"}
 )
 TASK_PROGRESS_REQUEST = schemas.TaskProgressRequest(id_task="task(1)")

@@ -14,6 +14,7 @@ from redis import Redis
 from framesense.jobs import JobStore
 from framesense.problems import ProblemError
 from framesense.schemas.jobs import Job, JobState
+from gateway.edits import EDITS
 
 KEPT_AT_MOST = 200
 """Jobs of one client that are looked through for an unfinished one."""
@@ -55,8 +56,8 @@ class Ownership:
     def find(self, name: str) -> Job:
         """By a task's name or a job's id. Raises a 404 problem."""
         job = self._named(name) or self._jobs.get(name)
-        if job is None:
-            detail = f"There is no task or job {name[:100]!r}: it was not sent yet, or was deleted."
+        if job is None or job.kind not in EDITS:
+            detail = f"There is no task or edit {name[:100]!r}: it was not sent yet, or was deleted."
             raise ProblemError(404, "unknown-job", "Unknown job", detail)
         return job
 

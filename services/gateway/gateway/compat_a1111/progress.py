@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from framesense.schemas.jobs import Job, JobKind, JobState
+from framesense.schemas.jobs import Job, JobState
 from gateway.compat_a1111.answers import timestamp
 from gateway.compat_a1111.pictures import base64_text
 from gateway.compat_a1111.schemas import ProgressResponse, ProgressState, TaskProgressResponse
@@ -11,10 +11,9 @@ IDLE = ProgressResponse(progress=0, eta_relative=0, state=ProgressState())
 """No job of this client is unfinished."""
 
 
-def progress_response(job: Job, preview: bytes | None) -> ProgressResponse:
-    """``job``: with its place in the queue."""
-    done = fraction(job)
-    pictures, sampling = _pictures(job), job.progress
+def progress_response(job: Job, pictures: int, preview: bytes | None) -> ProgressResponse:
+    """``job``: with its place in the queue; ``pictures``: how many it makes."""
+    done, sampling = fraction(job), job.progress
     state = ProgressState(
         interrupted=job.state is JobState.CANCELLED,
         job=f"job {job.id}",
@@ -60,16 +59,6 @@ def fraction(job: Job) -> float:
     if job.state.finished:
         return 1.0
     return min(1.0, job.progress.done / job.progress.total) if job.progress.total else 0.0
-
-
-def makes_several(job: Job) -> bool:
-    """Whether it makes more than one picture."""
-    return job.kind is JobKind.EDIT_SERIES or _pictures(job) > 1
-
-
-def _pictures(job: Job) -> int:
-    parameters = job.parameters.get("base", job.parameters)
-    return max(1, int(parameters.get("images", 1)))
 
 
 def _within(done: int, total: int | None, pictures: int) -> int:

@@ -4,9 +4,10 @@ import asyncio
 
 from fastapi import Request
 
+from framesense.edit_series import plan
 from framesense.edits import EditStore, Picture
-from framesense.schemas.edits import EditorCapabilities
-from framesense.schemas.jobs import Job, JobState
+from framesense.schemas.edits import EditorCapabilities, EditParameters, SeriesParameters
+from framesense.schemas.jobs import Job, JobKind, JobState
 from framesense.schemas.models import ModelInfo
 from framesense.uploads import unless_disconnected
 from gateway.compat_a1111.answers import Ended, Made
@@ -21,6 +22,17 @@ from gateway.lookups import find_job, require_success
 
 def ownership(parts: Components) -> Ownership:
     return Ownership(parts.redis, parts.jobs, retention_seconds=parts.settings.job_retention)
+
+
+def pictures_of(parts: Components, job: Job) -> int:
+    """How many an edit job makes."""
+    if job.kind is JobKind.EDIT:
+        return EditParameters.model_validate(job.parameters).images
+    try:
+        photos = parts.jobs.payload(job.id)["edit"]["photos"]
+    except KeyError:  # deleted meanwhile
+        return 1
+    return len(plan(SeriesParameters.model_validate(job.parameters), photos).cells)
 
 
 async def run(

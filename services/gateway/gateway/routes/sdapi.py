@@ -20,9 +20,9 @@ from gateway.compat_a1111.extras import enlarge
 from gateway.compat_a1111.ownership import client_of
 from gateway.compat_a1111.pictures import base64_text, picture_bytes
 from gateway.compat_a1111.png_info import read_png_info
-from gateway.compat_a1111.progress import IDLE, makes_several, progress_response, task_progress_response
+from gateway.compat_a1111.progress import IDLE, progress_response, task_progress_response
 from gateway.compat_a1111.routing import CompatRoute, invalid
-from gateway.compat_a1111.running import ownership, run
+from gateway.compat_a1111.running import ownership, pictures_of, run
 from gateway.compat_a1111.samplers import SCHEDULES, offered_samplers
 from gateway.compat_a1111.schemas import (
     Checkpoint,
@@ -204,7 +204,8 @@ def progress(
     job = _own_job(request, parts, id_task or job_id)
     if job is None:
         return IDLE
-    return progress_response(job, None if skip_current_image else parts.jobs.preview(job.id))
+    preview = None if skip_current_image else parts.jobs.preview(job.id)
+    return progress_response(job, pictures_of(parts, job), preview)
 
 
 @internal.post(
@@ -242,7 +243,7 @@ def interrupt(request: Request, parts: Parts, id_task: OwnTask = None, job_id: O
 def skip(request: Request, parts: Parts, id_task: OwnTask = None, job_id: OwnJob = None) -> dict[str, Any]:
     """As `interrupt`; 409 for a job of several pictures, of which none is passed over alone."""
     job = _own_job(request, parts, id_task or job_id)
-    if job and makes_several(job):
+    if job and pictures_of(parts, job) > 1:
         detail = f"Job {job.id} makes several pictures, and none of them is passed over alone. /interrupt ends it."
         raise ProblemError(409, "cannot-skip", "Cannot skip", detail)
     if job:
