@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from framesense.schemas.edits import Axis, EditorCapabilities
+from framesense.schemas.edits import MAX_GUIDANCE, MAX_STEPS, Axis, EditorCapabilities
 from ui.wording import lines_in, words_in
 
 
@@ -22,12 +22,14 @@ class Varied:
 def varied_parameters(capabilities: EditorCapabilities, preserve_names: Mapping[Any, str]) -> dict[str, Varied]:
     """By the parameter's name."""
     steps, guidance = capabilities.default_steps, capabilities.default_guidance_scale
+    guidances = sorted({min(MAX_GUIDANCE, round(2 * factor * guidance) / 2) for factor in (0.5, 1, 1.5)})
+    halved_and_doubled = sorted({max(1, steps // 2), steps, min(MAX_STEPS, 2 * steps)})
     schedulers = {scheduler.name.value: scheduler.title for scheduler in capabilities.schedulers}
     preserve = {way.value: preserve_names[way] for way in capabilities.preserve}
     found = {
         "strength": Varied("Strength", "0.3, 0.5, 0.7"),
-        "guidance_scale": Varied("Guidance", _numbers([guidance / 2, guidance, guidance * 1.5])),
-        "steps": Varied("Steps", _numbers(sorted({max(1, steps // 2), steps, min(150, steps * 2)})), whole=True),
+        "guidance_scale": Varied("Guidance", _numbers(guidances)),
+        "steps": Varied("Steps", _numbers(halved_and_doubled), whole=True),
         "seed": Varied("Seed", "1, 2, 3", whole=True),
         "prompt": Varied("Words", "at night\nin bright daylight\nin warm light"),
         "scheduler": Varied("Scheduler", choices=schedulers),

@@ -163,12 +163,12 @@ def _show_ways_on(api: GatewayApi, result: EditResult, image: EditedImage) -> No
 
 
 def _show_model(result: EditResult, image: EditedImage) -> None:
-    made = (
-        f"Made by {result.model.name} in {image.seconds:.1f} s: {image.method}. {image.width} × {image.height} pixels."
-    )
-    st.caption(plain(made))
-    for note in dict.fromkeys([*image.notes, *([result.model.note] if result.model.note else [])]):
-        st.caption(plain(note))
+    model = f"{result.model.family} ({result.model.name})"
+    made = f"Made by {model} in {image.seconds:.1f} s: {image.method}. {image.width} × {image.height} pixels."
+    notes = [f"{note[0].upper()}{note[1:].rstrip('.')}." for note in image.notes if note]
+    if result.model.note:
+        notes.append(result.model.note)
+    st.caption(plain(" ".join([made, *dict.fromkeys(notes)])))
 
 
 def _show_downloads(api: GatewayApi, result: EditResult) -> None:

@@ -32,7 +32,7 @@ def settings_text(parameters: EditParameters) -> str:
     if parameters.scheduler is not None:
         parts.append(parameters.scheduler.label)
     if parameters.preserve is Preserve.AUTO:
-        parts.append("only what the words are about")
+        parts.append("only what the words name")
     if parameters.preserve is Preserve.MASK:
         parts.append("only what was painted")
     if parameters.negative_prompt:
