@@ -21,8 +21,9 @@ OUTLIERS, THRESHOLD = 3.0, 0.5
 at one half, that is, at one and a half times their mean."""
 SMOOTHING = 1 / 48
 """Sigma of the Gaussian that takes the noise out of the differences, as a share of the map's longer side."""
-EVERYWHERE, NOWHERE = 0.9, 0.002
-"""Shares of the picture from which, or up to which, a region says nothing."""
+EVEN, FEW = 2.0, 0.01
+"""Differences whose greatest is no more than so many times their mean, with hardly any over the threshold, are alike
+everywhere: the words ("at night") are about the whole photo. The paper's threshold alone would pick a few specks."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Region:
 def region_of_words(relevance: Floats, width: int, height: int, sigma: float) -> Region:
     """The model's raw differences, of any size and unit → the region, ``width`` × ``height``, feathered.
 
-    Where the differences are all alike, or cover nearly everything, or nothing, the note says so.
+    Where they are alike everywhere, so is the region; where there are none, it is empty. The note says so.
     """
     differences = np.nan_to_num(relevance.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     smooth = cv2.GaussianBlur(differences, (0, 0), max(0.5, SMOOTHING * max(differences.shape)))
@@ -46,9 +47,13 @@ def region_of_words(relevance: Floats, width: int, height: int, sigma: float) ->
         nowhere = "the words apply nowhere in this photo, as far as the model can tell: nothing was changed"
         return Region(np.zeros((height, width), np.float32), nowhere)
     scaled = np.minimum(smooth, limit) / limit
+    if (scaled > THRESHOLD).mean() <= FEW and float(smooth.max()) <= EVEN * float(smooth.mean()):
+        everywhere = (
+            "the words apply about equally everywhere, as far as the model can tell: nothing was kept as it was"
+        )
+        return Region(np.ones((height, width), np.float32), everywhere)
     large = cv2.resize(scaled, (width, height), interpolation=cv2.INTER_CUBIC)
-    weights = feather((large > THRESHOLD).astype(np.float32), sigma)
-    return Region(weights, _note(float(weights.mean())))
+    return Region(feather((large > THRESHOLD).astype(np.float32), sigma))
 
 
 def keep(photo: RGB, edited: RGB, weights: Floats) -> RGB:
@@ -64,11 +69,3 @@ def keep(photo: RGB, edited: RGB, weights: Floats) -> RGB:
             before = photo[rows].astype(np.float32)
             result[rows] = np.round(before + share * (edited[rows] - before)).astype(np.uint8)
     return result
-
-
-def _note(share: float) -> str | None:
-    if share >= EVERYWHERE:
-        return f"the words apply nearly everywhere ({share:.0%} of the picture): hardly anything was kept as it was"
-    if share <= NOWHERE:
-        return "the words apply hardly anywhere in this photo, as far as the model can tell: hardly anything changed"
-    return None
