@@ -9,6 +9,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -18,10 +19,8 @@ from worker.editing.agreement import score_of
 GAP, LINE = 12, 18
 """Pixels between pictures; of a line of text."""
 INK, FAINT, PAPER, MARK = (20, 24, 31), (96, 104, 116), (255, 255, 255), (22, 122, 72)
-TITLE_SIZE, TEXT_SIZE = 20, 14
+TITLE_SIZE, TEXT_SIZE = 19, 13
 ELLIPSIS = "…"
-
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 @dataclass(frozen=True)
@@ -59,13 +58,14 @@ class _Page:
 
     def __init__(self, sheet: Sheet, cell: int) -> None:
         self._sheet = sheet
-        thumbnails = [shown.thumbnail for shown in sheet.pictures] + list(sheet.photos)
-        sizes = [_open(jpeg, cell).size for jpeg in thumbnails]
-        self._width, self._height = max(size[0] for size in sizes), max(size[1] for size in sizes)
+        self._pictures = {shown.image.index: _open(shown.thumbnail, cell) for shown in sheet.pictures}
+        self._photos = [_open(jpeg, cell) for jpeg in sheet.photos]
         # Narrow pictures still leave room for what stands below them.
-        self._width = max(self._width, 150)
-        self._cell = cell
+        self._width = max([150, *(picture.width for picture in [*self._pictures.values(), *self._photos])])
         self._title, self._text = _font(TITLE_SIZE), _font(TEXT_SIZE)
+
+    def png(self) -> bytes:
+        raise NotImplementedError
 
     def _paper(self, width: int, height: int) -> None:
         self._image = Image.new("RGB", (width, height), PAPER)
@@ -87,95 +87,118 @@ class _Page:
         self._paper(room, 400)
         return self._heading(room)
 
-    def _put(self, jpeg: bytes, x: int, y: int, *, marked: bool = False) -> None:
+    def _put(self, picture: Image.Image, x: int, y: int, *, marked: bool = False) -> None:
         """Centred in its place."""
-        picture = _open(jpeg, self._cell)
         left = x + (self._width - picture.width) // 2
         self._image.paste(picture, (left, y))
         if marked:
             edge = (left - 4, y - 4, left + picture.width + 3, y + picture.height + 3)
             self._draw.rectangle(edge, outline=MARK, width=4)
 
-    def _caption(self, text: str, x: int, y: int, *, colour: tuple[int, int, int] = FAINT, lines: int = 1) -> None:
-        for number, line in enumerate(_wrapped(text, self._text, self._width, lines=lines)):
+    def _put_image(self, image: EditedImage, x: int, y: int) -> None:
+        self._put(self._pictures[image.index], x, y, marked=image.index == self._sheet.best)
+
+    def _caption(
+        self,
+        text: str,
+        x: int,
+        y: int,
+        *,
+        colour: tuple[int, int, int] = INK,
+        room: int | None = None,
+        lines: int = 1,
+    ) -> None:
+        for number, line in enumerate(_wrapped(text, self._text, room or self._width, lines=lines)):
             self._draw.text((x, y + number * LINE), line, colour, self._text)
 
-    def _figures(self, shown: Shown, x: int, y: int) -> None:
-        best = shown.image.index == self._sheet.best
-        self._caption(figures(shown.image, best=best), x, y, colour=MARK if best else FAINT)
-
-    def png(self) -> bytes:
-        raise NotImplementedError
+    def _figures(self, image: EditedImage, x: int, y: int) -> None:
+        best = image.index == self._sheet.best
+        self._caption(figures(image, best=best), x, y, colour=MARK if best else FAINT)
 
 
 class _Table(_Page):
     def png(self) -> bytes:
-        sheet, row_labels = self._sheet, _label_width(self._sheet.rows, self._text)
-        own_photos = len(sheet.photos) > 1
-        left = GAP + row_labels + GAP
-        first = left + (self._width + GAP if sheet.photos else 0)
-        wide = first + len(sheet.columns) * (self._width + GAP)
+        sheet = self._sheet
+        by_place = {(shown.image.row, shown.image.column): shown.image for shown in sheet.pictures}
+        table = [[by_place[row, column] for column in sheet.columns] for row in sheet.rows]
+        # Each row its own photo, or the only one at the head of the first.
+        beside = self._photos if len(self._photos) > 1 else [*self._photos, *[None] * len(table)][: len(table)]
+        heights = [
+            max(picture.height for picture in [*(self._pictures[image.index] for image in images), photo] if picture)
+            for images, photo in zip(table, beside, strict=True)
+        ]
+        labels = _label_width(sheet.rows, self._text)
+        left = GAP + labels + GAP
+        step = self._width + GAP
+        first = left + (step if self._photos else 0)
+        wide = first + len(sheet.columns) * step
         head = self._heading_height(wide)
-        row_height = self._height + 6 + LINE + GAP
-        label_lines = 2
-        top = head + label_lines * LINE + 6
-        self._paper(wide, top + len(sheet.rows) * row_height)
+        top = head + 2 * LINE + 6
+        self._paper(wide, top + sum(heights) + len(heights) * (6 + LINE + GAP))
         self._heading(wide)
+        if self._photos:
+            self._caption("photo", left, head)
         for number, label in enumerate(sheet.columns):
-            self._caption(label, first + number * (self._width + GAP), head, colour=INK, lines=label_lines)
-        if sheet.photos:
-            self._caption("photo", left, head, colour=INK)
-        by_place = {(shown.image.row, shown.image.column): shown for shown in sheet.pictures}
-        for number, label in enumerate(sheet.rows):
-            y = top + number * row_height
-            for index, line in enumerate(_wrapped(label, self._text, row_labels, lines=4)):
-                self._draw.text((GAP, y + index * LINE), line, INK, self._text)
-            if own_photos or (sheet.photos and number == 0):
-                self._put(sheet.photos[number if own_photos else 0], left, y)
-            for place, column in enumerate(sheet.columns):
-                shown = by_place[label, column]
-                x = first + place * (self._width + GAP)
-                self._put(shown.thumbnail, x, y, marked=shown.image.index == sheet.best)
-                self._figures(shown, x, y + self._height + 6)
+            self._caption(label, first + number * step, head, lines=2)
+        y = top
+        for label, images, photo, height in zip(sheet.rows, table, beside, heights, strict=True):
+            self._caption(label, GAP, y, room=labels, lines=4)
+            if photo is not None:
+                self._put(photo, left, y)
+            for number, image in enumerate(images):
+                self._put_image(image, first + number * step, y)
+                self._figures(image, first + number * step, y + height + 6)
+            y += height + 6 + LINE + GAP
         return _encoded(self._image)
 
 
 class _Flow(_Page):
     def png(self) -> bytes:
         sheet = self._sheet
-        pictures = list(sheet.pictures)
+        images = [shown.image for shown in sheet.pictures]
         if sheet.order is SheetOrder.AGREEMENT:
-            pictures.sort(key=lambda shown: -_sortable(shown.image))
-        shared = sheet.photos[0] if len(sheet.photos) == 1 else None
-        beside = self._width + GAP if len(sheet.photos) > 1 else 0
-        count, unit = len(pictures) + (shared is not None), beside + self._width + GAP
-        across = max(1, min(count, round(math.sqrt(1.4 * count * self._height / unit)) or 1))
+            images.sort(key=lambda image: -_sortable(image))
+        beside = self._width + GAP if len(self._photos) > 1 else 0
+        # The only photo comes first, as a picture without an image.
+        items: list[EditedImage | None] = [*([None] if len(self._photos) == 1 else []), *images]
+        unit, tallest = beside + self._width + GAP, max(picture.height for picture in self._pictures.values())
+        across = min(len(items), max(1, round(math.sqrt(1.4 * len(items) * (tallest + 3 * LINE) / unit))))
+        lines = [items[start : start + across] for start in range(0, len(items), across)]
+        heights = [max(picture.height for item in line for picture in self._of(item)) for line in lines]
         wide = GAP + max(across * unit, 2 * (self._width + GAP))
-        top, step = self._heading_height(wide), self._height + 6 + 3 * LINE + GAP
-        self._paper(wide, top + math.ceil(count / across) * step)
+        y = self._heading_height(wide)
+        self._paper(wide, y + sum(heights) + len(heights) * (6 + 3 * LINE + GAP))
         self._heading(wide)
-        places = [(GAP + i % across * unit, top + i // across * step) for i in range(count)]
-        below = self._height + 6
-        if shared is not None:
-            x, y = places.pop(0)
-            self._put(shared, x, y)
-            self._caption("photo", x, y + below, colour=INK)
-        for (x, y), shown in zip(places, pictures, strict=True):
-            if beside and shown.image.photo_index is not None:
-                self._put(sheet.photos[shown.image.photo_index], x, y)
-                self._caption("photo", x, y + below, colour=INK)
-            self._put(shown.thumbnail, x + beside, y, marked=shown.image.index == sheet.best)
-            label = ", ".join(part for part in (shown.image.row, shown.image.column) if part)
-            self._caption(label, x + beside, y + below, colour=INK, lines=2)
-            self._figures(shown, x + beside, y + below + 2 * LINE)
+        for line, height in zip(lines, heights, strict=True):
+            for number, item in enumerate(line):
+                self._item(item, GAP + number * unit, y, beside, y + height + 6)
+            y += height + 6 + 3 * LINE + GAP
         return _encoded(self._image)
+
+    def _of(self, item: EditedImage | None) -> list[Image.Image]:
+        """The pictures of an item: the photo it was made of, where that stands beside it, and itself."""
+        if item is None:
+            return [self._photos[0]]
+        photo = [self._photos[item.photo_index or 0]] if len(self._photos) > 1 else []
+        return [*photo, self._pictures[item.index]]
+
+    def _item(self, item: EditedImage | None, x: int, y: int, beside: int, below: int) -> None:
+        if item is None or beside:
+            self._put(self._of(item)[0], x, y)
+            self._caption("photo", x, below)
+        if item is not None:
+            label = ", ".join(part for part in (item.row, item.column) if part)
+            self._put_image(item, x + beside, y)
+            self._caption(label, x + beside, below, lines=2)
+            label_lines = len(_wrapped(label, self._text, self._width, lines=2))
+            self._figures(item, x + beside, below + label_lines * LINE)
 
 
 def figures(image: EditedImage, *, best: bool) -> str:
     """What stands below a picture: "best: match +0.041, rest 0.002"."""
     said = []
     if image.agreement is not None:
-        said.append(f"match {image.agreement.gain:+.3f}")
+        said.append(f"match {image.agreement.gain:+.3f}".replace("-", "−"))
     if image.change is not None and image.change.region < 1:
         said.append(f"rest {image.change.outside:.3f}")
     elif image.change is not None:
@@ -195,16 +218,17 @@ def _open(jpeg: bytes, cell: int) -> Image.Image:
     return image
 
 
-def _font(size: int) -> Font:
-    """The one that Pillow carries: the same letters on every machine."""
-    return ImageFont.load_default(size)
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, for its many alphabets: Latin with all accents, Greek, Cyrillic, Arabic; not Chinese or Japanese."""
+    with resources.as_file(resources.files("worker") / "editing" / "fonts" / "DejaVuSans.ttf") as path:
+        return ImageFont.truetype(str(path), size)
 
 
-def _label_width(labels: Sequence[str], font: Font) -> int:
+def _label_width(labels: Sequence[str], font: ImageFont.FreeTypeFont) -> int:
     return int(min(180, max(font.getlength(label) for label in labels)) + 1)
 
 
-def _wrapped(text: str, font: Font, room: int, *, lines: int) -> list[str]:
+def _wrapped(text: str, font: ImageFont.FreeTypeFont, room: int, *, lines: int) -> list[str]:
     """At most so many lines; words that do not fit are broken, and what is left over ends in an ellipsis."""
     found: list[str] = []
     rest = " ".join(text.split())
@@ -221,7 +245,7 @@ def _wrapped(text: str, font: Font, room: int, *, lines: int) -> list[str]:
     return found
 
 
-def _fitting(text: str, font: Font, room: int) -> int:
+def _fitting(text: str, font: ImageFont.FreeTypeFont, room: int) -> int:
     """How many letters fit into so many pixels, at least one."""
     low, high = 1, len(text)
     while low < high:
