@@ -96,3 +96,10 @@ def choose_dtype(wanted: DTypeChoice, device: torch.device) -> torch.dtype:
         capabilities = torch.cpu.get_capabilities()
         fast = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
     return torch.bfloat16 if fast else torch.float32
+
+
+def to_device(batch: torch.Tensor, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    """A batch on the device; to a GPU from pinned memory, so that the copy runs while the CPU goes on."""
+    if device.type == "cuda":
+        return batch.pin_memory().to(device, non_blocking=True).to(dtype)
+    return batch.to(device, dtype)

@@ -117,7 +117,7 @@ def test_log_probabilities_are_the_models_own(captioner: Captioner) -> None:
     (caption,) = model.caption(
         torch.stack(pixels(captioner, data.coffee())), beams=1, max_tokens=4, attention=False, features=False
     )
-    whole = model._model  # type: ignore[attr-defined]
+    whole = model.model  # type: ignore[attr-defined]
     states = whole.vision_model(pixel_values=torch.stack(pixels(captioner, data.coffee())))[0]
     start = torch.tensor([[whole.config.text_config.bos_token_id]])
     first = whole.text_decoder(input_ids=start, encoder_hidden_states=states).logits[0, -1].log_softmax(-1)

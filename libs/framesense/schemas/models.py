@@ -6,6 +6,13 @@ from enum import StrEnum
 from pydantic import BaseModel, Field
 
 
+class WordEmbeddings(StrEnum):
+    DECODER = "decoder"
+    """The captioner's own embedding of each token."""
+    SENTENCE_ENCODER = "sentence-encoder"
+    """Of a captioner whose decoder has none of its own."""
+
+
 class ModelInfo(BaseModel):
     """A loaded model, named well enough to tell its answers from another's."""
 
@@ -16,6 +23,9 @@ class ModelInfo(BaseModel):
     device: str = Field(examples=["cpu"])
     dtype: str = Field(examples=["bfloat16"])
     parameters: int = Field(ge=0, description="number of weights")
+    word_embeddings: WordEmbeddings | None = Field(
+        default=None, description="of a captioner: whose embeddings of words the novelty signal 'words' compares"
+    )
     note: str | None = Field(default=None, description="what to know before trusting its answers")
 
 

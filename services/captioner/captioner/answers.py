@@ -23,14 +23,12 @@ def caption_response(
 
 
 def _caption(described: Described, extras: frozenset[CaptionExtra], encoding: EncodingFormat) -> Caption:
-    caption, sentence = described.caption, described.sentence
+    caption, words, sentence = described.caption, described.words, described.sentence
     # Rounding errors of low precision must not make a probability larger than 1.
     logs = [min(0.0, round(value, DECIMALS)) for value in caption.log_probabilities]
     embeddings = None
-    if sentence is not None:
-        embeddings = CaptionEmbeddings(
-            words=encode(caption.word_embeddings, encoding), sentence=encode(sentence, encoding)
-        )
+    if words is not None and sentence is not None:
+        embeddings = CaptionEmbeddings(words=encode(words, encoding), sentence=encode(sentence, encoding))
     return Caption(
         caption=caption.text,
         tokens=[

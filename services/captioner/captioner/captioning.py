@@ -38,6 +38,8 @@ class CaptionOptions:
 @dataclass(frozen=True)
 class Described:
     caption: GeneratedCaption
+    words: Floats | None
+    """T × D: of the decoder, or of the sentence encoder; None unless embeddings were asked for."""
     sentence: Floats | None
     """384 numbers, L2-normalised; None unless embeddings were asked for."""
 
@@ -113,9 +115,20 @@ class Captioner:
             views=not options.extras.isdisjoint({CaptionExtra.VISUAL, CaptionExtra.PATCHES}),
         )
         if CaptionExtra.EMBEDDINGS not in options.extras:
-            return [Described(caption, None) for caption in captions]
+            return [Described(caption, None, None) for caption in captions]
         sentences = self._sentences.encode([caption.text for caption in captions])
-        return [Described(caption, sentence) for caption, sentence in zip(captions, sentences, strict=True)]
+        return [
+            Described(caption, self._words(caption), sentence)
+            for caption, sentence in zip(captions, sentences, strict=True)
+        ]
+
+    def _words(self, caption: GeneratedCaption) -> Floats:
+        """Where the decoder has no embeddings of its own, each token is a short sentence."""
+        if caption.word_embeddings is not None:
+            return caption.word_embeddings
+        if not caption.tokens:
+            return np.zeros((0, self._sentences.dimensions), np.float32)
+        return self._sentences.encode([token.removeprefix("##") for token in caption.tokens])
 
     def _warm_up(self) -> None:
         side = self._loaded.model.image_size

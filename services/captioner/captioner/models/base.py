@@ -28,8 +28,8 @@ class GeneratedCaption(Protocol):
         """T natural logarithms, each of the token given those before it."""
 
     @property
-    def word_embeddings(self) -> Floats:
-        """T × D: the decoder's own embedding of each token."""
+    def word_embeddings(self) -> Floats | None:
+        """T × D: the decoder's own embedding of each token; None where it has none of its own."""
 
     @property
     def attention(self) -> Floats | None:

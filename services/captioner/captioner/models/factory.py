@@ -1,6 +1,5 @@
 """From the name of a model to a loaded model. A new family is one file here and one entry in ``FAMILIES``."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,11 +8,18 @@ import torch
 
 from captioner.models.base import CaptionModel, LoadedModel
 from captioner.models.blip import Blip
+from captioner.models.blip2 import Blip2
+from captioner.models.clipcap import ClipCap
+from captioner.models.florence2 import Florence2
+from captioner.models.generating import NO_ATTENTION, GeneratingCaptioner
+from captioner.models.git import Git
 from captioner.models.show_attend_tell import ShowAttendTell
+from captioner.models.vision_encoder_decoder import VisionEncoderDecoder
 from captioner.settings import CaptionerSettings
 from framesense.models import ModelSource, ModelSpec, choose_device, choose_dtype
+from framesense.pretrained import Pretrained
 from framesense.schemas.captions import CaptionExtra
-from framesense.schemas.models import ModelInfo
+from framesense.schemas.models import ModelInfo, WordEmbeddings
 
 EMBEDDED_FOLDER = "captioner-show-attend-tell"
 EMBEDDED_NOTE = "A small model trained on 6,000 everyday photos: its words are common ones and its details often wrong."
@@ -30,30 +36,38 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Family:
-    """``load`` takes a folder or a hub name, a revision, a device and a dtype."""
+    """``load`` takes the model's files, a device and a dtype."""
 
-    load: Callable[[str, str | None, torch.device, torch.dtype], Loaded]
+    load: Callable[[Pretrained, torch.device, torch.dtype], Loaded]
     unsupported: Mapping[CaptionExtra, str] = field(default_factory=dict)
+    word_embeddings: WordEmbeddings = WordEmbeddings.DECODER
+    """What its captions' word embeddings are."""
 
 
-def _load_show_attend_tell(folder: str, revision: str | None, device: torch.device, dtype: torch.dtype) -> Loaded:
-    model = ShowAttendTell.load(Path(folder), device, dtype)
+def _show_attend_tell(place: Pretrained, device: torch.device, dtype: torch.dtype) -> Loaded:
+    model = ShowAttendTell.load(Path(place.name), device, dtype)
     weights = (*model.encoder.parameters(), *model.decoder.parameters())
     return Loaded(model, model.revision, sum(weight.numel() for weight in weights))
 
 
-def _load_blip(name: str, revision: str | None, device: torch.device, dtype: torch.dtype) -> Loaded:
-    model = Blip.load(name, revision, device, dtype)
-    return Loaded(model, model.revision, model.parameters)
+def _generating(family: type[GeneratingCaptioner]) -> Family:
+    def load(place: Pretrained, device: torch.device, dtype: torch.dtype) -> Loaded:
+        model = family.load(place, device, dtype)
+        return Loaded(model, model.revision, model.parameters)
+
+    return Family(load, NO_ATTENTION)
 
 
 FAMILIES: Mapping[str, Family] = {
-    "show-attend-tell": Family(_load_show_attend_tell),
-    "blip": Family(
-        _load_blip,
-        {CaptionExtra.ATTENTION: "a BLIP word attends through many layers and heads, so there is no one map of it"},
-    ),
+    "show-attend-tell": Family(_show_attend_tell),
+    "blip": _generating(Blip),
+    "blip-2": _generating(Blip2),
+    "vision-encoder-decoder": _generating(VisionEncoderDecoder),
+    "git": _generating(Git),
+    "florence2": _generating(Florence2),
+    "clipcap": _generating(ClipCap),
 }
+"""By ``model`` (this project's own formats) or ``model_type`` (transformers') in a model's config.json."""
 
 
 def load_model(settings: CaptionerSettings) -> LoadedModel:
@@ -64,9 +78,10 @@ def load_model(settings: CaptionerSettings) -> LoadedModel:
     spec = settings.model_spec
     device = choose_device(settings.captioner_device)
     dtype = choose_dtype(settings.captioner_dtype, device)
-    family_name, place = _locate(spec, settings.models_dir)
+    place = _locate(spec, settings.models_dir)
+    family_name = _family_of(place)
     family = FAMILIES[family_name]
-    loaded = family.load(place, spec.revision, device, dtype)
+    loaded = family.load(place, device, dtype)
     info = ModelInfo(
         service="captioner",
         name=str(spec),
@@ -75,6 +90,7 @@ def load_model(settings: CaptionerSettings) -> LoadedModel:
         device=str(device),
         dtype=str(dtype).removeprefix("torch."),
         parameters=loaded.parameters,
+        word_embeddings=family.word_embeddings,
         note=EMBEDDED_NOTE if spec.source is ModelSource.EMBEDDED else None,
     )
     return LoadedModel(loaded.model, info, family.unsupported)
@@ -86,23 +102,17 @@ def require_captioner(spec: ModelSpec) -> None:
         raise ValueError(f"{spec} is no captioning model; the captioner takes 'embedded', 'hf:ORG/NAME' or 'path:DIR'")
 
 
-def _locate(spec: ModelSpec, models_dir: Path) -> tuple[str, str]:
-    """The family and the folder or hub name of a model."""
-    if spec.source is ModelSource.HUGGING_FACE:
-        return "blip", spec.name
+def _locate(spec: ModelSpec, models_dir: Path) -> Pretrained:
     require_captioner(spec)
+    if spec.source is ModelSource.HUGGING_FACE:
+        return Pretrained(spec.name, spec.revision)
     folder = spec.path if spec.source is ModelSource.PATH else models_dir / EMBEDDED_FOLDER
-    return _family_of(folder), str(folder)
+    return Pretrained(str(folder.absolute()))
 
 
-def _family_of(folder: Path) -> str:
-    try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"there is no captioning model in {folder}: it has no config.json") from error
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{folder / 'config.json'} is not JSON: {error}") from error
+def _family_of(place: Pretrained) -> str:
+    config = place.config()
     family = str(config.get("model") or config.get("model_type"))
     if family not in FAMILIES:
-        raise ValueError(f"{folder} holds a model of the family {family!r}; known are {', '.join(FAMILIES)}")
+        raise ValueError(f"{place.name} holds a model of the family {family!r}; known are {', '.join(FAMILIES)}")
     return family

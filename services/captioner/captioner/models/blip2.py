@@ -1,0 +1,88 @@
+"""BLIP-2 (Li et al., 2023, arXiv:2301.12597), for instance ``Salesforce/blip2-opt-2.7b`` or ``blip2-flan-t5-xl``.
+
+A frozen vision transformer, a small Q-Former that asks it 32 questions, and a frozen language model (OPT, or T5) that
+writes from the answers. The most fluent captions of the families here, and by far the largest: for a GPU of 16 GB.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from captioner.models.generating import GeneratingCaptioner, Seen, grid_of
+from framesense.pretrained import Pretrained
+from framesense.torch_compat import prepare_torchvision
+
+
+class Blip2(GeneratingCaptioner):
+    @classmethod
+    def load(cls, place: Pretrained, device: torch.device, dtype: torch.dtype) -> Self:
+        """Raises OSError or ValueError where it cannot be had or is no BLIP-2."""
+        prepare_torchvision()
+        from transformers import Blip2ForConditionalGeneration
+
+        model = place.model(Blip2ForConditionalGeneration, device, dtype)
+        return cls(
+            model,
+            place.image_processor(),
+            place.tokenizer(),
+            revision=place.fingerprint(model.config),
+            image_size=model.config.vision_config.image_size,
+            dtype=dtype,
+            stop=_ends(model),
+        )
+
+    def see(self, pixels: Tensor) -> Seen:
+        found = self.model.get_image_features(pixels)
+        return Seen(found.pooler_output, grid_of(found.last_hidden_state))
+
+    def write(self, seen: Seen, beams: int, max_tokens: int) -> Tensor:
+        config = self.model.config.text_config
+        prefix = self._prefix(seen)
+        written: Tensor = self.model.language_model.generate(
+            inputs_embeds=prefix,
+            attention_mask=torch.ones(prefix.shape[:2], dtype=torch.long, device=self.device),
+            num_beams=beams,
+            do_sample=False,
+            max_new_tokens=max_tokens,
+            min_new_tokens=1,
+            eos_token_id=_ends(self.model),
+            pad_token_id=config.pad_token_id,
+        )
+        return written if self._decoder_only else written[:, 1:]
+
+    def score(self, seen: Seen, written: Tensor) -> Tensor:
+        prefix, language = self._prefix(seen), self.model.language_model
+        if self._decoder_only:
+            begun = torch.cat([prefix, language.get_input_embeddings()(written[:, :-1])], dim=1)
+            logits: Tensor = language(inputs_embeds=begun, use_cache=False).logits[:, prefix.shape[1] - 1 :]
+            return logits
+        start = self.starts(len(written), self.model.config.text_config.decoder_start_token_id)
+        begun = torch.cat([start, written[:, :-1]], dim=1)
+        answers: Tensor = language(inputs_embeds=prefix, decoder_input_ids=begun, use_cache=False).logits
+        return answers
+
+    @property
+    def embeddings(self) -> Tensor:
+        weight: Tensor = self.model.language_model.get_input_embeddings().weight
+        return weight
+
+    @property
+    def _decoder_only(self) -> bool:
+        return bool(self.model.config.use_decoder_only_language_model)
+
+    def _prefix(self, seen: Seen) -> Tensor:
+        """The Q-Former's answers, then what follows them in training: a start token for OPT, the end of an empty prompt
+        for T5."""
+        config = self.model.config.text_config
+        token = config.bos_token_id if self._decoder_only else config.eos_token_id
+        start = self.model.language_model.get_input_embeddings()(self.starts(len(seen.states), token))
+        return torch.cat([seen.states.to(start.dtype), start], dim=1)
+
+
+def _ends(model: Any) -> list[int]:
+    """The published OPT ones end a caption with a line break, which only their generation settings say."""
+    ends = model.generation_config.eos_token_id or model.config.text_config.eos_token_id
+    return list(ends) if isinstance(ends, list) else [int(ends)]

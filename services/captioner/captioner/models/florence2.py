@@ -1,0 +1,78 @@
+"""Florence-2 (Xiao et al., 2023, arXiv:2311.06242), for instance ``florence-community/Florence-2-base``: a compact
+vision-language model (0.2 or 0.8 billion weights) that does many tasks by a prompt; here it is asked for a caption.
+
+Loaded by transformers' own code: repositories that bring code of their own (``microsoft/Florence-2-*``) are not needed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from captioner.models.generating import GeneratingCaptioner, Seen
+from framesense.pretrained import Pretrained, side_of
+from framesense.torch_compat import prepare_torchvision
+
+PROMPT = "What does the image describe?"
+"""What the task token <CAPTION> stands for."""
+
+
+class Florence2(GeneratingCaptioner):
+    @classmethod
+    def load(cls, place: Pretrained, device: torch.device, dtype: torch.dtype) -> Self:
+        """Raises OSError or ValueError where it cannot be had or is no Florence-2."""
+        prepare_torchvision()
+        from transformers import Florence2ForConditionalGeneration
+
+        model = place.model(Florence2ForConditionalGeneration, device, dtype)
+        processor = place.image_processor()
+        return cls(
+            model,
+            processor,
+            place.tokenizer(),
+            revision=place.fingerprint(model.config),
+            image_size=side_of(processor, 768),
+            dtype=dtype,
+            stop=[model.config.text_config.eos_token_id],
+        )
+
+    def see(self, pixels: Tensor) -> Seen:
+        """The states are the text encoder's, over the picture and the prompt."""
+        found = self.model.get_image_features(pixels)
+        prompt = self.tokenizer(PROMPT, return_tensors="pt").input_ids.to(self.device).expand(len(pixels), -1)
+        embedded = self.model.get_input_embeddings()(prompt)
+        read = torch.cat([found.pooler_output.to(embedded.dtype), embedded], dim=1)
+        return Seen(self.model.model.language_model.encoder(inputs_embeds=read)[0], found.last_hidden_state)
+
+    def write(self, seen: Seen, beams: int, max_tokens: int) -> Tensor:
+        config = self.model.config.text_config
+        written: Tensor = self.model.generate(
+            encoder_outputs=self._encoded(seen),
+            num_beams=beams,
+            do_sample=False,
+            max_new_tokens=max_tokens,
+            min_new_tokens=1,
+            decoder_start_token_id=config.decoder_start_token_id,
+            eos_token_id=config.eos_token_id,
+            pad_token_id=config.pad_token_id,
+        )
+        return written[:, 1:]
+
+    def score(self, seen: Seen, written: Tensor) -> Tensor:
+        start = self.starts(len(written), self.model.config.text_config.decoder_start_token_id)
+        begun = torch.cat([start, written[:, :-1]], dim=1)
+        encoded = self._encoded(seen)
+        logits: Tensor = self.model(encoder_outputs=encoded, decoder_input_ids=begun, use_cache=False).logits
+        return logits
+
+    @property
+    def embeddings(self) -> Tensor:
+        weight: Tensor = self.model.get_input_embeddings().weight
+        return weight
+
+    def _encoded(self, seen: Seen) -> Any:
+        from transformers.modeling_outputs import BaseModelOutput
+
+        return BaseModelOutput(last_hidden_state=seen.states)

@@ -1,0 +1,190 @@
+"""What every captioner from transformers has in common: an encoder looks at the picture, a decoder writes by
+``generate``, and one more pass over the finished captions tells how likely each token was.
+
+A family says how its parts are called (:meth:`GeneratingCaptioner.see`, ``write``, ``score``); batching, tokens,
+log-probabilities, embeddings and views are here. There are no attention maps: a word attends through many layers and
+heads, so there is no one map of it.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from captioner.models.views import patch_descriptors, visual_embedding
+from framesense.models import to_device
+from framesense.pretrained import Pretrained
+from framesense.schemas.captions import CaptionExtra
+
+NO_ATTENTION = {
+    CaptionExtra.ATTENTION: "its words attend through many layers and heads, so there is no one map of a word"
+}
+
+
+@dataclass(frozen=True)
+class PieceCaption:
+    """A :class:`captioner.models.base.GeneratedCaption`; the tokens are word pieces ("sun", "##flower")."""
+
+    text: str
+    tokens: list[str]
+    log_probabilities: list[float]
+    word_embeddings: NDArray[np.float32]
+    features: NDArray[np.float32] | None = None
+    visual: NDArray[np.float32] | None = None
+    patches: NDArray[np.float32] | None = None
+    attention: NDArray[np.float32] | None = None
+    """Always None."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A batch of pictures as the encoder sees it."""
+
+    states: Tensor
+    """B × N × D: what the decoder reads."""
+    grid: Tensor
+    """B × C × rows × columns: the encoder's last stage, place by place."""
+
+
+class GeneratingCaptioner(ABC):
+    """A :class:`captioner.models.base.CaptionModel`.
+
+    Args:
+        model: the loaded network; ``parameters()`` are counted.
+        stop: ids of tokens that end a caption and are no part of it.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        image_processor: Any,
+        tokenizer: Any,
+        *,
+        revision: str,
+        image_size: int,
+        dtype: torch.dtype,
+        stop: Iterable[int],
+    ) -> None:
+        self.model, self._image_processor, self.tokenizer = model, image_processor, tokenizer
+        self.dtype, self.device = dtype, next(model.parameters()).device
+        self.revision, self.image_size = revision, image_size
+        self.parameters = sum(weight.numel() for weight in model.parameters())
+        self._stop = frozenset(stop)
+        self._special = frozenset(tokenizer.all_special_ids)
+
+    # ----------------------------------------------------------------------------------------- a family's own
+
+    @classmethod
+    @abstractmethod
+    def load(cls, place: Pretrained, device: torch.device, dtype: torch.dtype) -> Self:
+        """Raises OSError or ValueError where it cannot be had or is of another family."""
+
+    @abstractmethod
+    def see(self, pixels: Tensor) -> Seen:
+        """A batch of preprocessed pictures, on the model's device, through the encoder."""
+
+    @abstractmethod
+    def write(self, seen: Seen, beams: int, max_tokens: int) -> Tensor:
+        """B × T ids of the captions, without start tokens; rows that ended early are filled up."""
+
+    @abstractmethod
+    def score(self, seen: Seen, written: Tensor) -> Tensor:
+        """B × T × vocabulary: the logits of each written token given those before it."""
+
+    @property
+    @abstractmethod
+    def embeddings(self) -> Tensor:
+        """Vocabulary × D: the decoder's own word embeddings."""
+
+    # ---------------------------------------------------------------------------------------- everybody's
+
+    def preprocess(self, image: NDArray[np.uint8]) -> Tensor:
+        """An H × W × 3 uint8 RGB picture → 3 × S × S float32, resized and normalised as in training."""
+        pixels: Tensor = self._image_processor(Image.fromarray(image), return_tensors="pt")["pixel_values"][0]
+        return pixels
+
+    @torch.inference_mode()
+    def caption(
+        self,
+        pixels: Tensor,
+        *,
+        beams: int = 4,
+        max_tokens: int = 24,
+        attention: bool = False,
+        features: bool = False,
+        views: bool = False,
+    ) -> list[PieceCaption]:
+        """Caption a batch of preprocessed pictures, B × 3 × S × S.
+
+        Log-probabilities are the model's own, from one more pass over the finished captions: beam search reports
+        its running scores only.
+        """
+        if attention:
+            raise ValueError(f"attention maps: {NO_ATTENTION[CaptionExtra.ATTENTION]}")
+        seen = self.see(to_device(pixels, self.device, self.dtype))
+        written = self.write(seen, beams, max_tokens)
+        logits = self.score(seen, written)
+        logs = logits.float().log_softmax(-1).gather(-1, written[:, :, None]).squeeze(-1)
+        views_of = _look(seen.grid, features, views)
+        return [
+            self._describe(ids, log_probabilities, {name: array[row] for name, array in views_of.items()})
+            for row, (ids, log_probabilities) in enumerate(zip(written.tolist(), logs.tolist(), strict=True))
+        ]
+
+    def starts(self, count: int, token: int) -> Tensor:
+        """count × 1: the token with which every caption starts."""
+        return torch.full((count, 1), token, device=self.device)
+
+    def _describe(
+        self, ids: Sequence[int], log_probabilities: Sequence[float], views: Mapping[str, NDArray[np.float32]]
+    ) -> PieceCaption:
+        kept: list[int] = []
+        for position, token in enumerate(ids):
+            if token in self._stop and kept:
+                break
+            if token not in self._special and token not in self._stop:
+                kept.append(position)
+        words = [ids[position] for position in kept]
+        return PieceCaption(
+            text=self.tokenizer.decode(words).strip(),
+            tokens=pieces(self.tokenizer.convert_ids_to_tokens(words)),
+            log_probabilities=[log_probabilities[position] for position in kept],
+            word_embeddings=self.embeddings[words].float().cpu().numpy(),
+            **views,
+        )
+
+
+def pieces(tokens: Sequence[str]) -> list[str]:
+    """Word pieces written as BERT writes them, ``##`` before one that goes on within a word, whatever the tokenizer:
+    GPT-2 and its like mark the beginning of a word (Ġ, ▁) instead."""
+    if not any(token.startswith(("Ġ", "▁", "Ċ")) for token in tokens):
+        return list(tokens)
+    return [
+        token[1:] if token.startswith(("Ġ", "▁")) else token if position == 0 or not token.isalnum() else f"##{token}"
+        for position, token in enumerate(tokens)
+    ]
+
+
+def grid_of(states: Tensor) -> Tensor:
+    """A vision transformer's last states, B × N × D, class and register tokens first → B × D × side × side."""
+    side = math.isqrt(states.shape[1])
+    return states[:, -side * side :].transpose(1, 2).reshape(len(states), -1, side, side)
+
+
+def _look(grid: Tensor, features: bool, views: bool) -> dict[str, NDArray[np.float32]]:
+    """What is asked for of the encoder's last stage: features are B × rows × columns × channels."""
+    stage = grid.float()
+    found = {"features": stage.permute(0, 2, 3, 1)} if features else {}
+    if views:
+        places = (stage.shape[2], stage.shape[3])
+        found |= {"visual": visual_embedding([stage]), "patches": patch_descriptors([stage], places)}
+    return {name: tensor.cpu().numpy() for name, tensor in found.items()}

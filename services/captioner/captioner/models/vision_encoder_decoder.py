@@ -1,0 +1,71 @@
+"""A vision transformer and a language model with cross-attention (transformers' VisionEncoderDecoder), for instance
+``nlpconnect/vit-gpt2-image-captioning``: small and quick, plain captions in the manner of COCO.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from captioner.models.generating import GeneratingCaptioner, Seen, grid_of
+from framesense.pretrained import Pretrained, side_of
+from framesense.torch_compat import prepare_torchvision
+
+
+class VisionEncoderDecoder(GeneratingCaptioner):
+    @classmethod
+    def load(cls, place: Pretrained, device: torch.device, dtype: torch.dtype) -> Self:
+        """Raises OSError or ValueError where it cannot be had or is no such model."""
+        prepare_torchvision()
+        from transformers import VisionEncoderDecoderModel
+
+        model = place.model(VisionEncoderDecoderModel, device, dtype)
+        processor = place.image_processor()
+        return cls(
+            model,
+            processor,
+            place.tokenizer(),
+            revision=place.fingerprint(model.config),
+            image_size=side_of(processor, 224),
+            dtype=dtype,
+            stop=[model.config.eos_token_id or model.config.decoder.eos_token_id],
+        )
+
+    def see(self, pixels: Tensor) -> Seen:
+        states: Tensor = self.model.encoder(pixel_values=pixels).last_hidden_state
+        return Seen(states, grid_of(states))
+
+    def write(self, seen: Seen, beams: int, max_tokens: int) -> Tensor:
+        from transformers.modeling_outputs import BaseModelOutput
+
+        (end,) = self._stop
+        config = self.model.config
+        written: Tensor = self.model.generate(
+            encoder_outputs=BaseModelOutput(last_hidden_state=seen.states),
+            num_beams=beams,
+            do_sample=False,
+            max_new_tokens=max_tokens,
+            min_new_tokens=1,
+            decoder_start_token_id=self._start,
+            eos_token_id=end,
+            pad_token_id=end if config.pad_token_id is None else config.pad_token_id,
+        )
+        return written[:, 1:]
+
+    def score(self, seen: Seen, written: Tensor) -> Tensor:
+        begun = torch.cat([self.starts(len(written), self._start), written[:, :-1]], dim=1)
+        logits: Tensor = self.model(encoder_outputs=(seen.states,), decoder_input_ids=begun, use_cache=False).logits
+        return logits
+
+    @property
+    def embeddings(self) -> Tensor:
+        weight: Tensor = self.model.decoder.get_input_embeddings().weight
+        return weight
+
+    @property
+    def _start(self) -> int:
+        config = self.model.config
+        found = config.decoder_start_token_id
+        return int(config.decoder.bos_token_id if found is None else found)
