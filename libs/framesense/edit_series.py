@@ -97,6 +97,8 @@ def _label(parameter: str, value: object) -> str:
         return SchedulerName(str(value)).label
     if parameter == "preserve" and value in set(Preserve):
         return f"preserve {value}"
+    if value is None:
+        return f"{parameter} as the model has it"
     name = "guidance" if parameter == "guidance_scale" else parameter
     return f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
 
