@@ -19,6 +19,7 @@ from editor.models.inpainting import Inpainting
 from editor.models.instruct_pix2pix import InstructPix2Pix
 from editor.models.latent import Components, LatentDiffusion
 from editor.models.loading import load_components, load_controlnet
+from editor.models.schedulers import suitable_schedulers
 from editor.models.stable_diffusion import Refiner, StableDiffusion
 from editor.settings import EditorSettings
 from framesense.models import ModelSource, ModelSpec, choose_device, choose_dtype
@@ -61,6 +62,7 @@ def _embedded(settings: EditorSettings, folder: Path, device: torch.device) -> L
 
 def _latent(settings: EditorSettings, device: torch.device, dtype: torch.dtype) -> LoadedModel:
     folder = read_folder(pipeline_folder(settings.model_spec, dtype))
+    suitable_schedulers(folder.scheduler, folder.distillation)  # refused before gigabytes are loaded
     components = load_components(folder, device, dtype)
     control, family, weights = None, folder.family, folder.weights
     if spec := settings.controlnet_spec:

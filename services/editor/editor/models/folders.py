@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -97,6 +97,8 @@ class PipelineFolder:
     variant: str | None
     """The variant of the weights to load, where the plain ones are not there."""
     weights: tuple[Path, ...]
+    scheduler: Mapping[str, Any]
+    """The configuration of its own scheduler."""
     aesthetics: bool = False
     """SDXL's refiner: told a score of beauty in place of the picture's size, it changes pictures but makes none."""
 
@@ -157,13 +159,15 @@ def read_folder(folder: Path) -> PipelineFolder:
     role = _ROLES.get(unet.get("in_channels", 4))
     if role is None:
         raise ValueError(f"{folder}: a U-Net of {unet['in_channels']} input channels is of no known kind: {TAKEN}")
+    scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
     return PipelineFolder(
         path=folder,
         architecture=architecture,
         role=role,
-        distillation=_distillation(read_json(folder / "scheduler" / "scheduler_config.json"), unet),
+        distillation=_distillation(scheduler, unet),
         variant=HALF if HALF in variants else None,
         weights=tuple(weights),
+        scheduler=scheduler,
         aesthetics=bool(index.get("requires_aesthetics_score")),
     )
 

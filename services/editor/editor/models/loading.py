@@ -44,6 +44,8 @@ def load_components(folder: PipelineFolder, device: torch.device, dtype: torch.d
     for part in parts.values():
         if isinstance(part, torch.nn.Module):
             part.eval().requires_grad_(False).to(device)
+    if dtype is not torch.float16:  # what overflows in float16 only need not be moved to float32 and back every time
+        parts["vae"].register_to_config(force_upcast=False)
     return Components(parts, simple | _OURS, folder, device, dtype)
 
 

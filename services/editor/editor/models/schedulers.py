@@ -108,16 +108,18 @@ def watch(scheduler: Any, after_step: Callable[[int, int, Tensor], None]) -> Any
     ``denoised``: the latents as they would be were all noise taken away now, which shows the picture long before the
     noisy latents do. Here rather than by a pipeline's callback: not every pipeline has one, and none tells this.
     """
-    step, done = scheduler.step, 0
+    step, done, total = scheduler.step, 0, 0
 
     @functools.wraps(step)  # pipelines look at its parameters
-    def watched(*args: Any, **kwargs: Any) -> Any:
-        nonlocal done
-        result = step(*args, **kwargs)
+    def watched(predicted: Tensor, time: Any, *args: Any, **kwargs: Any) -> Any:
+        nonlocal done, total
+        if done == 0:  # all from here on are taken
+            times = scheduler.timesteps.tolist()
+            total = len(times) - times.index(float(time))
+        result = step(predicted, time, *args, **kwargs)
         done += 1
-        total = len(scheduler.timesteps) - (scheduler.begin_index or 0)
         outputs = getattr(scheduler, "model_outputs", None)  # DPM++ keeps its denoised latents there
-        after_step(done, max(total, done), result[1] if outputs is None else outputs[-1])
+        after_step(done, total, result[1] if outputs is None else outputs[-1])
         return result
 
     scheduler.step = watched
