@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from framesense.schemas.captions import CaptionResponse
 from framesense.schemas.classifiers import Classifier, ClassifierList, ClassifyResponse, EvaluationResponse
 from framesense.schemas.datasets import PhotoSetResult
+from framesense.schemas.edits import EditorCapabilities, EditResult
 from framesense.schemas.jobs import Job, JobList
 from framesense.schemas.models import ModelServers, ModelState
 from framesense.schemas.novelty import NoveltyCurve, VideoResult
@@ -37,6 +38,16 @@ PROMISED = {
     ("post", "/classifiers/{name}/improve"),
     ("post", "/video_captions"),
     ("post", "/datasets"),
+    ("post", "/edits"),
+    ("post", "/edits/series"),
+    ("get", "/edits/capabilities"),
+    ("get", "/jobs/{job_id}/images/{index}.png"),
+    ("get", "/jobs/{job_id}/images/{index}.jpg"),
+    ("get", "/jobs/{job_id}/changes/{index}.png"),
+    ("get", "/jobs/{job_id}/masks/{index}.png"),
+    ("get", "/jobs/{job_id}/sources/{index}"),
+    ("get", "/jobs/{job_id}/contact-sheet.png"),
+    ("get", "/jobs/{job_id}/preview.jpg"),
     ("get", "/jobs"),
     ("get", "/jobs/{job_id}"),
     ("delete", "/jobs/{job_id}"),
@@ -94,6 +105,11 @@ EXAMPLES: dict[tuple[str, str, str], type[BaseModel]] = {
     ("post", "/video_captions", "202"): Job,
     ("post", "/datasets", "200"): PhotoSetResult,
     ("post", "/datasets", "202"): Job,
+    ("post", "/edits", "200"): EditResult,
+    ("post", "/edits", "202"): Job,
+    ("post", "/edits/series", "200"): EditResult,
+    ("post", "/edits/series", "202"): Job,
+    ("get", "/edits/capabilities", "200"): EditorCapabilities,
     ("get", "/jobs", "200"): JobList,
     ("get", "/jobs/{job_id}", "200"): Job,
     ("delete", "/jobs/{job_id}", "200"): Job,
