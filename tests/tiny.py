@@ -225,11 +225,13 @@ def siglip(folder: Path, seed: int = 10) -> Path:
 
 
 def siglip2_naflex(folder: Path, seed: int = 11) -> Path:
-    tokenizer = byte_pairs("<pad>", "</s>")
-    from transformers import Siglip2Config, Siglip2Model
+    prepare_torchvision()
+    from transformers import Siglip2Config, Siglip2Model, Siglip2Tokenizer
     from transformers.models.siglip2.image_processing_pil_siglip2 import Siglip2ImageProcessorPil
 
     torch.manual_seed(seed)
+    letters = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", *"▁abcdefghijklmnopqrstuvwxyz"]
+    tokenizer = Siglip2Tokenizer(vocab={letter: index for index, letter in enumerate(letters)})
     text = {**DUAL, "vocab_size": len(tokenizer), "max_position_embeddings": 64, "projection_size": 32}
     vision = {**DUAL, "num_patches": 16, "patch_size": 8}
     model = Siglip2Model(Siglip2Config(text_config=text, vision_config=vision))

@@ -82,7 +82,6 @@ def test_words_in_other_scripts_are_unknown(folder: Path) -> None:
         ("open_clip:ViT-Z-99/x", "no architecture"),
         ("open_clip:ViT-B-32/nonsense", "laion2b_s34b_b79k"),
         ("path:/nowhere", "no dual encoder in /nowhere"),
-        ("hf:org/name", "the tagger takes"),
     ],
 )
 def test_models_that_cannot_be_had(folder: Path, model: str, reason: str) -> None:

@@ -12,7 +12,6 @@ from framesense.model_runtime import ModelRuntime
 from framesense.service import create_service
 from tagger.components import Components
 from tagger.embedding import Embedder
-from tagger.models.factory import require_dual_encoder
 from tagger.routes import classifiers, embeddings, tags
 from tagger.serving import Serving
 from tagger.settings import TaggerSettings
@@ -31,7 +30,7 @@ def create_app(
         return Serving(load(chosen), chosen, observer)
 
     policy = settings.policy(settings.tagger_load, settings.tagger_unload_after, settings.models_dir)
-    runtime = ModelRuntime("tagger", settings.tagger_model, load_named, policy, accepts=require_dual_encoder)
+    runtime = ModelRuntime("tagger", settings.tagger_model, load_named, policy)
     components = Components.of(settings, runtime)
 
     @asynccontextmanager

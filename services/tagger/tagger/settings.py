@@ -27,7 +27,8 @@ class TaggerSettings(ModelServerSettings):
     tagger_port: int = Field(default=8002, ge=0, le=65535)
 
     tagger_model: Annotated[str, AfterValidator(_parsable)] = Field(
-        default="embedded", description="embedded, open_clip:ARCH/TAG or path:DIR"
+        default="embedded",
+        description="embedded, open_clip:ARCH/TAG, hf:ORG/NAME[@REVISION] (CLIP, SigLIP, SigLIP 2) or path:DIR",
     )
     tagger_device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1 ...")
     tagger_dtype: DTypeChoice = Field(default="auto", description="auto: bfloat16 where the hardware has it")

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from framesense.models import ModelSource, ModelSpec, choose_device, choose_dtype
+from framesense.pretrained import Pretrained
 from framesense.schemas.models import ModelInfo
 from tagger.calibration import (
     BACKGROUND_FILE,
@@ -20,8 +21,10 @@ from tagger.calibration import (
 from tagger.models.base import LoadedModel
 from tagger.models.embedded import CONFIG_FILE, EmbeddedDualEncoder
 from tagger.models.openclip import OpenClip
+from tagger.models.transformers_dual import TransformersDual
 from tagger.settings import TaggerSettings
 
+OPEN_CLIP_FILE = "open_clip_config.json"
 EMBEDDED_FOLDER = "tagger-dual-encoder"
 EMBEDDED_NOTE = (
     "A small model trained on 6,000 everyday photos and the names of ImageNet's 1,000 classes: it knows everyday "
@@ -37,18 +40,23 @@ def load_model(settings: TaggerSettings) -> LoadedModel:
     spec = settings.model_spec
     device = choose_device(settings.tagger_device)
     dtype = choose_dtype(settings.tagger_dtype, device)
-    require_dual_encoder(spec)
     if spec.source is ModelSource.EMBEDDED:
         return _embedded(spec, settings.models_dir / EMBEDDED_FOLDER, device, dtype)
+    if spec.source is ModelSource.HUGGING_FACE:
+        return _transformers(spec, Pretrained(spec.name, spec.revision), device, dtype)
     if spec.source is ModelSource.PATH and (spec.path / CONFIG_FILE).exists():
-        return _embedded(spec, spec.path, device, dtype)
+        place = Pretrained(str(spec.path.absolute()))
+        if place.config().get("model") == EmbeddedDualEncoder.family:
+            return _embedded(spec, spec.path, device, dtype)
+        if not (spec.path / OPEN_CLIP_FILE).exists():
+            return _transformers(spec, place, device, dtype)
     return _open_clip(spec, device, dtype)
 
 
-def require_dual_encoder(spec: ModelSpec) -> None:
-    """Raises ValueError for a name that can be no dual encoder's."""
-    if spec.source is ModelSource.HUGGING_FACE:
-        raise ValueError(f"the tagger takes 'embedded', 'open_clip:ARCH/TAG' or 'path:DIR', not {spec}")
+def _transformers(spec: ModelSpec, place: Pretrained, device: torch.device, dtype: torch.dtype) -> LoadedModel:
+    model = TransformersDual.load(place, device, dtype)
+    info = _describe(spec, model.family, model.revision, model.parameters, device, dtype, None)
+    return LoadedModel(model, _trained_calibration(model, spec), info)
 
 
 def _embedded(spec: ModelSpec, folder: Path, device: torch.device, dtype: torch.dtype) -> LoadedModel:
@@ -60,9 +68,9 @@ def _embedded(spec: ModelSpec, folder: Path, device: torch.device, dtype: torch.
 
 def _open_clip(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> LoadedModel:
     if spec.source is ModelSource.PATH:
-        if not (spec.path / "open_clip_config.json").exists():
+        if not (spec.path / OPEN_CLIP_FILE).exists():
             raise FileNotFoundError(
-                f"there is no dual encoder in {spec.path}: it has neither {CONFIG_FILE} nor open_clip_config.json"
+                f"there is no dual encoder in {spec.path}: it has neither {CONFIG_FILE} nor {OPEN_CLIP_FILE}"
             )
         model = OpenClip.load(str(spec.path), None, device, dtype)
     else:
@@ -72,7 +80,7 @@ def _open_clip(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Loa
     return LoadedModel(model, _trained_calibration(model, spec), info)
 
 
-def _trained_calibration(model: OpenClip, spec: ModelSpec) -> Calibration:
+def _trained_calibration(model: OpenClip | TransformersDual, spec: ModelSpec) -> Calibration:
     """A background measured for this folder, SigLIP's own sigmoid, or contrast with neutral prompts."""
     if spec.source is ModelSource.PATH and (spec.path / BACKGROUND_FILE).exists():
         return BackgroundCalibration.load(spec.path)
