@@ -6,20 +6,27 @@ masks, schedulers, and what a folder must hold.
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
+import httpx
 import numpy as np
 import pytest
 import torch
+from fastapi.testclient import TestClient
+from PIL import Image
 from skimage import data
 
+from editor.app import create_app
 from editor.models.base import Cancelled, Edited, LoadedModel, ModelRequest, Step
 from editor.models.controls import Canny, Depth
 from editor.models.factory import load_model
@@ -185,7 +192,6 @@ def test_it_is_what_diffusers_makes(
 ) -> None:
     """The same settings in diffusers' own pipeline give the same bytes."""
     import diffusers
-    from PIL import Image
 
     loaded = models(name)
     asked = request(loaded, negative_prompt="blurred")
@@ -721,3 +727,43 @@ def test_bfloat16(folders: Callable[[str], Path], models: Callable[[str], Loaded
     assert difference(edit(half), edit(models("stable-diffusion-xl"))) < 4
     assert half.model.relevance(request(half), lambda: None) is not None
     assert half.model.abilities.size == diffusion.SIDE
+
+
+# ---------------------------------------------------------------------------------------------------- the service
+
+
+def post(client: TestClient, **parameters: object) -> httpx.Response:
+    stream = io.BytesIO()
+    Image.fromarray(data.chelsea()).save(stream, "JPEG")
+    form = {"parameters": json.dumps({"prompt": "a cat at night", "seed": 3} | parameters)}
+    return client.post("/edits", data=form, files={"image": ("cat.jpg", stream.getvalue(), "image/jpeg")})
+
+
+def test_a_turbo_model_through_the_service(folders: Callable[[str], Path]) -> None:
+    with TestClient(create_app(settings(folders("stable-diffusion-xl-turbo")))) as client:
+        while client.get("/ready").status_code != 200:
+            time.sleep(0.1)
+        abilities = client.get("/capabilities").json()
+        assert (abilities["default_steps"], abilities["default_guidance_scale"]) == (4, 0)
+        assert abilities["default_scheduler"] == "euler_a"
+        assert "Turbo" in abilities["note"]
+        answer = post(client)
+        assert answer.status_code == 200, answer.text
+        *steps, last = [json.loads(line) for line in answer.text.splitlines() if line]
+        assert [(step["step"], step["steps"]) for step in steps] == [(1, 2), (2, 2)]
+        picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(last["png"]))))
+        assert picture.shape == data.chelsea().shape
+        assert last["image"]["parameters"]["steps"] == 4
+        refused = post(client, scheduler="ddim")
+        assert refused.status_code == 422
+        assert "distilled to take a few steps of Euler" in refused.json()["detail"]
+
+
+def test_the_service_tells_why_its_model_cannot_be_loaded(copy: Path) -> None:
+    _truncate(copy)
+    with TestClient(create_app(settings(copy))) as client:
+        while "being loaded" in (answer := client.get("/ready")).text:
+            time.sleep(0.1)
+        assert answer.status_code == 503
+        assert "is cut short" in answer.text
+        assert post(client).status_code == 503

@@ -115,7 +115,8 @@ def _of_model(parameters: EditParameters, abilities: Abilities, info: ModelInfo)
     scheduler = parameters.scheduler or abilities.default_scheduler
     if scheduler not in abilities.schedulers:
         known = ", ".join(abilities.schedulers)
-        raise _unsupported(f"{info.name} has no scheduler {scheduler.value!r}. It has: {known}.")
+        reason = f" It does not suit this model: {why}." if (why := abilities.no_other_scheduler) else ""
+        raise _unsupported(f"{info.name} has no scheduler {scheduler.value!r}.{reason} It has: {known}.")
     guidance = parameters.guidance_scale
     filled: dict[str, object] = {
         "steps": parameters.steps or abilities.default_steps,

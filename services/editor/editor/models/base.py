@@ -45,6 +45,8 @@ class Abilities:
     """It can tell where the words apply: ``preserve=auto``."""
     needs_mask: bool = False
     """An inpainting model: without a mask it is given one that is white all over."""
+    no_other_scheduler: str | None = None
+    """Why it takes no other schedulers, in words: what follows "the scheduler lcm does not suit this model: "."""
     batch: int = 1
     """Most seeds a call of :meth:`DiffusionModel.edit`."""
     note: str | None = None

@@ -22,7 +22,7 @@ from torch import Tensor
 from editor.models.base import Abilities, Check, Edited, Floats, ModelRequest, OnStep, Step
 from editor.models.folders import Architecture, Distillation, PipelineFolder
 from editor.models.previews import LatentPreview
-from editor.models.schedulers import check_scheduler, make_scheduler, suitable_schedulers, watch
+from editor.models.schedulers import WHY_NO_OTHER, make_scheduler, suitable_schedulers, watch
 from framesense.images import RGB
 from framesense.schemas.edits import SchedulerName, Task
 
@@ -95,6 +95,7 @@ class LatentDiffusion(ABC):
             size=_side(self._unet.config.sample_size) * components.patch,
             multiple_of=max(multiple_of or 0, components.patch),
             needs_mask=self.needs_mask,
+            no_other_scheduler=WHY_NO_OTHER[components.folder.distillation],
             batch=batch,
             note=self._note(),
         )
@@ -187,9 +188,12 @@ class LatentDiffusion(ABC):
 
     def _check(self, request: ModelRequest) -> None:
         """Raises ValueError for what the model cannot do."""
-        check_scheduler(request.scheduler, self.abilities.schedulers, self._components.folder.distillation)
-        if request.task not in self.abilities.tasks:
-            raise ValueError(f"this model cannot {request.task}; it can {', '.join(sorted(self.abilities.tasks))}")
+        able = self.abilities
+        if request.scheduler not in able.schedulers:
+            reason, known = able.no_other_scheduler, ", ".join(able.schedulers)
+            raise ValueError(f"the scheduler {request.scheduler} does not suit this model: {reason}. It takes {known}")
+        if request.task not in able.tasks:
+            raise ValueError(f"this model cannot {request.task}; it can {', '.join(sorted(able.tasks))}")
         if request.scheduler is SchedulerName.LCM:
             most = int(self._config.get("original_inference_steps", 50))
             if request.steps > most:

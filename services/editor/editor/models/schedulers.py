@@ -30,7 +30,7 @@ _SUITABLE: Mapping[Distillation, tuple[SchedulerName, ...]] = {
     Distillation.TURBO: (SchedulerName.EULER_A, SchedulerName.EULER),
     Distillation.LCM: (SchedulerName.LCM,),
 }
-_WHY_NOT: Mapping[Distillation, str] = {
+WHY_NO_OTHER: Mapping[Distillation, str] = {
     Distillation.NONE: "it is for models that were distilled for it, and this one was not",
     Distillation.TURBO: "this model was distilled to take a few steps of Euler",
     Distillation.LCM: "this model is a latent consistency model, distilled for the scheduler lcm alone",
@@ -71,14 +71,6 @@ def suitable_schedulers(config: Mapping[str, Any], distillation: Distillation) -
     suitable = _SUITABLE[distillation]
     first = _OF_CLASS.get(own)
     return suitable if first not in suitable else (first, *(name for name in suitable if name is not first))
-
-
-def check_scheduler(name: SchedulerName, suitable: tuple[SchedulerName, ...], distillation: Distillation) -> None:
-    """Raises ValueError, with the reason, for one that does not suit the model."""
-    if name not in suitable:
-        raise ValueError(
-            f"the scheduler {name} does not suit this model: {_WHY_NOT[distillation]}. It takes {', '.join(suitable)}"
-        )
 
 
 def make_scheduler(name: SchedulerName, config: Mapping[str, Any]) -> Any:
