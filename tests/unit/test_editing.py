@@ -9,12 +9,21 @@ from redis import Redis
 
 from framesense.jobs import JobStore
 from framesense.queue import create_celery, enqueue, length, waiting, waits
-from framesense.schemas.edits import Agreement, Change, EditedImage, EditParameters, SheetOrder, StepEvent, Task
+from framesense.schemas.edits import (
+    MAX_SEED,
+    Agreement,
+    Change,
+    EditedImage,
+    EditParameters,
+    SheetOrder,
+    StepEvent,
+    Task,
+)
 from framesense.schemas.jobs import JobKind, JobState
 from framesense.settings import JobSettings
 from tests.editor import CAPABILITIES
 from worker.editing.agreement import best_of
-from worker.editing.making import thumbnail
+from worker.editing.making import following, thumbnail
 from worker.editing.progress import Reporter, expected_steps
 from worker.editing.sheet import Sheet, Shown, draw_sheet, figures
 
@@ -46,6 +55,10 @@ def test_the_best_came_nearer_to_the_words_and_left_the_rest_alone() -> None:
     assert best_of([_image(0, -0.3), _image(1), _image(2, -0.2)]) == 2
     assert best_of([_image(0, 0.1), _image(1)]) is None
     assert best_of([]) is None
+
+
+def test_after_the_greatest_seed_comes_the_smallest() -> None:
+    assert [following(MAX_SEED - 1, further) for further in range(3)] == [MAX_SEED - 1, MAX_SEED, 0]
 
 
 def test_figures_below_a_picture() -> None:

@@ -183,7 +183,7 @@ def _seeded(parameters: EditParameters) -> EditParameters:
     """The seed is drawn now, so that a worker that takes over goes on with the same one."""
     if parameters.seed is not None:
         return parameters
-    return parameters.model_copy(update={"seed": secrets.randbelow(MAX_SEED + 2 - parameters.images)})
+    return parameters.model_copy(update={"seed": secrets.randbelow(MAX_SEED + 1)})
 
 
 def _job_name(photos: Sequence[str], prompt: str) -> str:

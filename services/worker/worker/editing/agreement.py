@@ -19,7 +19,9 @@ log = logging.getLogger("worker.edit")
 
 Vector = NDArray[np.float32]
 
-UNCHECKED = "not checked how well picture and words agree: the tagger does not answer"
+WORDS = 200
+"""Letters that a tagger takes of one text."""
+UNCHECKED = "not checked how well picture and words agree: "
 
 
 class Judge:
@@ -33,26 +35,26 @@ class Judge:
         self._tagger, self._side = tagger, side
         self._photos: dict[int, Vector] = {}
         self._texts: dict[str, Vector] = {}
-        self.reason: str | None = None
-        """Why it no longer judges, in words for the user."""
+        self._answers = True
 
-    def judge(self, photo_index: int, photo: RGB, edited: RGB, words: str) -> Agreement | None:
-        """None where the tagger does not answer, or refuses: then ``reason`` says why."""
-        if self.reason is not None:
-            return None
-        try:
-            return self._judge(photo_index, photo, edited, words)
-        except TaggerUnavailable as error:
-            log.info("agreement is not checked: %s", error)
-            self.reason = UNCHECKED
-        except ProblemError as error:
-            log.info("agreement is not checked: %s", error)
-            self.reason = f"not checked how well picture and words agree: {error.detail}"
-        return None
+    def judge(self, photo_index: int, photo: RGB, edited: RGB, words: str) -> Agreement | str:
+        """Of ``words`` the first :data:`WORDS` letters count. In place of an agreement, why there is none, in words for
+        the user."""
+        if self._answers:
+            try:
+                return self._judge(photo_index, photo, edited, words)
+            except TaggerUnavailable as error:
+                log.info("agreement is not checked: %s", error)
+                self._answers = False
+            except ProblemError as error:
+                log.info("agreement is not checked: %s", error)
+                return UNCHECKED + error.detail
+        return UNCHECKED + "the tagger does not answer"
 
     def _judge(self, photo_index: int, photo: RGB, edited: RGB, words: str) -> Agreement:
         if photo_index not in self._photos:
             self._photos[photo_index] = self._seen(photo)
+        words = _shortened(words)
         if words not in self._texts:
             self._texts[words] = self._tagger.embed_texts([words])[0]
         before, text, after = self._photos[photo_index], self._texts[words], self._seen(edited)
@@ -67,6 +69,13 @@ class Judge:
     def _seen(self, picture: RGB) -> Vector:
         vector: Vector = self._tagger.embed([shrink(picture, self._side)])[0]
         return vector
+
+
+def _shortened(words: str) -> str:
+    """Whole words, as many as are taken."""
+    if len(words) <= WORDS:
+        return words
+    return words[: words.rfind(" ", 0, WORDS + 1) if " " in words[:WORDS] else WORDS].rstrip()
 
 
 def best_of(images: Sequence[EditedImage]) -> int | None:

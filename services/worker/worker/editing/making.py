@@ -19,7 +19,8 @@ from framesense.editor_client import EditInterrupted, EditorClient
 from framesense.edits import EditStore, Made
 from framesense.images import RGB, ImageLimits, decode_image
 from framesense.problems import ProblemError
-from framesense.schemas.edits import EditedImage, EditorCapabilities, ImageEvent, StepEvent
+from framesense.schemas.edits import MAX_SEED, EditedImage, EditorCapabilities, ImageEvent, StepEvent
+from framesense.schemas.models import ModelInfo
 from framesense.uploads import Upload
 from worker.editing.agreement import Judge
 from worker.editing.progress import Reporter
@@ -41,12 +42,13 @@ class Order:
 
 
 class Maker:
-    """Makes the pictures of one job."""
+    """Makes the pictures of one job. ``first``: the model that its first picture is of."""
 
     def __init__(
         self,
         order: Order,
         abilities: EditorCapabilities,
+        first: ModelInfo,
         editor: EditorClient,
         judge: Judge,
         store: EditStore,
@@ -54,7 +56,7 @@ class Maker:
         settings: WorkerSettings,
         keeper: JobKeeper,
     ) -> None:
-        self._order, self._abilities, self._editor, self._judge = order, abilities, editor, judge
+        self._order, self._abilities, self._first, self._editor, self._judge = order, abilities, first, editor, judge
         self._store, self._reporter, self._settings, self._keeper = store, reporter, settings, keeper
         self._mask = Upload(store.mask(order.job_id), "mask", None) if order.masked else None
         self._opened: tuple[int, Upload, RGB] | None = None
@@ -85,6 +87,8 @@ class Maker:
 
     def _ask(self, finished: list[EditedImage]) -> None:
         """One request: the next picture, and those after it that differ by nothing but the next seed."""
+        if finished:  # another model may have been loaded since
+            self._abilities = self._editor.capabilities()
         cells = self._order.cells[len(finished) :]
         first = cells[0].parameters
         alike = 1
@@ -132,11 +136,17 @@ class Maker:
         notes = list(image.notes)
         if self._abilities.note and self._abilities.note not in notes:
             notes.append(self._abilities.note)
+        if self._abilities.model != self._first:
+            notes.append(
+                f"not of the model that the first picture is of: the editor changed to {self._abilities.model.name}"
+            )
         agreement = None
         if photo is not None and image.photo_index is not None and image.parameters.prompt:
-            agreement = self._judge.judge(image.photo_index, photo, pixels, image.parameters.prompt)
-            if self._judge.reason is not None:
-                notes.append(self._judge.reason)
+            judged = self._judge.judge(image.photo_index, photo, pixels, image.parameters.prompt)
+            if isinstance(judged, str):
+                notes.append(judged)
+            else:
+                agreement = judged
         return image.model_copy(update={"agreement": agreement, "notes": notes})
 
     def _photo(self, index: int) -> tuple[Upload, RGB]:
@@ -170,8 +180,13 @@ def thumbnail(pixels: RGB, side: int) -> bytes:
     return stream.getvalue()
 
 
+def following(seed: int, further: int) -> int:
+    """The seed so many pictures further on; after the greatest comes 0."""
+    return (seed + further) % (MAX_SEED + 1)
+
+
 def _seeded(cell: Cell, further: int) -> Cell:
     """The same picture with a seed so much further on."""
-    seed = (cell.parameters.seed or 0) + further
+    seed = following(cell.parameters.seed or 0, further)
     parameters = cell.parameters.model_copy(update={"seed": seed})
     return Cell(cell.photo, parameters, cell.row, cell.column)

@@ -20,10 +20,11 @@ from framesense.schemas.edits import (
     SeriesParameters,
 )
 from framesense.schemas.jobs import Job, JobKind, Progress
+from framesense.schemas.models import ModelInfo
 from framesense.service_client import attempts_within
 from framesense.tagger_client import TaggerClient
 from worker.editing.agreement import Judge, best_of
-from worker.editing.making import Maker, Order, thumbnail
+from worker.editing.making import Maker, Order, following, thumbnail
 from worker.editing.progress import Reporter, expected_steps
 from worker.editing.sheet import Sheet, Shown, draw_sheet
 from worker.job_task import GaveWay, JobTask, sleep_unless_stopped
@@ -101,13 +102,20 @@ class _Editing(JobTask):
             retries=attempts_within(settings.worker_editor_patience) - 1,
             sleep=lambda seconds: self._wait(job_id, seconds, keeper),
         )
-        tagger = TaggerClient(settings.tagger_url, timeout=settings.worker_tagger_timeout, retries=TAGGER_RETRIES)
+        tagger = TaggerClient(
+            settings.tagger_url,
+            timeout=settings.worker_tagger_timeout,
+            retries=TAGGER_RETRIES,
+            sleep=lambda seconds: sleep_unless_stopped(seconds, keeper),
+        )
         with editor, tagger:
             abilities = editor.capabilities()
+            first = self._first_model(job_id, abilities)
             expected = [expected_steps(cell.parameters, abilities) for cell in wanted.cells]
             maker = Maker(
                 Order(job_id, wanted.cells, photos, source["mask"]),
                 abilities,
+                first,
                 editor,
                 Judge(tagger, side=settings.worker_photo_side),
                 self._store,
@@ -118,7 +126,15 @@ class _Editing(JobTask):
             images = maker.make(self._between)
         if keeper.stop.is_set():
             raise Stopped
-        self._finish(job, photos, wanted, images, abilities)
+        self._finish(job, photos, wanted, images, abilities.model_copy(update={"model": first}))
+
+    def _first_model(self, job_id: str, abilities: EditorCapabilities) -> ModelInfo:
+        """The one that the job's first picture is of, whichever worker made it."""
+        told = self._jobs.payload(job_id).get("model")
+        if told is not None:
+            return ModelInfo.model_validate(told)
+        self._jobs.amend_payload(job_id, model=abilities.model.model_dump(mode="json"))
+        return abilities.model
 
     def _wait(self, job_id: str, seconds: float, keeper: JobKeeper) -> None:
         job = self._jobs.get(job_id)
@@ -138,11 +154,9 @@ class EditTask(_Editing):
 
     def _plan(self, job: Job, photos: list[str]) -> Plan:
         asked = EditParameters.model_validate(job.parameters)
-        first = asked.seed or 0
         one = asked.model_copy(update={"images": 1})
-        cells = [
-            Cell(0, one.model_copy(update={"seed": first + further}), None, None) for further in range(asked.images)
-        ]
+        seeds = [following(asked.seed or 0, further) for further in range(asked.images)]
+        cells = [Cell(0, one.model_copy(update={"seed": seed}), None, None) for seed in seeds]
         return Plan(cells, [], [])
 
     def _finish(
