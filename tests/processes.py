@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ def model_server(service: str, folder: Path, *, wait: bool = True, **environment
 def wait_for(url: str, path: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     """Until it answers 200 there."""
     while True:
+        time.sleep(0.1)  # asking takes time from the loading that is waited for
         assert process.poll() is None, log.read_text()
         try:
             answer = httpx.get(url + path, trust_env=False, timeout=60)
