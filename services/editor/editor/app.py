@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from weakref import WeakSet
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -18,13 +19,23 @@ from framesense.service import create_service
 
 
 def create_app(settings: EditorSettings | None = None, *, load: Loader = load_model) -> FastAPI:
-    """The application; ``load`` is called in the background, once it starts and whenever the model is switched."""
+    """The application; ``load`` is called in the background, once it starts and whenever the model is switched.
+    ``app.state.break_off()`` ends all edits at their next step, so that a server that stops need not wait for them.
+    """
     settings = settings or EditorSettings()
     registry = CollectorRegistry()
     metrics = EditMetrics(registry)
 
+    loaded: WeakSet[Serving] = WeakSet()
+
     def load_named(name: str) -> Serving:
-        return Serving.load(settings.model_copy(update={"editor_model": name}), metrics, load)
+        serving = Serving.load(settings.model_copy(update={"editor_model": name}), metrics, load)
+        loaded.add(serving)
+        return serving
+
+    def break_off() -> None:
+        for serving in list(loaded):
+            serving.break_off()
 
     policy = settings.policy(settings.editor_load, settings.editor_unload_after, settings.models_dir)
     runtime = ModelRuntime("editor", settings.editor_model, load_named, policy, accepts=require_editor)
@@ -37,4 +48,5 @@ def create_app(settings: EditorSettings | None = None, *, load: Loader = load_mo
     app = create_service("Framesense editor", lifespan=lifespan, checks={"model": runtime.check}, registry=registry)
     app.include_router(edits.router(Components.of(settings, runtime, metrics)))
     app.include_router(model_routes(runtime))
+    app.state.break_off = break_off
     return app

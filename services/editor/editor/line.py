@@ -162,14 +162,18 @@ class Line(Generic[Event]):
         if (future := self._present.get(ticket)) is not None and future.cancel():
             self._gone(ticket)
 
-    async def close(self) -> None:
-        """Ends the work under way at its next check; those who wait get LineClosed."""
+    def break_off(self) -> None:
+        """Nobody gets in any more, the work under way ends at its next check; all who are present get LineClosed."""
         self._closed = True
         for ticket, future in list(self._present.items()):
             ticket._closing.set()
             if future.cancel():
                 ticket._tell(LineClosed("the editor is shutting down"))
                 self._gone(ticket)
+
+    async def close(self) -> None:
+        """Breaks off, and returns when both threads have ended."""
+        self.break_off()
         await asyncio.to_thread(self._model.shutdown)
         await asyncio.to_thread(self._finisher.shutdown)
 

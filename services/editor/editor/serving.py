@@ -66,6 +66,10 @@ class Serving:
     async def start(self) -> None:
         """The line's threads start by themselves."""
 
+    def break_off(self) -> None:
+        """Ends every edit at its next step; who asked for it is told that the editor is shutting down."""
+        self._line.break_off()
+
     async def stop(self) -> None:
         await self._line.close()
 
