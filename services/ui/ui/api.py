@@ -70,9 +70,16 @@ class GatewayApi:
     def models(self) -> list[ModelInfo]:
         return self._read(ModelsResponse, "GET", "/models").models
 
-    def largest_upload(self) -> int | None:
-        """Bytes that a video may have (``Tus-Max-Size``), or None when the gateway names no limit."""
-        value = self._request("OPTIONS", "/uploads").headers.get("Tus-Max-Size", "")
+    def largest_video(self) -> int | None:
+        """Bytes that a video may have, or None when the gateway names no limit."""
+        return self._largest("Max-Video-Size")
+
+    def largest_photo_set(self) -> int | None:
+        """Bytes that a zip of photos may have, or None when the gateway names no limit."""
+        return self._largest("Max-Photo-Set-Size")
+
+    def _largest(self, header: str) -> int | None:
+        value = self._request("OPTIONS", "/uploads").headers.get(header, "")
         return int(value) if value.isdigit() else None
 
     def analyse_upload(self, upload_id: str, parameters: VideoParameters) -> Job:

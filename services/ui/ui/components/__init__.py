@@ -3,7 +3,7 @@
 Their scripts load Plotly and tus-js-client from ``/assets`` of this server (:mod:`ui.app`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -46,15 +46,30 @@ class SheetPicture:
     column: str | None = None
 
 
-def upload_file(*, endpoint: str, largest: int | None, accept: str, invitation: str, key: str) -> Upload | None:
+def upload_file(
+    *,
+    endpoint: str,
+    largest: int | None,
+    accept: str,
+    invitation: str,
+    key: str,
+    photos: Collection[str] | None = None,
+) -> Upload | None:
     """Sends a file from the browser straight to the tus ``endpoint``; None until one is there whole.
 
-    This process sees the upload's id only, never the file. ``largest``: bytes. ``accept``: as in HTML.
+    This process sees the upload's id only, never the file. ``largest``: bytes. ``accept``: as in HTML. ``photos``:
+    suffixes of image files; then many of them, or folders, may be chosen and arrive as one zip.
     """
     component = _component("upload", isolate_styles=True)
     answer = component(
         key=key,
-        data={"endpoint": endpoint, "largest": largest, "accept": accept, "invitation": invitation},
+        data={
+            "endpoint": endpoint,
+            "largest": largest,
+            "accept": accept,
+            "invitation": invitation,
+            "photos": sorted(photos) if photos else None,
+        },
         default={"upload": None},
         on_upload_change=lambda: None,
     )

@@ -134,8 +134,8 @@ def ask_preserve(capabilities: EditorCapabilities) -> None:
     )
 
 
-def ask_settings(capabilities: EditorCapabilities, *, without: Collection[str] = (), one_photo: bool = True) -> None:
-    """``without``: fields that a series varies. ``one_photo``: there is one to paint on."""
+def ask_settings(capabilities: EditorCapabilities, *, without: Collection[str] = (), several: bool = True) -> None:
+    """``without``: fields that are not asked for. ``several``: pictures of the same settings may be."""
     if "strength" not in without:
         st.slider("Strength", LEAST_STRENGTH, 1.0, step=0.05, help=STRENGTH_HELP, key=key_of("strength"))
     if "steps" not in without:
@@ -149,7 +149,7 @@ def ask_settings(capabilities: EditorCapabilities, *, without: Collection[str] =
         with st.container(horizontal=True):
             if "scheduler" not in without:
                 _ask_scheduler(capabilities)
-            if one_photo and not without:
+            if several:
                 st.number_input(
                     "Pictures", 1, MAX_IMAGES, key=key_of("images"), width=125, help="Each with its own seed."
                 )

@@ -44,7 +44,7 @@ def _ask_grid(api: GatewayApi, capabilities: EditorCapabilities) -> Job | None:
         axes = {side: _ask_axis(side, offered) for side in Side}
         if "preserve" not in chosen.values():
             ask_preserve(capabilities)
-        ask_settings(capabilities, without=[name for name in chosen.values() if name != NOTHING])
+        ask_settings(capabilities, without=[name for name in chosen.values() if name != NOTHING], several=False)
         count = _count(axes, offered)
         best_first = st.toggle("Best first on the contact sheet", key="edit-series-sort")
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -112,7 +112,7 @@ def _ask_many(api: GatewayApi, capabilities: EditorCapabilities) -> Job | None:
         st.caption(f"{len(photos)} photos, each with the same seed and settings." if photos else "Choose several.")
     with right:
         ask_words()
-        ask_settings(capabilities, one_photo=False)
+        ask_settings(capabilities, several=False)
         pressed = st.button("Start the series", type="primary", icon=":material/grid_on:")
     if not pressed:
         return None

@@ -12,7 +12,6 @@ from ui.api import GatewayApi, GatewayError
 from ui.edit.asking import ask_editable, require_mask, require_photo
 from ui.edit.form import ask_preserve, ask_settings, ask_words, keep_form, preserved, settings
 from ui.edit.history import show_history
-from ui.edit.photo import photo_in_hand
 from ui.edit.restore import ask_restoration
 from ui.edit.reuse import EDIT, TAB, show_reuse_error, try_example
 from ui.edit.series import ask_series
@@ -21,6 +20,7 @@ from ui.shared import show_error, warn_unless_ready
 from ui.wording import plain
 
 SERIES, RESTORE, HISTORY = "Series", "Restore", "History"
+FROM_WORDS = "edit-from-words"
 TABS = [EDIT, SERIES, RESTORE, HISTORY]
 Ask = Callable[[GatewayApi, EditorCapabilities], Job | None]
 
@@ -78,15 +78,19 @@ def _say(missing: str) -> None:
 def _ask_edit(api: GatewayApi, capabilities: EditorCapabilities) -> Job | None:
     left, right = st.columns([1, 1], gap="large")
     with left:
-        shown = ask_editable(capabilities)
+        from_words = Task.GENERATE in capabilities.tasks and st.toggle(
+            "Without a photo, from the words alone", key=FROM_WORDS
+        )
+        shown = None if from_words else ask_editable(capabilities)
     with right:
         ask_words()
-        ask_preserve(capabilities)
-        ask_settings(capabilities)
+        if not from_words:
+            ask_preserve(capabilities)
+        ask_settings(capabilities, without=("strength",) if from_words else ())
         pressed = st.button("Edit", type="primary", icon=":material/brush:")
     if not pressed:
         return None
-    if shown is None and Task.GENERATE in capabilities.tasks and photo_in_hand() is None:
+    if from_words:
         return api.edit(None, settings(Task.GENERATE, masked=False), None)
     photo = require_photo(shown)
     parameters = settings(Task.EDIT, masked=True)

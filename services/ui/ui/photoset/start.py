@@ -1,7 +1,8 @@
-"""A new set: send a zip, say what to look for, start. Beside it, the sets of before."""
+"""A new set: send photos, a folder or a zip, say what to look for, start. Beside it, the sets of before."""
 
 import streamlit as st
 
+from framesense.archives import IMAGE_SUFFIXES
 from framesense.schemas.datasets import DatasetParameters
 from framesense.schemas.jobs import Job, JobKind
 from ui import examples
@@ -12,15 +13,15 @@ from ui.jobs.navigation import open_job
 from ui.photoset.options import ask_parameters
 from ui.shared import show_error, warn_unless_ready
 
-ACCEPTED = ".zip,application/zip"
+ACCEPTED = ",".join([".zip", "application/zip", *sorted(IMAGE_SUFFIXES), ".csv"])
 
 
 def show_start(api: GatewayApi, public: str) -> None:
-    """``public``: the gateway's address in the browser, where the zip is sent."""
+    """``public``: the gateway's address in the browser, where the photos are sent."""
     st.title("Tag a whole set of photos", anchor=False)
     st.markdown(
-        "Send a zip of photos. Each is tagged in your own words, and you learn how the set is made: how balanced, how "
-        "varied, what is there twice, and what belongs together.",
+        "Send photos: a few, a folder or a zip. Each is tagged in your own words, and you learn how the set is made: "
+        "how balanced, how varied, what is there twice, and what belongs together.",
         width=720,
     )
     warn_unless_ready(api)
@@ -38,12 +39,13 @@ def _show_new(api: GatewayApi, public: str) -> None:
         example = st.button("Try the example", icon=":material/lightbulb:")
     upload = upload_file(
         endpoint=f"{public}/uploads",
-        largest=api.largest_upload(),
+        largest=api.largest_photo_set(),
         accept=ACCEPTED,
-        invitation="Choose a zip of photos",
+        invitation="Choose photos or a zip of them",
         key=f"photo-set-{st.session_state.get('sets_started', 0)}",
+        photos=IMAGE_SUFFIXES,
     )
-    st.caption("Sub-folders are compared as groups; or put a groups.csv with a column `path` into the zip.")
+    st.caption("Sub-folders are compared as groups; or put a groups.csv with a column `path` among the photos.")
     parameters = ask_parameters(api)
     ready = upload is not None and parameters is not None
     start = st.button("Start", type="primary", icon=":material/play_arrow:", disabled=not ready)

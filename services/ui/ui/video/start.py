@@ -35,7 +35,7 @@ def _show_new(api: GatewayApi, public: str) -> None:
     st.subheader("New video", anchor=False)
     upload = upload_file(
         endpoint=f"{public}/uploads",
-        largest=api.largest_upload(),
+        largest=api.largest_video(),
         accept=ACCEPTED,
         invitation="Choose a video",
         key=_upload_key(),

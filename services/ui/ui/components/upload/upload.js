@@ -55,7 +55,18 @@ class Uploader {
     const options = { signal: this.listeners.signal };
     const on = (target, event, action) => target.addEventListener(event, action, options);
 
-    on(this.input, "change", () => this.choose(this.input.files[0]));
+    on(this.input, "change", () => {
+      const files = [...this.input.files]; // a copy: emptying the field empties its list
+      this.input.webkitdirectory = false;
+      this.input.value = ""; // so that choosing the same file again is a change
+      if (this.photos) this.collect(({ chosen }) => chosen(files));
+      else this.choose(files[0]);
+    });
+    on(this.input, "cancel", () => (this.input.webkitdirectory = false));
+    on(this.find(".folder"), "click", () => {
+      this.input.webkitdirectory = true;
+      this.input.click();
+    });
     on(this.find(".pause"), "click", () => this.togglePause());
     on(this.find(".cancel"), "click", () => this.cancel());
     on(window, "online", () => this.waiting && this.send());
@@ -69,7 +80,10 @@ class Uploader {
     on(this.drop, "drop", (e) => {
       e.preventDefault();
       this.drop.classList.remove("over");
-      this.choose(e.dataTransfer.files[0]);
+      const { dataTransfer } = e;
+      // Its items are gone once this handler has ended, so they are looked at now and read later.
+      if (this.photos) this.collectDropped(dataTransfer);
+      else this.choose(dataTransfer.files[0]);
     });
   }
 
@@ -78,7 +92,10 @@ class Uploader {
     this.endpoint = data.endpoint;
     this.largest = data.largest;
     this.purpose = data.invitation;
+    this.photos = data.photos; // suffixes of image files, or null where one file is wanted
     this.input.accept = data.accept;
+    this.input.multiple = Boolean(data.photos);
+    this.find(".folder").hidden = !data.photos;
     this.find(".invitation b").textContent = data.invitation;
     this.find(".limit").textContent = data.largest ? `Up to ${sizeText(data.largest)}` : "";
     if (!this.upload) this.recall();
@@ -94,9 +111,41 @@ class Uploader {
     this.say(`“${newest.metadata.filename}” was not sent to its end. Choose it again to go on where it stopped.`);
   }
 
+  // Photos or a folder of them become a zip; a zip alone goes as it is. `entries`: of photo-zip.js.
+  async collect(entriesBy) {
+    const turn = (this.turn = Symbol("turn"));
+    try {
+      const zip = await import(new URL("/assets/photo-zip.js", location.href).href);
+      const entries = await entriesBy(zip);
+      if (!entries.length || turn !== this.turn) return;
+      if (entries.length === 1 && !zip.photosOf(entries, this.photos).length) return this.choose(entries[0].file);
+      const photos = zip.photosOf(entries, this.photos);
+      if (!photos.length) return this.say("There is no photo among these files.", true);
+      const bytes = photos.reduce((sum, { file }) => sum + file.size, 0);
+      if (this.largest && bytes > this.largest) {
+        return this.say(`These photos have ${sizeText(bytes)}; at most ${sizeText(this.largest)} are accepted.`, true);
+      }
+      const file = await zip.zipped(photos, `${zip.nameOf(photos)}.zip`, (done) => {
+        if (turn !== this.turn) throw new Error("taken back");
+        this.say(`Reading photo ${done + 1} of ${photos.length} …`);
+      });
+      if (turn !== this.turn) return;
+      await this.choose(file);
+      const others = entries.length - photos.length;
+      if (others) this.say(`${others} ${others === 1 ? "file that is no photo was" : "files that are no photos were"} left out.`, false, true);
+    } catch (error) {
+      if (turn === this.turn) this.say(error.message, true);
+    }
+  }
+
+  collectDropped(dataTransfer) {
+    const roots = [...dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+    const files = [...dataTransfer.files];
+    this.collect(({ chosen, within }) => (roots.length ? within(roots) : chosen(files)));
+  }
+
   async choose(file) {
     if (!file) return;
-    this.input.value = ""; // so that choosing the same file again is a change
     if (file.size === 0) return this.say(`“${file.name}” is empty.`, true);
     if (this.largest && file.size > this.largest) {
       return this.say(`“${file.name}” has ${sizeText(file.size)}; at most ${sizeText(this.largest)} are accepted.`, true);
@@ -167,6 +216,7 @@ class Uploader {
 
   reset() {
     clearTimeout(this.waiting);
+    this.turn = undefined;
     this.upload = this.waiting = this.started = undefined;
     this.paused = this.done = false;
     this.drop.hidden = false;
@@ -179,7 +229,7 @@ class Uploader {
     const seconds = (now - this.started.now) / 1000;
     const speed = (sent - this.started.sent) / seconds;
     if (seconds > 1 && speed > 0) this.rate(`${sizeText(speed)}/s · ${Math.ceil((total - sent) / speed)} s left`);
-    if (this.message.textContent) this.say("");
+    if (this.message.textContent && !this.message.hasAttribute("data-stays")) this.say("");
     this.show(sent / total);
   }
 
@@ -213,8 +263,9 @@ class Uploader {
     this.find(".rate").textContent = text;
   }
 
-  say(text, bad = false) {
+  say(text, bad = false, stays = false) {
     this.message.textContent = text;
+    this.message.toggleAttribute("data-stays", stays);
     this.message.classList.toggle("bad", bad);
   }
 
