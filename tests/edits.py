@@ -25,7 +25,7 @@ from gateway.settings import GatewaySettings
 from tests.gateway import served
 from tests.photos import photo
 
-WAIT = 90.0
+WAIT = 200.0
 """Seconds after which something that should have happened has not; far more than any of it takes."""
 ROOM = photo("blue", size=(96, 64), kind="PNG")
 GRID = {

@@ -228,6 +228,14 @@ class JobStore:
         jobs = (self.get(job_id) for job_id in cast(list[str], self._redis.zrangebyscore(INDEX, 0, oldest)))
         return [job for job in jobs if job and job.state.finished]
 
+    def still_queued(self, job_ids: Iterable[str]) -> list[str]:
+        """Those of the jobs that are queued, in the same order: a cancelled one's message waits on for its turn."""
+        asked = list(job_ids)
+        with self._redis.pipeline(transaction=False) as pipe:
+            for job_id in asked:
+                pipe.hget(_job_key(job_id), "state")
+            return [job_id for job_id, state in zip(asked, pipe.execute(), strict=True) if state == JobState.QUEUED]
+
     def states(self) -> list[JobState]:
         """The state of every job kept, in no particular order."""
         with self._redis.pipeline(transaction=False) as pipe:

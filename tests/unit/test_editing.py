@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 from redis import Redis
 
 from framesense.jobs import JobStore
@@ -26,6 +27,7 @@ from worker.editing.agreement import best_of
 from worker.editing.making import following, thumbnail
 from worker.editing.progress import Reporter, expected_steps
 from worker.editing.sheet import Sheet, Shown, draw_sheet, figures
+from worker.settings import WorkerSettings
 
 
 def _image(index: int, gain: float | None = None, outside: float = 0.0, **place: str | int) -> EditedImage:
@@ -195,3 +197,18 @@ def test_a_job_that_gives_way_is_queued_again(redis: Redis) -> None:
     assert (waiting_job.state, waiting_job.started_at is not None) == (JobState.QUEUED, True)
     jobs.cancel(job.id)
     assert not jobs.start(job.id) and not jobs.give_way(job.id)
+
+
+@pytest.mark.parametrize(("given", "queues"), [("edit", ["edit"]), (" video, dataset ,", ["video", "dataset"])])
+def test_a_worker_may_take_from_some_queues_only(
+    monkeypatch: pytest.MonkeyPatch, given: str, queues: list[str]
+) -> None:
+    monkeypatch.setenv("WORKER_QUEUES", given)
+    assert WorkerSettings().worker_queues == queues
+
+
+@pytest.mark.parametrize("given", ["", ",", "edits", "edit,mail"])
+def test_unknown_queues_are_named_at_start(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("WORKER_QUEUES", given)
+    with pytest.raises(ValidationError, match="dataset, edit, video"):
+        WorkerSettings()

@@ -140,7 +140,11 @@ def with_position(components: Components, job: Job) -> Job:
 def with_positions(components: Components, jobs: Sequence[Job]) -> list[Job]:
     """As :func:`with_position`, of many. A queued job whose task is not in the queue was taken this very moment."""
     queues = {QUEUES[job.kind] for job in jobs if job.state is JobState.QUEUED}
-    places = {job_id: place for queue in queues for place, job_id in enumerate(waiting(components.redis, queue))}
+    places = {
+        job_id: place
+        for queue in queues
+        for place, job_id in enumerate(components.jobs.still_queued(waiting(components.redis, queue)))
+    }
     return [
         job.model_copy(update={"queue_position": places.get(job.id, 0)}) if job.state is JobState.QUEUED else job
         for job in jobs
