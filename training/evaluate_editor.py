@@ -48,8 +48,8 @@ from tagger.models.embedded import EmbeddedDualEncoder
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
-PROMPTS = ("at night", "in bright daylight", "warm light", "in the snow", "cold light", "in fog", "in black and white")
-STRENGTHS = (0.2, 0.35, 0.5, 0.7, 0.9)
+PROMPTS = ("at night", "in bright daylight", "warm light", "in the snow", "cold light", "in fog")
+STRENGTHS = (0.2, 0.4, 0.6, 0.75, 0.9)
 METHODS = ("as committed", "SDEdit, enlarged", "SDEdit, difference enlarged", "SDEdit, guided upsampling")
 STAGES = (2, 3, 4)
 """Of EfficientNet-Lite2's seven, counted from 0: 33, 17 and 17 places a side."""

@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.torch
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -41,7 +42,9 @@ from torch.nn import functional as F
 from framesense.torch_compat import prepare_torchvision
 from training.data import default_cache
 from training.pixel_diffusion_data import (
+    MAX_TOKENS,
     NAMES,
+    SENTENCE_SCALE,
     VARIANTS,
     CaptionList,
     Photos,
@@ -63,7 +66,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "large": {
         "side": 64,
         "patch": 1,
-        "widths": (96, 160, 224, 288),
+        "widths": (96, 160, 224, 256),
         "attention": (False, False, True, True),
         "layers": 2,
     },
@@ -90,6 +93,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--vary", type=float, default=0.65, help="how many photos are varied")
     parser.add_argument("--room-share", type=float, default=0.6, help="how many photos are rooms")
     parser.add_argument("--save-minutes", type=float, default=4.0)
+    parser.add_argument("--resume", type=Path, help="folder of weights to begin with")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args(argv)
 
@@ -231,7 +235,8 @@ def save(folder: Path, model: Any, options: argparse.Namespace, progress: dict[s
         "model": "pixel-diffusion",
         "side": preset["side"],
         "patch": preset["patch"],
-        "max_tokens": 32,
+        "max_tokens": MAX_TOKENS,
+        "sentence_scale": SENTENCE_SCALE,
         "schedule": SCHEDULE,
         "trained": progress,
     }
@@ -287,7 +292,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     data = read_data(options)
-    model = build(PRESETS[options.preset]).to(device=options.device, memory_format=torch.channels_last)
+    model = build(PRESETS[options.preset])
+    if options.resume:
+        model.load_state_dict(
+            safetensors.torch.load_file(options.resume / "diffusion_pytorch_model.safetensors"), strict=True
+        )
+    model = model.to(device=options.device, memory_format=torch.channels_last)
     print(f"{sum(weight.numel() for weight in model.parameters()):,} weights", flush=True)
     if options.workers == 1:
         work(0, model, data, options, time.time())

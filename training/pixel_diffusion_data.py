@@ -32,6 +32,8 @@ Pixels = NDArray[np.uint8]
 Random = np.random.Generator
 
 MAX_TOKENS = 32
+SENTENCE_SCALE = 384**0.5
+"""Of the sentence embeddings: their length is 1, and a network hears 384 numbers of about 1 better."""
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """Of linear sRGB (ITU-R BT.709)."""
 
@@ -500,7 +502,7 @@ class Words:
     sentences: NDArray[np.float16]  # n×384
 
     def batch(self, chosen: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-        """→ B×L×384 states, B×L mask, B×384 sentences; a caption of number −1 is the empty one: all zeros."""
+        """→ B×L×384 states, B×L mask, B×384 sentences (times SENTENCE_SCALE); −1 is the empty caption: zeros."""
         lengths = [int(self.starts[i + 1] - self.starts[i]) if i >= 0 else 1 for i in chosen]
         states = np.zeros((len(chosen), max(lengths), self.states.shape[1]), np.float32)
         mask = np.zeros(states.shape[:2], bool)
@@ -509,7 +511,7 @@ class Words:
             mask[row, :length] = True
             if i >= 0:
                 states[row, :length] = self.states[self.starts[i] : self.starts[i + 1]]
-                sentences[row] = self.sentences[i]
+                sentences[row] = self.sentences[i] * np.float32(SENTENCE_SCALE)
         return torch.from_numpy(states), torch.from_numpy(mask), torch.from_numpy(sentences)
 
 

@@ -1,13 +1,13 @@
 """A change seen in a small picture, carried to the large photo that the small one was made of.
 
 The small network sees a photo as 32 × 32 pixels and paints them anew. Laid over the photo, its picture would be a
-blur; the plain difference, enlarged, bleeds over edges and puts a veil over what is dark. So the change is taken to be,
-around every place, an affine function of the colour that was there: *edited − photo ≈ A · photo + b*, with a 3 × 3
-matrix A and a vector b for each place, fitted by ridge regression under a Gaussian window (the guided filter of He, Sun
-and Tang, 2013, with the change as its input and the small photo as its guide). A and b vary slowly; enlarged and
-applied to the photo at its full size (fast guided filter; He and Sun, 2015, arXiv:1505.00996), they carry the change
-along the photo's own edges, and its detail stays: where nothing can be said of a change from the colours, A is nearly
-zero and the photo is only shifted by b.
+blur; the plain difference, enlarged, bleeds over edges and puts a veil over what is dark. So the change is taken to be
+an affine function of the colour that was there: *edited − photo ≈ A · photo + b*, with a 3 × 3 matrix A and a vector b,
+fitted by ridge regression to the whole picture, and what is then left of it once more around every place, under a
+Gaussian window (the guided filter of He, Sun and Tang, 2013, with the change as its input and the small photo as its
+guide). A and b vary slowly; enlarged and applied to the photo at its full size (fast guided filter; He and Sun, 2015,
+arXiv:1505.00996), they carry the change along the photo's own edges, and its detail stays: where nothing can be said of
+a change from the colours, A is nearly zero and the photo is only shifted by b.
 
 Pure numpy and OpenCV; knows nothing of models.
 """
@@ -23,10 +23,13 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
-WINDOW = 1.6
+WINDOW = 3.0
 """Sigma of the window that A and b are fitted under, in pixels of the small picture."""
 RIDGE = 0.004
 """What is added to the variance of the colours under the window: the larger, the nearer is A to zero."""
+LOCAL = 0.7
+"""How much counts of what the places add to the whole picture's change. Less than all: what words of light do is alike
+everywhere, and a good part of what the places add is chance."""
 STRIPE_PIXELS = 1 << 19
 """Of the large photo, enlarged at a time: 12 floats each."""
 
@@ -52,17 +55,34 @@ def shrink(photo: Pixels, side: int) -> Floats:
     return (small / 255).astype(np.float32)
 
 
-def fit(photo: Floats, change: Floats, window: float = WINDOW, ridge: float = RIDGE) -> LocalChange:
-    """The affine function of the photo's colours that comes nearest to a change, around each place.
+def fit(
+    photo: Floats, change: Floats, window: float = WINDOW, ridge: float = RIDGE, local: float = LOCAL
+) -> LocalChange:
+    """The affine function of the photo's colours that comes nearest to a change: everywhere, then around each place.
 
     Args:
         photo: h × w × 3, 0 to 1.
         change: h × w × 3: what is to be added to it.
         window: sigma of the Gaussian window in pixels.
         ridge: added to the variances, in squared units of colour.
+        local: how much counts of what the places add to the whole, 0 to 1.
     """
     if photo.shape != change.shape or photo.ndim != 3 or photo.shape[2] != 3:
         raise ValueError(f"photo and change are h × w × 3 alike, not {photo.shape} and {change.shape}")
+    whole, shift = _fit_whole(photo, change, ridge)
+    rest = _fit_places(photo, change - (photo @ whole.T + shift), window, ridge)
+    return LocalChange(whole + np.float32(local) * rest.matrices, shift + np.float32(local) * rest.shifts)
+
+
+def _fit_whole(photo: Floats, change: Floats, ridge: float) -> tuple[Floats, Floats]:
+    """→ 3 × 3 and 3."""
+    colours, changes = photo.reshape(-1, 3).astype(np.float64), change.reshape(-1, 3).astype(np.float64)
+    apart, moved = colours - colours.mean(axis=0), changes - changes.mean(axis=0)
+    matrix = np.linalg.solve(apart.T @ apart / len(apart) + ridge * np.eye(3), apart.T @ moved / len(apart)).T
+    return matrix.astype(np.float32), (changes.mean(axis=0) - matrix @ colours.mean(axis=0)).astype(np.float32)
+
+
+def _fit_places(photo: Floats, change: Floats, window: float, ridge: float) -> LocalChange:
 
     def mean(values: Floats) -> Floats:
         flat = values.reshape(*values.shape[:2], -1).astype(np.float32)

@@ -82,13 +82,14 @@ class PixelDiffusionEditor:
         self._network, self._sentences, self.revision = network.eval().requires_grad_(False), sentences, revision
         self._device, self._dtype = device, dtype
         self.side, self._patch, self._max_tokens = int(config["side"]), int(config["patch"]), int(config["max_tokens"])
+        self._sentence_scale = float(config["sentence_scale"])
         self._schedule: dict[str, Any] = dict(config["schedule"])
         self._kept: Tensor = make_scheduler(SchedulerName.DDIM, self._schedule).alphas_cumprod
         self.abilities = Abilities(
             tasks=frozenset({Task.EDIT}),
             schedulers=SCHEDULERS,
             default_scheduler=SchedulerName.DPMPP_2M,
-            default_steps=20,
+            default_steps=12,
             default_guidance_scale=4.0,
             size=self.side,
             multiple_of=1,
@@ -185,7 +186,7 @@ class PixelDiffusionEditor:
             if prompt and encoded is not None:
                 own = encoded.states[place]
                 states[row, : len(own)], mask[row, : len(own)] = torch.from_numpy(own), True
-                sentences[row] = torch.from_numpy(encoded.sentences[place])
+                sentences[row] = torch.from_numpy(encoded.sentences[place]) * self._sentence_scale
                 place += 1
         return Words(
             states.to(self._device, self._dtype), mask.to(self._device), sentences.to(self._device, self._dtype)
