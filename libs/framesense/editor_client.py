@@ -2,7 +2,7 @@
 gateway, which wants to know what the editor can do.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 
 import httpx
@@ -54,7 +54,7 @@ class EditorClient(ServiceClient):
         image: Upload | None = None,
         mask: Upload | None = None,
         alive: Callable[[], None] = lambda: None,
-    ) -> Iterator[StepEvent | ImageEvent]:
+    ) -> Generator[StepEvent | ImageEvent, None, None]:
         """The edit's events as they happen: steps, a picture, steps, a picture, … one for each of
         ``parameters.images``.
 
