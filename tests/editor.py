@@ -151,6 +151,7 @@ def _painted(
         else None,
         seconds=0.01,
         method="mixing",
+        notes=["knows colours only"],
     )
     return ImageEvent(
         image=image,

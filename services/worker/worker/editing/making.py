@@ -132,10 +132,8 @@ class Maker:
         return image
 
     def _judged(self, image: EditedImage, photo: RGB | None, pixels: RGB) -> EditedImage:
-        """With the agreement of picture and words, where there are both, and what to know of the model."""
+        """With the agreement of picture and words, where there are both."""
         notes = list(image.notes)
-        if self._abilities.note and self._abilities.note not in notes:
-            notes.append(self._abilities.note)
         if self._abilities.model != self._first:
             notes.append(
                 f"not of the model that the first picture is of: the editor changed to {self._abilities.model.name}"
