@@ -82,7 +82,8 @@ class LatentDiffusion(ABC):
     def __init__(self, components: Components, *, batch: int = 1, multiple_of: int | None = None) -> None:
         self._components = components
         self._pipelines: dict[type, Any] = {}
-        self._config: Mapping[str, Any] = dict(components.parts["scheduler"].config)
+        own = components.parts["scheduler"]
+        self._config: Mapping[str, Any] = {**own.config, "_class_name": type(own).__name__}
         schedulers = suitable_schedulers(self._config, components.folder.distillation)
         self._preview = LatentPreview.fit(components.parts["vae"], components.patch)
         distilled = components.folder.distillation is not Distillation.NONE

@@ -29,6 +29,7 @@ class LatentPreview:
         self._matrix = torch.from_numpy(matrix)
 
     @classmethod
+    @torch.no_grad()
     def fit(cls, vae: Any, patch: int) -> LatentPreview:
         """Fits it to an autoencoder whose latent pixels are ``patch`` pixels wide and high.
 
