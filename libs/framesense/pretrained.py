@@ -68,10 +68,10 @@ class Pretrained:
         processors: Any = AutoImageProcessor
         return processors.from_pretrained(self.name, revision=self._revision, backend="pil")
 
-    def fingerprint(self, config: Any) -> str:
-        """The hub's commit, as a loaded model's ``config`` knows it; for a folder, a hash over its files."""
-        if commit := getattr(config, "_commit_hash", None):
-            return str(commit)
+    def fingerprint(self) -> str:
+        """The hub's commit, which is how its cache names the folder; for a folder, a hash over its files."""
+        if not self.is_folder:
+            return self.file("config.json").parent.name
         digest = hashlib.sha256()
         for pattern in ("config.json", "*.safetensors", "*.bin"):
             for path in sorted(Path(self.name).glob(pattern)):

@@ -28,7 +28,7 @@ class Blip2(GeneratingCaptioner):
             model,
             place.image_processor(),
             place.tokenizer(),
-            revision=place.fingerprint(model.config),
+            revision=place.fingerprint(),
             image_size=model.config.vision_config.image_size,
             dtype=dtype,
             stop=_ends(model),

@@ -155,7 +155,7 @@ class ClipCap(GeneratingCaptioner):
             model.eval().requires_grad_(False).to(device, dtype),
             place.image_processor(),
             tokenizer,
-            revision=place.fingerprint(None),
+            revision=place.fingerprint(),
             image_size=model.clip.config.image_size,
             dtype=dtype,
             stop=ends,

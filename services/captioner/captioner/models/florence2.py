@@ -32,7 +32,7 @@ class Florence2(GeneratingCaptioner):
             model,
             processor,
             place.tokenizer(),
-            revision=place.fingerprint(model.config),
+            revision=place.fingerprint(),
             image_size=side_of(processor, 768),
             dtype=dtype,
             stop=[model.config.text_config.eos_token_id],

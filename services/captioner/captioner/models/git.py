@@ -36,7 +36,7 @@ class Git(GeneratingCaptioner):
             model,
             place.image_processor(),
             place.tokenizer(),
-            revision=place.fingerprint(model.config),
+            revision=place.fingerprint(),
             image_size=model.config.vision_config.image_size,
             dtype=dtype,
             stop=[model.config.eos_token_id],

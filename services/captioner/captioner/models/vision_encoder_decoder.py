@@ -27,7 +27,7 @@ class VisionEncoderDecoder(GeneratingCaptioner):
             model,
             processor,
             place.tokenizer(),
-            revision=place.fingerprint(model.config),
+            revision=place.fingerprint(),
             image_size=side_of(processor, 224),
             dtype=dtype,
             stop=[model.config.eos_token_id or model.config.decoder.eos_token_id],

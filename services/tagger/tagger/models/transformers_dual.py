@@ -63,7 +63,7 @@ class TransformersDual:
             known = ", ".join(FAMILIES)
             raise ValueError(f"{place.name} holds a model of the family {family!r}; known dual encoders are {known}")
         model = place.model(getattr(transformers, FAMILIES[family]), device, dtype)
-        return cls(model, place.image_processor(), place.tokenizer(), place.fingerprint(model.config), device, dtype)
+        return cls(model, place.image_processor(), place.tokenizer(), place.fingerprint(), device, dtype)
 
     def preprocess(self, image: NDArray[np.uint8]) -> Tensor:
         """3 × S × S; of a NaFlex model: patches × (pixels of a patch + 3), the last three numbers of each row being
