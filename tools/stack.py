@@ -7,9 +7,10 @@ docker-compose.yml says the same.
 import argparse
 import shutil
 import signal
+import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,7 +26,7 @@ from rich.markup import escape
 from tools.processes import PortTakenError, ProcessFolder, Program, free_port, require_port
 from tools.settings import ROOT, StackSettings, environment
 
-ORDER = ("redis", "captioner", "tagger", "worker", "gateway", "ui")
+ORDER = ("redis", "captioner", "tagger", "editor", "worker", "edit-worker", "gateway", "ui")
 """Started from left to right, stopped from right to left."""
 
 
@@ -98,17 +99,15 @@ class Stack:
             "REDIS_URL": redis_url,
             "CAPTIONER_URL": settings.captioner_url,
             "TAGGER_URL": settings.tagger_url,
+            "EDITOR_URL": settings.editor_url,
         }
         return [
             _model_server("captioner", settings.captioner_port, {}),
             _model_server("tagger", settings.tagger_port, storage),
-            Program(
-                "worker",
-                [sys.executable, "-m", "worker"],
-                redis_url,
-                _worker_answers(redis_url),
-                {**shared, "WORKER_HEARTBEAT_FILE": str(settings.data / "run" / "worker.heartbeat")},
-            ),
+            _model_server("editor", settings.editor_port, {}),
+            # Edits have a worker of their own, so that they need not wait for long videos.
+            self._worker("worker", ("video", "dataset"), redis_url, shared),
+            self._worker("edit-worker", ("edit",), redis_url, shared),
             Program(
                 "gateway",
                 [sys.executable, "-m", "gateway"],
@@ -138,6 +137,15 @@ class Stack:
                 "UI_PORT",
             ),
         ]
+
+    def _worker(self, name: str, queues: Sequence[str], redis_url: str, shared: Mapping[str, str]) -> Program:
+        own = {
+            "WORKER_QUEUES": ",".join(queues),
+            "WORKER_HEARTBEAT_FILE": str(self._settings.data / "run" / f"{name}.heartbeat"),
+        }
+        return Program(
+            name, [sys.executable, "-m", "worker"], redis_url, _worker_answers(redis_url, queues), {**shared, **own}
+        )
 
     def _missing(self, programs: list[Program]) -> list[Program]:
         """Those that do not run. Raises StackError for one that runs at another address than it should now."""
@@ -241,10 +249,13 @@ def _redis_answers(url: str) -> Callable[[], str | None]:
     return check
 
 
-def _worker_answers(redis_url: str) -> Callable[[], str | None]:
+def _worker_answers(redis_url: str, queues: Sequence[str]) -> Callable[[], str | None]:
+    """Workers are named after their queues."""
+    node = f"{'-'.join(queues)}@{socket.gethostname()}"
+
     def check() -> str | None:
         with Celery(broker=redis_url) as celery:
-            return None if celery.control.ping(timeout=1, limit=1) else "starting"
+            return None if celery.control.ping(destination=[node], timeout=1, limit=1) else "starting"
 
     return check
 
@@ -303,7 +314,7 @@ def main() -> None:
                 console.print("Nothing was running.")
         elif action == "status":
             for name, state in stack.status().items():
-                console.print(f"{name:10} {state}")
+                console.print(f"{name:12} {state}")
         elif stack.up():
             console.print(f"\nOpen [bold]{settings.ui_url}[/]   API: {settings.gateway_url}/docs")
             console.print("`make down` stops it.")

@@ -17,7 +17,7 @@ import pytest
 from tests.stack import ROOT, OwnStack
 
 GUARD = Path(__file__).parent / "guard"
-PARTS = {"redis", "captioner", "tagger", "worker", "gateway", "ui"}
+PARTS = {"redis", "captioner", "tagger", "editor", "worker", "edit-worker", "gateway", "ui"}
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_demo_finds_what_does_not_belong(stack: OwnStack, tmp_path: Path) -> Non
 def test_no_service_left_the_machine(stack: OwnStack, guard_log: Path) -> None:
     """After all of the above, a whole job among it."""
     lines = guard_log.read_text().splitlines()
-    for module in ("captioner", "tagger", "worker", "gateway", "ui"):
+    for module in ("captioner", "tagger", "editor", "worker", "gateway", "ui"):
         assert any(line.startswith("guarded") and line.endswith(f"-m {module}") for line in lines), module
     assert [line for line in lines if not line.startswith("guarded")] == []
 
