@@ -170,6 +170,9 @@ class AnalysisStore:
     def finish(self, key: str, summary: Summary) -> None:
         self._storage.write(f"analyses/{key}/analysis.json", summary.model_dump_json().encode())
 
+    def is_whole(self, key: str) -> bool:
+        return self._storage.exists(f"analyses/{key}/analysis.json")
+
     def load(self, key: str) -> tuple[Summary, Frames] | None:
         """A whole analysis, or None while it is not whole."""
         try:

@@ -48,6 +48,13 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if ARGV[2] == '0' then return redis.call('DEL', KEYS[1]) end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """
+# KEYS: claim. ARGV: job, seconds, lease of a job before its id, and after it. Who holds it after all.
+_CLAIM = """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] and redis.call('EXISTS', ARGV[3] .. holder .. ARGV[4]) == 1 then return holder end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+return ARGV[1]
+"""
 
 
 def events_key(job_id: str) -> str:
@@ -103,6 +110,7 @@ class JobStore:
         self._retention = int(retention_seconds)
         self._change_script = redis.register_script(_CHANGE)
         self._lease_script = redis.register_script(_KEEP_LEASE)
+        self._claim_script = redis.register_script(_CLAIM)
 
     def check(self) -> None:
         """Raises redis.RedisError when Redis does not answer."""
@@ -214,6 +222,15 @@ class JobStore:
             renew=lambda: bool(self._lease_script(keys=[key], args=[owner, self._lease_ms])),
             release=lambda: bool(self._lease_script(keys=[key], args=[owner, 0])),
         )
+
+    def claim(self, work: str, job_id: str) -> str:
+        """Of jobs that want the same ``work`` done (a key), which one does it: this one, or another whose worker lives.
+
+        A claim needs no renewing and no giving back: it holds as long as its job's lease.
+        """
+        before, after = _lease_key("\0").split("\0")
+        claimed = self._claim_script(keys=[f"framesense:work:{work}"], args=[job_id, self._retention, before, after])
+        return str(claimed)
 
     def orphans(self) -> list[Job]:
         """Jobs that somebody should queue again: running ones whose worker's lease has lapsed, and ones queued for a

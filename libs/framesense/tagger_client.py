@@ -57,6 +57,14 @@ class TagBatch:
     model: ModelInfo
 
 
+@dataclass(frozen=True)
+class PictureBatch:
+    """Embeddings of n pictures: n × dimensions, L2-normalised; and whose they are."""
+
+    embeddings: Floats
+    model: ModelInfo
+
+
 class TaggerClient(ServiceClient):
     """See :class:`framesense.service_client.ServiceClient` for its arguments."""
 
@@ -84,9 +92,14 @@ class TaggerClient(ServiceClient):
 
     def embed(self, pictures: Sequence[RGB]) -> Floats:
         """n pictures → n × dimensions, L2-normalised. Raises like :meth:`tag`."""
+        return self.look_at(pictures).embeddings
+
+    def look_at(self, pictures: Sequence[RGB]) -> PictureBatch:
+        """As :meth:`embed`, for callers whose pictures must all be seen by the same model."""
         query = {"encoding_format": EncodingFormat.BASE64.value}
         body = self._request("POST", "/embed/images", params=query, files=_parts(pictures))
-        return to_numpy(ImageEmbeddings.model_validate_json(body).embeddings)
+        answer = ImageEmbeddings.model_validate_json(body)
+        return PictureBatch(to_numpy(answer.embeddings), answer.model)
 
     def embed_texts(self, texts: Sequence[str]) -> Floats:
         """n different texts → n × dimensions, L2-normalised, in the pictures' space. Raises like :meth:`tag`."""

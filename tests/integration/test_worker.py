@@ -48,6 +48,7 @@ class NumberCaptioner:
     """Seconds a request takes."""
     ill: bool = False
     revision: str = "1"
+    tagger_revision: str = "1"
     seen: list[int] = field(default_factory=list)
     url: str = ""
 
@@ -69,7 +70,8 @@ class NumberCaptioner:
                 files = [file for file in form.getlist("images") if isinstance(file, UploadFile)]
                 numbers = [read_number(np.load(io.BytesIO(await file.read()))) for file in files]
             told = encode(np.array([[number, 1] for number in numbers]), EncodingFormat.BASE64)
-            return ImageEmbeddings(images=[str(file.filename) for file in files], embeddings=told, model=self.model)
+            model = self.model.model_copy(update={"service": "tagger", "revision": self.tagger_revision})
+            return ImageEmbeddings(images=[str(file.filename) for file in files], embeddings=told, model=model)
 
         @app.post("/caption", response_model=None)
         async def caption(request: Request) -> CaptionResponse | Response:
@@ -258,6 +260,53 @@ def test_a_killed_worker_s_job_is_finished_by_another_without_captioning_twice(
     assert workplace.finished(job).state is JobState.SUCCEEDED, workplace.logs()
     assert numbers(workplace.frames(job)) == list(range(60))
     assert sorted(captioner.seen) == list(range(kept, 60))
+
+
+def test_two_jobs_that_ask_for_the_same_do_it_once(
+    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+) -> None:
+    captioner.delay = 1.0
+    for _ in range(2):
+        workplace.start_worker()
+    video = numbered_video(tmp_path / "clip.mp4", 40)
+    first, second = workplace.submit(video), workplace.submit(video)
+    for job in (first, second):
+        assert workplace.finished(job).state is JobState.SUCCEEDED, workplace.logs()
+        assert numbers(workplace.frames(job)) == list(range(40))
+    assert sorted(captioner.seen) == list(range(40))
+    assert "another job is at the same work" in workplace.logs()
+
+
+def test_a_job_goes_on_with_the_same_work_of_one_that_was_cancelled(
+    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+) -> None:
+    captioner.delay = 3.0
+    for _ in range(2):
+        workplace.start_worker()
+    video = numbered_video(tmp_path / "clip.mp4", 60)
+    first = workplace.submit(video)
+    workplace.until_done(first, 8)
+    second = workplace.submit(video)
+    _until(lambda: "waiting" in workplace.get(second).progress.message, workplace.logs)
+    workplace.jobs.cancel(first.id)
+    captioner.delay = 0
+    assert workplace.finished(second).state is JobState.SUCCEEDED, workplace.logs()
+    assert numbers(workplace.frames(second)) == list(range(60))
+    assert len(captioner.seen) < 90, "what the first had stored was not done again"
+
+
+def test_a_tagger_that_changes_its_model_during_a_job_fails_it(
+    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+) -> None:
+    captioner.delay = 0.2
+    workplace.start_worker(TAGGER_URL=captioner.url)
+    job = workplace.submit(numbered_video(tmp_path / "clip.mp4", 60))
+    workplace.until_done(job, 8)
+    captioner.tagger_revision = "2"
+    failed = workplace.finished(job)
+    assert failed.error is not None
+    assert failed.error.type == "urn:framesense:problem:model-changed"
+    assert "tagger" in failed.error.detail
 
 
 def test_a_job_longer_than_the_visibility_timeout_runs_once(

@@ -36,10 +36,13 @@ def plain_samples(path: Path, every: float) -> list[tuple[float, int]]:
     """(time, number) of what is on screen at 0, ``every``, … by decoding all of it."""
     with av.open(str(path)) as container:
         shown: list[tuple[Fraction, int, Fraction]] = []
-        for frame in container.decode(video=0):
+        stream = container.streams.video[0]
+        # Of a short transport stream with odd times nothing says how long its frames last: as at its nominal rate then.
+        nominal = 1 / (stream.average_rate or stream.guessed_rate or Fraction(25))
+        for frame in container.decode(stream):
             assert frame.pts is not None
             assert frame.time_base is not None
-            length = frame.duration * frame.time_base
+            length = frame.duration * frame.time_base or nominal
             shown.append(
                 (frame.pts * frame.time_base, read_number(frame.to_ndarray(format="rgb24").astype(np.uint8)), length)
             )
@@ -97,7 +100,7 @@ def test_samples_are_those_of_a_plain_decode(name: str, tmp_path: Path) -> None:
 
 
 # A transport stream of two or three frames is too short to be recognised as one, by any player.
-irregular_times = st.lists(st.integers(1, 900), min_size=12, max_size=60).map(
+irregular_times = st.lists(st.integers(1, 900), min_size=4, max_size=60).map(
     lambda gaps: (np.cumsum([0, *gaps]) / 640).tolist()
 )
 

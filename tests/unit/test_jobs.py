@@ -166,6 +166,20 @@ def test_one_lease_at_a_time(jobs: JobStore, redis: Redis) -> None:
     assert jobs.lease(job.id) is None
 
 
+def test_the_same_work_is_claimed_by_one_job_whose_worker_lives(jobs: JobStore) -> None:
+    first, second, third = create(jobs), create(jobs), create(jobs)
+    held = jobs.lease(first.id)
+    assert held is not None
+    assert jobs.lease(second.id) is not None
+    assert jobs.claim("work", first.id) == first.id
+    assert jobs.claim("work", second.id) == first.id
+    assert jobs.claim("work", first.id) == first.id, "a worker that takes the job over claims it again"
+    assert jobs.claim("other", second.id) == second.id
+    assert held.release()
+    assert jobs.claim("work", second.id) == second.id, "the first has ended, or its worker died"
+    assert jobs.claim("work", third.id) == second.id
+
+
 def test_orphans_are_running_jobs_without_a_lease(jobs: JobStore) -> None:
     queued, held, orphan, ended = (create(jobs) for _ in range(4))
     for job in (held, orphan, ended):

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from framesense.analyses import AnalysisStore, Frames, VideoModels
 from framesense.clients import CaptionBatch
 from framesense.patches import PackedGrids
 from framesense.problems import ProblemError
 from framesense.schemas.models import ModelInfo
+from framesense.tagger_client import PictureBatch
 from worker.frames import SampledFrame, Video
 from worker.pipeline import map_ahead, run_ahead
 from worker.rendering import Picture, jpeg
@@ -35,7 +35,7 @@ class Captioner(Protocol):
 class Embedder(Protocol):
     """The part of :class:`framesense.tagger_client.TaggerClient` that an analysis needs."""
 
-    def embed(self, pictures: Sequence[Picture]) -> NDArray[np.float32]: ...
+    def look_at(self, pictures: Sequence[Picture]) -> PictureBatch: ...
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,15 @@ def analyse(
     """Captions, embeds and stores the frames from number ``done`` on; ``on_progress`` gets the number stored after each
     batch. ``embedder``: None where no search in words is wanted.
 
-    Raises ProblemError for a video that cannot be decoded or a captioner that refuses or has changed its model,
-    CaptionerUnavailable, and Stopped soon after ``stop`` is set: what is stored until then is whole batches.
+    Raises ProblemError for a video that cannot be decoded or a model server that refuses or has changed its model,
+    CaptionerUnavailable, TaggerUnavailable, and Stopped soon after ``stop`` is set: what is stored until then is whole
+    batches.
     """
 
-    def look(batch: _Batch) -> tuple[CaptionBatch, NDArray[np.float32] | None]:
+    def look(batch: _Batch) -> tuple[CaptionBatch, PictureBatch | None]:
         pictures = [frame.picture for frame in batch.frames]
         told = captioner.caption(pictures, beams=question.beams, max_tokens=question.max_tokens)
-        return told, embedder.embed(pictures) if embedder else None
+        return told, embedder.look_at(pictures) if embedder else None
 
     with (
         closing(run_ahead(_batches(video, question, settings, done), depth=settings.worker_prefetch, stop=stop)) as (
@@ -85,15 +86,17 @@ def analyse(
         ),
         closing(map_ahead(look, decoded, calls=settings.worker_requests, stop=stop)) as seen,
     ):
-        for batch, (answer, aligned) in seen:
+        for batch, (answer, embedded) in seen:
             _require_same_model(answer.model, question.models.captioner)
+            if embedded and question.models.tagger:
+                _require_same_model(embedded.model, question.models.tagger)
             frames = Frames(
                 times=np.array([frame.time for frame in batch.frames]),
                 captions=answer.texts,
                 words=answer.words,
                 sentences=answer.sentences,
                 visual=answer.visual,
-                aligned=aligned,
+                aligned=embedded.embeddings if embedded else None,
             )
             patches = None if answer.patches is None else PackedGrids.pack(answer.patches)
             store.append(question.key, batch.frames[0].index, frames, batch.thumbnails, patches)
@@ -122,6 +125,7 @@ def _require_same_model(answering: ModelInfo, asked: ModelInfo) -> None:
             503,
             "model-changed",
             "Model changed",
-            f"The captioner changed its model from {asked.name} ({asked.revision}) to {answering.name} "
-            f"({answering.revision}) during the job. Submit the video again.",
+            f"The {answering.service} changed its model from {asked.name} ({asked.revision}) to {answering.name} "
+            f"({answering.revision}) during the job. Submit the video again: it is then analysed anew, all of it with "
+            "one model.",
         )

@@ -21,6 +21,9 @@ from worker.settings import WorkerSettings
 
 log = logging.getLogger("worker.jobs")
 
+SAME_WORK_INTERVAL = 0.5
+"""Seconds between looks at whether another job has done the same work."""
+
 
 class GaveWay(Exception):  # noqa: N818 - no error
     """A job lets others pass: it is queued again, and goes on from what it has stored."""
@@ -106,6 +109,19 @@ class JobTask(ABC):
             )
             raise ProblemError(500, "workers-died", "Workers died", detail)
         self._jobs.amend_payload(job_id, attempts={"count": count, "done": done})
+
+    def _wait_for_turn(self, job_id: str, work: str, keeper: JobKeeper) -> None:
+        """Until no other job's worker is at the same ``work`` (the key of what is made): what it makes is then there,
+        or its beginning. Raises Stopped."""
+        told = False
+        while self._jobs.claim(work, job_id) != job_id:
+            if not told:
+                log.info("job %s: another job is at the same work", job_id)
+                self._jobs.progress(job_id, Progress(message="waiting for another job that asked for the same"))
+                told = True
+            sleep_unless_stopped(SAME_WORK_INTERVAL, keeper)
+        if told:
+            self._jobs.progress(job_id, Progress(message="the other job has ended"))
 
     def _reporter(self, job_id: str, total: int, message: str) -> Callable[[int], None]:
         """Tells the job's progress, not too often, but always the first and the last."""

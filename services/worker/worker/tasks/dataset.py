@@ -72,6 +72,8 @@ class DatasetTask(JobTask):
             key = tagging_key(sha256=source["sha256"], parameters=parameters, model=model)
             self._jobs.amend_payload(job_id, tagging=key)
             if not self._store.is_whole(key):
+                self._wait_for_turn(job_id, key, keeper)
+            if not self._store.is_whole(key):
                 self._complete(job_id, source, key, parameters, model, tagger, keeper)
 
     def _complete(

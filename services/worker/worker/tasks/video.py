@@ -82,7 +82,9 @@ class VideoTask(JobTask):
             asked = {name: payload[name] for name in ("every_n_second", "beams", "max_tokens")}
             key = analysis_key(sha256=source["sha256"], models=models, **asked)
             self._jobs.amend_payload(job_id, analysis=key)
-            if self._store.load(key) is None:
+            if not self._store.is_whole(key):
+                self._wait_for_turn(job_id, key, keeper)
+            if not self._store.is_whole(key):
                 question = Question(key=key, models=models, **asked)
                 self._complete(job_id, source, question, captioner, tagger if models.tagger else None, keeper)
 
