@@ -7,7 +7,7 @@ import argparse
 import os
 import platform
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,31 +16,27 @@ import psutil
 from rich.console import Console
 
 from benchmarks.clips import render, repeat
+from benchmarks.edits import edit_figures
+from benchmarks.figures import Figure
 from benchmarks.measure import BATCH, measure
-from benchmarks.service import PeakMemory, analyse, captions_a_second
+from benchmarks.patches import patch_figures
+from benchmarks.service import CAPTION, CLIENTS, PeakMemory, analyse, photos_a_second
+from benchmarks.tags import peer_figures, search_figures, tag_figures
 from tools.processes import ProcessFolder, free_port
 from tools.settings import ROOT, StackSettings
 from tools.stack import Stack
 
+SUBJECTS = ["video", "captions", "memory", "patches", "tags", "search", "peers", "edits"]
+ON_A_CLIP = {"video", "captions", "memory", "patches"}
 CORES = len(os.sched_getaffinity(0))
-
-
-@dataclass(frozen=True)
-class Figure:
-    what: str
-    value: float
-    unit: str
-    aim: str
-    how: str
-
-    def row(self) -> str:
-        return f"| {self.what} | {self.value:.2f}{self.unit} | {self.aim} | {self.how} |"
 
 
 @dataclass(frozen=True)
 class Services:
     gateway: str
     worker: psutil.Process
+    redis_url: str
+    storage: Path
 
 
 @contextmanager
@@ -54,9 +50,10 @@ def services(folder: Path, console: Console) -> Iterator[Services]:
         data_dir=folder / "data",
     )
     with Stack(settings, console).running():
-        worker = ProcessFolder(settings.data, cwd=ROOT, environment={}).find("worker")
+        processes = ProcessFolder(settings.data, cwd=ROOT, environment={})
+        worker, redis_url = processes.find("worker"), processes.url("redis") or settings.redis_url
         assert worker, "the stack is up, so its worker is"
-        yield Services(settings.gateway_url, worker)
+        yield Services(settings.gateway_url, worker, redis_url, settings.data / "blobs")
 
 
 def video_figures(running: Services, clip: Path, console: Console) -> list[Figure]:
@@ -79,13 +76,13 @@ def video_figures(running: Services, clip: Path, console: Console) -> list[Figur
 
 
 def caption_figures(running: Services, clip: Path, requests: int) -> list[Figure]:
-    """``POST /caption`` under 32 clients against the bare model in batches."""
-    captions_a_second(running.gateway, clients=32, requests=64)  # connections, allocations
-    served = captions_a_second(running.gateway, clients=32, requests=requests)
+    """``POST /caption`` under many clients against the bare model in batches."""
+    photos_a_second(running.gateway, CAPTION, clients=CLIENTS, requests=2 * CLIENTS)  # connections, allocations
+    served = photos_a_second(running.gateway, CAPTION, clients=CLIENTS, requests=requests)
     bare = measure("captions", clip, 1.0)
     bare_rate = bare.frames / bare.seconds
     how = f"{served:.1f} a second against {bare_rate:.1f} of the bare model in batches of {BATCH}"
-    return [Figure("/caption, 32 clients ÷ bare model", 100 * served / bare_rate, " %", "≥ 90 %", how)]
+    return [Figure(f"/caption, {CLIENTS} clients ÷ bare model", 100 * served / bare_rate, " %", "≥ 90 %", how)]
 
 
 def memory_figures(running: Services, minute: Path, folder: Path) -> list[Figure]:
@@ -101,26 +98,49 @@ def memory_figures(running: Services, minute: Path, folder: Path) -> list[Figure
     return [Figure("worker's peak memory, 60 ÷ 10 minutes", peaks[1] / peaks[0], "", "1", how)]
 
 
+def service_figures(
+    running: Services, wanted: Collection[str], folder: Path, options: argparse.Namespace, console: Console
+) -> list[Figure]:
+    """What is measured at the running services."""
+    figures: list[Figure] = []
+    if ON_A_CLIP & set(wanted):
+        console.print("rendering a minute of 1080p30 H.264")
+        minute = repeat(render(folder / "half.mp4", 30), folder / "minute.mp4", 2)
+        if "video" in wanted:
+            figures += video_figures(running, repeat(minute, folder / "clip.mp4", options.minutes), console)
+        if "captions" in wanted:
+            figures += caption_figures(running, minute, options.requests)
+        if "memory" in wanted:
+            figures += memory_figures(running, minute, folder)
+        if "patches" in wanted:
+            figures += patch_figures(running.gateway, minute)
+    if "tags" in wanted:
+        figures += tag_figures(running.gateway, options.requests)
+    if "search" in wanted:
+        figures += search_figures(running.gateway, running.redis_url, running.storage)
+    return figures
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--minutes", type=int, default=3, help="length of the 1080p clip (default 3)")
-    parser.add_argument("--requests", type=int, default=512, help="photos sent to /caption (default 512)")
-    parser.add_argument("--only", choices=["video", "captions", "memory"], action="append", help="default: all")
+    parser.add_argument("--requests", type=int, default=512, help="photos sent to /caption and to /tags (default 512)")
+    parser.add_argument("--only", choices=SUBJECTS, action="append", help="default: all")
+    parser.add_argument("--infinity", type=Path, metavar="PYTHON", help="of an environment with infinity-emb (peers)")
     options = parser.parse_args()
-    wanted = options.only or ["video", "captions", "memory"]
+    wanted = options.only or SUBJECTS
     console = Console()
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="framesense-bench-") as name:
         folder = Path(name)
-        console.print("rendering a minute of 1080p30 H.264")
-        minute = repeat(render(folder / "half.mp4", 30), folder / "minute.mp4", 2)
-        with services(folder, console) as running:
-            if "video" in wanted:
-                figures += video_figures(running, repeat(minute, folder / "clip.mp4", options.minutes), console)
-            if "captions" in wanted:
-                figures += caption_figures(running, minute, options.requests)
-            if "memory" in wanted:
-                figures += memory_figures(running, minute, folder)
+        if "edits" in wanted:
+            figures += edit_figures(folder / "edits", console)
+        if set(wanted) - {"peers", "edits"}:
+            with services(folder, console) as running:
+                figures += service_figures(running, wanted, folder, options, console)
+        if "peers" in wanted and options.infinity:
+            console.print("infinity-emb, then the tagger, each alone with the same model")
+            figures += peer_figures(folder / "peers", options.infinity, options.requests)
     print(
         f"\n{platform.machine()}, {CORES} cores, {platform.system()} {platform.release()}, Python "
         f"{platform.python_version()}\n"

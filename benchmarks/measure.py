@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 LONGEST_SIDE, BEAMS, MAX_TOKENS, BATCH = 640, 4, 24, 32
@@ -140,6 +141,64 @@ def captions(clip: Path, every_n_second: float) -> Cost:
     return cost
 
 
+def tags(clip: Path, every_n_second: float) -> Cost:
+    """The limit of ``POST /tags``: the bare dual encoder on ready tensors in batches of 32, long enough to settle.
+
+    ``clip``: not a video but the tagger's model: a folder of OpenCLIP weights, or that of the embedded ones.
+    """
+    import io
+
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    from benchmarks.service import photo_files
+    from framesense.models import choose_dtype
+    from tagger.models.embedded import CONFIG_FILE, EmbeddedDualEncoder
+    from tagger.models.openclip import OpenClip
+
+    device = torch.device("cpu")
+    dtype = choose_dtype("auto", device)
+    embedded = (clip / CONFIG_FILE).exists()
+    model = EmbeddedDualEncoder.load(clip, device, dtype) if embedded else OpenClip.load(str(clip), None, device, dtype)
+    pictures = [np.array(Image.open(io.BytesIO(photo))) for photo in photo_files()]
+    batch = torch.stack([model.preprocess(picture) for picture in pictures[:BATCH]])
+    model.encode_images(batch)
+    cost = Cost()
+    with costing(cost):
+        for _ in range(10):
+            model.encode_images(batch)
+            cost.frames += len(batch)
+    return cost
+
+
+def patches(clip: Path, every_n_second: float) -> Cost:
+    """The limit of the patch signal alone: decode, encode and compare, one after the other, nothing captioned."""
+    import torch
+
+    from captioner.models.show_attend_tell import see
+    from framesense.efficientnet_lite2 import load_encoder, squash
+    from framesense.models import choose_dtype
+    from framesense.patches import PackedGrids, PatchMemory, frame_score
+    from worker.frames import open_video
+
+    dtype = choose_dtype("auto", torch.device("cpu"))
+    encoder = load_encoder().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    memory, cost = PatchMemory(64), Cost()
+    with costing(cost):
+        video = open_video(clip, max_pixels=2**30)
+        samples = video.samples(every_n_second, longest_side=LONGEST_SIDE)
+        while batch := [frame.picture for frame in islice(samples, BATCH)]:
+            with torch.inference_mode():
+                grids = see(encoder, torch.stack([squash(picture) for picture in batch]), dtype)[2]
+            packed = PackedGrids.pack(grids.float().numpy())
+            for index in range(len(packed)):
+                frame_score(memory.distances(packed[index]))
+                memory.remember(packed[index])
+            cost.frames += len(batch)
+    return cost
+
+
 def _weights(name: str = "captioner-show-attend-tell") -> Path:
     return Path(__file__).resolve().parent.parent / "models" / name
 
@@ -149,6 +208,8 @@ PARTS: dict[str, Callable[[Path, float], Cost]] = {
     "decode": decode,
     "model": model,
     "captions": captions,
+    "tags": tags,
+    "patches": patches,
 }
 
 

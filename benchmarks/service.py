@@ -4,7 +4,8 @@ import asyncio
 import io
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,21 +19,24 @@ from PIL import Image
 from benchmarks.measure import BEAMS
 
 WAIT_SECONDS = 3600
+CLIENTS = 32
 
 
 @dataclass(frozen=True)
 class VideoRun:
-    """One video job: the frames it sampled and its seconds from start to finish, upload and queueing excluded."""
+    """One video job: its id, the frames it sampled, and its seconds from start to end without upload and queue."""
 
+    id: str
     frames: int
     seconds: float
 
 
-def analyse(gateway: str, clip: Path, every_n_second: float) -> VideoRun:
+def analyse(gateway: str, clip: Path, every_n_second: float, **parameters: str) -> VideoRun:
     """Runs a video job; the clip must not have been analysed in the same way before."""
     with httpx.Client(base_url=gateway, timeout=120, trust_env=False) as http:
         with clip.open("rb") as file:
-            started = http.post("/video_captions", params={"every_n_second": every_n_second}, files={"video": file})
+            asked = {"every_n_second": str(every_n_second), **parameters}
+            started = http.post("/video_captions", params=asked, files={"video": file})
         started.raise_for_status()
         job: dict[str, Any] = started.json()
         deadline = time.monotonic() + WAIT_SECONDS
@@ -44,7 +48,7 @@ def analyse(gateway: str, clip: Path, every_n_second: float) -> VideoRun:
         if job["state"] != "succeeded":
             raise RuntimeError(f"job {job['id']} {job['state']}: {job.get('error')}")
         seconds = _seconds(job["started_at"], job["finished_at"])
-        return VideoRun(frames=int(job["progress"]["done"]), seconds=seconds)
+        return VideoRun(id=str(job["id"]), frames=int(job["progress"]["done"]), seconds=seconds)
 
 
 def _seconds(start: str, end: str) -> float:
@@ -80,23 +84,41 @@ class PeakMemory:
             self.bytes = max(self.bytes, held)
 
 
-def captions_a_second(gateway: str, *, clients: int, requests: int) -> float:
-    """``clients`` at once, each sending one photo after the other through ``POST /caption``: captions a second."""
-    return asyncio.run(_captions_a_second(gateway, clients, requests))
+@dataclass(frozen=True)
+class Question:
+    """What each client posts with a photo: a form with the photo in ``field``, or what ``body`` makes of it as JSON."""
+
+    path: str
+    params: Mapping[str, str | int] = field(default_factory=dict)
+    data: Mapping[str, str | list[str]] = field(default_factory=dict)
+    field: str = "image"
+    body: Callable[[bytes], dict[str, Any]] | None = None
 
 
-async def _captions_a_second(gateway: str, clients: int, requests: int) -> float:
-    photos = _photos()
+CAPTION = Question("/caption", params={"beams": BEAMS})
+TAGS = Question("/tags", field="images", data={"labels": ["cat", "coffee", "rocket", "portrait", "night sky", "dog"]})
+
+
+def photos_a_second(server: str, question: Question, *, clients: int, requests: int) -> float:
+    """``clients`` at once, each asking about one photo after the other: photos a second."""
+    return asyncio.run(_photos_a_second(server, question, clients, requests))
+
+
+async def _photos_a_second(server: str, question: Question, clients: int, requests: int) -> float:
+    photos = photo_files()
+    bodies = [question.body(photo) if question.body else {} for photo in photos]
     numbers = iter(range(requests))
     limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
-    async with httpx.AsyncClient(base_url=gateway, timeout=300, limits=limits, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=server, timeout=300, limits=limits, trust_env=False) as http:
 
         async def client() -> None:
             for number in numbers:
-                photo = photos[number % len(photos)]
-                answer = await http.post(
-                    "/caption", params={"beams": BEAMS}, files={"image": ("photo.jpg", photo, "image/jpeg")}
-                )
+                which = number % len(photos)
+                if question.body:
+                    answer = await http.post(question.path, json=bodies[which])
+                else:
+                    file = {question.field: ("photo.jpg", photos[which], "image/jpeg")}
+                    answer = await http.post(question.path, params=question.params, data=question.data, files=file)
                 answer.raise_for_status()
 
         started = time.perf_counter()
@@ -104,7 +126,7 @@ async def _captions_a_second(gateway: str, clients: int, requests: int) -> float
         return requests / (time.perf_counter() - started)
 
 
-def _photos() -> list[bytes]:
+def photo_files() -> list[bytes]:
     """JPEG crops of scikit-image's photos, each 500 pixels wide: what a photo folder's thumbnails look like."""
     folder = Path(skimage.__file__).parent / "data"
     crops = []

@@ -1,0 +1,154 @@
+"""The tagger: photos a second against the bare model and against another server of the same model; search in words."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import numpy as np
+from redis import Redis
+
+from benchmarks.figures import Figure
+from benchmarks.measure import BATCH, measure
+from benchmarks.peers import infinity, infinity_question, make_clip
+from benchmarks.service import CLIENTS, TAGS, Question, photos_a_second
+from framesense.analyses import AnalysisStore, Frames, Summary, VideoModels, analysis_key, video_key
+from framesense.jobs import JobStore
+from framesense.models import ModelSpec
+from framesense.schemas.jobs import JobKind
+from framesense.schemas.models import ModelInfo, ModelsResponse
+from framesense.schemas.novelty import VideoInfo, VideoParameters
+from framesense.storage import Storage
+from tools.processes import free_port
+from tools.settings import ROOT
+
+EMBEDDED = ROOT / "models" / "tagger-dual-encoder"
+STORED, SEARCHES = 100_000, 40
+START_SECONDS = 300
+
+
+def tag_figures(gateway: str, requests: int) -> list[Figure]:
+    """``POST /tags`` through the gateway under 32 clients against the bare dual encoder in batches."""
+    photos_a_second(gateway, TAGS, clients=CLIENTS, requests=2 * CLIENTS)  # connections, allocations, the labels' texts
+    served = photos_a_second(gateway, TAGS, clients=CLIENTS, requests=requests)
+    bare = measure("tags", EMBEDDED, 0)
+    bare_rate = bare.frames / bare.seconds
+    how = f"{served:.1f} a second against {bare_rate:.1f} of the bare model in batches of {BATCH}"
+    return [Figure(f"/tags, {CLIENTS} clients ÷ bare model", 100 * served / bare_rate, " %", "≥ 90 %", how)]
+
+
+def peer_figures(folder: Path, peer: Path, requests: int) -> list[Figure]:
+    """The same CLIP (ViT-B/32, random weights) behind our gateway and tagger, behind infinity-emb, and bare."""
+    ours, theirs = folder / "open-clip", folder / "transformers"
+    make_clip(ours, theirs)
+    question = Question("/embeddings", body=infinity_question)
+    with infinity(peer, theirs) as url:
+        photos_a_second(url, question, clients=CLIENTS, requests=2 * CLIENTS)
+        their_rate = photos_a_second(url, question, clients=CLIENTS, requests=requests)
+    with _gateway_and_tagger(folder, ModelSpec.parse(f"path:{ours}")) as gateway:
+        photos_a_second(gateway, TAGS, clients=CLIENTS, requests=2 * CLIENTS)
+        our_rate = photos_a_second(gateway, TAGS, clients=CLIENTS, requests=requests)
+    bare = measure("tags", ours, 0)
+    bare_rate = bare.frames / bare.seconds
+    against = f"{our_rate:.1f} photos a second against {their_rate:.1f}; the bare model: {bare_rate:.1f}"
+    return [
+        Figure("ViT-B/32: /tags ÷ infinity-emb", our_rate / their_rate, "×", "≥ 1", against),
+        Figure("ViT-B/32: /tags ÷ bare model", 100 * our_rate / bare_rate, " %", "≥ 90 %", against),
+    ]
+
+
+def search_figures(gateway: str, redis_url: str, storage: Path) -> list[Figure]:
+    """A search in words over a video of :data:`STORED` frames: the middle one of :data:`SEARCHES` different ones."""
+    job = _store_frames(gateway, redis_url, storage)
+    seconds = []
+    with httpx.Client(base_url=gateway, timeout=300, trust_env=False) as http:
+        for number in range(SEARCHES + 1):
+            started = time.perf_counter()
+            http.get(f"/jobs/{job}/search", params={"q": f"a red car and {number} people"}).raise_for_status()
+            seconds.append(time.perf_counter() - started)
+    first, *others = seconds
+    middle, slow = np.percentile(others, [50, 95])
+    how = f"95 % within {1000 * slow:.0f} ms; the first, which reads them from the disk, {first:.1f} s"
+    return [Figure(f"search over {STORED:,} embeddings", 1000 * float(middle), " ms", "≤ 50 ms", how)]
+
+
+def _store_frames(gateway: str, redis_url: str, storage: Path) -> str:
+    """What a worker leaves of a very long video, with random embeddings; the job's id."""
+    with httpx.Client(base_url=gateway, timeout=60, trust_env=False) as http:
+        known = ModelsResponse.model_validate_json(http.get("/models").raise_for_status().content).models
+    by_service: dict[str, ModelInfo] = {model.service: model for model in known}
+    models = VideoModels(by_service["captioner"], by_service["tagger"])
+    sha256 = hashlib.sha256(b"no video").hexdigest()
+    source = {"sha256": sha256, "name": "long.mp4", "bytes": 8}
+    asked = {"every_n_second": 1.0, "beams": 4, "max_tokens": 24}
+    key = analysis_key(sha256=sha256, models=models, every_n_second=1.0, beams=4, max_tokens=24)
+    store = AnalysisStore(Storage(str(storage)))
+    Storage(str(storage)).write(video_key(sha256), b"no video")
+    chance, step = np.random.default_rng(0), 10_000
+    for first in range(0, STORED, step):
+        aligned = chance.normal(size=(step, 384)).astype(np.float32)
+        aligned /= np.linalg.norm(aligned, axis=1, keepdims=True)
+        nothing = np.zeros((step, 4), np.float32)
+        times = np.arange(first, first + step, dtype=np.float64)
+        store.append(key, first, Frames(times, ["a caption"] * step, nothing, nothing, None, aligned), [])
+    info = VideoInfo(
+        name="long.mp4", sha256=sha256, bytes=8, duration=STORED, width=64, height=48, fps=25, codec="h264"
+    )
+    store.finish(key, Summary(video=info, models=models.all()))
+    with Redis.from_url(redis_url, decode_responses=True) as redis:
+        jobs = JobStore(redis, lease_seconds=60, retention_seconds=3600)
+        parameters = VideoParameters().model_dump(mode="json")
+        payload = {"video": source, "analysis": key, **asked}
+        job = jobs.create(JobKind.VIDEO, name="long.mp4", parameters=parameters, payload=payload)
+        jobs.start(job.id)
+        jobs.succeed(job.id, f"/jobs/{job.id}/result")
+    return job.id
+
+
+@contextmanager
+def _gateway_and_tagger(folder: Path, model: ModelSpec) -> Iterator[str]:
+    """Both as processes; the gateway's URL. Tags need neither Redis nor a captioner."""
+    tagger_port, gateway_port = free_port(), free_port()
+    shared = {**os.environ, "HF_HUB_OFFLINE": "1", "STORAGE_URL": str(folder / "blobs")}
+    tagger = {"TAGGER_PORT": str(tagger_port), "TAGGER_MODEL": str(model)}
+    gateway = {
+        "GATEWAY_PORT": str(gateway_port),
+        "TAGGER_URL": f"http://127.0.0.1:{tagger_port}",
+        "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",
+        "UPLOAD_FOLDER": str(folder / "incoming"),
+    }
+    url, log = f"http://127.0.0.1:{gateway_port}", folder / "servers.log"
+    folder.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as said:
+        processes = [
+            subprocess.Popen([sys.executable, "-m", module], env={**shared, **own}, stdout=said, stderr=said)
+            for module, own in (("tagger", tagger), ("gateway", gateway))
+        ]
+        try:
+            _wait_until_tagged(url, processes, log)
+            yield url
+        finally:
+            for process in processes:
+                process.terminate()
+                process.wait()
+
+
+def _wait_until_tagged(gateway: str, processes: "list[subprocess.Popen[bytes]]", log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if any(process.poll() is not None for process in processes):
+            raise RuntimeError(f"the gateway or the tagger ended at once:\n{log.read_text()[-3000:]}")
+        try:
+            models = json.loads(httpx.get(f"{gateway}/models", timeout=10, trust_env=False).content)["models"]
+            if any(model["service"] == "tagger" for model in models):
+                return
+        except (httpx.TransportError, ValueError, KeyError):
+            pass
+        time.sleep(0.5)
+    raise TimeoutError(f"the tagger was not there after {START_SECONDS} s")
