@@ -40,6 +40,7 @@ from tqdm import tqdm
 
 from framesense.efficientnet_lite2 import IMAGE_SIZE, encode_pooled, load_encoder, squash
 from framesense.minilm import DIMENSIONS, SentenceEncoder
+from framesense.models import choose_dtype
 from framesense.torch_compat import prepare_torchvision
 from tagger.calibration import BackgroundCalibration
 from tagger.models.embedded import HeadSizes, ImageHead, TextHead, image_logits, save_heads
@@ -128,7 +129,7 @@ def cached_pooled(photos: Sequence[Photo], view: str, cache: Path, encoder: nn.M
         batches = []
         with torch.inference_mode(), tqdm(total=len(photos), desc=f"pooled, {view}", unit="photo") as bar:
             for pixels in pixel_batches(photos, view, 32):
-                batches.append(encode_pooled(encoder, pixels, torch.bfloat16).half().cpu().numpy())
+                batches.append(encode_pooled(encoder, pixels, _dtype(encoder)).half().cpu().numpy())
                 bar.update(len(pixels))
         np.save(target, np.concatenate(batches))
     return torch.from_numpy(np.load(target)).float()
@@ -158,7 +159,12 @@ def pooled_archive(archive: Path, count: int, encoder: nn.Module) -> Tensor:
                 photos.append(squash(np.array(image.convert("RGB"))))
     with torch.inference_mode():
         batches = [torch.stack(photos[start : start + 32]) for start in range(0, len(photos), 32)]
-        return torch.cat([encode_pooled(encoder, batch, torch.bfloat16).cpu() for batch in batches])
+        return torch.cat([encode_pooled(encoder, batch, _dtype(encoder)).cpu() for batch in batches])
+
+
+def _dtype(encoder: nn.Module) -> torch.dtype:
+    """As the tagger encodes here: a CPU that only emulates bfloat16 would take many times as long with it."""
+    return choose_dtype("auto", next(encoder.parameters()).device)
 
 
 def class_sentences(cache: Path, device: torch.device) -> Tensor:

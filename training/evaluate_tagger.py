@@ -25,6 +25,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from framesense.models import choose_dtype
 from tagger.calibration import NEUTRAL_PROMPTS, BackgroundCalibration, shares
 from tagger.models.embedded import EmbeddedDualEncoder
 from tagger.prompts import DEFAULT_TEMPLATE, fill
@@ -125,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     device = torch.device("cpu")
-    model = EmbeddedDualEncoder.load(options.model, device, torch.bfloat16)
+    model = EmbeddedDualEncoder.load(options.model, device, choose_dtype("auto", device))
     calibration = BackgroundCalibration.load(options.model)
     figures: dict[str, dict[str, float]] = {}
 

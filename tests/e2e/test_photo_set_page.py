@@ -1,6 +1,7 @@
 """The page *Photo set* in a real browser, against real services."""
 
 import csv
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -9,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.photos import grouped_photos, zipped
+from tests.photos import grouped_photos, photo, zipped
 
 pytestmark = pytest.mark.browser
 
@@ -76,6 +77,47 @@ def test_uploaded_zip_is_tagged_and_stays_in_its_list(page: Page, gateway: httpx
     expect(page.get_by_role("heading", name="Earlier videos")).to_be_visible()
     expect(page.get_by_role("button", name="Start")).to_be_visible()
     expect(page.locator(f".st-key-open-{job}")).to_have_count(0)
+
+
+def test_a_folder_of_photos_is_packed_in_the_browser(page: Page, gateway: httpx.Client, tmp_path: Path) -> None:
+    folder = tmp_path / "trip"
+    for path, content in grouped_photos({"süd": ["red", "red"], "nord": ["green", "blue"]}).items():
+        file = folder / path.removeprefix("photos/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    (folder / "notes.txt").write_text("left out")
+    page.goto("/photo_set")
+    page.get_by_role("textbox", name="Words").fill("red, green, blue")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Choose a folder").click()
+    chooser.value.set_files(folder)
+    expect(page.get_by_text("Uploaded", exact=True)).to_be_visible()
+    expect(page.get_by_text("1 file that is no photo was left out.")).to_be_visible()
+    page.get_by_role("button", name="Start").click()
+    expect_report(page)
+    result = gateway.get(f"/jobs/{httpx.URL(page.url).params['job']}/result").json()
+    assert result["report"]["name"] == "trip.zip"
+    found = {photo["path"]: photo["sha256"] for photo in result["photos"]}
+    sent = {str(file.relative_to(tmp_path)): file.read_bytes() for file in folder.rglob("*.jpg")}
+    assert found == {path: hashlib.sha256(content).hexdigest() for path, content in sent.items()}
+    assert [group["name"] for group in result["report"]["groups"]["groups"]] == ["nord", "süd"]
+
+
+def test_several_photos_are_sent_as_they_are_chosen_and_others_refused(page: Page, tmp_path: Path) -> None:
+    files = []
+    for number, colour in enumerate(["red", "green", "blue"]):
+        files.append(tmp_path / f"{colour}.jpg")
+        files[-1].write_bytes(photo(colour, number))
+    words = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    for file in words:
+        file.write_text("words")
+    page.goto("/photo_set")
+    page.locator(".upload input[type=file]").set_input_files(words)
+    expect(page.locator(".upload .message.bad")).to_have_text("There is no photo among these files.")
+    page.locator(".upload input[type=file]").set_input_files(files)
+    expect(page.get_by_text("3 photos.zip")).to_be_visible()
+    expect(page.get_by_text("Uploaded", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Choose a folder")).to_be_hidden()
 
 
 def test_what_is_no_zip_is_refused_in_words(page: Page, tmp_path: Path) -> None:
