@@ -11,7 +11,8 @@ rooms.tar holds photos in folders named as their class, DIR captions.csv and ima
    normalisation; the word pieces' states are attended to where the picture is smallest. 12 % of captions are left
    out, for classifier-free guidance (Ho and Salimans, 2022).
 3. Loss. v-prediction (Salimans and Ho, 2022) on the cosine schedule (Nichol and Dhariwal, 2021), weighted by
-   min-SNR-5 (Hang et al., 2023). Times are drawn more often from the noisier part, where light and colour are decided.
+   min-SNR-5 (Hang et al., 2023). The noise is not white: it has more of what light is made of, or the model would
+   learn to keep the light (editor/models/light_noise.py). Times are drawn more often from the noisier part.
 4. AdamW; what is kept is an exponential moving average, written every few minutes. Training ends when --minutes are
    over; the rate follows the clock. On a CPU, --workers processes of one thread each share the weights without locks
    (Hogwild!, Niu et al., 2011): with others on the machine that keeps both cores busy where threads would wait.
@@ -39,6 +40,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from editor.models.light_noise import LightNoise
 from framesense.torch_compat import prepare_torchvision
 from training.data import default_cache
 from training.pixel_diffusion_data import (
@@ -190,6 +192,10 @@ SCHEDULE = {
 }
 
 
+AMPLITUDES = {"brightness": 0.45, "ramp": 0.2, "colour": 0.25}
+"""Of the noise beyond white noise: see :mod:`editor.models.light_noise`."""
+
+
 def alphas_cumulative() -> Tensor:
     """1000: how much of the photo's variance is left at each time."""
     from diffusers import DDIMScheduler
@@ -205,12 +211,14 @@ def times(count: int, chance: torch.Generator) -> Tensor:
     return (torch.where(noisy, 0.3 + 0.7 * drawn, drawn) * TRAIN_STEPS).long().clamp(max=TRAIN_STEPS - 1)
 
 
-def loss_of(model: Any, batch: tuple[Tensor, ...], kept: Tensor, patch: int, chance: torch.Generator) -> Tensor:
+def loss_of(
+    model: Any, batch: tuple[Tensor, ...], kept: Tensor, light: LightNoise, patch: int, chance: torch.Generator
+) -> Tensor:
     """Weighted squared error of v, the mean over a batch."""
     pixels, states, mask, sentences = batch
     photos = F.pixel_unshuffle(pixels, patch)
     at = times(len(photos), chance).to(photos.device)
-    noise = torch.randn(photos.shape, generator=chance).to(photos.device)
+    noise = light.colour(torch.randn(photos.shape, generator=chance).to(photos.device))
     signal = kept[at].view(-1, 1, 1, 1)
     noised = signal.sqrt() * photos + (1 - signal).sqrt() * noise
     target = signal.sqrt() * noise - (1 - signal).sqrt() * photos
@@ -238,6 +246,7 @@ def save(folder: Path, model: Any, options: argparse.Namespace, progress: dict[s
         "max_tokens": MAX_TOKENS,
         "sentence_scale": SENTENCE_SCALE,
         "schedule": SCHEDULE,
+        "noise": AMPLITUDES,
         "trained": progress,
     }
     partial = folder / "editor.json.partial"
@@ -255,7 +264,8 @@ def work(rank: int, model: Any, data: Data, options: argparse.Namespace, begun: 
     optimiser = torch.optim.AdamW(fast, lr=options.rate, betas=(0.9, 0.98), weight_decay=options.weight_decay)
     averaged = copy.deepcopy(model) if rank == 0 else None
     slow = list(averaged.parameters()) if averaged is not None else []
-    kept = alphas_cumulative().to(device)
+    kept, preset = alphas_cumulative().to(device), PRESETS[options.preset]
+    light = LightNoise(preset["side"], preset["patch"], AMPLITUDES)
     step, losses, saved, spoken = 0, 0.0, begun, time.time()
     while (gone := (time.time() - begun) / 60) < options.minutes:
         rate = min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * gone / options.minutes)))
@@ -263,7 +273,7 @@ def work(rank: int, model: Any, data: Data, options: argparse.Namespace, begun: 
             group["lr"] = options.rate * rate
         batch = tuple(part.to(device) for part in draw_batch(data, numbers, options))
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            loss = loss_of(model, batch, kept, PRESETS[options.preset]["patch"], chance)
+            loss = loss_of(model, batch, kept, light, preset["patch"], chance)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(fast, 1.0)

@@ -28,6 +28,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from editor.models.base import Abilities, Check, Edited, Floats, ModelRequest, OnStep, Step
+from editor.models.light_noise import LightNoise
 from editor.models.schedulers import make_scheduler
 from editor.upsampling import carry, shrink
 from framesense.images import RGB
@@ -84,6 +85,7 @@ class PixelDiffusionEditor:
         self.side, self._patch, self._max_tokens = int(config["side"]), int(config["patch"]), int(config["max_tokens"])
         self._sentence_scale = float(config["sentence_scale"])
         self._schedule: dict[str, Any] = dict(config["schedule"])
+        self._light = LightNoise(self.side, self._patch, config["noise"])
         self._kept: Tensor = make_scheduler(SchedulerName.DDIM, self._schedule).alphas_cumprod
         self.abilities = Abilities(
             tasks=frozenset({Task.EDIT}),
@@ -161,7 +163,7 @@ class PixelDiffusionEditor:
         total = np.zeros((self.side, self.side), np.float32)
         for number in range(RELEVANCE_NOISES):
             check()
-            noise = torch.randn(pixels.shape, generator=_generator(request.seeds[0], number))
+            noise = self._light.colour(torch.randn(pixels.shape, generator=_generator(request.seeds[0], number)))
             noised = (signal**0.5 * pixels + (1 - signal) ** 0.5 * noise).repeat(2, 1, 1, 1)
             with_words, without = self._predict(noised, time, words).chunk(2)
             apart = F.pixel_shuffle(with_words - without, self._patch).abs().mean(dim=1)[0]
@@ -229,10 +231,12 @@ class PixelDiffusionEditor:
             scheduler.set_begin_index(begin)
         generators = [_generator(*one) for _ in range(runs) for one in seeds]
         noise = torch.cat([torch.randn(photo.shape, generator=generator) for generator in generators])
-        sample = scheduler.add_noise(photo.expand_as(noise), noise, scheduler.timesteps[begin : begin + 1])
+        # the scheduler sees pictures whitened, so that its noise is white; the network sees them as they are
+        sample = self._light.whiten(photo).expand_as(noise)
+        sample = scheduler.add_noise(sample, noise, scheduler.timesteps[begin : begin + 1])
         clean = photo.expand_as(noise)
         for done, time in enumerate(scheduler.timesteps[begin:], start=1):
-            seen = scheduler.scale_model_input(sample, time)
+            seen = self._light.colour(scheduler.scale_model_input(sample, time))
             worded = seen[:noises]
             predicted = self._predict(torch.cat([worded, worded, seen[noises:]] if guided else [seen]), int(time), said)
             if guided:
@@ -245,10 +249,10 @@ class PixelDiffusionEditor:
             clean, predicted = self._within_range(seen, predicted, int(time))
             takes = inspect.signature(scheduler.step).parameters
             chance = {"generator": generators} if "generator" in takes else {}
-            sample = scheduler.step(predicted, time, sample, return_dict=False, **chance)[0]
+            sample = scheduler.step(self._light.whiten(predicted), time, sample, return_dict=False, **chance)[0]
             if on_step is not None:
                 on_step(done, self._difference(clean, photo, noises))
-        return self._difference(sample, photo, noises)
+        return self._difference(clean, photo, noises)
 
     def _difference(self, pictures: Tensor, photo: Tensor, noises: int) -> Floats:
         without = pictures[noises:] if len(pictures) > noises else photo
@@ -262,7 +266,7 @@ class PixelDiffusionEditor:
         return F.pixel_unshuffle(pixels, self._patch)
 
     def _predict(self, noised: Tensor, time: int, words: Words) -> Tensor:
-        """v, in float32 on the CPU; ``noised`` keeps the variance."""
+        """v, in float32 on the CPU."""
         output = self._network(
             noised.to(self._device, self._dtype).contiguous(memory_format=torch.channels_last),
             torch.tensor(time, device=self._device),
