@@ -7,12 +7,15 @@ masks, schedulers, and what a folder must hold.
 from __future__ import annotations
 
 import base64
+import gc
 import io
 import json
 import os
 import shutil
 import time
+import weakref
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -251,6 +254,22 @@ def test_it_stops_between_two_steps(models: Callable[[str], LoadedModel]) -> Non
         loaded.model.edit(request(loaded), on_step)
     assert seen == [1, 2]
     np.testing.assert_array_equal(edit(loaded), before)  # and works on
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_it_lets_go_of_who_asked(models: Callable[[str], LoadedModel], cancelled: bool) -> None:
+    class Asker:
+        def __call__(self, step: Step) -> None:
+            if cancelled:
+                raise Cancelled
+
+    loaded, asker = models("stable-diffusion"), Asker()
+    held = weakref.ref(asker)
+    with pytest.raises(Cancelled) if cancelled else nullcontext():
+        loaded.model.edit(request(loaded), asker)
+    del asker
+    gc.collect()
+    assert held() is None
 
 
 @pytest.mark.parametrize("name", ["stable-diffusion", "stable-diffusion-xl", "stable-diffusion-inpainting"])

@@ -120,8 +120,23 @@ class LatentDiffusion(ABC):
             on_step(Step(done, total, lambda: self._preview(denoised)))
 
         pipeline.scheduler = watch(make_scheduler(request.scheduler, self._config), after_step)
+        try:
+            pictures = self._run(pipeline, request, call)
+        finally:
+            pipeline.scheduler = self._components.parts["scheduler"]  # lets go of who was told of the steps
+        if not np.isfinite(pictures).all():
+            raise ValueError(
+                f"The model's numbers left what {str(self._components.dtype).removeprefix('torch.')} can hold. "
+                "Set EDITOR_DTYPE=bfloat16 where the GPU has it, or float32."
+            )
+        rounded = (255 * pictures).round().astype(np.uint8)
+        return Edited(list(rounded), call.method, [*call.notes, *self._unread(request)])
+
+    @staticmethod
+    def _run(pipeline: Any, request: ModelRequest, call: Call) -> Floats:
+        """N × height × width × 3, 0 to 1."""
         count = len(request.seeds)
-        pictures: np.ndarray[Any, Any] = pipeline(
+        pictures: Floats = pipeline(
             prompt=[request.prompt] * count,
             negative_prompt=[request.negative_prompt] * count if request.negative_prompt else None,
             num_inference_steps=request.steps,
@@ -133,13 +148,7 @@ class LatentDiffusion(ABC):
             return_dict=False,
             **call.arguments,
         )[0]
-        if not np.isfinite(pictures).all():
-            raise ValueError(
-                f"The model's numbers left what {str(self._components.dtype).removeprefix('torch.')} can hold. "
-                "Set EDITOR_DTYPE=bfloat16 where the GPU has it, or float32."
-            )
-        rounded = (255 * pictures).round().astype(np.uint8)
-        return Edited(list(rounded), call.method, [*call.notes, *self._unread(request)])
+        return pictures
 
     @torch.no_grad()
     def relevance(self, request: ModelRequest, check: Check) -> Floats | None:
