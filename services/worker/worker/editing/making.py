@@ -23,6 +23,7 @@ from framesense.schemas.edits import MAX_SEED, EditedImage, EditorCapabilities, 
 from framesense.schemas.models import ModelInfo
 from framesense.uploads import Upload
 from worker.editing.agreement import Judge
+from worker.editing.patience import patiently
 from worker.editing.progress import Reporter
 from worker.keeper import JobKeeper
 from worker.pipeline import Stopped
@@ -73,7 +74,7 @@ class Maker:
         while len(finished) < len(self._order.cells):
             before = len(finished)
             try:
-                self._ask(finished)
+                patiently(lambda: self._ask(finished), self._settings.worker_editor_patience)
             except EditInterrupted as error:
                 log.warning("job %s: %s; asking again", self._order.job_id, error)
                 deaths = deaths + 1 if len(finished) == before else 1

@@ -25,6 +25,7 @@ from framesense.service_client import attempts_within
 from framesense.tagger_client import TaggerClient
 from worker.editing.agreement import Judge, best_of
 from worker.editing.making import Maker, Order, following, thumbnail
+from worker.editing.patience import ROUND, patiently
 from worker.editing.progress import Reporter, expected_steps
 from worker.editing.sheet import Sheet, Shown, draw_sheet
 from worker.job_task import GaveWay, JobTask, sleep_unless_stopped
@@ -99,7 +100,7 @@ class _Editing(JobTask):
         editor = EditorClient(
             settings.editor_url,
             timeout=settings.worker_editor_timeout,
-            retries=attempts_within(settings.worker_editor_patience) - 1,
+            retries=attempts_within(min(ROUND, settings.worker_editor_patience)) - 1,
             sleep=lambda seconds: self._wait(job_id, seconds, keeper),
         )
         tagger = TaggerClient(
@@ -109,7 +110,7 @@ class _Editing(JobTask):
             sleep=lambda seconds: sleep_unless_stopped(seconds, keeper),
         )
         with editor, tagger:
-            abilities = editor.capabilities()
+            abilities = patiently(editor.capabilities, settings.worker_editor_patience)
             first = self._first_model(job_id, abilities)
             expected = [expected_steps(cell.parameters, abilities) for cell in wanted.cells]
             maker = Maker(
