@@ -130,7 +130,9 @@ class Studio:
             raise AssertionError(answer.result().text)
         (job,) = (job for job in self.jobs() if job.id not in before)
         with Redis.from_url(self.gateway.settings.redis_url, decode_responses=True) as redis:
-            wait_until(lambda: answer.done() or job.id in waiting(redis, QUEUES[job.kind]))
+            wait_until(lambda: job.id in waiting(redis, QUEUES[job.kind]))
+            clients = "framesense:a1111:client:*"
+            wait_until(lambda: any(redis.zscore(key, job.id) for key in redis.keys(clients)))
         return Sent(self, job, answer)
 
 
@@ -594,7 +596,8 @@ def test_progress_and_interrupts_are_of_ones_own_job(studio: Studio) -> None:
     waiting = asked(mine)
     assert waiting["state"]["job_id"] == second.job.id
     assert (waiting["progress"], waiting["current_image"], waiting["state"]["job_state"]) == (0, None, "queued")
-    assert asked(mine, job_id=third.job.id)["state"]["queue_position"] == 2
+    ahead = waiting["state"]["queue_position"]
+    assert asked(mine, job_id=third.job.id)["state"]["queue_position"] == ahead + 1
     assert asked(mine, id_task="task(first)")["progress"] == 0.25
 
     nobody = asked({"X-Client-ID": "nobody"})
@@ -664,6 +667,7 @@ def test_an_unknown_task(studio: Studio) -> None:
     for path in ("interrupt", "skip"):
         refused(studio.post(path, params={"id_task": "task(z)"}), 404)
     refused(studio.gateway.http.get("/sdapi/v1/progress", params={"job_id": "0"}), 404)
+    assert studio.get("progress", id_task="task(z)")["textinfo"] == "Waiting...", "it may be on its way"
     video = studio.gateway.submit(MP4)
     refused(studio.post("interrupt", params={"job_id": video.id}), 404)
     assert studio.gateway.jobs.get(video.id).state is JobState.QUEUED  # type: ignore[union-attr]

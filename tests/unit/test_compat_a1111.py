@@ -95,6 +95,8 @@ def test_a_small_box_gets_the_proportions_asked_for() -> None:
     mask = np.zeros((100, 200), np.uint8)
     mask[40:50, 190:200] = 255
     assert masked_box(mask, margin=0, aspect=2) == Box(180, 40, 200, 50)
+    assert masked_box(mask, margin=0, aspect=1, least_side=64) == Box(136, 13, 200, 77)
+    assert masked_box(mask, margin=0, aspect=1, least_side=500) == Box(0, 0, 200, 100)
     assert masked_box(np.zeros((5, 5), np.uint8), margin=3, aspect=1) is None
 
 

@@ -61,8 +61,11 @@ def put_back(one: Made, frame: Frame) -> Made:
 
 
 def batches(made: Sequence[Made], photos: int) -> list[Made]:
-    """From photo by photo, as a series goes, to one batch of all photos after the other."""
-    each = -(-len(made) // max(1, photos))
+    """From photo by photo, as a series goes, to one batch of all photos after the other; an interrupted one stays as
+    it is."""
+    if photos < 2 or len(made) % photos:
+        return list(made)
+    each = len(made) // photos
     return [made[start] for turn in range(each) for start in range(turn, len(made), each)]
 
 

@@ -13,6 +13,8 @@ Floats = NDArray[np.floating[Any]]
 
 FILL_SIDE = 1024
 """The longest side at which a hole is filled, in pixels."""
+LEAST_SIDE = 64
+"""Of a part that is edited by itself, in pixels: in less a model sees nothing."""
 BLUR_MARGIN = 2
 """How many sigmas of a mask's feather count as belonging to it."""
 
@@ -44,9 +46,10 @@ class Box:
         return whole
 
 
-def masked_box(mask: Mask, *, margin: float, aspect: float) -> Box | None:
-    """The smallest part around all that is not black and ``margin`` pixels around it, widened to ``aspect``
-    (width / height) as far as the picture goes. None for a mask that is black throughout.
+def masked_box(mask: Mask, *, margin: float, aspect: float, least_side: int = 1) -> Box | None:
+    """The smallest part around all that is not black and ``margin`` pixels around it, at least ``least_side`` long
+    each way and widened to ``aspect`` (width / height), both as far as the picture goes. None for a mask that is black
+    throughout.
     """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
@@ -55,8 +58,8 @@ def masked_box(mask: Mask, *, margin: float, aspect: float) -> Box | None:
     spread = round(margin)
     left, right = max(0, int(columns[0]) - spread), min(width, int(columns[-1]) + 1 + spread)
     top, bottom = max(0, int(rows[0]) - spread), min(height, int(rows[-1]) + 1 + spread)
-    left, right = _widen(left, right, round((bottom - top) * aspect), width)
-    top, bottom = _widen(top, bottom, round((right - left) / aspect), height)
+    left, right = _widen(left, right, max(least_side, round((bottom - top) * aspect)), width)
+    top, bottom = _widen(top, bottom, max(least_side, round((right - left) / aspect)), height)
     return Box(left, top, right, bottom)
 
 

@@ -53,10 +53,15 @@ class Ownership:
                 pipe.set(_task_key(task), job.id, ex=self._retention)
             pipe.execute()
 
-    def find(self, name: str) -> Job:
-        """By a task's name or a job's id. Raises a 404 problem."""
+    def get(self, name: str) -> Job | None:
+        """By a task's name or a job's id."""
         job = self._named(name) or self._jobs.get(name)
-        if job is None or job.kind not in EDITS:
+        return job if job and job.kind in EDITS else None
+
+    def find(self, name: str) -> Job:
+        """As :meth:`get`. Raises a 404 problem where there is none."""
+        job = self.get(name)
+        if job is None:
             detail = f"There is no task or edit {name[:100]!r}: it was not sent yet, or was deleted."
             raise ProblemError(404, "unknown-job", "Unknown job", detail)
         return job

@@ -83,7 +83,8 @@ def base64_text(content: bytes) -> str:
 
 
 def resized(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Stretched to the size; H × W × 3 or H × W."""
+    """Stretched to the size; H × W × 3, or a mask, which keeps its black black."""
     if pixels.shape[:2] == (height, width):
         return pixels
-    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
+    method = Image.Resampling.LANCZOS if pixels.ndim == 3 else Image.Resampling.BILINEAR
+    return np.asarray(Image.fromarray(pixels).resize((width, height), method))

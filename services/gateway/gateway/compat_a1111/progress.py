@@ -9,6 +9,8 @@ from gateway.compat_a1111.schemas import ProgressResponse, ProgressState, TaskPr
 
 IDLE = ProgressResponse(progress=0, eta_relative=0, state=ProgressState())
 """No job of this client is unfinished."""
+EXPECTED = IDLE.model_copy(update={"textinfo": "Waiting..."})
+"""A task of that name has not been sent yet: clients ask from the moment on that they begin to send it."""
 
 
 def progress_response(job: Job, pictures: int, preview: bytes | None) -> ProgressResponse:
@@ -38,7 +40,7 @@ def progress_response(job: Job, pictures: int, preview: bytes | None) -> Progres
 def task_progress_response(job: Job | None, preview: bytes | None) -> TaskProgressResponse:
     """``job``: None for a task that has not been sent."""
     if job is None:
-        return TaskProgressResponse(active=False, queued=False, completed=False, textinfo="Waiting...")
+        return TaskProgressResponse(active=False, queued=False, completed=False, textinfo=EXPECTED.textinfo)
     active = job.state is JobState.RUNNING
     done = fraction(job)
     return TaskProgressResponse(

@@ -19,7 +19,7 @@ from framesense.schemas.edits import (
     Task,
 )
 from framesense.uploads import Upload
-from gateway.compat_a1111.inpainting import BLUR_MARGIN, Box, fill_from_surroundings, masked_box
+from gateway.compat_a1111.inpainting import BLUR_MARGIN, LEAST_SIDE, Box, fill_from_surroundings, masked_box
 from gateway.compat_a1111.pictures import Mask, picture_bytes, png, read_mask, resized
 from gateway.compat_a1111.refusals import refuse_unsupported, unsupported
 from gateway.compat_a1111.routing import invalid
@@ -138,7 +138,8 @@ def _inpainting(request: Img2ImgRequest, parameters: EditParameters, photo: RGB,
     start = photo if request.inpainting_fill else fill_from_surroundings(photo, mask)
     if request.inpaint_full_res:
         margin = request.inpaint_full_res_padding + BLUR_MARGIN * parameters.mask_blur
-        box = masked_box(mask, margin=margin, aspect=request.width / request.height)
+        aspect = request.width / request.height
+        box = masked_box(mask, margin=margin, aspect=aspect, least_side=LEAST_SIDE)
         if box is not None:  # else its few white pixels went when it was made smaller
             # The part keeps its own size, so that it goes back as it is; the editor brings it to its model's.
             own_size = {**parameters.model_dump(exclude_unset=True), "width": None, "height": None}

@@ -20,7 +20,7 @@ from gateway.compat_a1111.extras import enlarge
 from gateway.compat_a1111.ownership import client_of
 from gateway.compat_a1111.pictures import base64_text, picture_bytes
 from gateway.compat_a1111.png_info import read_png_info
-from gateway.compat_a1111.progress import IDLE, progress_response, task_progress_response
+from gateway.compat_a1111.progress import EXPECTED, IDLE, progress_response, task_progress_response
 from gateway.compat_a1111.routing import CompatRoute, invalid
 from gateway.compat_a1111.running import ownership, pictures_of, run
 from gateway.compat_a1111.samplers import SCHEDULES, offered_samplers
@@ -200,7 +200,10 @@ def progress(
     skip_current_image: Annotated[bool, Query(description="leave the preview out")] = False,
 ) -> ProgressResponse:
     """Of the job named, or of your own: the unfinished one of the same `X-Client-ID` header, or without one, of the
-    same address and credentials. `progress` and `state.job_count` are 0 where you have none."""
+    same address and credentials. `progress` and `state.job_count` are 0 where you have none, and for an `id_task`
+    that has not arrived yet."""
+    if id_task and ownership(parts).get(id_task) is None:
+        return EXPECTED
     job = _own_job(request, parts, id_task or job_id)
     if job is None:
         return IDLE
@@ -390,11 +393,11 @@ async def _read(request: Request, parts: Components, contract: type[Contract]) -
 
 
 def _task_progress(parts: Components, asked: TaskProgressRequest) -> TaskProgressResponse:
-    try:
-        job = with_position(parts, ownership(parts).find(asked.id_task))
-    except ProblemError:  # that API takes it for a task that is on its way
+    job = ownership(parts).get(asked.id_task)
+    if job is None:
         return task_progress_response(None, None)
-    return task_progress_response(job, parts.jobs.preview(job.id) if asked.live_preview else None)
+    preview = parts.jobs.preview(job.id) if asked.live_preview else None
+    return task_progress_response(with_position(parts, job), preview)
 
 
 def _own_job(request: Request, parts: Components, name: str | None) -> Job | None:
