@@ -13,7 +13,7 @@ manifests := constraints.txt $(packages:%=%/pyproject.toml)
 pip_install := $(bin)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 editable := --no-build-isolation $(packages:%=--editable %)
 
-.PHONY: help demo up down status test test-compose lint format bench constraints clean
+.PHONY: help demo up down status models test test-compose lint format bench constraints clean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ up: $(VENV)/.runs  ## Start everything in the background; ready when it returns
 
 down: $(VENV)/.runs  ## Stop it
 	@$(bin)/python -m tools.stack down
+
+models: $(VENV)/.runs  ## Fetch models: TIER=standard, or by name MODELS="hf:ORG/NAME ..."; goes on where it stopped
+	@$(bin)/python -m tools.models $(or $(MODELS),$(TIER))
 
 status: $(VENV)/.runs  ## Say what runs
 	@$(bin)/python -m tools.stack status

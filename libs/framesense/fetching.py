@@ -251,7 +251,7 @@ class Fetcher:
         """
         from huggingface_hub import hf_hub_url
         from huggingface_hub.file_download import http_get
-        from huggingface_hub.utils import build_hf_headers
+        from huggingface_hub.utils._headers import build_hf_headers
 
         blob = self._folder(wanted) / "blobs" / str(file.sha256 or file.blob)
         part = blob.with_name(f"{blob.name}.part")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
-FETCH = "make models MODELS={name} (in containers: MODELS={name} docker compose run --rm models)"
+FETCH = "make models MODELS={name} (in containers: docker compose run --rm -e MODELS={name} models)"
 """How a model is fetched beforehand."""
 
 

@@ -4,13 +4,15 @@ A field ``redis_url`` is read from the environment variable ``REDIS_URL``; .env.
 them all.
 """
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from framesense.model_runtime import Policy
+from framesense.tiers import TIERS, Tier
 
 
 class ServiceSettings(BaseSettings):
@@ -26,6 +28,11 @@ class ServiceSettings(BaseSettings):
 class ModelServerSettings(ServiceSettings):
     """Every model server's."""
 
+    framesense_tier: Tier = Field(
+        default=Tier.EMBEDDED,
+        description="embedded, standard or large: which models are loaded, and fetched by `make models`, unless "
+        "CAPTIONER_MODEL, TAGGER_MODEL or EDITOR_MODEL names another (docs/models.md)",
+    )
     allow_model_switch: bool = Field(default=True, description="whether PUT /models may load another model")
     model_folders: Annotated[list[Path], NoDecode] = Field(
         default=[], description="folders, separated by commas, with the path: models that may be switched to"
@@ -38,6 +45,17 @@ class ModelServerSettings(ServiceSettings):
     model_wait: float = Field(
         default=60, ge=0, description="seconds a request waits for a model that is loaded on its account"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_tier(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """A service whose own setting names no model loads its tier's. A tier that is none is told by its field."""
+        tier = values.get("framesense_tier") or Tier.EMBEDDED
+        if tier not in set(Tier):
+            return values
+        fields = {f"{service}_model": name for service, name in asdict(TIERS[Tier(tier)]).items()}
+        chosen = {field: values.get(field) or name for field, name in fields.items() if field in cls.model_fields}
+        return {**values, **chosen, "framesense_tier": tier}
 
     @field_validator("model_folders", mode="before")
     @classmethod

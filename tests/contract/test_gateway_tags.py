@@ -171,7 +171,7 @@ def test_a_tagger_that_is_gone_is_told(fresh_gateway: Gateway) -> None:
         assert int(answer.headers["retry-after"]) > 0
     assert "tagger: The tagger does not answer" in problem(fresh_gateway.http.get("/ready"), 503).detail
     models = ModelServers.model_validate(fresh_gateway.http.get("/models").json())
-    assert (models.models, list(models.unavailable)) == ([MODEL], ["tagger"])
+    assert (models.models, list(models.unavailable)) == ([MODEL], ["tagger", "editor"])
 
 
 def test_a_large_zip_is_on_its_way_before_it_has_arrived(gateway: Gateway) -> None:

@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from framesense.schemas.models import ModelPhase, ModelState
 from ui.wording import (
     ago,
     clock,
     lines_in,
+    model_state,
     percent,
     plain,
     seconds_text,
@@ -93,3 +95,22 @@ def test_markdown_is_escaped_and_nothing_else(text: str) -> None:
     special = set("\\`*_{}[]()<>#+-.!|~$:^&")
     assert len(shown) == len(text) + sum(letter in special for letter in text)
     assert plain("**1_000** :red[x]") == r"\*\*1\_000\*\* \:red\[x\]"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"memory_bytes": 96_000_000, "idle_since": datetime(2020, 1, 2, tzinfo=UTC)},
+            "in memory (96 MB), last used 02",
+        ),
+        ({"in_use": 2}, "in memory, at work"),
+        ({"switching_to": "hf:a/b"}, "switching to hf:a/b"),
+        ({"state": ModelPhase.UNLOADED}, "the next request loads it"),
+        ({"state": ModelPhase.FAILED}, "could not be loaded"),
+        ({"state": ModelPhase.LOADING}, "being loaded"),
+    ],
+)
+def test_what_a_model_server_holds(changes: dict[str, object], words: str) -> None:
+    state = ModelState(service="captioner", model="embedded", state=ModelPhase.READY).model_copy(update=changes)
+    assert words in model_state(state)

@@ -27,7 +27,7 @@ class CaptionerSettings(ModelServerSettings):
     captioner_port: int = Field(default=8001, ge=0, le=65535)
 
     captioner_model: Annotated[str, AfterValidator(_parsable)] = Field(
-        default="embedded", description="embedded, hf:ORG/NAME[@REVISION] or path:DIR"
+        default="embedded", description="embedded, hf:ORG/NAME[@REVISION] or path:DIR; unset: the tier's"
     )
     captioner_device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1 ...")
     captioner_dtype: DTypeChoice = Field(default="auto", description="auto: bfloat16 where the hardware has it")

@@ -28,7 +28,8 @@ class TaggerSettings(ModelServerSettings):
 
     tagger_model: Annotated[str, AfterValidator(_parsable)] = Field(
         default="embedded",
-        description="embedded, open_clip:ARCH/TAG, hf:ORG/NAME[@REVISION] (CLIP, SigLIP, SigLIP 2) or path:DIR",
+        description="embedded, open_clip:ARCH/TAG, hf:ORG/NAME[@REVISION] (CLIP, SigLIP, SigLIP 2) or path:DIR; "
+        "unset: the tier's",
     )
     tagger_device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1 ...")
     tagger_dtype: DTypeChoice = Field(default="auto", description="auto: bfloat16 where the hardware has it")

@@ -21,7 +21,7 @@ from framesense.schemas.classifiers import (
 from framesense.schemas.datasets import DatasetParameters, PhotoSetResult
 from framesense.schemas.edits import EditorCapabilities, EditParameters, EditResult, SeriesParameters
 from framesense.schemas.jobs import Job, JobKind, JobList
-from framesense.schemas.models import ModelInfo, ModelsResponse
+from framesense.schemas.models import ModelServers
 from framesense.schemas.novelty import NoveltyCurve, NoveltyParameters, SearchResult, VideoParameters, VideoResult
 from framesense.schemas.problems import Problem
 from framesense.schemas.references import NewReference, Reference, ReferenceList
@@ -67,8 +67,8 @@ class GatewayApi:
             return error.problem.detail
         return ""
 
-    def models(self) -> list[ModelInfo]:
-        return self._read(ModelsResponse, "GET", "/models").models
+    def models(self) -> ModelServers:
+        return self._read(ModelServers, "GET", "/models")
 
     def largest_video(self) -> int | None:
         """Bytes that a video may have, or None when the gateway names no limit."""

@@ -3,6 +3,8 @@
 import re
 from datetime import UTC, datetime
 
+from framesense.schemas.models import ModelPhase, ModelState
+
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:^&])")
 
 
@@ -70,6 +72,20 @@ def words_in(text: str) -> list[str]:
 def lines_in(text: str) -> list[str]:
     """One a line, each once; commas are part of it."""
     return list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
+
+
+def model_state(state: ModelState) -> str:
+    """``in memory (96 MB), idle since 3 min ago``, ``not in memory: the next request loads it``."""
+    if state.switching_to:
+        return f"switching to {state.switching_to}"
+    if state.state is ModelPhase.LOADING:
+        return "being loaded"
+    if state.state is ModelPhase.FAILED:
+        return "could not be loaded"
+    if state.state is ModelPhase.UNLOADED:
+        return "not in memory: the next request loads it"
+    taken = f" ({size(state.memory_bytes)})" if state.memory_bytes else ""
+    return f"in memory{taken}, " + (f"last used {ago(state.idle_since)}" if state.idle_since else "at work")
 
 
 def plain(text: str) -> str:

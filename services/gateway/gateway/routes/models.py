@@ -32,7 +32,7 @@ async def models(parts: Parts) -> ModelServers:
 
         curl http://127.0.0.1:8000/models
     """
-    return await loaded_models([server for name, server in _servers(parts).items() if name != "editor"])
+    return await loaded_models(list(_servers(parts).values()))
 
 
 @router.put(

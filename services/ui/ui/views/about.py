@@ -5,7 +5,7 @@ import streamlit as st
 from ui.api import GatewayError
 from ui.settings import UiSettings
 from ui.shared import browser_gateway_url, gateway_api, show_error
-from ui.wording import plain
+from ui.wording import model_state, plain
 
 settings = UiSettings()
 api = gateway_api(settings.gateway_url)
@@ -13,8 +13,8 @@ public = browser_gateway_url(settings)
 
 st.title("Framesense")
 st.markdown(
-    "Finds the odd moments of a video: every few seconds a frame is captioned and compared with the frames before it. "
-    "Everything runs on your own machines.",
+    "Looks at pictures and video for you: finds the odd moments of a video, captions photos, tags and sorts them by words "
+    "of your own, and edits them while it leaves alone what you did not ask for. Everything runs on your own machines.",
     width=720,
 )
 
@@ -26,13 +26,23 @@ else:
 
 st.subheader("Models")
 try:
-    for model in api.models():
+    servers = api.models()
+    states = {state.service: state for state in servers.states}
+    for model in servers.models:
         name = f"**{plain(model.service)}**: {plain(model.family)} ({plain(model.name)})"
-        st.markdown(
-            f"{name} · {model.parameters / 1e6:.1f} million weights · {plain(model.dtype)} on {plain(model.device)}"
-        )
+        parts = [
+            name,
+            f"{model.parameters / 1e6:.1f} million weights",
+            f"{plain(model.dtype)} on {plain(model.device)}",
+        ]
+        state = states.get(model.service)
+        st.markdown(" · ".join(parts + ([plain(model_state(state))] if state else [])))
         if model.note:
             st.caption(plain(model.note))
+        if state and state.switch_error:
+            st.warning(f"The last switch failed: {plain(state.switch_error)}", icon=":material/swap_horiz:")
+    for service, reason in servers.unavailable.items():
+        st.warning(f"**{plain(service)}**  \n{plain(reason)}", icon=":material/hourglass_empty:")
 except GatewayError as error:
     show_error(error)
 
