@@ -48,5 +48,9 @@ def ask_photos(label: str, *, key: str, label_visibility: Literal["visible", "co
 
 
 def primary_colour() -> str:
+    return theme_colour("primaryColor")
+
+
+def theme_colour(option: str) -> str:
     """Of the theme that the page is shown in, for figures that Streamlit does not colour by itself."""
-    return str(st.get_option(f"theme.{st.context.theme.type or 'light'}.primaryColor"))
+    return str(st.get_option(f"theme.{st.context.theme.type or 'light'}.{option}"))

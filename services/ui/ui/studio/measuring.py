@@ -12,7 +12,7 @@ from framesense.schemas.classifiers import Classifier, EvaluationResponse, Mista
 from ui import examples
 from ui.api import GatewayApi, GatewayError
 from ui.photo.attention import preview
-from ui.shared import show_error, show_warnings
+from ui.shared import show_error, show_warnings, theme_colour
 from ui.studio.confusion import confusion_figure
 from ui.studio.trying import is_example
 from ui.thumbnails import data_url
@@ -41,7 +41,8 @@ def show_measuring(api: GatewayApi, classifier: Classifier) -> None:
     st.metric(f"Right, of {answer.photos} photos", percent(answer.accuracy))
     matrix, labels = st.columns([3, 2], gap="large")
     with matrix:
-        st.plotly_chart(confusion_figure(answer), key="confusion", config={"displayModeBar": False})
+        figure = confusion_figure(answer, on_pale=theme_colour("textColor"), on_strong=theme_colour("backgroundColor"))
+        st.plotly_chart(figure, key="confusion", config={"displayModeBar": False})
     with labels:
         _show_labels(answer)
     _show_mistakes(answer, mistaken)

@@ -13,8 +13,9 @@ public = browser_gateway_url(settings)
 
 st.title("Framesense")
 st.markdown(
-    "Looks at pictures and video for you: finds the odd moments of a video, captions photos, tags and sorts them by words "
-    "of your own, and edits them while it leaves alone what you did not ask for. Everything runs on your own machines.",
+    "Looks at pictures and video for you: finds the odd moments of a video, captions photos, tags and sorts them by "
+    "words of your own, and edits them while it leaves alone what you did not ask for. Everything runs on your own "
+    "machines.",
     width=720,
 )
 
