@@ -1,0 +1,1 @@
+"""Other servers around the same models, for comparison only."""
