@@ -7,7 +7,7 @@ import argparse
 import os
 import platform
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ CORES = len(os.sched_getaffinity(0))
 @dataclass(frozen=True)
 class Services:
     gateway: str
-    worker: psutil.Process
+    processes: Mapping[str, psutil.Process]
     redis_url: str
     storage: Path
 
@@ -51,9 +51,9 @@ def services(folder: Path, console: Console) -> Iterator[Services]:
     )
     with Stack(settings, console).running():
         processes = ProcessFolder(settings.data, cwd=ROOT, environment={})
-        worker, redis_url = processes.find("worker"), processes.url("redis") or settings.redis_url
-        assert worker, "the stack is up, so its worker is"
-        yield Services(settings.gateway_url, worker, redis_url, settings.data / "blobs")
+        found = {name: process for name in processes.names() if (process := processes.find(name))}
+        redis_url = processes.url("redis") or settings.redis_url
+        yield Services(settings.gateway_url, found, redis_url, settings.data / "blobs")
 
 
 def video_figures(running: Services, clip: Path, console: Console) -> list[Figure]:
@@ -90,7 +90,7 @@ def memory_figures(running: Services, minute: Path, folder: Path) -> list[Figure
     peaks = []
     for minutes in (10, 60):
         clip = repeat(minute, folder / f"{minutes}-minutes.mp4", minutes)
-        with PeakMemory(running.worker) as peak:
+        with PeakMemory(running.processes["worker"]) as peak:
             analyse(running.gateway, clip, 10.0)
         clip.unlink()
         peaks.append(peak.bytes / 2**20)
@@ -115,7 +115,8 @@ def service_figures(
         if "patches" in wanted:
             figures += patch_figures(running.gateway, minute)
     if "tags" in wanted:
-        figures += tag_figures(running.gateway, options.requests)
+        servers = {name: running.processes[name] for name in ("gateway", "tagger")}
+        figures += tag_figures(running.gateway, servers, options.requests)
     if "search" in wanted:
         figures += search_figures(running.gateway, running.redis_url, running.storage)
     return figures
