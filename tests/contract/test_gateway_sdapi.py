@@ -218,6 +218,7 @@ def process(redis_process: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def studio(process: Studio, redis_url: str) -> Studio:
     process.gateway.tagger.reset()
     process.gateway.captioner.failure = None
+    process.gateway.http.cookies.clear()
     return process
 
 
@@ -619,13 +620,40 @@ def test_progress_and_interrupts_are_of_ones_own_job(studio: Studio) -> None:
     assert (ended["state"]["interrupted"], ended["progress"], ended["state"]["job_count"]) == (True, 1, 0)
 
 
-def test_without_a_name_a_client_is_its_address_and_credentials(studio: Studio) -> None:
-    sent = studio.sent("img2img", VALID, auth=("me", "secret"))
-    assert studio.get("progress")["state"]["job_count"] == 0, "the same address without the credentials"
-    studio.post("interrupt")
-    assert studio.gateway.jobs.get(sent.job.id).state is JobState.QUEUED  # type: ignore[union-attr]
-    studio.post("interrupt", auth=("me", "secret"))
-    refused(sent.answer.result(timeout=30), 410)
+def test_a_session_is_known_by_its_cookie_and_others_by_address_and_credentials(studio: Studio) -> None:
+    """Sessions keep cookies, as webuiapi's; requests of their own do not, as curl's."""
+    url, jobs = f"{studio.gateway.http.base_url}/sdapi/v1", studio.gateway.jobs
+
+    def job_of(asked: httpx.Response) -> str | None:
+        found: str | None = asked.json()["state"]["job_id"]
+        return found
+
+    with httpx.Client() as mine, httpx.Client() as theirs:
+        for session in (mine, theirs):
+            assert "framesense-client" in session.get(f"{url}/scripts").cookies
+            assert "framesense-client" not in session.get(f"{url}/scripts").cookies, "once"
+        cookies = {"cookie": f"framesense-client={mine.cookies['framesense-client']}"}
+        session_job = studio.sent("img2img", VALID, headers=cookies)
+        assert job_of(mine.get(f"{url}/progress")) == session_job.job.id
+        assert job_of(theirs.get(f"{url}/progress")) is None
+        assert job_of(httpx.get(f"{url}/progress")) is None, "another program of the same address"
+
+        studio.gateway.http.cookies.clear()
+        secret = studio.sent("img2img", VALID, auth=("me", "secret"))
+        plain = studio.sent("img2img", VALID)
+        assert job_of(httpx.get(f"{url}/progress")) == plain.job.id
+        assert job_of(httpx.get(f"{url}/progress", auth=("me", "secret"))) == secret.job.id
+        assert job_of(theirs.get(f"{url}/progress")) == plain.job.id, "sent without its cookies, as asyncio clients do"
+        assert job_of(mine.get(f"{url}/progress")) == session_job.job.id
+
+        httpx.post(f"{url}/interrupt", auth=("me", "secret"))
+        refused(secret.answer.result(timeout=30), 410)
+        states = {sent.job.id: jobs.get(sent.job.id).state for sent in (plain, session_job)}  # type: ignore[union-attr]
+        assert set(states.values()) == {JobState.QUEUED}
+        mine.post(f"{url}/interrupt")
+        refused(session_job.answer.result(timeout=30), 410)
+        httpx.post(f"{url}/interrupt")
+        refused(plain.answer.result(timeout=30), 410)
 
 
 def test_a_tasks_name_is_taken_while_it_is_unfinished(studio: Studio) -> None:

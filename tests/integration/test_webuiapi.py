@@ -41,13 +41,11 @@ pytestmark = pytest.mark.timeout(600)
 class Site:
     gateway: Gateway
 
-    def client(self, *, as_client: str | None = None) -> WebUIApi:
-        """The client as people use it; ``as_client``: with a header that its session sends along."""
+    def client(self) -> WebUIApi:
+        """The client as people use it, with a session of its own."""
         url = urlsplit(str(self.gateway.http.base_url))
         client = WebUIApi(host=url.hostname, port=url.port)
         client.session.trust_env = False
-        if as_client:
-            client.session.headers["X-Client-ID"] = as_client
         return client
 
     def raw(self, path: str, **body: object) -> httpx.Response:
@@ -242,7 +240,7 @@ def test_options_and_lists(api: WebUIApi) -> None:
 
 
 def test_progress_and_interrupts_of_ones_own(site: Site) -> None:
-    mine, theirs = site.client(as_client="me"), site.client(as_client="them")
+    mine, theirs = site.client(), site.client()
     long = {"steps": 150, "width": 128, "height": 128, "denoising_strength": 1.0}
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(theirs.img2img, images=[SQUARE], prompt="snow", batch_size=16, **long)
@@ -256,7 +254,7 @@ def test_progress_and_interrupts_of_ones_own(site: Site) -> None:
         assert (running["job_count"], running["sampling_steps"]) == (16, 150)
         if waiting["state"]["job_state"] == "queued":
             assert waiting["state"]["queue_position"] == 0
-        stranger = site.client(as_client="nobody")
+        stranger = site.client()
         assert stranger.get_progress()["state"]["job_count"] == 0
         stranger.interrupt()
         assert theirs.get_progress()["state"]["job_count"] == 16, "a stranger's interrupt is nobody's"
@@ -269,7 +267,7 @@ def test_progress_and_interrupts_of_ones_own(site: Site) -> None:
 
 
 def test_a_series_does_not_keep_a_single_edit_waiting(site: Site) -> None:
-    batch, single = site.client(as_client="batch"), site.client(as_client="single")
+    batch, single = site.client(), site.client()
     slow = {"steps": 60, "width": 128, "height": 128, "denoising_strength": 1.0}
     with ThreadPoolExecutor(1) as pool:
         many = pool.submit(batch.img2img, images=[SQUARE] * 12, prompt="snow", **slow)

@@ -1,14 +1,17 @@
 """Whose job is it? Progress and interrupts concern one's own jobs and nobody else's.
 
 A client names its job beforehand (``force_task_id``) or uses the id that it was answered. Without either it means its
-own unfinished job: that of the same ``X-Client-ID`` header, or without one, of the same address and credentials.
+own unfinished job. Who it is says its header ``X-Client-ID``; or the cookie that its first answer brought, which
+sessions and browsers send back by themselves; or, where it sends neither, its address and credentials.
 """
 
 import hashlib
 import json
+import secrets
+from collections.abc import Sequence
 from typing import cast
 
-from fastapi import Request
+from fastapi import Request, Response
 from redis import Redis
 
 from framesense.jobs import JobStore
@@ -16,16 +19,32 @@ from framesense.problems import ProblemError
 from framesense.schemas.jobs import Job, JobState
 from gateway.edits import EDITS
 
+COOKIE = "framesense-client"
 KEPT_AT_MOST = 200
 """Jobs of one client that are looked through for an unfinished one."""
 
 
-def client_of(request: Request) -> str:
-    """Who sent it, as a hash. A proxy's clients are told apart where it sets X-Forwarded-For and is trusted
-    (``FORWARDED_ALLOW_IPS``), or where they send ``X-Client-ID``."""
-    said = [request.headers.get("x-client-id", "")]
-    if not said[0]:
-        said += [request.client.host if request.client else "", request.headers.get("authorization", "")]
+def introduce(request: Request, response: Response) -> None:
+    """Gives a client that does not say who it is a cookie to say it with."""
+    if not (request.headers.get("x-client-id") or request.cookies.get(COOKIE)):
+        response.set_cookie(COOKIE, secrets.token_urlsafe(16), path="/sdapi", httponly=True, samesite="lax")
+
+
+def identities(request: Request) -> tuple[str, ...]:
+    """Who sent it, as hashes. The first is whose its jobs are; jobs of the others are its own too, where the first has
+    none: a client may send its edits without its cookies and ask for progress with them.
+
+    Addresses of a proxy's clients are known where it sets X-Forwarded-For and is trusted (``FORWARDED_ALLOW_IPS``).
+    """
+    if named := request.headers.get("x-client-id"):
+        return (_hashed("name", named),)
+    address = request.client.host if request.client else ""
+    anonymous = _hashed("address", address, request.headers.get("authorization", ""))
+    cookie = request.cookies.get(COOKIE)
+    return (_hashed("cookie", cookie), anonymous) if cookie else (anonymous,)
+
+
+def _hashed(*said: str) -> str:
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
@@ -75,10 +94,13 @@ class Ownership:
             self._redis.zrem(key, *ended)
         return [job for job in jobs.values() if job and not job.state.finished]
 
-    def current(self, client: str) -> Job | None:
-        """The client's job that runs, or else the one that it sent first; None where all are finished."""
-        jobs = self.unfinished(client)
-        return next((job for job in jobs if job.state is JobState.RUNNING), jobs[0] if jobs else None)
+    def current(self, clients: Sequence[str]) -> Job | None:
+        """The job that runs, or else the one that was sent first, of the first of these identities that has an
+        unfinished one; None where all are finished."""
+        for client in clients:
+            if jobs := self.unfinished(client):
+                return next((job for job in jobs if job.state is JobState.RUNNING), jobs[0])
+        return None
 
     def _named(self, task: str) -> Job | None:
         job_id = cast(str | None, self._redis.get(_task_key(task)))

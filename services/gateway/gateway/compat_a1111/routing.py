@@ -1,4 +1,5 @@
-"""Errors as A1111's clients show them: problem documents, with that API's own fields beside the standard's."""
+"""What all routes of that API have in common. Errors are as its clients show them: problem documents, with that API's
+own fields beside the standard's."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -10,19 +11,23 @@ from fastapi.routing import APIRoute
 
 from framesense.problems import ProblemError
 from framesense.schemas.problems import MEDIA_TYPE
+from gateway.compat_a1111.ownership import introduce
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class CompatRoute(APIRoute):
-    """Answers problems with ``error``, ``errors`` and ``body`` too, which that API's error answers have."""
+    """Answers problems with ``error``, ``errors`` and ``body`` too, which that API's error answers have; and lets a
+    client be known again."""
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
 
         async def handle_and_translate(request: Request) -> Response:
             try:
-                return await handle(request)
+                response = await handle(request)
+                introduce(request, response)
+                return response
             except RequestValidationError as error:
                 return _answer(request, invalid(error.errors()))
             except ProblemError as error:

@@ -11,7 +11,7 @@ from framesense.schemas.jobs import Job, JobKind, JobState
 from framesense.schemas.models import ModelInfo
 from framesense.uploads import unless_disconnected
 from gateway.compat_a1111.answers import Ended, Made
-from gateway.compat_a1111.ownership import Ownership, client_of
+from gateway.compat_a1111.ownership import Ownership, identities
 from gateway.compat_a1111.translation import Asked
 from gateway.components import Components
 from gateway.edit_forms import check_ability, check_sources
@@ -40,7 +40,7 @@ async def run(
 ) -> Ended:
     """Raises ProblemError: what cannot be edited so, 409 for a task's name in use, 410 for a job that was interrupted
     before its first picture, a failed job's own; ClientDisconnect."""
-    job = await asyncio.to_thread(_submit, parts, asked, capabilities, client_of(request), task)
+    job = await asyncio.to_thread(_submit, parts, asked, capabilities, identities(request)[0], task)
     try:
         finished = await unless_disconnected(request, wait_until_finished(parts.events, job.id))
     except BaseException:

@@ -17,7 +17,7 @@ from gateway import compat_examples, examples
 from gateway.compat_a1111 import interrogation, options
 from gateway.compat_a1111.answers import images_response
 from gateway.compat_a1111.extras import enlarge
-from gateway.compat_a1111.ownership import client_of
+from gateway.compat_a1111.ownership import identities
 from gateway.compat_a1111.pictures import base64_text, picture_bytes
 from gateway.compat_a1111.png_info import read_png_info
 from gateway.compat_a1111.progress import EXPECTED, IDLE, progress_response, task_progress_response
@@ -199,9 +199,9 @@ def progress(
     job_id: OwnJob = None,
     skip_current_image: Annotated[bool, Query(description="leave the preview out")] = False,
 ) -> ProgressResponse:
-    """Of the job named, or of your own: the unfinished one of the same `X-Client-ID` header, or without one, of the
-    same address and credentials. `progress` and `state.job_count` are 0 where you have none, and for an `id_task`
-    that has not arrived yet."""
+    """Of the job named, or of your own: the unfinished one of the same `X-Client-ID` header; without one, of the same
+    cookie; without either, of the same address and credentials. `progress` and `state.job_count` are 0 where you have
+    none, and for an `id_task` that has not arrived yet."""
     if id_task and ownership(parts).get(id_task) is None:
         return EXPECTED
     job = _own_job(request, parts, id_task or job_id)
@@ -403,7 +403,7 @@ def _task_progress(parts: Components, asked: TaskProgressRequest) -> TaskProgres
 def _own_job(request: Request, parts: Components, name: str | None) -> Job | None:
     """The job named, or the client's own unfinished one, with its place in the queue. Raises a 404 problem."""
     own = ownership(parts)
-    job = own.find(name) if name else own.current(client_of(request))
+    job = own.find(name) if name else own.current(identities(request))
     return with_position(parts, job) if job else None
 
 
