@@ -329,6 +329,19 @@ def test_upscaling(client: TestClient, task: str, factor: int) -> None:
     assert last.image.change is not None and 0 < last.image.change.inside < 0.05
 
 
+def test_a_model_that_enlarges_does_it_itself() -> None:
+    abilities = replace(ABILITIES, tasks=frozenset({Task.EDIT, Task.UPSCALE_X2}))
+    painter = Painter(abilities=abilities)
+    with serving(painter) as client:
+        small = png(cv2.resize(CAT_PIXELS, (50, 40)))
+        made = picture(client, small, task="upscale_x2", prompt="", strength=0.1, seed=1)
+        assert made.image.method == "painting" and pixels(made).shape == (80, 100, 3)
+        assert made.image.parameters.steps == 10
+        assert painter.requests[0].task is Task.UPSCALE_X2
+        assert "back-projection" in picture(client, small, task="upscale_x4", prompt="").image.method
+        assert len(painter.requests) == 1
+
+
 def _error(found: RGB) -> float:
     return float(((found.astype(float) - CAT_PIXELS) ** 2).mean())
 
