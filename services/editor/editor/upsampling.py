@@ -2,12 +2,13 @@
 
 The small network sees a photo as 32 × 32 pixels and paints them anew. Laid over the photo, its picture would be a
 blur; the plain difference, enlarged, bleeds over edges and puts a veil over what is dark. So the change is taken to be
-an affine function of the colour that was there: *edited − photo ≈ A · photo + b*, with a 3 × 3 matrix A and a vector b,
-fitted by ridge regression to the whole picture, and what is then left of it once more around every place, under a
-Gaussian window (the guided filter of He, Sun and Tang, 2013, with the change as its input and the small photo as its
-guide). A and b vary slowly; enlarged and applied to the photo at its full size (fast guided filter; He and Sun, 2015,
-arXiv:1505.00996), they carry the change along the photo's own edges, and its detail stays: where nothing can be said of
-a change from the colours, A is nearly zero and the photo is only shifted by b.
+a function of the colour that was there: *edited − photo ≈ A · photo + c · brightness² + b*, with a 3 × 3 matrix A and
+vectors b and c, fitted by ridge regression to the whole picture (c bends the curve: brighter, and black stays black).
+What is then left is fitted once more by an A and a b around every place, under a Gaussian window (the guided filter of
+He, Sun and Tang, 2013, with the change as its input and the small photo as its guide). They vary slowly; enlarged and
+applied to the photo at its full size (fast guided filter; He and Sun, 2015, arXiv:1505.00996), they carry the change
+along the photo's own edges, and its detail stays: where nothing can be said of a change from the colours, A is nearly
+zero and the photo is only shifted by b.
 
 Pure numpy and OpenCV; knows nothing of models.
 """
@@ -36,12 +37,14 @@ STRIPE_PIXELS = 1 << 19
 
 @dataclass(frozen=True)
 class LocalChange:
-    """A change as an affine function of colour (sRGB, 0 to 1) at each place of an h × w grid."""
+    """A change as a function of colour (sRGB, 0 to 1) at each place of an h × w grid."""
 
     matrices: Floats
     """h × w × 3 × 3: of a colour's change, how much comes of each of the colour's channels (the last axis)."""
     shifts: Floats
     """h × w × 3."""
+    bend: Floats
+    """3: what the square of brightness, the mean of the channels, adds everywhere."""
 
 
 def shrink(photo: Pixels, side: int) -> Floats:
@@ -69,20 +72,30 @@ def fit(
     """
     if photo.shape != change.shape or photo.ndim != 3 or photo.shape[2] != 3:
         raise ValueError(f"photo and change are h × w × 3 alike, not {photo.shape} and {change.shape}")
-    whole, shift = _fit_whole(photo, change, ridge)
-    rest = _fit_places(photo, change - (photo @ whole.T + shift), window, ridge)
-    return LocalChange(whole + np.float32(local) * rest.matrices, shift + np.float32(local) * rest.shifts)
+    matrix, shift, bend = _fit_whole(photo, change, ridge)
+    everywhere = photo @ matrix.T + _brightness(photo) ** 2 * bend + shift
+    matrices, shifts = _fit_places(photo, change - everywhere, window, ridge)
+    return LocalChange(matrix + np.float32(local) * matrices, shift + np.float32(local) * shifts, bend)
 
 
-def _fit_whole(photo: Floats, change: Floats, ridge: float) -> tuple[Floats, Floats]:
-    """→ 3 × 3 and 3."""
-    colours, changes = photo.reshape(-1, 3).astype(np.float64), change.reshape(-1, 3).astype(np.float64)
-    apart, moved = colours - colours.mean(axis=0), changes - changes.mean(axis=0)
-    matrix = np.linalg.solve(apart.T @ apart / len(apart) + ridge * np.eye(3), apart.T @ moved / len(apart)).T
-    return matrix.astype(np.float32), (changes.mean(axis=0) - matrix @ colours.mean(axis=0)).astype(np.float32)
+def _brightness(photo: Floats) -> Floats:
+    """… × 3 → … × 1."""
+    brightness: Floats = photo.mean(axis=-1, keepdims=True)
+    return brightness
 
 
-def _fit_places(photo: Floats, change: Floats, window: float, ridge: float) -> LocalChange:
+def _fit_whole(photo: Floats, change: Floats, ridge: float) -> tuple[Floats, Floats, Floats]:
+    """→ 3 × 3 matrix, 3 shifts, 3 of the bend."""
+    known = np.concatenate([photo, _brightness(photo) ** 2], axis=-1).reshape(-1, 4).astype(np.float64)
+    wanted = change.reshape(-1, 3).astype(np.float64)
+    apart, moved = known - known.mean(axis=0), wanted - wanted.mean(axis=0)
+    solved = np.linalg.solve(apart.T @ apart / len(apart) + ridge * np.eye(4), apart.T @ moved / len(apart))
+    shift = wanted.mean(axis=0) - known.mean(axis=0) @ solved
+    return solved[:3].T.astype(np.float32), shift.astype(np.float32), solved[3].astype(np.float32)
+
+
+def _fit_places(photo: Floats, change: Floats, window: float, ridge: float) -> tuple[Floats, Floats]:
+    """→ h × w × 3 × 3 matrices, h × w × 3 shifts."""
 
     def mean(values: Floats) -> Floats:
         flat = values.reshape(*values.shape[:2], -1).astype(np.float32)
@@ -95,7 +108,7 @@ def _fit_places(photo: Floats, change: Floats, window: float, ridge: float) -> L
     solved = np.linalg.solve(variance.astype(np.float64) + ridge * np.eye(3), together.astype(np.float64))
     matrices = solved.transpose(0, 1, 3, 2).astype(np.float32)
     shifts = change_mean - np.einsum("yxij,yxj->yxi", matrices, photo_mean)
-    return LocalChange(mean(matrices), mean(shifts.astype(np.float32)))
+    return mean(matrices), mean(shifts.astype(np.float32))
 
 
 def spline_weights(large: int, small: int) -> Floats:
@@ -124,11 +137,12 @@ def apply(photo: Pixels, change: LocalChange) -> Pixels:
     result = np.empty_like(photo)
     stripe = max(1, STRIPE_PIXELS // width)
     for top in range(0, height, stripe):
-        part = photo[top : top + stripe].astype(np.float32) / 255
+        part = photo[top : top + stripe].astype(np.float32) / np.float32(255)
         tall = np.tensordot(down[top : top + stripe], coefficients, axes=(1, 0))  # h × columns × 12
         planes = [tall[..., i] @ across.T for i in range(12)]
+        squared = _brightness(part)[..., 0] ** 2
         for channel in range(3):
-            changed = part[..., channel] + planes[9 + channel]
+            changed = part[..., channel] + planes[9 + channel] + change.bend[channel] * squared
             for source in range(3):
                 changed += planes[3 * channel + source] * part[..., source]
             result[top : top + stripe, :, channel] = np.clip(changed * 255 + 0.5, 0, 255).astype(np.uint8)

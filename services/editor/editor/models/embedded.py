@@ -39,8 +39,8 @@ from framesense.torch_compat import prepare_torchvision
 CONFIG_FILE, NETWORK_FILES = "editor.json", ("config.json", "diffusion_pytorch_model.safetensors")
 SCHEDULERS = (SchedulerName.DPMPP_2M, SchedulerName.EULER, SchedulerName.EULER_A, SchedulerName.DDIM)
 """LCM is for models that were distilled for it."""
-NOISES = 4
-"""That an edit is averaged over: what chance does is halved."""
+NOISES = 2
+"""That an edit is averaged over, to leave less to chance."""
 RELEVANCE_NOISES, RELEVANCE_TIME = 12, 0.5
 PREVIEW_SIDE = 384
 NOTE = (
@@ -92,7 +92,7 @@ class PixelDiffusionEditor:
             schedulers=SCHEDULERS,
             default_scheduler=SchedulerName.DPMPP_2M,
             default_steps=12,
-            default_guidance_scale=4.0,
+            default_guidance_scale=2.5,
             size=self.side,
             multiple_of=1,
             any_size=True,
