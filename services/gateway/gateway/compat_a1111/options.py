@@ -91,7 +91,9 @@ def upscalers(capabilities: EditorCapabilities) -> list[Upscaler]:
 def memory() -> MemoryResponse:
     """Of the gateway's own machine; the model may be on another."""
     page = os.sysconf("SC_PAGE_SIZE")
-    total, free = os.sysconf("SC_PHYS_PAGES") * page, os.sysconf("SC_AVPHYS_PAGES") * page
+    total = os.sysconf("SC_PHYS_PAGES") * page
+    # Only Linux tells how much of it is free.
+    free = os.sysconf("SC_AVPHYS_PAGES") * page if "SC_AVPHYS_PAGES" in os.sysconf_names else total
     cuda = {"error": "unavailable: the model is in a service of its own, whose /metrics tell"}
     return MemoryResponse(ram={"free": free, "used": total - free, "total": total}, cuda=cuda)
 
