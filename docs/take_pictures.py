@@ -68,6 +68,25 @@ def show_caption(page: Page, photo: Path) -> None:
     expect(page.get_by_text("JSON")).to_be_visible()
 
 
+def show_edit(page: Page) -> None:
+    """The example, before and after."""
+    page.goto("/edit")
+    page.get_by_role("button", name="Try the example").click()
+    expect(page.get_by_role("button", name="Download PNG")).to_be_visible()
+    for side in ("before", "after"):
+        picture = page.locator(f".compare img.{side}").element_handle()
+        page.wait_for_function("picture => picture.complete && picture.naturalWidth > 0", arg=picture)
+
+
+def show_series(page: Page) -> None:
+    """The example's photo and words under other strengths and guidances."""
+    show_edit(page)
+    page.get_by_role("button", name="Back to editing").click()
+    page.get_by_role("tab", name="Series").click()
+    page.get_by_role("button", name="Start the series").click()
+    expect(page.get_by_role("table").get_by_role("button").first).to_be_visible()
+
+
 def show_tags(page: Page) -> None:
     page.goto("/tags")
     page.get_by_role("button", name="Load the example").click()
@@ -133,6 +152,8 @@ def main() -> None:
         expect(page.get_by_role("button", name="Open").first).to_be_visible()
         page.screenshot(path=PICTURES / "start.png")
         take(page, "caption-an-image", lambda: show_caption(page, options.photo))
+        take(page, "edit", lambda: show_edit(page))
+        take(page, "edit-series", lambda: show_series(page))
         take(page, "tags", lambda: show_tags(page))
         take(page, "classifier-studio", lambda: show_studio(page))
         take(page, "photo-set", lambda: show_photo_set(page))
