@@ -32,7 +32,7 @@ def save_pipeline(
     variant: str | None = None,
     seed: int = 0,
 ) -> Path:
-    """Saves a pipeline; ``channels``: of the U-Net (4 plain, 8 InstructPix2Pix, 9 inpainting)."""
+    """Saves a pipeline; ``channels``: of the U-Net (4 plain, 7 upscaler, 8 InstructPix2Pix, 9 inpainting)."""
     import diffusers
 
     torch.manual_seed(seed)
@@ -41,6 +41,7 @@ def save_pipeline(
             (False, 4): diffusers.StableDiffusionPipeline,
             (False, 8): diffusers.StableDiffusionInstructPix2PixPipeline,
             (False, 9): diffusers.StableDiffusionInpaintPipeline,
+            (False, 7): diffusers.StableDiffusionUpscalePipeline,
             (True, 4): diffusers.StableDiffusionXLPipeline,
             (True, 8): diffusers.StableDiffusionXLInstructPix2PixPipeline,
             (True, 9): diffusers.StableDiffusionXLInpaintPipeline,
@@ -48,7 +49,7 @@ def save_pipeline(
         kind = diffusers.StableDiffusionXLImg2ImgPipeline if refiner else kinds[xl, channels]
     parts: dict[str, Any] = {
         "unet": unet(xl=xl, channels=channels, time_cond_proj_dim=time_cond_proj_dim, refiner=refiner),
-        "vae": autoencoder(),
+        "vae": autoencoder(3 if channels == 7 else 2),
         "scheduler": scheduler
         or (diffusers.EulerDiscreteScheduler(**STABLE_DIFFUSION_BETAS, timestep_spacing="leading", steps_offset=1))
         if xl
@@ -60,6 +61,9 @@ def save_pipeline(
         parts["text_encoder_2"] = text_encoder(projection=True)
         parts["tokenizer_2"] = tokenizer(folder.parent / "tokenizer")
         parts |= {"requires_aesthetics_score": True} if refiner else {}
+    elif channels == 7:
+        parts["low_res_scheduler"] = diffusers.DDPMScheduler(**STABLE_DIFFUSION_BETAS)
+        parts["vae"].register_to_config(scaling_factor=0.08333)
     else:
         parts |= {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
     pipeline: Any = kind(**parts)
@@ -98,18 +102,20 @@ def unet(*, xl: bool, channels: int, time_cond_proj_dim: int | None = None, refi
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         time_cond_proj_dim=time_cond_proj_dim,
+        num_class_embeds=1000 if channels == 7 else None,  # how much the small picture was noised
     )
 
 
-def autoencoder() -> Any:
+def autoencoder(levels: int = 2) -> Any:
+    """Latent pixels are 2 ** (``levels`` − 1) pixels wide."""
     import diffusers
 
     return diffusers.AutoencoderKL(
-        block_out_channels=(16, 32),
+        block_out_channels=(16, 32, 32)[:levels],
         in_channels=3,
         out_channels=3,
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
+        down_block_types=("DownEncoderBlock2D",) * levels,
+        up_block_types=("UpDecoderBlock2D",) * levels,
         latent_channels=4,
         norm_num_groups=8,
         sample_size=SIDE,

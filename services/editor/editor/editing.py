@@ -88,6 +88,8 @@ class Editing:
     def warm_up(self) -> None:
         """A first step, so that the first edit takes no longer than the next."""
         abilities = self._loaded.model.abilities
+        if not abilities.tasks & {Task.EDIT, Task.GENERATE}:
+            return  # an upscaler, whose first step is not much slower than the next
         side = abilities.size
         task = Task.EDIT if Task.EDIT in abilities.tasks else Task.GENERATE
         request = ModelRequest(

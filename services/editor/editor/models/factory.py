@@ -21,6 +21,7 @@ from editor.models.latent import Components, LatentDiffusion
 from editor.models.loading import load_components, load_controlnet
 from editor.models.schedulers import suitable_schedulers
 from editor.models.stable_diffusion import Refiner, StableDiffusion
+from editor.models.upscaler import Upscaler
 from editor.settings import EditorSettings
 from framesense.models import ModelSource, ModelSpec, choose_device, choose_dtype
 from framesense.schemas.models import ModelInfo
@@ -88,6 +89,7 @@ def _family(
         Role.PLAIN: StableDiffusion,
         Role.INSTRUCT: InstructPix2Pix,
         Role.INPAINTING: Inpainting,
+        Role.UPSCALER: Upscaler,
     }
     return by_role[folder.role](components, batch=batch, multiple_of=multiple_of)
 
@@ -95,10 +97,9 @@ def _family(
 def _with_controlnet(
     settings: EditorSettings, spec: ModelSpec, components: Components
 ) -> tuple[Control, Components, tuple[Path, ...]]:
-    if components.folder.role is Role.INSTRUCT:
-        raise ValueError("an InstructPix2Pix model takes no ControlNet: leave EDITOR_CONTROLNET empty")
-    if components.folder.aesthetics:
-        raise ValueError("SDXL's refiner takes no ControlNet: leave EDITOR_CONTROLNET empty")
+    without = {Role.INSTRUCT: "an InstructPix2Pix model", Role.UPSCALER: "an upscaler"}
+    if (what := without.get(components.folder.role)) or components.folder.aesthetics:
+        raise ValueError(f"{what or 'the refiner of SDXL'} takes no ControlNet: leave EDITOR_CONTROLNET empty")
     folder = component_folder(spec, "EDITOR_CONTROLNET")
     control = _control(settings, spec, components.device, components.dtype)
     controlnet, weights = load_controlnet(folder, components.device, components.dtype)

@@ -2,8 +2,9 @@
 
 A pipeline's folder has a ``model_index.json`` that names its components, each in a folder of its own. Which family it
 is of, the files tell: the U-Net's input channels (4: it sees the noisy picture only; 8: and the photo, InstructPix2Pix;
-9: and the photo and a mask, inpainting), and the scheduler and the U-Net's extra inputs, which tell a distilled model.
-What is missing, cut short or of another kind is told in words, rather than found out by torch half-way.
+9: and the photo and a mask, inpainting; 7: and a small picture, an upscaler), and the scheduler and the U-Net's extra
+inputs, which tell a distilled model. What is missing, cut short or of another kind is told in words, rather than found
+out by torch half-way.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ INDEX_FILE = "model_index.json"
 WEIGHTS = {"diffusers": "diffusion_pytorch_model", "transformers": "model"}
 HALF = "fp16"
 """The one variant of weights that hub repositories commonly hold beside, or instead of, the plain ones."""
-NOT_LOADED = frozenset({"safety_checker", "feature_extractor", "image_encoder"})
+NOT_LOADED = frozenset({"safety_checker", "feature_extractor", "image_encoder", "watermarker"})
 """Components that an edit does not need."""
 
 _POINTER = b"version https://git-lfs"
@@ -40,6 +41,7 @@ class Role(StrEnum):
     PLAIN = ""
     INSTRUCT = "instruct-pix2pix"
     INPAINTING = "inpainting"
+    UPSCALER = "upscaler"
 
 
 class Distillation(StrEnum):
@@ -52,7 +54,7 @@ class Distillation(StrEnum):
     """Latent consistency models (Luo et al., 2023)."""
 
 
-_ROLES = {4: Role.PLAIN, 8: Role.INSTRUCT, 9: Role.INPAINTING}
+_ROLES = {4: Role.PLAIN, 7: Role.UPSCALER, 8: Role.INSTRUCT, 9: Role.INPAINTING}
 _ARCHITECTURES = {
     **dict.fromkeys(
         (
@@ -60,6 +62,7 @@ _ARCHITECTURES = {
             "StableDiffusionImg2ImgPipeline",
             "StableDiffusionInpaintPipeline",
             "StableDiffusionInstructPix2PixPipeline",
+            "StableDiffusionUpscalePipeline",
             "LatentConsistencyModelPipeline",
             "LatentConsistencyModelImg2ImgPipeline",
         ),
@@ -81,8 +84,8 @@ _NEEDED = {
     Architecture.STABLE_DIFFUSION_XL: ("unet", "vae", "scheduler", "tokenizer_2", "text_encoder_2"),
 }
 TAKEN = (
-    "the editor takes Stable Diffusion 1.x, 2.x and XL, their Turbo and LCM distillations, InstructPix2Pix and "
-    "inpainting models"
+    "the editor takes Stable Diffusion 1.x, 2.x and XL, their Turbo and LCM distillations, InstructPix2Pix, "
+    "inpainting models and the ×4 upscaler"
 )
 
 
@@ -146,7 +149,7 @@ def read_folder(folder: Path) -> PipelineFolder:
     weights: list[Path] = []
     variants: set[str | None] = set()
     for name, library in components.items():
-        if name == "scheduler":
+        if name.endswith("scheduler"):
             continue
         if name.startswith("tokenizer"):
             _check_tokenizer(folder / name)

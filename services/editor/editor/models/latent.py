@@ -124,13 +124,16 @@ class LatentDiffusion(ABC):
             pictures = self._run(pipeline, request, call)
         finally:
             pipeline.scheduler = self._components.parts["scheduler"]  # lets go of who was told of the steps
+        self._require_finite(pictures)
+        rounded = (255 * pictures).round().astype(np.uint8)
+        return Edited(list(rounded), call.method, [*call.notes, *self._unread(request)])
+
+    def _require_finite(self, pictures: Floats) -> None:
         if not np.isfinite(pictures).all():
             raise ValueError(
                 f"The model's numbers left what {str(self._components.dtype).removeprefix('torch.')} can hold. "
                 "Set EDITOR_DTYPE=bfloat16 where the GPU has it, or float32."
             )
-        rounded = (255 * pictures).round().astype(np.uint8)
-        return Edited(list(rounded), call.method, [*call.notes, *self._unread(request)])
 
     @staticmethod
     def _run(pipeline: Any, request: ModelRequest, call: Call) -> Floats:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from editor.models.folders import INDEX_FILE, NOT_LOADED, Architecture, PipelineFolder, read_component, read_json
+from editor.models.folders import INDEX_FILE, NOT_LOADED, Architecture, PipelineFolder, Role, read_component, read_json
 from editor.models.latent import Components
 from framesense.torch_compat import prepare_torchvision
 
@@ -24,9 +24,13 @@ def load_components(folder: PipelineFolder, device: torch.device, dtype: torch.d
 
     xl = folder.architecture is Architecture.STABLE_DIFFUSION_XL
     kind: Any = diffusers.StableDiffusionXLImg2ImgPipeline if xl else diffusers.StableDiffusionImg2ImgPipeline
+    own: dict[str, Any] = {"image_encoder": None, "safety_checker": None, "requires_safety_checker": False}
+    if xl:
+        own = {"image_encoder": None, "add_watermarker": False}
+    elif folder.role is Role.UPSCALER:
+        kind, own = diffusers.StableDiffusionUpscalePipeline, {"safety_checker": None, "watermarker": None}
     index = read_json(folder.path / INDEX_FILE)
     simple = {name: value for name, value in index.items() if not name.startswith("_") and not isinstance(value, list)}
-    own = {"add_watermarker": False} if xl else {"safety_checker": None, "requires_safety_checker": False}
     try:
         pipeline = kind.from_pretrained(
             folder.path,
@@ -35,7 +39,6 @@ def load_components(folder: PipelineFolder, device: torch.device, dtype: torch.d
             use_safetensors=True,
             local_files_only=True,
             feature_extractor=None,
-            image_encoder=None,
             **own,
         )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
