@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
+from framesense.halving import is_out_of_memory
+
 FETCH = "make models MODELS={name} (in containers: docker compose run --rm -e MODELS={name} models)"
 """How a model is fetched beforehand."""
 
@@ -19,6 +21,11 @@ def explain(error: BaseException, name: str) -> str:
     repository = name.removeprefix("hf:").split("@")[0]
     if any(isinstance(link, OSError) and link.errno in (errno.ENOSPC, errno.EDQUOT) for link in _chain(error)):
         return f"the disk is full. Make room where the model cache is (HF_HOME), then fetch it again: {_fetch(name)}"
+    if any(is_out_of_memory(link) for link in _chain(error)):
+        return (
+            "there is not enough memory for it. Take a smaller one, stop what else uses this device, or, if it is to "
+            "take another model's place, set MODEL_SWITCH=unload-first"
+        )
     if "GatedRepoError" in kinds:
         return (
             f"{repository} is gated: its owner asks for a licence to be accepted. Accept it at "

@@ -131,8 +131,14 @@ class GatewayApi:
         return self._request("GET", f"/jobs/{job_id}/export.{file_format}", params=_query(parameters)).content
 
     def caption(self, photos: Sequence[Photo], *, beams: int) -> CaptionResponse:
-        """Captions with attention maps, one a photo, in their order."""
-        params = {"beams": beams, "return": "attention", "encoding_format": "base64"}
+        """Captions, one a photo, in their order; with attention maps where the captioner's model has them."""
+        params = {"beams": beams, "encoding_format": "base64"}
+        try:
+            with_maps = {**params, "return": "attention"}
+            return self._read(CaptionResponse, "POST", "/caption", files=_images(photos), params=with_maps)
+        except GatewayError as error:
+            if not error.problem.type.endswith(":unsupported-option"):
+                raise
         return self._read(CaptionResponse, "POST", "/caption", files=_images(photos), params=params)
 
     def tags(self, photos: Sequence[Photo], labels: Sequence[str], templates: Sequence[str]) -> TagsResponse:
