@@ -13,7 +13,7 @@ def expected_steps(parameters: EditParameters, abilities: EditorCapabilities) ->
     if parameters.task.restores:
         return 1
     steps = parameters.steps or abilities.default_steps
-    return steps if parameters.task is Task.GENERATE else max(1, round(parameters.strength * steps))
+    return steps if parameters.task is Task.GENERATE else max(1, int(parameters.strength * steps))
 
 
 class Reporter:
