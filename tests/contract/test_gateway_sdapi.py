@@ -406,6 +406,17 @@ def test_what_is_masked_is_filled_from_its_surroundings(studio: Studio) -> None:
     sent.finished()
 
 
+def test_a_model_that_paints_nothing_new_is_given_no_hole(studio: Studio, tmp_path: Path) -> None:
+    embedded = CAPABILITIES.model_copy(update={"model": MODEL.model_copy(update={"family": "pixel-diffusion"})})
+    mask = encoded(file(rectangle(100, 150, 200, 240)))
+    body = {"init_images": [CAT], "mask": mask, "prompt": "night", "inpaint_full_res": False, "resize_mode": 1}
+    with running_studio(studio.gateway.settings.redis_url, tmp_path, embedded) as other:
+        sent = other.sent("img2img", body)
+        assert np.array_equal(sent.photo(), PHOTO)
+        sent.started().paint(0, PHOTO)
+        assert "starts from the photo" in json.loads(sent.finished()["info"])["notes"][0]
+
+
 def test_an_inverted_mask_of_another_size_and_one_drawn_by_transparency(studio: Studio) -> None:
     whole = {"init_images": [CAT], "prompt": "night", "inpaint_full_res": False, "resize_mode": 1, "inpainting_fill": 1}
     small = np.zeros((30, 45), np.uint8)

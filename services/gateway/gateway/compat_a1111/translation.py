@@ -29,6 +29,10 @@ from gateway.edits import Sources
 
 STRETCH = 0
 """The resize_mode that keeps no proportions."""
+FILL = 0
+"""The inpainting_fill that begins with the mask's surroundings."""
+PAINTS_NOTHING_NEW = ("pixel-diffusion",)
+"""Families of models that only change what is there."""
 _THEIR_NAMES = {
     "strength": "denoising_strength",
     "guidance_scale": "cfg_scale",
@@ -124,18 +128,24 @@ def from_photos(
         if count > 1:
             raise unsupported("A mask belongs to one photo, and init_images has several. Send them one by one.")
         mask = read_mask(request.mask, limits, invert=request.inverts)
-        return replace(_inpainting(request, parameters, photos[0], mask), notes=sampler.notes)
+        fills = request.inpainting_fill == FILL
+        notes = sampler.notes
+        if fills and capabilities.model.family in PAINTS_NOTHING_NEW:
+            # 0 is what clients send unasked: a hole in the photo would be all that comes of it.
+            fills, notes = False, (*notes, "what is masked starts from the photo: the model cannot paint it anew")
+        edit = _inpainting(request, parameters, photos[0], mask, fills=fills)
+        return replace(edit, notes=notes)
     if request.resize_mode == STRETCH:
         files = [_stretched(file, photo, request) for file, photo in zip(files, photos, strict=True)]
     return Asked(parameters, files, notes=sampler.notes)
 
 
-def _inpainting(request: Img2ImgRequest, parameters: EditParameters, photo: RGB, mask: Mask) -> Asked:
+def _inpainting(request: Img2ImgRequest, parameters: EditParameters, photo: RGB, mask: Mask, *, fills: bool) -> Asked:
     if not mask.any():
         detail = "The mask has no white, so nothing would change. White is changed; inpainting_mask_invert=1 swaps."
         raise ProblemError(422, "empty-mask", "Empty mask", detail)
     mask = resized(mask, photo.shape[1], photo.shape[0])
-    start = photo if request.inpainting_fill else fill_from_surroundings(photo, mask)
+    start = fill_from_surroundings(photo, mask) if fills else photo
     if request.inpaint_full_res:
         margin = request.inpaint_full_res_padding + BLUR_MARGIN * parameters.mask_blur
         aspect = request.width / request.height
