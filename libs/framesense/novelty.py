@@ -116,7 +116,8 @@ def find_spans(novelty: NDArray[np.float64], *, threshold: float = 3.5, limit: i
 
 def robust_z(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Robust z-scores of n ≥ 1 values; see :func:`find_spans`."""
-    deviations, spread = values - np.median(values), robust_spread(values)
+    deviations = values - np.median(values)
+    spread = _spread(deviations, float(np.abs(values).max()))
     if spread == 0:
         return np.zeros_like(values)
     scores: NDArray[np.float64] = deviations / spread
@@ -126,8 +127,13 @@ def robust_z(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def robust_spread(values: NDArray[np.float64]) -> float:
     """The standard deviation of n ≥ 1 values, as their median (else mean) absolute deviation tells it; see
     :func:`find_spans`."""
-    deviations = np.abs(values - np.median(values))
-    floor = ROUNDING * max(1.0, float(np.abs(values).max()))
-    by_median = float(np.median(deviations)) / MAD_TO_SIGMA
-    by_mean = float(np.mean(deviations)) / float(np.sqrt(2 / np.pi))
+    return _spread(values - np.median(values), float(np.abs(values).max()))
+
+
+def _spread(deviations: NDArray[np.float64], largest: float) -> float:
+    """Of deviations from the median; what lies under rounding errors of the ``largest`` value counts as none."""
+    sizes = np.abs(deviations)
+    floor = ROUNDING * max(1.0, largest)
+    by_median = float(np.median(sizes)) / MAD_TO_SIGMA
+    by_mean = float(np.mean(sizes)) / float(np.sqrt(2 / np.pi))
     return by_median if by_median > floor else by_mean if by_mean > floor else 0.0

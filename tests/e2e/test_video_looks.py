@@ -1,10 +1,18 @@
 """The page *Video novelty*: what the pictures themselves show, in a real browser, against real services."""
 
 import re
+from dataclasses import replace
 
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
+from redis import Redis
+
+from framesense.analyses import AnalysisStore
+from framesense.jobs import JobStore
+from framesense.storage import Storage
+from tools.processes import ProcessFolder
+from tools.settings import ROOT, StackSettings
 
 pytestmark = pytest.mark.browser
 
@@ -31,6 +39,34 @@ def test_the_pictures_are_searched_in_words(page: Page, bikes_job: str, gateway:
     best = expected.json()["moments"][0]
     page.get_by_role("button", name=re.compile(r"^\W*0:0\d$|play_arrow")).first.click()
     page.wait_for_function("time => document.querySelector('.novelty video').currentTime >= time", arg=best["peak"])
+
+
+def test_a_video_that_no_tagger_saw_is_analysed_again(
+    page: Page, bikes_job: str, gateway: httpx.Client, stack: StackSettings
+) -> None:
+    redis_url = ProcessFolder(stack.data, cwd=ROOT, environment={}).url("redis")
+    assert redis_url
+    with Redis.from_url(redis_url, decode_responses=True) as redis:
+        jobs = JobStore(redis, lease_seconds=60, retention_seconds=3600)
+        analyses, known = AnalysisStore(Storage(str(stack.data / "blobs"))), jobs.payload(bikes_job)
+        found, seen = analyses.load(known["analysis"]), jobs.get(bikes_job)
+        assert found and seen
+        key, (summary, frames) = "0" * 32, found
+        thumbnails = [analyses.thumbnail(known["analysis"], index) for index in range(len(frames))]
+        analyses.append(key, 0, replace(frames, aligned=None), thumbnails)
+        models = [model for model in summary.models if model.service == "captioner"]
+        analyses.finish(key, summary.model_copy(update={"models": models}))
+        blind = jobs.create(seen.kind, name=seen.name, parameters=seen.parameters, payload={**known, "analysis": key})
+        jobs.start(blind.id)
+        jobs.succeed(blind.id, f"/jobs/{blind.id}/result")
+    open_result(page, blind.id)
+    page.get_by_label("What to look for").fill("a bicycle")
+    page.get_by_label("What to look for").press("Enter")
+    expect(page.get_by_text("No tagger ran when this video was analysed")).to_be_visible()
+    page.get_by_role("button", name="Analyse again").click()
+    page.wait_for_url(lambda url: blind.id not in url)
+    again = httpx.URL(page.url).params["job"]
+    assert gateway.get(f"/jobs/{again}/search", params={"q": "a bicycle"}).status_code == 200, "answered from the store"
 
 
 def test_what_is_dragged_over_becomes_normal(page: Page, bikes_job: str, gateway: httpx.Client) -> None:

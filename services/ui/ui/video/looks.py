@@ -5,13 +5,16 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from framesense.schemas.jobs import Job
-from framesense.schemas.novelty import Frame, NoveltyCurve, SearchResult, Signal
+from framesense.schemas.novelty import Frame, NoveltyCurve, SearchResult, Signal, VideoParameters
 from ui.api import GatewayApi, GatewayError
 from ui.components import Seek
 from ui.shared import show_error, show_warnings
+from ui.video.again import offer_analysis
 from ui.wording import clock
 
 MOMENTS_SHOWN = 5
+NEEDS_ANALYSIS = (":search-not-stored", ":model-changed")
+"""Problems of a search that a new analysis solves: no tagger saw the frames, or another model than runs now."""
 
 
 def picture(public: str, job: Job, frame: Frame, curve: NoveltyCurve) -> str:
@@ -25,7 +28,9 @@ def picture(public: str, job: Job, frame: Frame, curve: NoveltyCurve) -> str:
     return f"{public}/jobs/{job.id}/frames/{frame.index}/heatmap.png?{urlencode(query)}"
 
 
-def search_pictures(api: GatewayApi, public: str, job: Job) -> tuple[list[float], Seek | None]:
+def search_pictures(
+    api: GatewayApi, public: str, job: Job, analysed_by: VideoParameters
+) -> tuple[list[float], Seek | None]:
     """How well each frame fits the words that were asked for (nothing without any), and the moment that was chosen."""
     st.subheader("Search the pictures", anchor=False)
     words = st.text_input(
@@ -43,6 +48,10 @@ def search_pictures(api: GatewayApi, public: str, job: Job) -> tuple[list[float]
         found = _search(job.id, words, _api=api)
     except GatewayError as error:
         show_error(error)
+        if error.problem.type.endswith(NEEDS_ANALYSIS):
+            offer_analysis(
+                api, job, analysed_by, "A new analysis makes the pictures searchable; nothing is sent again."
+            )
         return [], None
     show_warnings(found.warnings)
     return found.similarity, _choose(public, job, found)

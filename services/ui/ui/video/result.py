@@ -5,12 +5,13 @@ from functools import partial
 import streamlit as st
 
 from framesense.schemas.jobs import Job
-from framesense.schemas.novelty import Frame, NoveltyCurve, NoveltyParameters, Signal, VideoParameters, VideoResult
+from framesense.schemas.novelty import Frame, NoveltyCurve, NoveltyParameters, Signal, VideoResult
 from ui.api import ExportFormat, GatewayApi, GatewayError
 from ui.components import Seek, novelty_player
 from ui.figure import novelty_figure
-from ui.jobs.navigation import open_job, show_heading
+from ui.jobs.navigation import show_heading
 from ui.shared import show_error
+from ui.video.again import offer_analysis
 from ui.video.looks import picture, search_pictures
 from ui.video.normal import offer_reference, reference_names
 from ui.video.options import ask_all
@@ -32,13 +33,15 @@ def show_result(api: GatewayApi, public: str, job: Job) -> None:
     player = st.container()
     asked = ask_all(result.parameters, key=job.id, across=True, references=partial(reference_names, api))
     if asked.every_n_second != result.parameters.every_n_second:
-        _offer_analysis(api, job, asked)
+        # Other frames need other captions; everything else is redrawn from what is stored.
+        every = seconds_text(asked.every_n_second)
+        offer_analysis(api, job, asked, f"Looking every {every} needs a new analysis.")
     try:
         curve = api.novelty(job.id, asked)
     except GatewayError as error:
         show_error(error)
         return
-    fit, sought = search_pictures(api, public, job)
+    fit, sought = search_pictures(api, public, job, result.parameters)
     found, seek = _show_table(public, job, result.frames, curve)
     with player:
         dragged = _show_player(public, job, result.frames, curve, found, sought or seek, fit)
@@ -96,21 +99,6 @@ def _show_player(
         seek=seek,
         key=f"player-{job.id}",
     )
-
-
-def _offer_analysis(api: GatewayApi, job: Job, asked: VideoParameters) -> None:
-    """Other frames need other captions; everything else is redrawn from what is stored."""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.info(f"Looking every {seconds_text(asked.every_n_second)} needs a new analysis.", icon=":material/refresh:")
-        if st.button("Analyse again", type="primary"):
-            try:
-                with st.spinner("Starting …"):
-                    again = api.analyse_again(job, asked)
-            except GatewayError as error:
-                show_error(error)
-                return
-            open_job(again.id)
-            st.rerun()
 
 
 def _show_table(public: str, job: Job, frames: list[Frame], curve: NoveltyCurve) -> tuple[list[int], Seek | None]:
