@@ -820,9 +820,9 @@ def test_bfloat16(folders: Callable[[str], Path], models: Callable[[str], Loaded
 # ---------------------------------------------------------------------------------------------------- the service
 
 
-def post(client: TestClient, **parameters: object) -> httpx.Response:
+def post(client: TestClient, photo: np.ndarray[Any, Any] | None = None, **parameters: object) -> httpx.Response:
     stream = io.BytesIO()
-    Image.fromarray(data.chelsea()).save(stream, "JPEG")
+    Image.fromarray(data.chelsea() if photo is None else photo).save(stream, "JPEG")
     form = {"parameters": json.dumps({"prompt": "a cat at night", "seed": 3} | parameters)}
     return client.post("/edits", data=form, files={"image": ("cat.jpg", stream.getvalue(), "image/jpeg")})
 
@@ -845,6 +845,21 @@ def test_a_turbo_model_through_the_service(folders: Callable[[str], Path]) -> No
         refused = post(client, scheduler="ddim")
         assert refused.status_code == 422
         assert "distilled to take a few steps of Euler" in refused.json()["detail"]
+
+
+def test_an_upscaler_through_the_service(upscaler: LoadedModel, copy: Path) -> None:
+    with TestClient(create_app(settings(copy), load=lambda chosen: upscaler)) as client:
+        while client.get("/ready").status_code != 200:
+            time.sleep(0.1)
+        answer = post(client, data.chelsea()[:20, :30], task="upscale_x4", prompt="", steps=1, strength=1.0)
+        assert answer.status_code == 200, answer.text
+        *steps, last = [json.loads(line) for line in answer.text.splitlines() if line]
+        assert [(step["step"], step["steps"]) for step in steps] == [(1, 1)]
+        assert (last["image"]["width"], last["image"]["height"]) == (120, 80)
+        assert last["image"]["method"] == "Stable Diffusion ×4 upscaler"
+        refused = post(client)
+        assert refused.status_code == 422
+        assert "cannot do 'edit'" in refused.json()["detail"]
 
 
 def test_the_service_tells_why_its_model_cannot_be_loaded(copy: Path) -> None:
