@@ -77,11 +77,21 @@ class _Page:
         for line in _wrapped(self._sheet.title, self._title, room - 2 * GAP, lines=2):
             self._draw.text((GAP, y), line, INK, self._title)
             y += 26
-        for text in (self._sheet.subtitle, self._sheet.note or ""):
+        for text in (self._sheet.subtitle, self._sheet.note or "", self._legend()):
             for line in _wrapped(text, self._text, room - 2 * GAP, lines=3):
                 self._draw.text((GAP, y), line, FAINT, self._text)
                 y += LINE
         return y + GAP
+
+    def _legend(self) -> str:
+        """What the figures below the pictures mean, as far as there are any."""
+        images = [shown.image for shown in self._sheet.pictures]
+        said = []
+        if any(image.agreement for image in images):
+            said.append("match: by how much picture and words agree better than before")
+        if any(image.change for image in images):
+            said.append("changed, rest: mean change where it was to change, and elsewhere, from 0 to 1")
+        return "; ".join(said)
 
     def _heading_height(self, room: int) -> int:
         self._paper(room, 400)
