@@ -349,6 +349,24 @@ def test_a_full_queue_is_a_503_with_retry_after(models_dir: Path) -> None:
         assert post(client, CHELSEA).status_code == 200
 
 
+class SmallMemory(Captioner):
+    """A captioner on a device that has room for two pictures at once."""
+
+    def describe(self, options: CaptionOptions, pixels: list[torch.Tensor]) -> list[Described]:
+        if len(pixels) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return super().describe(options, pixels)
+
+
+def test_what_does_not_fit_is_run_in_halves_and_the_size_is_told(models_dir: Path) -> None:
+    with TestClient(create_app(settings(models_dir), load=SmallMemory.load)) as client:
+        wait_until_ready(client)
+        for _ in range(2):
+            assert len(captions(post(client, *[CHELSEA, COFFEE] * 2))) == 4
+        (state,) = ModelsResponse.model_validate_json(client.get("/models").content).states
+        assert state.batch_limit in (1, 2)
+
+
 def test_while_loading_everything_but_health_is_a_503(models_dir: Path) -> None:
     gate = threading.Event()
 
