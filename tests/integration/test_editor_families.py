@@ -760,6 +760,13 @@ def test_a_model_in_the_hubs_cache(folders: Callable[[str], Path], hub: Callable
     assert edit(loaded).shape == PHOTO.shape
 
 
+def test_a_half_fetched_model_of_the_hub(copy: Path, hub: Callable[[str, Path], None]) -> None:
+    (copy / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    hub("org/half", copy)
+    with pytest.raises(FileNotFoundError, match=r"unet holds no weights .* its download is not finished"):
+        from_hub("hf:org/half")
+
+
 def test_a_model_that_is_not_in_the_hubs_cache(hub: Callable[[str, Path], None]) -> None:
     from framesense.model_errors import explain
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import torch
 
-from editor.models.folders import HALF, INDEX_FILE, architecture_of, read_json
+from editor.models.folders import HALF, INDEX_FILE, architecture_of, read_folder, read_json
 from framesense.models import ModelSource, ModelSpec
 
 
 def pipeline_folder(spec: ModelSpec, dtype: torch.dtype) -> Path:
     """Where a pipeline is; a hub's is fetched, and only after its index has told that it is of a known kind.
 
+    What is whole in the cache already (``make models`` puts it there) is used as it is, and the hub not asked.
     Half-precision weights are fetched where they are there and wanted: half the bytes for the same picture.
 
     Raises:
@@ -22,6 +23,8 @@ def pipeline_folder(spec: ModelSpec, dtype: torch.dtype) -> Path:
     if spec.source is ModelSource.PATH:
         return spec.path
     _check_hub(spec, "EDITOR_MODEL")
+    if (cached := _cached(spec)) is not None:
+        return cached
     from diffusers import DiffusionPipeline
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
@@ -58,6 +61,18 @@ def component_folder(spec: ModelSpec, setting: str) -> Path:
     from huggingface_hub import snapshot_download
 
     return Path(snapshot_download(spec.name, revision=spec.revision, allow_patterns=["*.safetensors", "*.json"]))
+
+
+def _cached(spec: ModelSpec) -> Path | None:
+    """A pipeline's folder in the hub's cache, if all of it is there."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = Path(snapshot_download(spec.name, revision=spec.revision, local_files_only=True))
+        read_folder(folder)
+    except (OSError, ValueError):
+        return None
+    return folder
 
 
 def _check_hub(spec: ModelSpec, setting: str) -> None:
