@@ -49,8 +49,17 @@ Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
 PROMPTS = ("at night", "in bright daylight", "warm light", "in the snow", "cold light", "in fog")
-STRENGTHS = (0.2, 0.4, 0.6, 0.75, 0.9)
+STRENGTHS = (0.2, 0.4, 0.6, 0.9)
 METHODS = ("as committed", "SDEdit, enlarged", "SDEdit, difference enlarged", "SDEdit, guided upsampling")
+WANTED = {
+    "at night": ("L*", -1),
+    "in bright daylight": ("L*", 1),
+    "warm light": ("b*", 1),
+    "in the snow": ("L*", 1),
+    "cold light": ("b*", -1),
+    "in fog": ("chroma", -1),
+}
+"""What of the look the words are about, and which way it should go."""
 STAGES = (2, 3, 4)
 """Of EfficientNet-Lite2's seven, counted from 0: 33, 17 and 17 places a side."""
 UNCHANGED = 0.05
@@ -62,8 +71,8 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--model", type=Path, required=True, help="folder that training.pixel_diffusion wrote")
     parser.add_argument("--tagger", type=Path, required=True, help="folder that training.dual_encoder wrote")
     parser.add_argument("--rooms", type=Path, required=True, help="folder with a folder of photos for each label")
-    parser.add_argument("--photos", type=int, default=24, help="how many of them, evenly spread")
-    parser.add_argument("--compared", type=int, default=12, help="photos that the methods are compared on")
+    parser.add_argument("--photos", type=int, default=16, help="how many of them, evenly spread")
+    parser.add_argument("--compared", type=int, default=8, help="photos that the methods are compared on")
     parser.add_argument("--sheet", type=Path, help="a PNG of some edits")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: torch decides)")
     return parser.parse_args(argv)
@@ -184,14 +193,12 @@ class Bench:
             return self.editor.edit(request, lambda step: None).pictures[0]
         small = shrink(photo, self.editor.side)
         with torch.inference_mode():
-            change = self.editor.change(request, small, seed, noises=1, paired=False)
+            painted = self.editor.run_twice(request, small, seed, noises=1, paired=False).with_words
         if method == "SDEdit, guided upsampling":
-            return carry(photo, small, small + change)
-        base, added = (small * 0, small + change) if method == "SDEdit, enlarged" else (photo / 255, change)
-        large = cv2.resize(added, photo.shape[1::-1], interpolation=cv2.INTER_CUBIC)
-        if method == "SDEdit, enlarged":
-            return np.clip(large * 255 + 0.5, 0, 255).astype(np.uint8)
-        return np.clip((base + large) * 255 + 0.5, 0, 255).astype(np.uint8)
+            return carry(photo, small, painted)
+        alone = method == "SDEdit, enlarged"
+        large = cv2.resize(painted if alone else painted - small, photo.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+        return np.clip((large if alone else photo / 255 + large) * 255 + 0.5, 0, 255).astype(np.uint8)
 
     def measure(self, photo: Photo, edited: Pixels, prompt: str) -> dict[str, float]:
         words = self.text(f"a photo of a {photo.label}, {prompt}") - self.text(f"a photo of a {photo.label}")
@@ -203,12 +210,15 @@ class Bench:
         length = float(np.linalg.norm(moved) * np.linalg.norm(words))
         found = {
             "direction similarity": float(moved @ words) / length if length > 1e-6 else 0.0,
-            "gain": float((self.embed(edited) - photo.embedding) @ self.text(f"a photo of a {photo.label}, {prompt}")),
+            "gain": float(moved @ self.text(f"a photo of a {photo.label}, {prompt}")),
             "structure": float(shapes.mean()),
             "feature distance": self.likeness.distance(photo.features, features),
             "unchanged share": float(rest.mean()),
             **{f"change of {name}": after[name] - before[name] for name in before},
         }
+        if prompt in WANTED:
+            name, way = WANTED[prompt]
+            found["right way"] = float(way * (after[name] - before[name]) > 0)
         if rest.mean() > 0.02:
             ssim = structural_similarity(photo.picture, edited, channel_axis=2, data_range=255, full=True)[1].mean(
                 axis=2
@@ -222,7 +232,7 @@ class Bench:
 
 
 def averages(rows: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Of each figure the mean over those rows that have it; and how many of them the direction was right in."""
+    """Of each figure the mean over those rows that have it."""
     columns: dict[str, list[float]] = defaultdict(list)
     for row in rows:
         for name, value in row.items():

@@ -150,5 +150,9 @@ def apply(photo: Pixels, change: LocalChange) -> Pixels:
 
 
 def carry(photo: Pixels, before: Floats, after: Floats, window: float = WINDOW, ridge: float = RIDGE) -> Pixels:
-    """The photo with the change from ``before``, which is the photo made small, to ``after``."""
+    """The photo with the change from ``before`` to ``after``, h × w × 3 each, 0 to 1.
+
+    ``before`` is the photo made small, or what a network made of it: a picture whose colours, place by place, are about
+    those of the photo. The function that takes its colours to those of ``after`` is applied to the photo's.
+    """
     return apply(photo, fit(before, (after - before).astype(np.float32), window, ridge))

@@ -1,11 +1,12 @@
 """The embedded editor: a small pixel diffusion model, trained here, and its change carried to the photo.
 
 The network (diffusers' UNet2DConditionModel, about nine million weights) sees a photo as 32 × 32 pixels, so it knows of
-light, colour and weather and little else. An edit is the difference of two runs of SDEdit (Meng et al., 2022,
-arXiv:2108.01073): the small photo is noised up to the strength asked for and denoised twice from the very same noise,
-once with the words and once without. What the network redraws for no reason it redraws both times; what is left is what
-the words did. It is averaged over a few noises, and carried to the photo at its full size by :mod:`editor.upsampling`,
-so that the photo keeps its detail.
+light, colour and weather and little else. It runs SDEdit (Meng et al., 2022, arXiv:2108.01073) twice: the small photo
+is noised up to the strength asked for and denoised from the very same noise, once with and once without the words. What
+the network redraws for no reason it redraws both times; how the colours of the one picture become those of the other is
+what the words did. That map, of two noises averaged, is carried to the photo at its full size by
+:mod:`editor.upsampling`, so that the photo keeps its detail. The noise hides light as well as detail
+(:mod:`editor.models.light_noise`), so that there is something for the words to decide.
 
 The words come in through MiniLM (:mod:`framesense.minilm`): the states of the word pieces, and the whole sentence's
 embedding. Training: ``training/pixel_diffusion.py``.
@@ -19,7 +20,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -41,6 +42,9 @@ SCHEDULERS = (SchedulerName.DPMPP_2M, SchedulerName.EULER, SchedulerName.EULER_A
 """LCM is for models that were distilled for it."""
 NOISES = 2
 """That an edit is averaged over, to leave less to chance."""
+FULLY_GUIDED = 0.5
+"""The strength from which on the guidance is the one asked for; below it is gentler, or the least strength would change
+the light nearly as much as the greatest."""
 RELEVANCE_NOISES, RELEVANCE_TIME = 12, 0.5
 PREVIEW_SIDE = 384
 NOTE = (
@@ -63,6 +67,13 @@ class Words:
     def pick(self, rows: Sequence[int]) -> Words:
         index = torch.tensor(rows, device=self.states.device)
         return Words(self.states[index], self.mask[index], self.sentences[index])
+
+
+class Runs(NamedTuple):
+    """Two runs from the same noise: side × side × 3, 0 to 1."""
+
+    without_words: Floats
+    with_words: Floats
 
 
 class PixelDiffusionEditor:
@@ -147,11 +158,13 @@ class PixelDiffusionEditor:
         for seed in request.seeds:
             done_before = len(pictures) * request.steps_taken
 
-            def report(done: int, change: Floats, before: int = done_before) -> None:
-                on_step(Step(before + done, total, lambda: [*pictures, carry(preview_photo, small, small + change)]))
+            def report(done: int, runs: Runs, before: int = done_before) -> None:
+                on_step(Step(before + done, total, lambda: [*pictures, carry(preview_photo, *runs)]))
 
-            pictures.append(carry(photo, small, small + self.change(request, small, seed, report)))
-        return Edited(pictures, "difference of two SDEdit runs at 32 × 32, carried up by guided upsampling")
+            pictures.append(carry(photo, *self.run_twice(request, small, seed, report)))
+        return Edited(
+            pictures, "what the words change between two SDEdit runs at 32 × 32, carried up by guided upsampling"
+        )
 
     @torch.inference_mode()
     def relevance(self, request: ModelRequest, check: Check) -> Floats:
@@ -194,28 +207,26 @@ class PixelDiffusionEditor:
             states.to(self._device, self._dtype), mask.to(self._device), sentences.to(self._device, self._dtype)
         )
 
-    def change(
+    def run_twice(
         self,
         request: ModelRequest,
         small: Floats,
         seed: int,
-        on_step: Callable[[int, Floats], None] | None = None,
+        on_step: Callable[[int, Runs], None] | None = None,
         *,
         noises: int = NOISES,
         paired: bool = True,
-    ) -> Floats:
-        """What the words change of a small photo.
+    ) -> Runs:
+        """What the network makes of a small photo without the words, and with them.
 
         Args:
             small: side × side × 3, 0 to 1.
-            on_step: told how many steps are done, and the change as it would be if it ended now.
-            noises: that it is averaged over.
-            paired: whether it is the difference from what the network makes of the photo without words, or (plain
-                SDEdit) from the photo itself.
-        Returns:
-            side × side × 3, to be added to ``small``.
+            on_step: told how many steps are done, and what they would give if it ended now.
+            noises: that both are averaged over.
+            paired: whether to run without the words at all; else (plain SDEdit) the photo takes that place.
         """
         photo = self._noiseless(small)
+        guidance = 1 + (request.guidance_scale - 1) * min(1.0, request.strength / FULLY_GUIDED)
         runs = 2 if paired else 1
         guided = request.guidance_scale > 1
         # rows of the batch: first the runs with the words, then those without; both from the same noises
@@ -245,20 +256,22 @@ class PixelDiffusionEditor:
                     predicted[noises : 2 * noises],
                     predicted[2 * noises :],
                 )
-                predicted = torch.cat([away_from + request.guidance_scale * (with_words - away_from), rest])
+                predicted = torch.cat([away_from + guidance * (with_words - away_from), rest])
             clean, predicted = self._within_range(seen, predicted, int(time))
             takes = inspect.signature(scheduler.step).parameters
             chance = {"generator": generators} if "generator" in takes else {}
             sample = scheduler.step(self._light.whiten(predicted), time, sample, return_dict=False, **chance)[0]
             if on_step is not None:
-                on_step(done, self._difference(clean, photo, noises))
-        return self._difference(clean, photo, noises)
+                on_step(done, self._averages(clean, photo, noises))
+        return self._averages(clean, photo, noises)
 
-    def _difference(self, pictures: Tensor, photo: Tensor, noises: int) -> Floats:
-        without = pictures[noises:] if len(pictures) > noises else photo
-        apart = (pictures[:noises].clamp(-1, 1) - without.clamp(-1, 1)).mean(dim=0, keepdim=True) / 2
-        change: Floats = F.pixel_shuffle(apart, self._patch)[0].permute(1, 2, 0).float().cpu().numpy()
-        return change
+    def _averages(self, pictures: Tensor, photo: Tensor, noises: int) -> Runs:
+        def picture(rows: Tensor) -> Floats:
+            mean = F.pixel_shuffle(rows.mean(dim=0, keepdim=True), self._patch)[0]
+            seen: Floats = ((mean + 1) / 2).clamp(0, 1).permute(1, 2, 0).float().cpu().numpy()
+            return seen
+
+        return Runs(picture(pictures[noises:] if len(pictures) > noises else photo), picture(pictures[:noises]))
 
     def _noiseless(self, small: Floats) -> Tensor:
         """side × side × 3, 0 to 1 → 1 × channels × h × w, −1 to 1, as the network sees it."""
