@@ -34,7 +34,7 @@ FEW = {"steps": 3, "width": 128, "height": 128}
 PATIENCE = 180.0
 """Seconds after which something that should have happened has not."""
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 
 @dataclass
