@@ -1,5 +1,6 @@
 """The worker's client of the tagger, against the real one with the embedded model."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +30,8 @@ pytestmark = pytest.mark.timeout(240)  # a model is loaded
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TaggerClient]:
     settings = TaggerSettings(storage_url=str(tmp_path_factory.mktemp("blobs")), tagger_dtype="float32")
     with served(create_app(settings)) as (url, _), TaggerClient(url) as client:
-        client.model()  # asks again and again while the model is being loaded
+        while httpx.get(f"{url}/ready", timeout=30).status_code != 200:
+            time.sleep(0.2)
         new = NewLabelSet(name="animals", **LabelSetContent(labels=["cat"], templates=["my {label}"]).model_dump())
         httpx.post(f"{url}/label-sets", json=new.model_dump()).raise_for_status()
         yield client
