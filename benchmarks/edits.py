@@ -129,8 +129,12 @@ def editor(model: str) -> Iterator[str]:
 
 def bare(folder: str) -> list[float]:
     """diffusers' own pipeline with the same settings, on the photo at the model's size."""
-    import diffusers
     import torch
+
+    from framesense.torch_compat import prepare_torchvision
+
+    prepare_torchvision()
+    import diffusers
 
     pipeline: Any = diffusers.StableDiffusionImg2ImgPipeline.from_pretrained(folder, use_safetensors=True)
     pipeline.scheduler = diffusers.DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
