@@ -396,5 +396,5 @@ async def _stop(slot: _Slot[Served]) -> None:
     except Exception:
         log.exception("a model did not stop in order")
     del slot
-    # The caller's frame let go of the slot as well; in a thread, as collecting takes a moment.
+    await asyncio.sleep(0.05)  # the last request has given the model back, but its frame may hold it for a moment more
     await asyncio.to_thread(release)

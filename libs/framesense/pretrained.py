@@ -81,9 +81,9 @@ class Pretrained:
 
     @property
     def is_folder(self) -> bool:
-        # Every folder that is named here is absolute or begins with a dot: ORG/NAME is the hub's even where a folder
+        # Whoever names a folder here names it absolutely: ORG/NAME is the hub's even where a folder
         # of that name happens to be.
-        return Path(self.name).is_absolute() or self.name.startswith(".") or Path(self.name).is_dir()
+        return Path(self.name).is_absolute()
 
     @property
     def _revision(self) -> str:

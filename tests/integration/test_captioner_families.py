@@ -168,3 +168,21 @@ def test_without_embeddings_of_its_own_the_sentence_encoder_stands_in(folder: Pa
     words = loaded._words(Without())  # type: ignore[arg-type]
     assert words.shape == (3, 384)
     assert np.allclose(np.linalg.norm(words, axis=1), 1, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["blip", "git"])
+def test_compiled_for_fixed_sizes_it_says_the_same(folder: Path, name: str) -> None:
+    loaded = captioner(folder / name)
+    photos = [loaded._loaded.model.preprocess(image) for image in (data.coffee(), data.astronaut(), data.chelsea())]
+    options = CaptionOptions(1, 5)
+    before = [one.caption.text for one in loaded.describe(options, photos)]
+    torch._dynamo.reset()
+    loaded._loaded.model.compile(2, backend="eager")  # type: ignore[attr-defined]
+    assert [one.caption.text for one in loaded.describe(options, photos)] == before
+
+
+@pytest.mark.parametrize("name", ["embedded", "florence2"])
+def test_what_is_not_compiled_is_told(folder: Path, name: str) -> None:
+    model = name if name == "embedded" else f"path:{folder / name}"
+    with pytest.raises(ValueError, match="CAPTIONER_COMPILE=false"):
+        Captioner.load(CaptionerSettings(captioner_model=model, captioner_compile=True))

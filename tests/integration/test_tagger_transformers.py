@@ -119,3 +119,21 @@ def test_another_family_is_told(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "blip"}))
     with pytest.raises(ValueError, match="'blip'; known dual encoders are clip, siglip, siglip2"):
         load_model(settings(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["clip", "siglip"])
+def test_compiled_for_fixed_sizes_it_says_the_same(folder: Path, name: str) -> None:
+    model = load_model(settings(folder / name)).model
+    assert isinstance(model, TransformersDual)
+    photos = torch.stack([model.preprocess(picture) for picture in (data.astronaut(), data.chelsea(), data.coffee())])
+    before = model.encode_images(photos)
+    torch._dynamo.reset()
+    model.compile(2, backend="eager")
+    np.testing.assert_allclose(model.encode_images(photos), before, atol=1e-5)
+
+
+def test_naflex_is_not_compiled(folder: Path) -> None:
+    model = load_model(settings(folder / "siglip2-naflex")).model
+    assert isinstance(model, TransformersDual)
+    with pytest.raises(ValueError, match="TAGGER_COMPILE=false"):
+        model.compile(4)

@@ -19,6 +19,7 @@ from framesense.minilm import SentenceEncoder
 from framesense.problems import ProblemError
 from framesense.schemas.captions import CaptionExtra
 from framesense.schemas.models import ModelInfo
+from framesense.static_batches import Compilable
 from framesense.uploads import Upload
 
 log = logging.getLogger("captioner")
@@ -60,6 +61,10 @@ class Captioner:
         if settings.captioner_threads is not None:
             torch.set_num_threads(settings.captioner_threads)
         loaded = load_model(settings)
+        if settings.captioner_compile:
+            if not isinstance(loaded.model, Compilable):
+                raise ValueError(f"{loaded.info.name} is not compiled; set CAPTIONER_COMPILE=false")
+            loaded.model.compile(settings.captioner_max_batch)
         limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
         captioner = cls(loaded, SentenceEncoder(torch.device(loaded.info.device)), limits)
         captioner._warm_up()

@@ -33,6 +33,10 @@ class CaptionerSettings(ModelServerSettings):
     captioner_dtype: DTypeChoice = Field(default="auto", description="auto: bfloat16 where the hardware has it")
     models_dir: Path = Field(default_factory=_find_models_dir, description="where the embedded weights are")
 
+    captioner_compile: bool = Field(
+        default=False,
+        description="compile the model's encoder of pictures (needs a C compiler): minutes at start, then faster",
+    )
     captioner_load: Literal["start", "first-use"] = Field(default="start", description="when the model is loaded")
     captioner_unload_after: float = Field(
         default=0, ge=0, description="seconds without a request after which the model is unloaded; 0: never"

@@ -15,6 +15,7 @@ from framesense.batching import BatchObserver, MicroBatcher
 from framesense.halving import HalvingRunner
 from framesense.images import ImageLimits, decode_image
 from framesense.schemas.models import ModelInfo
+from framesense.static_batches import Compilable
 from framesense.uploads import Upload
 from tagger.calibration import Calibration
 from tagger.models.base import LoadedModel
@@ -45,6 +46,10 @@ class Embedder:
         if settings.tagger_threads is not None:
             torch.set_num_threads(settings.tagger_threads)
         loaded = load_model(settings)
+        if settings.tagger_compile:
+            if not isinstance(loaded.model, Compilable):
+                raise ValueError(f"{loaded.info.name} is not compiled; set TAGGER_COMPILE=false")
+            loaded.model.compile(settings.tagger_max_batch)
         limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
         embedder = cls(loaded, limits, settings.tagger_text_cache)
         embedder._warm_up(settings.tagger_max_batch)

@@ -38,6 +38,10 @@ class TaggerSettings(ModelServerSettings):
         default="./data/blobs", description="where classifiers and label sets are kept: a folder or any fsspec URL"
     )
 
+    tagger_compile: bool = Field(
+        default=False,
+        description="compile the model's encoder of pictures (needs a C compiler): minutes at start, then faster",
+    )
     tagger_load: Literal["start", "first-use"] = Field(default="start", description="when the model is loaded")
     tagger_unload_after: float = Field(
         default=0, ge=0, description="seconds without a request after which the model is unloaded; 0: never"

@@ -38,6 +38,11 @@ class Florence2(GeneratingCaptioner):
             stop=[model.config.text_config.eos_token_id],
         )
 
+    def compile(self, largest: int, **options: Any) -> None:
+        """Raises ValueError: its encoder of pictures is many small windows, which take far longer to compile than they
+        are worth, and its prompt is read along with the picture."""
+        raise ValueError("Florence-2 is not compiled; set CAPTIONER_COMPILE=false")
+
     def see(self, pixels: Tensor) -> Seen:
         """The states are the text encoder's, over the picture and the prompt."""
         found = self.model.get_image_features(pixels)

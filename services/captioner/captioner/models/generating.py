@@ -24,6 +24,7 @@ from captioner.models.views import patch_descriptors, visual_embedding
 from framesense.models import to_device
 from framesense.pretrained import Pretrained
 from framesense.schemas.captions import CaptionExtra
+from framesense.static_batches import StaticBatches, compiled
 
 NO_ATTENTION = {
     CaptionExtra.ATTENTION: "its words attend through many layers and heads, so there is no one map of a word"
@@ -79,6 +80,7 @@ class GeneratingCaptioner(ABC):
         self.revision, self.image_size = revision, image_size
         self.parameters = sum(weight.numel() for weight in model.parameters())
         self._stop = frozenset(stop)
+        self._static: StaticBatches | None = None
         self._special = frozenset(tokenizer.all_special_ids)
 
     # ----------------------------------------------------------------------------------------- a family's own
@@ -130,7 +132,7 @@ class GeneratingCaptioner(ABC):
         """
         if attention:
             raise ValueError(f"attention maps: {NO_ATTENTION[CaptionExtra.ATTENTION]}")
-        seen = self.see(to_device(pixels, self.device, self.dtype))
+        seen = Seen(*(self._static or self._seen)(to_device(pixels, self.device, self.dtype)))
         written = self.write(seen, beams, max_tokens)
         logits = self.score(seen, written)
         logs = logits.float().log_softmax(-1).gather(-1, written[:, :, None]).squeeze(-1)
@@ -139,6 +141,17 @@ class GeneratingCaptioner(ABC):
             self._describe(ids, log_probabilities, {name: array[row] for name, array in views_of.items()})
             for row, (ids, log_probabilities) in enumerate(zip(written.tolist(), logs.tolist(), strict=True))
         ]
+
+    @torch.inference_mode()
+    def compile(self, largest: int, **options: Any) -> None:
+        """Of the encoder; the decoder's batches change with beams and with every token."""
+        static = compiled(self._seen, largest, **options)
+        static.warm_up(torch.zeros(1, 3, self.image_size, self.image_size, device=self.device, dtype=self.dtype))
+        self._static = static
+
+    def _seen(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        seen = self.see(pixels)
+        return seen.states, seen.grid
 
     def starts(self, count: int, token: int) -> Tensor:
         """count × 1: the token with which every caption starts."""

@@ -19,6 +19,8 @@ from PIL import Image
 from torch import Tensor
 
 from framesense.efficientnet_lite2 import autocast
+from framesense.models import to_device
+from framesense.static_batches import StaticBatches, compiled
 from framesense.torch_compat import prepare_torchvision
 
 _NOT_LATIN = re.compile(r"[^\W\d_a-zA-Z\u00c0-\u024f]")
@@ -30,6 +32,7 @@ class OpenClip:
     def __init__(self, model: Any, transform: Any, tokenizer: Any, device: torch.device, dtype: torch.dtype) -> None:
         self._model = model.eval().requires_grad_(False).to(device)
         self._transform, self._tokenizer, self._device, self._dtype = transform, tokenizer, device, dtype
+        self._static: StaticBatches | None = None
         size = model.visual.image_size
         self.image_size = int(size[0] if isinstance(size, Sequence) else size)
         self.logit_scale = float(model.logit_scale.exp())
@@ -87,8 +90,18 @@ class OpenClip:
     @torch.inference_mode()
     def encode_images(self, pixels: Tensor) -> NDArray[np.float32]:
         with autocast(self._device, self._dtype):
-            embeddings = self._model.encode_image(pixels.to(self._device))
+            (embeddings,) = (self._static or self._encode)(to_device(pixels, self._device, torch.float32))
         return _normalised(embeddings)
+
+    @torch.inference_mode()
+    def compile(self, largest: int, **options: Any) -> None:
+        static = compiled(self._encode, largest, **options)
+        with autocast(self._device, self._dtype):
+            static.warm_up(torch.zeros(1, 3, self.image_size, self.image_size, device=self._device))
+        self._static = static
+
+    def _encode(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        return (self._model.encode_image(pixels),)
 
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from framesense.models import to_device
 from framesense.pretrained import Pretrained, side_of
+from framesense.static_batches import StaticBatches, compiled
 from framesense.torch_compat import prepare_torchvision
 
 FAMILIES = {"clip": "CLIPModel", "siglip": "SiglipModel", "siglip2": "Siglip2Model"}
@@ -36,6 +37,7 @@ class TransformersDual:
     ) -> None:
         self._model, self._image_processor, self._tokenizer = model, image_processor, tokenizer
         self._device, self._dtype, self.revision = device, dtype, revision
+        self._static: StaticBatches | None = None
         self.family = str(model.config.model_type)
         vision, text = model.config.vision_config, model.config.text_config
         self._patched = self.family == "siglip2"
@@ -79,14 +81,29 @@ class TransformersDual:
     @torch.inference_mode()
     def encode_images(self, pixels: Tensor) -> NDArray[np.float32]:
         if not self._patched:
-            found = self._model.get_image_features(pixel_values=to_device(pixels, self._device, self._dtype))
-            return _normalised(found.pooler_output)
+            (embeddings,) = (self._static or self._encode)(to_device(pixels, self._device, self._dtype))
+            return _normalised(embeddings)
         found = self._model.get_image_features(
             pixel_values=to_device(pixels[..., :-3].contiguous(), self._device, self._dtype),
             pixel_attention_mask=pixels[..., -3].to(self._device, torch.int32),
             spatial_shapes=pixels[:, 0, -2:].long(),
         )
         return _normalised(found.pooler_output)
+
+    @torch.inference_mode()
+    def compile(self, largest: int, **options: Any) -> None:
+        """Raises ValueError for a NaFlex model, whose pictures have as many patches as fit."""
+        if self._patched:
+            raise ValueError(
+                "a NaFlex model sees pictures of many shapes and is not compiled; set TAGGER_COMPILE=false"
+            )
+        static = compiled(self._encode, largest, **options)
+        side = self.image_size
+        static.warm_up(torch.zeros(1, 3, side, side, device=self._device, dtype=self._dtype))
+        self._static = static
+
+    def _encode(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        return (self._model.get_image_features(pixel_values=pixels).pooler_output,)
 
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
