@@ -58,6 +58,7 @@ def test_small_pictures_tell_one_figure() -> None:
     change = Change(inside=0.2, outside=0, region=1)
     assert short_figures(change, _agreement(0.07)) == "+0.07"
     assert short_figures(change, _agreement(-0.07)) == "−0.07"
+    assert short_figures(change, _agreement(-0.001)) == "0.00"
     assert short_figures(change, None) == "20 %"
     assert short_figures(None, None) == ""
 

@@ -19,6 +19,7 @@ from framesense.schemas.edits import (
     Preserve,
     Task,
 )
+from ui.edit.kept import forget, keep, replace
 
 LEAST_STRENGTH, LEAST_SIDE = 0.05, 8
 STRENGTH_HELP = "How far the photo may change. Low keeps what is there; at 1 only the words count."
@@ -61,7 +62,6 @@ _FIELDS = (
     "mask_blur",
     "images",
 )
-_KEPT = "edit-kept"
 
 
 def key_of(field: str) -> str:
@@ -70,28 +70,23 @@ def key_of(field: str) -> str:
 
 
 def keep_form(capabilities: EditorCapabilities) -> None:
-    """To be called before any widget of the form: Streamlit forgets those that a page does not show."""
-    kept: dict[str, Any] = st.session_state.setdefault(_KEPT, {})
-    for key, default in _defaults(capabilities).items():
-        if key in st.session_state:
-            kept[key] = st.session_state[key]
-        else:
-            st.session_state[key] = kept.get(key, default)
-    for field, offered in _offered(capabilities).items():
-        if st.session_state[key_of(field)] not in offered:  # settings of another model's picture
-            st.session_state[key_of(field)] = _defaults(capabilities)[key_of(field)]
+    """To be called before any widget of the form."""
+    offered = _offered(capabilities)
+    for field, default in _defaults(capabilities).items():
+        value = keep(key_of(field), default)
+        if field in offered and value not in offered[field]:  # settings of another model's picture
+            forget(key_of(field))
+            keep(key_of(field), default)
 
 
 def load_settings(parameters: EditParameters) -> None:
     """Fills in the form. Not to be called after its widgets in the same run; what is None becomes the model's own."""
-    kept: dict[str, Any] = st.session_state.setdefault(_KEPT, {})
     for field in _FIELDS:
         value = getattr(parameters, field)
-        key = key_of(field)
-        st.session_state.pop(key, None)
-        kept.pop(key, None)
-        if value is not None or field in ("seed", "width", "height"):
-            kept[key] = max(LEAST_STRENGTH, value) if field == "strength" else value
+        if value is None and field not in ("seed", "width", "height"):
+            forget(key_of(field))
+        else:
+            replace(key_of(field), max(LEAST_STRENGTH, value) if field == "strength" else value)
 
 
 def settings(task: Task, *, masked: bool, prompt: str | None = None) -> EditParameters:
@@ -194,7 +189,7 @@ def _offered(capabilities: EditorCapabilities) -> dict[str, Collection[Any]]:
 
 
 def _defaults(capabilities: EditorCapabilities) -> dict[str, Any]:
-    """By key. What the model has a default of its own for is shown as that."""
+    """By field. What the model has a default of its own for is shown as that."""
     parameters = EditParameters(prompt="-")
     values: dict[str, Any] = {field: getattr(parameters, field) for field in _FIELDS}
     values |= {
@@ -204,4 +199,4 @@ def _defaults(capabilities: EditorCapabilities) -> dict[str, Any]:
         "scheduler": capabilities.default_scheduler,
         "preserve": Preserve.NONE,
     }
-    return {key_of(field): value for field, value in values.items()}
+    return values

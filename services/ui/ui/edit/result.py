@@ -12,7 +12,7 @@ from ui.api import GatewayApi
 from ui.components import BeforeFit, SheetPicture, compare_pictures, picture_sheet
 from ui.edit.pictures import small_picture
 from ui.edit.reuse import edit_further, show_reuse_error, use_image_settings
-from ui.edit.words import WHOLE, agreement_text, change_text, settings_text, short_figures, what_text
+from ui.edit.words import NOTICED, WHOLE, agreement_text, change_text, settings_text, short_figures, what_text
 from ui.jobs.navigation import show_heading
 from ui.wording import percent, plain
 
@@ -129,7 +129,7 @@ def _show_figures(image: EditedImage) -> None:
     agreement, change = image.agreement, image.change
     with st.container(horizontal=True, gap="large"):
         if agreement:
-            gain = f"{agreement.gain:+.2f}"
+            gain = f"{agreement.gain:+.2f}" if abs(agreement.gain) >= NOTICED else None
             explanation = "Cosine of picture and words in the tagger's space; below it, how much better than the photo."
             st.metric("Fits the words", f"{agreement.after:.2f}", gain, help=explanation, width="content")
         if change:

@@ -11,6 +11,7 @@ from framesense.schemas.problems import Problem
 from ui import examples
 from ui.api import GatewayApi, GatewayError, Photo
 from ui.edit.form import load_settings
+from ui.edit.kept import replace
 from ui.edit.photo import photo_in_hand, take_photo
 from ui.jobs.navigation import close_job, open_job
 from ui.shared import show_error
@@ -94,7 +95,7 @@ def _show_form(parameters: EditParameters) -> None:
     close_job()
     if parameters.task is Task.EDIT:
         load_settings(parameters)
-    st.session_state[TAB] = EDIT
+    replace(TAB, EDIT)
 
 
 def _remember(problem: Problem) -> None:

@@ -11,9 +11,11 @@ from ui.api import GatewayApi, Photo
 from ui.edit.asking import ask_editable, require, require_mask, require_photo
 from ui.edit.axes import Varied, axis, read_values, varied_parameters
 from ui.edit.form import PRESERVE_NAMES, ask_preserve, ask_settings, ask_words, preserved, settings
+from ui.edit.kept import keep
 from ui.shared import ask_photos
 
 NOTHING = "nothing"
+WAY = "edit-series-way"
 GRID, MANY = "One photo, many settings", "Many photos, one change"
 VALUES_HELP = "Commas between. Each value gives a row or a column of pictures."
 
@@ -28,13 +30,14 @@ DEFAULTS = {Side.ROWS: "strength", Side.COLUMNS: "guidance_scale"}
 
 def ask_series(api: GatewayApi, capabilities: EditorCapabilities) -> Job | None:
     """The job that was started, if one was. Raises GatewayError and ValueError."""
-    way = st.segmented_control("Series", [GRID, MANY], default=GRID, key="edit-series-way", required=True)
+    keep(WAY, GRID)
+    way = st.segmented_control("Series", [GRID, MANY], key=WAY, required=True)
     return _ask_many(api, capabilities) if way == MANY else _ask_grid(api, capabilities)
 
 
 def _ask_grid(api: GatewayApi, capabilities: EditorCapabilities) -> Job | None:
     offered = varied_parameters(capabilities, PRESERVE_NAMES)
-    chosen = {side: st.session_state.setdefault(_key(side), DEFAULTS[side]) for side in Side}
+    chosen = {side: keep(_key(side), DEFAULTS[side]) for side in Side}
     left, right = st.columns([1, 1], gap="large")
     with left:
         shown = ask_editable(capabilities)
@@ -83,11 +86,11 @@ def _ask_axis(side: Side, offered: dict[str, Varied]) -> tuple[str, Any]:
         label = f"Values of the {side}"
         if varied.choices is not None:
             titles = varied.choices
-            return name, st.multiselect(
-                label, list(titles), list(titles), format_func=titles.__getitem__, key=key, width="stretch"
-            )
+            keep(key, list(titles))
+            return name, st.multiselect(label, list(titles), format_func=titles.__getitem__, key=key, width="stretch")
+        keep(key, varied.values)
         ask = st.text_area if name == "prompt" else st.text_input
-        return name, ask(label, varied.values, key=key, help="One a line." if name == "prompt" else VALUES_HELP)
+        return name, ask(label, key=key, help="One a line." if name == "prompt" else VALUES_HELP)
 
 
 def _axis_values(name: str, given: Any, offered: dict[str, Varied]) -> list[Any]:

@@ -12,6 +12,7 @@ from ui.api import GatewayApi, GatewayError
 from ui.edit.asking import ask_editable, require_mask, require_photo
 from ui.edit.form import ask_preserve, ask_settings, ask_words, keep_form, preserved, settings
 from ui.edit.history import show_history
+from ui.edit.kept import keep
 from ui.edit.restore import ask_restoration
 from ui.edit.reuse import EDIT, TAB, show_reuse_error, try_example
 from ui.edit.series import ask_series
@@ -38,6 +39,7 @@ def show_start(api: GatewayApi, public: str) -> None:
     show_reuse_error()
     capabilities = edit_capabilities(_api=api)
     keep_form(capabilities)
+    keep(TAB, EDIT)
     tabs = dict(zip(TABS, st.tabs(TABS, key=TAB, on_change="rerun"), strict=True))
     asked: list[tuple[str, Ask]] = [(EDIT, _ask_edit), (SERIES, ask_series), (RESTORE, ask_restoration)]
     for name, ask in asked:

@@ -73,5 +73,5 @@ def change_text(change: Change) -> list[str]:
 def short_figures(change: Change | None, agreement: Agreement | None) -> str:
     """For a small picture: how much better the words fit, else how much changed."""
     if agreement is not None:
-        return f"{agreement.gain:+.2f}".replace("-", "−")
+        return f"{agreement.gain:+.2f}".replace("-", "−") if abs(agreement.gain) >= NOTICED else "0.00"
     return percent(change.inside) if change is not None else ""
