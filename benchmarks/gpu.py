@@ -192,7 +192,7 @@ def limit_rate(bare: Bare, picture: torch.Tensor, device: torch.device, dtype: t
         bare.run(batch)
     arithmetic = counter.get_total_flops() / _peak_flops(device, dtype)
     reading = TOKENS * bare.decoder_bytes / _peak_bytes(device) if bare.decoder_bytes else 0.0
-    return size / max(arithmetic, reading)
+    return float(size / max(arithmetic, reading))
 
 
 def _peak_flops(device: torch.device, dtype: torch.dtype) -> float:
@@ -278,7 +278,8 @@ async def _many(url: str, ask: str, query: dict[str, str], clients: int, request
                     answer = await http.post("/predict", files={"content": ("a.jpg", photo, "image/jpeg")})
                 else:
                     answer = await http.post(ask, params=query, files={"images": ("a.jpg", photo, "image/jpeg")})
-                answer.raise_for_status()
+                if answer.status_code != 200:  # an exception that can travel between processes
+                    raise RuntimeError(f"{answer.status_code}: {answer.text[:300]}")
                 took.append(time.perf_counter() - started)
 
         begin = time.time()
@@ -413,6 +414,8 @@ def measure(subject: Subject, options: argparse.Namespace, work: Path) -> None:
                         say(f"| | | an hour at 1 frame/s: {SECONDS_OF_VIDEO / found.rate:.0f} s | | | | |")
         except (RuntimeError, httpx.HTTPError) as error:
             say(f"| {server} | | failed: {str(error).splitlines()[0][:120]} | | | | |")
+            for log in work.glob("*.log"):
+                sys.stderr.write(f"--- {log.name}\n{log.read_text()[-2000:]}\n")
 
 
 def say(line: str) -> None:

@@ -42,7 +42,8 @@ class StaticBatches:
 
     def __call__(self, batch: Tensor) -> tuple[Tensor, ...]:
         """A larger batch than the largest size goes in parts."""
-        parts = [self._one(part) for part in batch.split(self._sizes[-1])]
+        largest = self._sizes[-1]
+        parts = [self._one(batch[start : start + largest]) for start in range(0, len(batch), largest)]
         return tuple(torch.cat(tensors) if len(tensors) > 1 else tensors[0] for tensors in zip(*parts, strict=True))
 
     def warm_up(self, example: Tensor) -> None:
