@@ -194,8 +194,7 @@ class Editing:
 
         def on_step(step: Step) -> None:
             ticket.check()
-            shown = [previews.encode(picture) for picture in step.preview()] if previews.due else [None] * len(seeds)
-            for offset, preview in enumerate(shown):
+            for offset, preview in enumerate(previews.take(step.preview) or [None] * len(seeds)):
                 ticket.emit(StepEvent(image=first + offset, step=step.done, steps=step.total, preview=preview))
 
         try:
@@ -230,8 +229,8 @@ class Editing:
 
         def on_tile(done: int, total: int, picture: RGB) -> None:
             ticket.check()
-            preview = previews.encode(picture) if previews.due else None
-            ticket.emit(StepEvent(image=0, step=done, steps=total, preview=preview))
+            shown = previews.take(lambda: [picture])
+            ticket.emit(StepEvent(image=0, step=done, steps=total, preview=shown[0] if shown else None))
 
         factor = FACTORS.get(parameters.task)
         picture = denoise(photo, parameters.strength, on_tile) if factor is None else upscale(photo, factor, on_tile)

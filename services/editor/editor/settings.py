@@ -71,7 +71,9 @@ class EditorSettings(ModelServerSettings):
     editor_max_result_pixels: int = Field(
         default=64_000_000, ge=4096, description="largest picture made, width × height: what an upscale may come to"
     )
-    editor_preview_interval: float = Field(default=0.25, ge=0, description="least seconds between two previews")
+    editor_preview_interval: float = Field(
+        default=0.25, ge=0, description="least seconds between two previews; 0: one at every step"
+    )
     editor_preview_side: int = Field(default=256, ge=16, description="longest side of a preview, in pixels")
     editor_keep_alive: float = Field(
         default=1, gt=0, description="seconds of silence after which a waiting caller is sent an empty line"
