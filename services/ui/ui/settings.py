@@ -17,7 +17,7 @@ class UiSettings(BaseSettings):
         description="where the browser finds the gateway; empty: on the page's host, port gateway_public_port",
     )
     gateway_public_port: int = Field(default=8000, ge=1, le=65535)
-    ui_max_photo_mb: int = Field(default=32, ge=1, description="largest photo of the caption page, in MiB")
+    ui_max_photo_mb: int = Field(default=32, ge=1, description="largest photo of the pages, in MiB")
 
     def browser_gateway_url(self, page_url: str) -> str:
         """The gateway as the browser that opened ``page_url`` reaches it, without a slash at its end.
