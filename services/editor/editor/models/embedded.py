@@ -40,6 +40,9 @@ from framesense.torch_compat import prepare_torchvision
 CONFIG_FILE, NETWORK_FILES = "editor.json", ("config.json", "diffusion_pytorch_model.safetensors")
 SCHEDULERS = (SchedulerName.DPMPP_2M, SchedulerName.EULER, SchedulerName.EULER_A, SchedulerName.DDIM)
 """LCM is for models that were distilled for it."""
+NEUTRAL = "a photo"
+"""What stands for no words. With no caption at all the network thinks of all the nights and fogs that it was shown as
+well, and paints darker than photos are: any words would then make a photo brighter."""
 NOISES = 2
 """That an edit is averaged over, to leave less to chance."""
 FULLY_GUIDED = 0.5
@@ -103,7 +106,7 @@ class PixelDiffusionEditor:
             schedulers=SCHEDULERS,
             default_scheduler=SchedulerName.DPMPP_2M,
             default_steps=12,
-            default_guidance_scale=2.5,
+            default_guidance_scale=2.0,
             size=self.side,
             multiple_of=1,
             any_size=True,
@@ -170,7 +173,7 @@ class PixelDiffusionEditor:
     def relevance(self, request: ModelRequest, check: Check) -> Floats:
         """See :class:`~editor.models.base.DiffusionModel`: side × side."""
         pixels = self._noiseless(shrink(_photo_of(request), self.side))
-        words = self.encode_words([request.prompt, request.negative_prompt])
+        words = self.encode_words([request.prompt or NEUTRAL, request.negative_prompt or NEUTRAL])
         time = int(RELEVANCE_TIME * (len(self._kept) - 1))
         signal = float(self._kept[time])
         total = np.zeros((self.side, self.side), np.float32)
@@ -231,7 +234,7 @@ class PixelDiffusionEditor:
         guided = request.guidance_scale > 1
         # rows of the batch: first the runs with the words, then those without; both from the same noises
         seeds = [(seed, number) for number in range(noises)]
-        words = self.encode_words([request.prompt, request.negative_prompt, ""])
+        words = self.encode_words([request.prompt or NEUTRAL, request.negative_prompt or NEUTRAL, NEUTRAL])
         rows = [0] * noises + [1] * noises * guided + [2] * noises * paired
         said = words.pick(rows)
 
