@@ -8,6 +8,7 @@ from typing import Any
 import litserve
 import numpy as np
 import torch
+from fastapi import Request
 from PIL import Image
 
 from benchmarks.gpu import SUBJECTS, Bare, load_bare
@@ -20,8 +21,10 @@ class Model(litserve.LitAPI):  # type: ignore[misc, unused-ignore]
         place = torch.device(os.environ["BENCH_DEVICE"])
         self.bare: Bare = load_bare(subject, Path(os.environ["BENCH_MODEL"]), place, dtype)
 
-    def decode_request(self, request: Any) -> torch.Tensor:
-        return self.bare.preprocess(np.asarray(Image.open(io.BytesIO(request["content"].file.read())).convert("RGB")))
+    def decode_request(self, request: Request) -> torch.Tensor:
+        """LitServe looks at the annotation, and gives the form itself."""
+        form: Any = request
+        return self.bare.preprocess(np.asarray(Image.open(io.BytesIO(form["content"].file.read())).convert("RGB")))
 
     def batch(self, inputs: list[torch.Tensor]) -> torch.Tensor:
         return torch.stack(inputs)
