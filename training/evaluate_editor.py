@@ -4,7 +4,7 @@
         --rooms DIR
 
 DIR holds a folder of photos for each label. Prints its figures, writes figures.json into the model's folder and, with
---sheet, a picture of some edits.
+--sheet, a picture of some edits of scikit-image's photos.
 
 - Does the edit follow the words? *Direction similarity* (Gal et al., StyleGAN-NADA, 2022): the cosine, in the tagger's
   space, of what changed in the picture and what changed in the words, "a photo of a bedroom at night" − "a photo of a
@@ -30,9 +30,10 @@ from typing import Any
 
 import cv2
 import numpy as np
+import skimage.data
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 from skimage.metrics import structural_similarity
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -73,7 +74,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rooms", type=Path, required=True, help="folder with a folder of photos for each label")
     parser.add_argument("--photos", type=int, default=16, help="how many of them, evenly spread")
     parser.add_argument("--compared", type=int, default=8, help="photos that the methods are compared on")
-    parser.add_argument("--sheet", type=Path, help="a PNG of some edits")
+    parser.add_argument("--sheet", type=Path, help="a picture of some edits")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: torch decides)")
     return parser.parse_args(argv)
 
@@ -240,17 +241,18 @@ def averages(rows: Sequence[dict[str, float]]) -> dict[str, float]:
     return {name: round(float(np.mean(values)), 4) for name, values in columns.items()}
 
 
-def draw_sheet(bench: Bench, photos: Sequence[Photo], prompts: Sequence[str], strength: float, file: Path) -> None:
-    """A row a photo: the photo, then an edit a prompt."""
+def draw_sheet(bench: Bench, strength: float, file: Path) -> None:
+    """Scikit-image's own photos, which anyone may show: a row a photo, then an edit a prompt."""
+    photos = [skimage.data.coffee(), skimage.data.chelsea(), skimage.data.astronaut(), skimage.data.rocket()]
     side, head = 192, 16
-    sheet = Image.new("RGB", (side * (len(prompts) + 1), head + side * len(photos)), "white")
+    sheet = Image.new("RGB", (side * (len(PROMPTS) + 1), head + side * len(photos)), "white")
     pen = ImageDraw.Draw(sheet)
-    for column, title in enumerate(("photo", *prompts)):
+    for column, title in enumerate(("photo", *PROMPTS)):
         pen.text((column * side + 4, 2), title, fill="black")
     for row, photo in enumerate(photos):
-        pictures = [photo.picture, *(bench.edit(photo.picture, prompt, strength) for prompt in prompts)]
+        pictures = [photo, *(bench.edit(photo, prompt, strength) for prompt in PROMPTS)]
         for column, picture in enumerate(pictures):
-            small = Image.fromarray(picture).resize((side, side), Image.Resampling.LANCZOS)
+            small = ImageOps.fit(Image.fromarray(picture), (side, side))
             sheet.paste(small, (column * side, head + row * side))
     file.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(file)
@@ -293,7 +295,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for prompt, values in by_prompt.items():
             print(f"{method}, {prompt}: " + ", ".join(f"{name} {value:.3g}" for name, value in values.items()))
     if options.sheet:
-        draw_sheet(bench, photos[:: max(1, len(photos) // 6)][:6], PROMPTS, 0.6, options.sheet)
+        draw_sheet(bench, 0.5, options.sheet)
 
 
 if __name__ == "__main__":
