@@ -312,7 +312,7 @@ def test_memory_of_the_ui_does_not_grow_with_the_file(page: Page, ui_memory: Cal
 
 
 @pytest.mark.parametrize(
-    "address", ["/", "/?job={job}", "/caption_image", "/tags", "/classifier_studio", "/photo_set", "/about"]
+    "address", ["/", "/?job={job}", "/caption_image", "/edit", "/tags", "/classifier_studio", "/photo_set", "/about"]
 )
 def test_nothing_sticks_out_on_a_phone(page: Page, bikes_job: str, address: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
