@@ -214,6 +214,11 @@ class SeriesParameters(BaseModel):
                         return {**given, "base": {**base, "prompt": prompt}}
         return given
 
+    @property
+    def varied(self) -> set[str]:
+        """The names of the parameters that differ from picture to picture."""
+        return {axis.parameter for axis in (self.rows, self.columns) if axis}
+
 
 class SamplerInfo(BaseModel):
     name: SchedulerName

@@ -211,7 +211,7 @@ class SeriesTask(_Editing):
             for index, name in enumerate(photos)
         ]
         sheet = Sheet(
-            title=series.base.prompt or job.name,
+            title=job.name if "prompt" in series.varied else series.base.prompt or job.name,
             subtitle=_constants(series, job.name, abilities),
             note=abilities.note,
             photos=thumbnails,
@@ -226,7 +226,6 @@ class SeriesTask(_Editing):
 
 def _constants(series: SeriesParameters, name: str, abilities: EditorCapabilities) -> str:
     """What all pictures of a series share, for its heading."""
-    varied = {axis.parameter for axis in (series.rows, series.columns) if axis}
     base = series.base
     guidance = abilities.default_guidance_scale if base.guidance_scale is None else base.guidance_scale
     shared = {
@@ -236,5 +235,5 @@ def _constants(series: SeriesParameters, name: str, abilities: EditorCapabilitie
         "seed": f"seed {base.seed}",
         "scheduler": (base.scheduler or abilities.default_scheduler).label,
     }
-    said = [text for parameter, text in shared.items() if parameter not in varied]
+    said = [text for parameter, text in shared.items() if parameter not in series.varied]
     return ", ".join([name, *said, f"model {abilities.model.name}"])
