@@ -124,7 +124,9 @@ def pixels(encoded: str) -> Any:
 
 
 def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
     while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
         time.sleep(0.05)
 
 

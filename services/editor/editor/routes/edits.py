@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -89,6 +89,8 @@ def router(components: Components) -> APIRouter:
             ticket = await unless_disconnected(request, model.enter(parameters, image, mask))
             resources.callback(model.leave, ticket)
             lines = _lines(ticket, components, getattr(request.state, "request_id", None))
+            # A hang-up in the middle of a sending leaves it suspended, to be ended whenever garbage is collected.
+            resources.push_async_callback(lines.aclose)
             return EventStream(lines, resources.pop_all())
 
     @routes.get("/capabilities", summary="What the editor's model can do", responses=problem_responses(503))
@@ -113,7 +115,7 @@ def _parameters(values: dict[str, list[str]]) -> EditParameters:
         ) from error
 
 
-async def _lines(ticket: EditTicket, components: Components, request_id: str | None) -> AsyncIterator[bytes]:
+async def _lines(ticket: EditTicket, components: Components, request_id: str | None) -> AsyncGenerator[bytes, None]:
     """Until the caller hangs up, which ends this generator from outside."""
     outcome = "cancelled"
     try:
