@@ -62,6 +62,8 @@ def pixels(gateway: httpx.Client, path: str | None) -> NDArray[np.uint8]:
 
 
 def download(page: Page, name: str) -> bytes:
+    # While the page is made anew, what its buttons offered a moment ago is withdrawn.
+    page.locator("[data-test-script-state=notRunning]").wait_for()
     with page.expect_download() as started:
         page.get_by_role("button", name=name, exact=True).click()
     return started.value.path().read_bytes()

@@ -12,6 +12,7 @@ import io
 import json
 import os
 import shutil
+import sys
 import time
 import weakref
 from collections.abc import Callable
@@ -798,8 +799,9 @@ def test_little_memory(folders: Callable[[str], Path], models: Callable[[str], L
     assert not is_memory_short(parts, torch.device("cpu"), "off")
 
 
-def test_compiling_is_set_up_for_every_network(folders: Callable[[str], Path]) -> None:
+def test_compiling_is_set_up_for_every_network(folders: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Set up only: compiling even these takes minutes. ``python -m benchmarks --only edits`` does it on a GPU."""
+    monkeypatch.setenv("CC", sys.executable)  # any program will do, as none is called
     loaded = load(folders("stable-diffusion"))
     assert isinstance(loaded.model, LatentDiffusion)
     parts = loaded.model._components.parts

@@ -144,7 +144,8 @@ def test_stale_record_is_no_process_of_ours(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     record = {"pid": os.getpid(), "created": psutil.Process().create_time() - 3600, "url": own.gateway}
     (tmp_path / "run" / "gateway.json").write_text(json.dumps(record))
-    assert "gateway    not running" in own.run("tools.stack", "status").stdout
+    told = dict(line.split(maxsplit=1) for line in own.run("tools.stack", "status").stdout.splitlines())
+    assert told["gateway"] == "not running"
     assert own.run("tools.stack", "down").returncode == 0
     assert psutil.pid_exists(os.getpid())
 

@@ -178,11 +178,12 @@ def _show_downloads(api: GatewayApi, result: EditResult) -> None:
         if result.contact_sheet_url:
             st.download_button(
                 "Contact sheet",
-                partial(api.picture, result.contact_sheet_url),
+                _contact_sheet(result.contact_sheet_url, _api=api),
                 f"{stem}-sheet.png",
                 "image/png",
                 icon=":material/grid_on:",
                 on_click="ignore",
+                key=f"edit-contact-sheet-{result.job_id}",
             )
         st.download_button(
             "All pictures",
@@ -191,7 +192,14 @@ def _show_downloads(api: GatewayApi, result: EditResult) -> None:
             "application/zip",
             icon=":material/folder_zip:",
             on_click="ignore",
+            key=f"edit-zip-{result.job_id}",
         )
+
+
+@st.cache_data(show_spinner=False, max_entries=4)
+def _contact_sheet(path: str, *, _api: GatewayApi) -> bytes:
+    """Not fetched upon the click: a click just after another one would ask for what the page no longer offers."""
+    return _api.picture(path)
 
 
 def _zip(api: GatewayApi, result: EditResult) -> bytes:
