@@ -1,5 +1,6 @@
 """The stack in containers, with a real Docker Engine: built, started, used, one of its workers killed."""
 
+import io
 import json
 import os
 import secrets
@@ -13,11 +14,15 @@ from typing import Any
 
 import httpx
 import pytest
+import skimage
+import webuiapi
+from PIL import Image, ImageStat
 
 from tools import clip
 from tools.processes import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
+COFFEE = Path(skimage.__file__).parent / "data" / "coffee.png"
 OURS = ("gateway", "worker", "edit-worker", "captioner", "tagger", "editor", "ui")
 MODEL_SERVERS = {"captioner", "tagger", "editor"}
 
@@ -148,6 +153,25 @@ def test_the_demonstration_runs_through_the_containers(project: Project, tmp_pat
     assert "Odd moments" in demo
     assert len(json.loads((tmp_path / "result.json").read_text())["moments"]) >= 2
     assert (tmp_path / "novelty.png").stat().st_size > 10_000
+
+
+def test_a_photo_is_edited_over_rest_and_by_a1111s_client(project: Project) -> None:
+    with httpx.Client(base_url=project.gateway, timeout=180) as http:
+        asked = {"prompt": "a cup at night", "strength": "0.8", "seed": "7"}
+        files = {"image": ("coffee.png", COFFEE.read_bytes(), "image/png")}
+        job = http.post("/edits", data=asked, files=files).raise_for_status().json()
+        assert list(_events(http, job["id"]))[-1]["state"] == "succeeded"
+        (made,) = http.get(f"/jobs/{job['id']}/result").raise_for_status().json()["images"]
+        edited = Image.open(io.BytesIO(http.get(made["image_url"]).raise_for_status().content)).convert("L")
+    photo = Image.open(COFFEE)
+    assert made["agreement"] is not None, "the worker reaches the tagger"
+    assert edited.size == photo.size
+    darker = ImageStat.Stat(edited).mean[0] / ImageStat.Stat(photo.convert("L")).mean[0]
+    assert darker < 0.8
+    client = webuiapi.WebUIApi(host="127.0.0.1", port=int(project.environment["GATEWAY_PORT"]))
+    answer = client.img2img(images=[photo], prompt="a cup at night", denoising_strength=0.8, seed=7, steps=12)
+    assert answer.image.size == photo.size
+    assert answer.info["seed"] == 7
 
 
 def test_the_pages_are_served_and_reach_the_gateway(project: Project) -> None:
