@@ -169,8 +169,10 @@ def test_a_photo_is_edited_over_rest_and_by_a1111s_client(project: Project) -> N
     darker = ImageStat.Stat(edited).mean[0] / ImageStat.Stat(photo.convert("L")).mean[0]
     assert darker < 0.8
     client = webuiapi.WebUIApi(host="127.0.0.1", port=int(project.environment["GATEWAY_PORT"]))
-    answer = client.img2img(images=[photo], prompt="a cup at night", denoising_strength=0.8, seed=7, steps=12)
-    assert answer.image.size == photo.size
+    answer = client.img2img(
+        images=[photo], prompt="a cup at night", denoising_strength=0.8, seed=7, steps=12, width=600, height=400
+    )
+    assert answer.image.size == (600, 400)
     assert answer.info["seed"] == 7
 
 
