@@ -25,10 +25,8 @@ class Blip(GeneratingCaptioner):
 
         model = place.model(BlipForConditionalGeneration, device, dtype)
         return cls(
+            place,
             model,
-            place.image_processor(),
-            place.tokenizer(),
-            revision=place.fingerprint(),
             image_size=model.config.vision_config.image_size,
             dtype=dtype,
             stop=[model.config.text_config.sep_token_id],

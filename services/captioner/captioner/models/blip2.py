@@ -25,10 +25,8 @@ class Blip2(GeneratingCaptioner):
 
         model = place.model(Blip2ForConditionalGeneration, device, dtype)
         return cls(
+            place,
             model,
-            place.image_processor(),
-            place.tokenizer(),
-            revision=place.fingerprint(),
             image_size=model.config.vision_config.image_size,
             dtype=dtype,
             stop=_ends(model),

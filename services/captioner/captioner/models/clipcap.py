@@ -152,10 +152,8 @@ class ClipCap(GeneratingCaptioner):
         tokenizer = place.tokenizer()
         ends = [tokenizer.encode(model.sizes.stop)[0], tokenizer.eos_token_id]
         return cls(
+            place,
             model.eval().requires_grad_(False).to(device, dtype),
-            place.image_processor(),
-            tokenizer,
-            revision=place.fingerprint(),
             image_size=model.clip.config.image_size,
             dtype=dtype,
             stop=ends,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from captioner.models.generating import GeneratingCaptioner, Seen
-from framesense.pretrained import Pretrained, side_of
+from framesense.pretrained import Pretrained
 from framesense.torch_compat import prepare_torchvision
 
 PROMPT = "What does the image describe?"
@@ -20,6 +20,8 @@ PROMPT = "What does the image describe?"
 
 
 class Florence2(GeneratingCaptioner):
+    usual_image_size = 768
+
     @classmethod
     def load(cls, place: Pretrained, device: torch.device, dtype: torch.dtype) -> Self:
         """Raises OSError or ValueError where it cannot be had or is no Florence-2."""
@@ -27,13 +29,9 @@ class Florence2(GeneratingCaptioner):
         from transformers import Florence2ForConditionalGeneration
 
         model = place.model(Florence2ForConditionalGeneration, device, dtype)
-        processor = place.image_processor()
         return cls(
+            place,
             model,
-            processor,
-            place.tokenizer(),
-            revision=place.fingerprint(),
-            image_size=side_of(processor, 768),
             dtype=dtype,
             stop=[model.config.text_config.eos_token_id],
         )

@@ -12,7 +12,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from torch import Tensor
 
 from captioner.models.views import patch_descriptors, visual_embedding
 from framesense.models import to_device
-from framesense.pretrained import Pretrained
+from framesense.pretrained import Pretrained, side_of
 from framesense.schemas.captions import CaptionExtra
 from framesense.static_batches import StaticBatches, compiled
 
@@ -60,28 +60,32 @@ class GeneratingCaptioner(ABC):
     """A :class:`captioner.models.base.CaptionModel`.
 
     Args:
+        place: where the model was loaded from; the image processor and the tokenizer lie beside it.
         model: the loaded network; ``parameters()`` are counted.
+        image_size: side of the pictures that it sees, in pixels; as the image processor says when absent.
         stop: ids of tokens that end a caption and are no part of it.
     """
 
+    usual_image_size: ClassVar[int] = 224
+    """Where neither says."""
+
     def __init__(
         self,
+        place: Pretrained,
         model: Any,
-        image_processor: Any,
-        tokenizer: Any,
         *,
-        revision: str,
-        image_size: int,
+        image_size: int | None = None,
         dtype: torch.dtype,
         stop: Iterable[int],
     ) -> None:
-        self.model, self._image_processor, self.tokenizer = model, image_processor, tokenizer
+        self.model, self._image_processor, self.tokenizer = model, place.image_processor(), place.tokenizer()
         self.dtype, self.device = dtype, next(model.parameters()).device
-        self.revision, self.image_size = revision, image_size
+        self.revision = place.fingerprint()
+        self.image_size = image_size or side_of(self._image_processor, self.usual_image_size)
         self.parameters = sum(weight.numel() for weight in model.parameters())
         self._stop = frozenset(stop)
         self._static: StaticBatches | None = None
-        self._special = frozenset(tokenizer.all_special_ids)
+        self._special = frozenset(self.tokenizer.all_special_ids)
 
     # ----------------------------------------------------------------------------------------- a family's own
 

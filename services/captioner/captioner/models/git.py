@@ -33,10 +33,8 @@ class Git(GeneratingCaptioner):
 
         model = place.model(GitForCausalLM, device, dtype)
         git = cls(
+            place,
             model,
-            place.image_processor(),
-            place.tokenizer(),
-            revision=place.fingerprint(),
             image_size=model.config.vision_config.image_size,
             dtype=dtype,
             stop=[model.config.eos_token_id],

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from captioner.models.generating import GeneratingCaptioner, Seen, grid_of
-from framesense.pretrained import Pretrained, side_of
+from framesense.pretrained import Pretrained
 from framesense.torch_compat import prepare_torchvision
 
 
@@ -22,13 +22,9 @@ class VisionEncoderDecoder(GeneratingCaptioner):
         from transformers import VisionEncoderDecoderModel
 
         model = place.model(VisionEncoderDecoderModel, device, dtype)
-        processor = place.image_processor()
         return cls(
+            place,
             model,
-            processor,
-            place.tokenizer(),
-            revision=place.fingerprint(),
-            image_size=side_of(processor, 224),
             dtype=dtype,
             stop=[model.config.eos_token_id or model.config.decoder.eos_token_id],
         )
