@@ -35,12 +35,19 @@ THRESHOLD = 0.9
 
 @dataclass
 class ColourTagger:
-    """``pictures``: how many it was sent. ``go``: permits, one for each answer. ``ill``: it answers 503."""
+    """``pictures``: how many it was sent. ``go``: permits, one for each answer. ``ill``: it answers 503. ``fickle``:
+    another model answers every time."""
 
     pictures: int = 0
     ill: bool = False
+    revision: str = MODEL.revision
+    fickle: bool = False
     go: threading.Semaphore | None = None
     label_sets: dict[str, LabelSet] = field(default_factory=dict)
+
+    @property
+    def model(self) -> ModelInfo:
+        return MODEL.model_copy(update={"revision": self.revision})
 
     def app(self) -> FastAPI:
         app = create_service("colour tagger")
@@ -48,7 +55,7 @@ class ColourTagger:
         @app.get("/models")
         def models() -> ModelsResponse:
             self._refuse_if_ill()
-            return ModelsResponse(models=[MODEL])
+            return ModelsResponse(models=[self.model])
 
         @app.get("/label-sets/{name}")
         def label_set(name: str) -> LabelSet:
@@ -65,6 +72,8 @@ class ColourTagger:
             if await request.is_disconnected():  # its worker was killed meanwhile
                 return Response(status_code=503)
             self.pictures += len(form.files)
+            if self.fickle:
+                self.revision = str(int(self.revision) + 1)
             labels = json.loads(form.values["labels"][0])
             if unknown := [label for label in labels if label not in COLOURS]:
                 raise ProblemError(422, "unknown-colour", "Unknown colour", f"{unknown[0]!r} is no colour.")
@@ -82,7 +91,7 @@ class ColourTagger:
                 threshold_on=ThresholdOn.COSINE,
                 embeddings=encode(images, EncodingFormat.BASE64),
                 warnings=["knows colours only"],
-                model=MODEL,
+                model=self.model,
             )
             return Response(answer.model_dump_json(), media_type="application/json")
 
@@ -94,7 +103,7 @@ class ColourTagger:
             self.pictures += len(pictures)
             images = _directions(np.array([picture.mean(axis=(0, 1)) for picture in pictures]))
             names = [file.filename for file in form.files]
-            answer = ImageEmbeddings(images=names, embeddings=encode(images, EncodingFormat.BASE64), model=MODEL)
+            answer = ImageEmbeddings(images=names, embeddings=encode(images, EncodingFormat.BASE64), model=self.model)
             return Response(answer.model_dump_json(), media_type="application/json")
 
         @app.post("/embed/texts")
@@ -105,7 +114,7 @@ class ColourTagger:
             if not all(colours):
                 raise ProblemError(422, "unknown-colour", "Unknown colour", "The words name no colour.")
             texts = _directions(np.array(colours)[:, 0])
-            return TextEmbeddings(texts=asked.texts, embeddings=encode(texts, EncodingFormat.BASE64), model=MODEL)
+            return TextEmbeddings(texts=asked.texts, embeddings=encode(texts, EncodingFormat.BASE64), model=self.model)
 
         return app
 

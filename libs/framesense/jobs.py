@@ -42,7 +42,7 @@ for i = 1, #flat, 2 do snapshot[flat[i]] = flat[i + 1] end
 redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'job', cjson.encode(snapshot))
 return 1
 """
-# KEYS: lease. ARGV: owner, milliseconds (0 releases). Only the owner may renew or release.
+# KEYS: lease or claim. ARGV: owner, milliseconds (0 releases). Only the owner may renew or release.
 _KEEP_LEASE = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if ARGV[2] == '0' then return redis.call('DEL', KEYS[1]) end
@@ -68,6 +68,10 @@ def _job_key(job_id: str) -> str:
 
 def _lease_key(job_id: str) -> str:
     return f"framesense:job:{job_id}:lease"
+
+
+def _claim_key(work: str) -> str:
+    return f"framesense:work:{work}"
 
 
 def _preview_key(job_id: str) -> str:
@@ -180,6 +184,12 @@ class JobStore:
             fields["started_at"] = _now()
         return self._change(job_id, (JobState.QUEUED, JobState.RUNNING), fields)
 
+    def begin_again(self, job_id: str, progress: Progress) -> bool:
+        """Of a running job: what was done of it counts no more, nor does the time that it took. False where it no
+        longer runs."""
+        fields = {"progress": progress.model_dump_json(), "started_at": _now()}
+        return self._change(job_id, (JobState.RUNNING,), fields)
+
     def give_way(self, job_id: str) -> bool:
         """From running back to queued: it goes on when its turn comes again. False where it no longer runs."""
         return self._change(job_id, (JobState.RUNNING,), {"state": JobState.QUEUED})
@@ -226,11 +236,16 @@ class JobStore:
     def claim(self, work: str, job_id: str) -> str:
         """Of jobs that want the same ``work`` done (a key), which one does it: this one, or another whose worker lives.
 
-        A claim needs no renewing and no giving back: it holds as long as its job's lease.
+        A claim needs no renewing, and no giving back at the end: it holds as long as its job's lease.
         """
         before, after = _lease_key("\0").split("\0")
-        claimed = self._claim_script(keys=[f"framesense:work:{work}"], args=[job_id, self._retention, before, after])
+        claimed = self._claim_script(keys=[_claim_key(work)], args=[job_id, self._retention, before, after])
         return str(claimed)
+
+    def disclaim(self, work: str, job_id: str) -> None:
+        """The job does other work from now on. Kept, the claim would let other jobs wait for it, or two for each other
+        for ever."""
+        self._lease_script(keys=[_claim_key(work)], args=[job_id, 0])
 
     def orphans(self) -> list[Job]:
         """Jobs that somebody should queue again: running ones whose worker's lease has lapsed, and ones queued for a

@@ -7,7 +7,7 @@ import httpx
 import numpy as np
 import pytest
 
-from framesense.analyses import video_key
+from framesense.analyses import analysis_prefix, video_key
 from framesense.novelty import rolling_novelty
 from framesense.schemas.jobs import Job, JobList, JobState
 from framesense.schemas.novelty import Metric, NoveltyCurve, VideoResult
@@ -130,9 +130,13 @@ def test_a_deleted_job_takes_its_blobs_along_unless_another_needs_them(gateway: 
     assert result_of(gateway.http.get(f"/jobs/{second.id}/result")).frames[0].caption == "a dog"
     assert gateway.http.get(f"/jobs/{second.id}/video").content == MP4 + b"shared"
 
+    begun = "0" * 32  # with a model that has changed since
+    gateway.storage.write(f"{analysis_prefix(begun)}/chunks/00000000.npz", b"")
+    gateway.jobs.amend_payload(second.id, earlier=[begun])
     assert gateway.http.delete(f"/jobs/{second.id}").status_code == 204
     assert not gateway.storage.exists(blob)
     assert gateway.analyses.load(key) is None
+    assert not gateway.storage.list(f"{analysis_prefix(begun)}/chunks")
     assert gateway.submit(MP4 + b"shared").state is JobState.QUEUED
 
 

@@ -17,11 +17,11 @@ import pyarrow.parquet
 import pytest
 from redis import Redis
 
-from framesense.jobs import JobStore
+from framesense.jobs import JobStore, events_key, read_event
 from framesense.photosets import PhotoSetStore, Table, photoset_key
 from framesense.queue import create_celery, enqueue
 from framesense.schemas.datasets import ClusterMethod, PhotoSetResult
-from framesense.schemas.jobs import Job, JobKind, JobState
+from framesense.schemas.jobs import Job, JobKind, JobState, Progress
 from framesense.schemas.tags import LabelSet
 from framesense.settings import JobSettings
 from framesense.storage import Storage
@@ -97,6 +97,10 @@ class Workplace:
         while not happened():
             assert time.monotonic() < deadline, self.logs()
             time.sleep(0.05)
+
+    def events(self, job: Job) -> list[Job]:
+        """The job as it was after every change."""
+        return [read_event(fields["job"]) for _, fields in self.redis.xrange(events_key(job.id))]
 
     def key(self, job: Job) -> str:
         return str(self.jobs.payload(job.id)["tagging"])
@@ -225,3 +229,33 @@ def test_cancelling_stops_the_work(workplace: Workplace, tagger: ColourTagger) -
     following = workplace.finished(workplace.submit(zipped({"a.jpg": photo("blue")}), labels=LABELS))
     assert following.state is JobState.SUCCEEDED
     assert workplace.get(job).state is JobState.CANCELLED
+
+
+def test_a_set_is_tagged_again_when_the_tagger_changes_its_model(workplace: Workplace, tagger: ColourTagger) -> None:
+    tagger.go = threading.Semaphore(2)
+    workplace.start_worker(WORKER_MAX_ATTEMPTS="1")
+    content = zipped({f"{n}.jpg": photo("red", n) for n in range(9)})
+    job = workplace.submit(content, labels=LABELS)
+    workplace.until(lambda: workplace.entries_stored(job) >= 4)
+    former = workplace.key(job)
+    tagger.revision, tagger.pictures = "2", 0
+    tagger.go.release(100)
+    assert workplace.finished(job).state is JobState.SUCCEEDED, workplace.logs()
+    found = workplace.result(job)
+    assert found.report.models == [tagger.model]
+    assert [photo.path for photo in found.photos] == [f"{n}.jpg" for n in range(9)]
+    assert 9 + 2 <= tagger.pictures <= 9 + 4, "all again, and a batch or two that told of the new model"
+    told = [event.progress for event in workplace.events(job)]
+    assert Progress(message="the tagger changed its model: starting again with colours") in told
+    assert workplace.jobs.payload(job.id)["earlier"] == [former]
+
+    tagger.revision, tagger.pictures = "1", 0
+    again = workplace.submit(content, labels=LABELS)
+    assert workplace.finished(again).state is JobState.SUCCEEDED, workplace.logs()
+    assert workplace.key(again) == former
+    assert tagger.pictures == 5, "the former model goes on where it was left"
+
+    tagger.fickle = True
+    failed = workplace.finished(workplace.submit(zipped({"a.jpg": photo("blue")}), labels=LABELS))
+    assert _problem(failed) == (503, "model-changed")
+    assert failed.error is not None and "tagger" in failed.error.detail

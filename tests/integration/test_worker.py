@@ -22,11 +22,11 @@ from redis import Redis
 from starlette.datastructures import UploadFile
 
 from framesense.analyses import AnalysisStore, Frames, video_key
-from framesense.jobs import JobStore
+from framesense.jobs import JobStore, events_key, read_event
 from framesense.queue import create_celery, enqueue
 from framesense.schemas.arrays import EncodingFormat, encode
 from framesense.schemas.captions import Caption, CaptionEmbeddings, CaptionResponse, CaptionToken
-from framesense.schemas.jobs import Job, JobKind, JobState
+from framesense.schemas.jobs import Job, JobKind, JobState, Progress
 from framesense.schemas.models import ModelInfo, ModelsResponse
 from framesense.schemas.tags import ImageEmbeddings
 from framesense.settings import JobSettings
@@ -49,12 +49,18 @@ class NumberCaptioner:
     ill: bool = False
     revision: str = "1"
     tagger_revision: str = "1"
+    fickle: bool = False
+    """Another model answers every time."""
     seen: list[int] = field(default_factory=list)
     url: str = ""
 
     @property
     def model(self) -> ModelInfo:
         return ModelInfo.model_validate({**INFO, "name": "numbers", "revision": self.revision})
+
+    @property
+    def tagger(self) -> ModelInfo:
+        return self.model.model_copy(update={"service": "tagger", "revision": self.tagger_revision})
 
     def app(self) -> FastAPI:
         app = FastAPI()
@@ -63,14 +69,18 @@ class NumberCaptioner:
         def models() -> ModelsResponse:
             return ModelsResponse(models=[self.model])
 
-        @app.post("/embed/images")
+        @app.get("/tagger/models")
+        def tagger_models() -> ModelsResponse:
+            return ModelsResponse(models=[self.tagger])
+
+        @app.post("/tagger/embed/images")
         async def embed(request: Request) -> ImageEmbeddings:
-            """As a tagger: a frame's embedding is its number, and 1."""
+            """As a tagger: a frame's embedding is its number, and the tagger's revision."""
             async with request.form() as form:
                 files = [file for file in form.getlist("images") if isinstance(file, UploadFile)]
                 numbers = [read_number(np.load(io.BytesIO(await file.read()))) for file in files]
-            told = encode(np.array([[number, 1] for number in numbers]), EncodingFormat.BASE64)
-            model = self.model.model_copy(update={"service": "tagger", "revision": self.tagger_revision})
+            model = self.tagger
+            told = encode(np.array([[number, int(model.revision)] for number in numbers]), EncodingFormat.BASE64)
             return ImageEmbeddings(images=[str(file.filename) for file in files], embeddings=told, model=model)
 
         @app.post("/caption", response_model=None)
@@ -83,12 +93,15 @@ class NumberCaptioner:
             numbers = [read_number(picture) for picture in pictures]
             self.seen += numbers
             await asyncio.sleep(self.delay)
-            return CaptionResponse(captions=[_caption(number) for number in numbers], model=self.model)
+            if self.fickle:
+                self.revision = str(int(self.revision) + 1)
+            captions = [_caption(number, int(self.revision)) for number in numbers]
+            return CaptionResponse(captions=captions, model=self.model)
 
         return app
 
 
-def _caption(number: int) -> Caption:
+def _caption(number: int, revision: int) -> Caption:
     words = encode(np.full((2, 4), number, dtype=np.float32), EncodingFormat.BASE64)
     sentence = encode(np.eye(4, dtype=np.float32)[number % 4], EncodingFormat.BASE64)
     return Caption(
@@ -96,7 +109,7 @@ def _caption(number: int) -> Caption:
         tokens=[CaptionToken(text=text, log_probability=-0.5) for text in ("number", str(number))],
         log_probability=-0.5,
         embeddings=CaptionEmbeddings(words=words, sentence=sentence),
-        visual=encode(np.full(3, number), EncodingFormat.BASE64),
+        visual=encode(np.array([number, revision]), EncodingFormat.BASE64),
         patches=encode(np.full((2, 3, 4), number), EncodingFormat.BASE64),
     )
 
@@ -181,6 +194,10 @@ class Workplace:
     def until_done(self, job: Job, frames: int) -> None:
         _until(lambda: self.get(job).progress.done >= frames or self.get(job).state.finished, self.logs)
 
+    def events(self, job: Job) -> list[Job]:
+        """The job as it was after every change."""
+        return [read_event(fields["job"]) for _, fields in self.redis.xrange(events_key(job.id))]
+
     def frames(self, job: Job) -> Frames:
         loaded = self.analyses.load(self.jobs.payload(job.id)["analysis"])
         assert loaded is not None
@@ -231,7 +248,7 @@ def test_every_frame_is_captioned_once_and_stored(
     assert (summary.video.width, summary.video.height, summary.video.codec) == (192, 128, "h264")
     assert summary.video.duration == pytest.approx(1.2)
     assert summary.models == [captioner.model]
-    assert frames.visual == pytest.approx(np.repeat(np.arange(30.0)[:, None], 3, axis=1))
+    assert frames.visual == pytest.approx(np.stack([np.arange(30), np.ones(30)], axis=1))
     assert [grid.mean() for grid in workplace.analyses.patches(key)] == pytest.approx(np.arange(30))
     assert frames.aligned is None, "no tagger runs"
     assert all(workplace.analyses.thumbnail(key, index).startswith(b"\xff\xd8") for index in range(30))
@@ -295,18 +312,85 @@ def test_a_job_goes_on_with_the_same_work_of_one_that_was_cancelled(
     assert len(captioner.seen) < 90, "what the first had stored was not done again"
 
 
-def test_a_tagger_that_changes_its_model_during_a_job_fails_it(
-    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+@pytest.mark.parametrize(("service", "changed"), [("captioner", "revision"), ("tagger", "tagger_revision")])
+def test_a_job_begins_again_when_a_model_changes(
+    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path, service: str, changed: str
 ) -> None:
     captioner.delay = 0.2
-    workplace.start_worker(TAGGER_URL=captioner.url)
-    job = workplace.submit(numbered_video(tmp_path / "clip.mp4", 60))
+    workplace.start_worker(TAGGER_URL=f"{captioner.url}/tagger", WORKER_MAX_ATTEMPTS="1")
+    video = numbered_video(tmp_path / "clip.mp4", 60)
+    job = workplace.submit(video)
     workplace.until_done(job, 8)
-    captioner.tagger_revision = "2"
+    before = workplace.get(job)
+    former = workplace.jobs.payload(job.id)["analysis"]
+    setattr(captioner, changed, "2")
+    finished = workplace.finished(job)
+    assert finished.state is JobState.SUCCEEDED, workplace.logs()
+    assert numbers(workplace.frames(job)) == list(range(60))
+    _assert_of_the_present_models(workplace, job, captioner)
+
+    told = [event.progress for event in workplace.events(job)]
+    announced = [f"the {service} changed its model" in progress.message for progress in told].index(True)
+    assert told[announced] == Progress(message=f"the {service} changed its model: starting again with numbers")
+    assert told[announced - 1].done >= 8
+    frames = [progress for progress in told[announced:] if progress.total]
+    assert (frames[0].done, frames[-1].done) == (0, 60)
+    assert {progress.message for progress in frames} == {
+        f"captioning frames, again: the {service} changed its model to numbers"
+    }
+    assert before.started_at and finished.started_at and finished.started_at > before.started_at
+
+    payload = workplace.jobs.payload(job.id)
+    kept = workplace.analyses.checkpoint(former)
+    assert kept is not None and 8 <= len(kept) < 60
+    assert payload["earlier"] == [former] and payload["analysis"] != former
+    setattr(captioner, changed, "1")
+    captioner.seen.clear()
+    again = workplace.submit(video)
+    assert workplace.finished(again).state is JobState.SUCCEEDED, workplace.logs()
+    assert workplace.jobs.payload(again.id)["analysis"] == former
+    assert sorted(captioner.seen) == list(range(len(kept), 60)), "the former model goes on where it was left"
+    _assert_of_the_present_models(workplace, again, captioner)
+
+
+def _assert_of_the_present_models(workplace: Workplace, job: Job, captioner: NumberCaptioner) -> None:
+    loaded = workplace.analyses.load(workplace.jobs.payload(job.id)["analysis"])
+    assert loaded is not None
+    summary, frames = loaded
+    assert summary.models == [captioner.model, captioner.tagger]
+    assert frames.visual is not None and set(frames.visual[:, 1]) == {int(captioner.revision)}
+    assert frames.aligned is not None and set(frames.aligned[:, 1]) == {int(captioner.tagger_revision)}
+
+
+def test_jobs_that_wait_for_one_another_do_it_once_with_the_new_model_too(
+    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+) -> None:
+    captioner.delay = 0.5
+    for _ in range(2):
+        workplace.start_worker(WORKER_REQUESTS="1")
+    video = numbered_video(tmp_path / "clip.mp4", 40)
+    first, second = workplace.submit(video), workplace.submit(video)
+    _until(lambda: any("waiting" in workplace.get(job).progress.message for job in (first, second)), workplace.logs)
+    captioner.seen.clear()
+    captioner.revision = "2"
+    for job in (first, second):
+        assert workplace.finished(job).state is JobState.SUCCEEDED, workplace.logs()
+        assert numbers(workplace.frames(job)) == list(range(40))
+    assert workplace.jobs.payload(first.id)["analysis"] == workplace.jobs.payload(second.id)["analysis"]
+    assert len(captioner.seen) <= 40 + 2 * 4, "every frame once, and a batch each that told of the new model"
+
+
+def test_a_model_that_changes_again_and_again_fails_the_job(
+    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+) -> None:
+    captioner.fickle = True
+    workplace.start_worker()
+    job = workplace.submit(numbered_video(tmp_path / "clip.mp4", 20))
     failed = workplace.finished(job)
     assert failed.error is not None
-    assert failed.error.type == "urn:framesense:problem:model-changed"
-    assert "tagger" in failed.error.detail
+    assert (failed.error.status, failed.error.type) == (503, "urn:framesense:problem:model-changed")
+    assert "4 times" in failed.error.detail and "captioner" in failed.error.detail
+    assert workplace.storage.list("analyses") == [], "not one frame was stored"
 
 
 def test_a_job_longer_than_the_visibility_timeout_runs_once(
@@ -437,11 +521,11 @@ def test_the_worker_imports_no_torch() -> None:
 def test_with_a_tagger_frames_can_be_searched_in_words(
     workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
 ) -> None:
-    workplace.start_worker(TAGGER_URL=captioner.url)
+    workplace.start_worker(TAGGER_URL=f"{captioner.url}/tagger")
     job = workplace.submit(numbered_video(tmp_path / "clip.mp4", 10))
     assert workplace.finished(job).state is JobState.SUCCEEDED, workplace.logs()
     loaded = workplace.analyses.load(workplace.jobs.payload(job.id)["analysis"])
     assert loaded is not None
     summary, frames = loaded
     assert frames.aligned == pytest.approx(np.stack([np.arange(10), np.ones(10)], axis=1))
-    assert summary.models == [captioner.model, captioner.model]
+    assert summary.models == [captioner.model, captioner.tagger]

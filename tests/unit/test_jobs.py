@@ -178,6 +178,25 @@ def test_the_same_work_is_claimed_by_one_job_whose_worker_lives(jobs: JobStore) 
     assert held.release()
     assert jobs.claim("work", second.id) == second.id, "the first has ended, or its worker died"
     assert jobs.claim("work", third.id) == second.id
+    jobs.disclaim("work", first.id)
+    assert jobs.claim("work", third.id) == second.id, "only who has it gives it back"
+    jobs.disclaim("work", second.id)
+    assert jobs.claim("work", third.id) == third.id
+
+
+def test_a_job_that_begins_again_counts_anew(jobs: JobStore) -> None:
+    job = create(jobs)
+    assert not jobs.begin_again(job.id, Progress(message="again"))
+    jobs.start(job.id)
+    jobs.progress(job.id, Progress(done=7, total=9))
+    before = jobs.get(job.id)
+    assert jobs.begin_again(job.id, Progress(message="again"))
+    after = jobs.get(job.id)
+    assert before is not None and after is not None
+    assert after.progress == Progress(message="again")
+    assert before.started_at and after.started_at and after.started_at > before.started_at
+    jobs.cancel(job.id)
+    assert not jobs.begin_again(job.id, Progress(message="again"))
 
 
 def test_orphans_are_running_jobs_without_a_lease(jobs: JobStore) -> None:

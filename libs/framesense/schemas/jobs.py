@@ -42,7 +42,9 @@ class Job(BaseModel):
     progress: Progress = Progress()
     parameters: dict[str, Any] = Field(default_factory=dict, description="what was asked for")
     created_at: datetime
-    started_at: datetime | None = None
+    started_at: datetime | None = Field(
+        default=None, description="when work on it began; with other models than before: when it began again"
+    )
     finished_at: datetime | None = None
     result_url: str | None = None
     error: Problem | None = None

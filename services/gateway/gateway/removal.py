@@ -31,12 +31,13 @@ def _blobs(payload: Mapping[str, Any]) -> set[str]:
     found = set()
     if "video" in payload:
         found.add(posixpath.dirname(video_key(payload["video"]["sha256"])))
+    earlier = payload.get("earlier", ())  # begun, then left for another model
     if "analysis" in payload:
-        found.add(analysis_prefix(payload["analysis"]))
+        found |= {analysis_prefix(key) for key in (payload["analysis"], *earlier)}
     if "photos" in payload:
         found.add(posixpath.dirname(photoset_key(payload["photos"]["sha256"])))
     if "tagging" in payload:
-        found.add(tagging_prefix(payload["tagging"]))
+        found |= {tagging_prefix(key) for key in (payload["tagging"], *earlier)}
     return found
 
 

@@ -15,10 +15,9 @@ import numpy as np
 from framesense.analyses import AnalysisStore, Frames, VideoModels
 from framesense.clients import CaptionBatch
 from framesense.patches import PackedGrids
-from framesense.problems import ProblemError
-from framesense.schemas.models import ModelInfo
 from framesense.tagger_client import PictureBatch
 from worker.frames import SampledFrame, Video
+from worker.model_change import require_same_model
 from worker.pipeline import map_ahead, run_ahead
 from worker.rendering import Picture, jpeg
 from worker.settings import WorkerSettings
@@ -70,7 +69,7 @@ def analyse(
     """Captions, embeds and stores the frames from number ``done`` on; ``on_progress`` gets the number stored after each
     batch. ``embedder``: None where no search in words is wanted.
 
-    Raises ProblemError for a video that cannot be decoded or a model server that refuses or has changed its model,
+    Raises ProblemError for a video that cannot be decoded or a model server that refuses, ModelChanged,
     CaptionerUnavailable, TaggerUnavailable, and Stopped soon after ``stop`` is set: what is stored until then is whole
     batches.
     """
@@ -87,9 +86,9 @@ def analyse(
         closing(map_ahead(look, decoded, calls=settings.worker_requests, stop=stop)) as seen,
     ):
         for batch, (answer, embedded) in seen:
-            _require_same_model(answer.model, question.models.captioner)
+            require_same_model(answer.model, question.models.captioner)
             if embedded and question.models.tagger:
-                _require_same_model(embedded.model, question.models.tagger)
+                require_same_model(embedded.model, question.models.tagger)
             frames = Frames(
                 times=np.array([frame.time for frame in batch.frames]),
                 captions=answer.texts,
@@ -117,15 +116,3 @@ def _batches(video: Video, question: Question, settings: WorkerSettings, start: 
             batch = _Batch([], [])
     if batch.frames:
         yield batch
-
-
-def _require_same_model(answering: ModelInfo, asked: ModelInfo) -> None:
-    if (answering.name, answering.revision) != (asked.name, asked.revision):
-        raise ProblemError(
-            503,
-            "model-changed",
-            "Model changed",
-            f"The {answering.service} changed its model from {asked.name} ({asked.revision}) to {answering.name} "
-            f"({answering.revision}) during the job. Submit the video again: it is then analysed anew, all of it with "
-            "one model.",
-        )

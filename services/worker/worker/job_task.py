@@ -1,4 +1,6 @@
-"""What every kind of job has in common: a lease, recovery after a death, a give-up after too many, and how it ends."""
+"""What every kind of job has in common: a lease, recovery after a death, a new beginning with another model, a give-up
+after too many of either, and how it ends.
+"""
 
 import logging
 import time
@@ -15,6 +17,7 @@ from framesense.queue import enqueue
 from framesense.schemas.jobs import JobKind, Progress
 from framesense.storage import Storage
 from worker.keeper import JobKeeper, ShutdownFlag, StopReason
+from worker.model_change import MODEL_CHANGES, ModelChanged
 from worker.pipeline import Stopped
 from worker.recovery import Recovery
 from worker.settings import WorkerSettings
@@ -44,8 +47,8 @@ class JobTask(ABC):
     def work(self, job_id: str, keeper: JobKeeper) -> None:
         """Does the job and stores its result, going on where an earlier worker stopped.
 
-        Raises ProblemError for what its owner should be told, GaveWay to be queued again, and Stopped soon after
-        ``keeper.stop`` is set.
+        Raises ProblemError for what its owner should be told, ModelChanged to begin again, GaveWay to be queued again,
+        and Stopped soon after ``keeper.stop`` is set.
         """
 
     def run(self, job_id: str) -> None:
@@ -75,7 +78,7 @@ class JobTask(ABC):
         log.info("job %s: started", job_id)
         started = time.monotonic()
         try:
-            self.work(job_id, keeper)
+            self._work_with_one_model(job_id, keeper)
             self._jobs.succeed(job_id, f"/jobs/{job_id}/result")
         except Stopped:
             log.info("job %s: stopped: %s", job_id, keeper.reason)
@@ -96,6 +99,37 @@ class JobTask(ABC):
         else:
             log.info("job %s: succeeded after %.1f s", job_id, time.monotonic() - started)
         return False
+
+    def _work_with_one_model(self, job_id: str, keeper: JobKeeper) -> None:
+        """Begins again, a few times, where a model server changes its model meanwhile."""
+        while True:
+            try:
+                return self.work(job_id, keeper)
+            except ModelChanged as change:
+                if keeper.stop.is_set():
+                    raise Stopped from change
+                self._begin_again(job_id, change)
+
+    def _begin_again(self, job_id: str, change: ModelChanged) -> None:
+        """Raises ProblemError where that was done too often."""
+        count = self._jobs.payload(job_id).get("model_changes", {"count": 0})["count"] + 1
+        log.info("job %s: %s", job_id, change)
+        if count > MODEL_CHANGES:
+            raise change.problem(count) from change
+        # The attempts are for workers that die, and none has.
+        self._jobs.amend_payload(job_id, model_changes={"count": count, "reason": change.reason}, attempts=None)
+        self._jobs.begin_again(job_id, Progress(message=change.announcement))
+
+    def _take_up(self, job_id: str, name: str, work: str) -> None:
+        """Notes in the payload, as ``name``, the ``work`` that a job is at (the key of what is made). Where a model has
+        changed since it began, that is other work than before: then any other job may go on with the former, and so
+        may this one if the model changes back; it is deleted with the last of them."""
+        payload = self._jobs.payload(job_id)
+        former = payload.get(name, work)
+        if former != work:
+            self._jobs.disclaim(former, job_id)
+        earlier = {*payload.get("earlier", ()), former} - {work}
+        self._jobs.amend_payload(job_id, **{name: work, "earlier": sorted(earlier)})
 
     def _count_attempt(self, job_id: str, done: int, *, source: str, unit: str) -> None:
         """A job that kills every worker that touches it is given up, as long as they finish no unit of it. ``source``
@@ -125,6 +159,8 @@ class JobTask(ABC):
 
     def _reporter(self, job_id: str, total: int, message: str) -> Callable[[int], None]:
         """Tells the job's progress, not too often, but always the first and the last."""
+        if changes := self._jobs.payload(job_id).get("model_changes"):
+            message = f"{message}, {changes['reason']}"
         interval, told = self._settings.worker_progress_interval, float("-inf")
 
         def report(done: int) -> None:

@@ -12,9 +12,9 @@ from typing import Protocol
 from framesense.archives import PhotoArchive
 from framesense.images import RGB
 from framesense.photosets import PhotoSetStore, Rule, Tagged
-from framesense.problems import ProblemError
 from framesense.schemas.models import ModelInfo
 from framesense.tagger_client import TagBatch, TagQuestion
+from worker.model_change import require_same_model
 from worker.photoset.reading import Batch, read_batches
 from worker.pipeline import map_ahead, run_ahead
 from worker.settings import WorkerSettings
@@ -41,8 +41,8 @@ def tag_photos(
 ) -> None:
     """Tags and stores what is not ``finished``; ``on_progress`` gets the number of entries done after each batch.
 
-    Raises ProblemError for a tagger that refuses or has changed its model, TaggerUnavailable, and Stopped soon after
-    ``stop`` is set: what is stored until then is whole batches.
+    Raises ProblemError for a tagger that refuses, ModelChanged, TaggerUnavailable, and Stopped soon after ``stop`` is
+    set: what is stored until then is whole batches.
     """
     start, photos = (finished.entries, len(finished)) if finished else (0, 0)
 
@@ -55,7 +55,7 @@ def tag_photos(
         closing(map_ahead(tag, read, calls=settings.worker_requests, stop=stop)) as tagged,
     ):
         for batch, answer in tagged:
-            _require_same_model(answer.model, model)
+            require_same_model(answer.model, model)
             store.append(key, batch.first, photos, _chunk(batch, answer), [photo.thumbnail for photo in batch.photos])
             photos += len(batch.photos)
             on_progress(batch.first + batch.entries)
@@ -77,12 +77,3 @@ def _chunk(batch: Batch, answer: TagBatch) -> Tagged:
         probability=answer.probability,
         tagged=answer.tagged,
     )
-
-
-def _require_same_model(answering: ModelInfo, asked: ModelInfo) -> None:
-    if (answering.name, answering.revision) != (asked.name, asked.revision):
-        detail = (
-            f"The tagger changed its model from {asked.name} ({asked.revision}) to {answering.name} "
-            f"({answering.revision}) during the job. Submit the photos again."
-        )
-        raise ProblemError(503, "model-changed", "Model changed", detail)

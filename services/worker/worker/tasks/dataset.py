@@ -70,7 +70,7 @@ class DatasetTask(JobTask):
             parameters = _resolved(DatasetParameters.model_validate(job.parameters), tagger)
             model = tagger.model()
             key = tagging_key(sha256=source["sha256"], parameters=parameters, model=model)
-            self._jobs.amend_payload(job_id, tagging=key)
+            self._take_up(job_id, "tagging", key)
             if not self._store.is_whole(key):
                 self._wait_for_turn(job_id, key, keeper)
             if not self._store.is_whole(key):

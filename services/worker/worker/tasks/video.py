@@ -81,7 +81,7 @@ class VideoTask(JobTask):
             models = VideoModels(captioner.model(), self._tagger_model())
             asked = {name: payload[name] for name in ("every_n_second", "beams", "max_tokens")}
             key = analysis_key(sha256=source["sha256"], models=models, **asked)
-            self._jobs.amend_payload(job_id, analysis=key)
+            self._take_up(job_id, "analysis", key)
             if not self._store.is_whole(key):
                 self._wait_for_turn(job_id, key, keeper)
             if not self._store.is_whole(key):
