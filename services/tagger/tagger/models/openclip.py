@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from framesense.efficientnet_lite2 import autocast
 from framesense.models import to_device
 from framesense.static_batches import StaticBatches, compiled
 from framesense.torch_compat import prepare_torchvision
@@ -27,17 +26,26 @@ _NOT_LATIN = re.compile(r"[^\W\d_a-zA-Z\u00c0-\u024f]")
 
 
 class OpenClip:
-    """One OpenCLIP model behind the :class:`~tagger.models.base.DualEncoder` protocol."""
+    """One OpenCLIP model behind the :class:`~tagger.models.base.DualEncoder` protocol.
+
+    Args:
+        model: in float32, as it was published: its revision, scale and bias are taken before it becomes ``dtype``.
+    """
 
     def __init__(self, model: Any, transform: Any, tokenizer: Any, device: torch.device, dtype: torch.dtype) -> None:
-        self._model = model.eval().requires_grad_(False).to(device)
+        model = model.eval().requires_grad_(False)
+        self.revision = _fingerprint(model)
+        self.parameters = sum(weight.numel() for weight in model.parameters())
+        self.logit_scale = float(model.logit_scale.exp())
+        bias = getattr(model, "logit_bias", None)
+        self.logit_bias = None if bias is None else float(bias)
+        # Not by autocast: it would cast all weights anew in each call and keep torch from its fused attention, without
+        # which a CPU copies the weights of each layer once for every patch (8 times slower for ViT-B/32, 30 for L/14).
+        self._model = model.to(device, dtype)
         self._transform, self._tokenizer, self._device, self._dtype = transform, tokenizer, device, dtype
         self._static: StaticBatches | None = None
         size = model.visual.image_size
         self.image_size = int(size[0] if isinstance(size, Sequence) else size)
-        self.logit_scale = float(model.logit_scale.exp())
-        bias = getattr(model, "logit_bias", None)
-        self.logit_bias = None if bias is None else float(bias)
         # Texts in other scripts mean something only to a tokenizer that was made for many languages.
         self._multilingual = type(tokenizer).__name__ != "SimpleTokenizer"
         self.dimensions = self.encode_texts(["a photo"]).shape[1]
@@ -70,34 +78,20 @@ class OpenClip:
         transform = image_transform_v2(config, is_train=False)
         return cls(model, transform, open_clip.get_tokenizer(place), device, dtype)
 
-    @property
-    def revision(self) -> str:
-        """A hash of the weights themselves: tags of the same name may be published anew."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self._model.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-        return digest.hexdigest()[:12]
-
-    @property
-    def parameters(self) -> int:
-        return sum(weight.numel() for weight in self._model.parameters())
-
     def preprocess(self, image: NDArray[np.uint8]) -> Tensor:
         pixels: Tensor = self._transform(Image.fromarray(image))
         return pixels
 
     @torch.inference_mode()
     def encode_images(self, pixels: Tensor) -> NDArray[np.float32]:
-        with autocast(self._device, self._dtype):
-            (embeddings,) = (self._static or self._encode)(to_device(pixels, self._device, torch.float32))
+        (embeddings,) = (self._static or self._encode)(to_device(pixels, self._device, self._dtype))
         return _normalised(embeddings)
 
     @torch.inference_mode()
     def compile(self, largest: int, **options: Any) -> None:
         static = compiled(self._encode, largest, **options)
-        with autocast(self._device, self._dtype):
-            static.warm_up(torch.zeros(1, 3, self.image_size, self.image_size, device=self._device))
+        side = self.image_size
+        static.warm_up(torch.zeros(1, 3, side, side, device=self._device, dtype=self._dtype))
         self._static = static
 
     def _encode(self, pixels: Tensor) -> tuple[Tensor, ...]:
@@ -105,14 +99,20 @@ class OpenClip:
 
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        tokens = self._tokenizer(list(texts)).to(self._device)
-        with autocast(self._device, self._dtype):
-            embeddings = self._model.encode_text(tokens)
-        return _normalised(embeddings)
+        return _normalised(self._model.encode_text(self._tokenizer(list(texts)).to(self._device)))
 
     def unknown_words(self, text: str) -> list[str]:
         """Words in other than Latin letters, for the many models that learnt English only."""
         return [] if self._multilingual else [word for word in text.split() if _NOT_LATIN.search(word)]
+
+
+def _fingerprint(model: Any) -> str:
+    """A hash of the weights themselves: tags of the same name may be published anew."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:12]
 
 
 def _normalised(embeddings: Tensor) -> NDArray[np.float32]:
