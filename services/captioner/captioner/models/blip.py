@@ -6,6 +6,7 @@ than the embedded model's, at some 30 times the cost: prefer it where there is a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Self
 
 import torch
@@ -37,10 +38,13 @@ class Blip(GeneratingCaptioner):
         return Seen(states, grid_of(states))
 
     def write(self, seen: Seen, beams: int, max_tokens: int) -> Tensor:
+        from captioner.models.beams import PictureCache
+
         config = self.model.config.text_config
         written: Tensor = self.model.text_decoder.generate(
             input_ids=self.starts(len(seen.states), config.bos_token_id),
             encoder_hidden_states=seen.states,
+            past_key_values=PictureCache(self._looks(seen), beams),
             num_beams=beams,
             do_sample=False,
             max_new_tokens=max_tokens,
@@ -57,6 +61,14 @@ class Blip(GeneratingCaptioner):
             input_ids=begun[:, :-1], encoder_hidden_states=seen.states, use_cache=False
         ).logits
         return logits
+
+    def _looks(self, seen: Seen) -> Iterator[tuple[Tensor, Tensor]]:
+        """Of each layer of the decoder, the picture's keys and values: B × heads × places × D. Left to itself, the
+        decoder makes them for each beam of a picture."""
+        for layer in self.model.text_decoder.bert.encoder.layer:
+            look = layer.crossattention.self
+            shape = (*seen.states.shape[:2], look.num_attention_heads, look.attention_head_size)
+            yield look.key(seen.states).view(shape).transpose(1, 2), look.value(seen.states).view(shape).transpose(1, 2)
 
     @property
     def embeddings(self) -> Tensor:

@@ -50,9 +50,12 @@ class Florence2(GeneratingCaptioner):
         return Seen(self.model.model.language_model.encoder(inputs_embeds=read)[0], found.last_hidden_state)
 
     def write(self, seen: Seen, beams: int, max_tokens: int) -> Tensor:
+        from captioner.models.beams import PictureCache
+
         config = self.model.config.text_config
         written: Tensor = self.model.generate(
             encoder_outputs=self._encoded(seen),
+            past_key_values=PictureCache(),
             num_beams=beams,
             do_sample=False,
             max_new_tokens=max_tokens,

@@ -36,10 +36,13 @@ class VisionEncoderDecoder(GeneratingCaptioner):
     def write(self, seen: Seen, beams: int, max_tokens: int) -> Tensor:
         from transformers.modeling_outputs import BaseModelOutput
 
+        from captioner.models.beams import PictureCache
+
         (end,) = self._stop
         config = self.model.config
         written: Tensor = self.model.generate(
             encoder_outputs=BaseModelOutput(last_hidden_state=seen.states),
+            past_key_values=PictureCache(),
             num_beams=beams,
             do_sample=False,
             max_new_tokens=max_tokens,

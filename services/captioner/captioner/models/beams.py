@@ -1,0 +1,38 @@
+"""What an encoder-decoder keeps while it writes with beams.
+
+All beams of a picture look at the same picture, and beams change places only with others of their picture. So the keys
+and values of the picture never move; transformers' own cache copies them for every word.
+
+Imports transformers: only from within a function, after ``prepare_torchvision``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from torch import Tensor
+from transformers import DynamicCache, EncoderDecoderCache
+
+KeysValues = tuple[Tensor, Tensor]
+"""Of one layer: B × heads × places × D each."""
+
+
+class PictureCache(EncoderDecoderCache):  # type: ignore[misc, unused-ignore]
+    """For ``generate(past_key_values=…)``.
+
+    Args:
+        looked: of each layer, where they are known beforehand; otherwise the model makes them with the first word.
+        beams: how many rows each picture takes.
+    """
+
+    def __init__(self, looked: Iterable[KeysValues] = (), beams: int = 1) -> None:
+        super().__init__(DynamicCache(), DynamicCache(list(_repeated(looked, beams))))
+
+    def reorder_cache(self, beam_idx: Any) -> None:
+        self.self_attention_cache.reorder_cache(beam_idx)
+
+
+def _repeated(looked: Iterable[KeysValues], beams: int) -> Iterator[KeysValues]:
+    for keys, values in looked:
+        yield keys.repeat_interleave(beams, dim=0), values.repeat_interleave(beams, dim=0)
