@@ -57,7 +57,7 @@ _LIMITS = ImageLimits(10**8, 10**8)
 class PaintEditor:
     """``made``: the seed of every picture it sent. ``go``: permits, one for each step. ``ill``: it answers 503.
     ``breaks``: answers that it breaks off before their first picture. ``failure``: what it fails with, midway.
-    ``left``: callers who hung up."""
+    ``left``: callers who hung up. ``revision``: of its model, that the next answer is of."""
 
     made: list[int] = field(default_factory=list)
     asked: list[EditParameters] = field(default_factory=list)
@@ -66,33 +66,41 @@ class PaintEditor:
     failure: Problem | None = None
     go: threading.Semaphore | None = None
     left: int = 0
+    revision: str = MODEL.revision
+
+    @property
+    def model(self) -> ModelInfo:
+        return MODEL.model_copy(update={"revision": self.revision})
 
     def app(self) -> FastAPI:
         app = create_service("paint editor")
 
         @app.get("/models")
         def models() -> ModelsResponse:
-            return ModelsResponse(models=[MODEL])
+            return ModelsResponse(models=[self.model])
 
         @app.get("/capabilities")
         def capabilities() -> EditorCapabilities:
             self._refuse_if_ill()
-            return CAPABILITIES
+            return CAPABILITIES.model_copy(update={"model": self.model})
 
         @app.post("/edits", response_model=None)
         async def edits(request: Request) -> StreamingResponse:
             self._refuse_if_ill()
             form = await read_named_form(request, UploadLimits(10**8, 10**8, 2), fields=("image", "mask"))
             parameters = EditParameters.model_validate_json(form.values["parameters"][0])
+            model = self.model
             self.asked.append(parameters)
             if "zebra" in parameters.prompt:
                 raise ProblemError(422, "unknown-colour", "Unknown colour", "A zebra is no colour.")
-            lines = self._lines(parameters, form.file("image"), form.file("mask"))
+            lines = self._lines(parameters, form.file("image"), form.file("mask"), model)
             return StreamingResponse(lines, media_type="application/x-ndjson")
 
         return app
 
-    async def _lines(self, asked: EditParameters, image: Upload | None, mask: Upload | None) -> AsyncIterator[str]:
+    async def _lines(
+        self, asked: EditParameters, image: Upload | None, mask: Upload | None, model: ModelInfo
+    ) -> AsyncIterator[str]:
         photo = decode_image(image.content, _LIMITS) if image else np.full((48, 64, 3), 128, np.uint8)
         region = decode_image(mask.content, _LIMITS)[..., :1] / 255 if mask else np.ones((1, 1, 1))
         steps = max(1, round(asked.strength * (asked.steps or CAPABILITIES.default_steps)))
@@ -111,7 +119,9 @@ class PaintEditor:
                 if self.failure:
                     yield FailureEvent(problem=self.failure).model_dump_json() + "\n"
                     return
-                event = _painted(asked, photo, region, index, has_photo=image is not None, masked=mask is not None)
+                event = _painted(
+                    asked, photo, region, index, model, has_photo=image is not None, masked=mask is not None
+                )
                 self.made.append(event.image.seed)
                 yield event.model_dump_json() + "\n"
             finished = True
@@ -124,7 +134,14 @@ class PaintEditor:
 
 
 def _painted(
-    asked: EditParameters, photo: RGB, region: np.ndarray, index: int, *, has_photo: bool, masked: bool
+    asked: EditParameters,
+    photo: RGB,
+    region: np.ndarray,
+    index: int,
+    model: ModelInfo,
+    *,
+    has_photo: bool,
+    masked: bool,
 ) -> ImageEvent:
     seed = (asked.seed or 0) + index
     named = [np.array(colour) for name, colour in COLOURS.items() if name in asked.prompt]
@@ -150,6 +167,7 @@ def _painted(
         if has_photo
         else None,
         seconds=0.01,
+        model=model,
         method="mixing",
         notes=["knows colours only"],
     )

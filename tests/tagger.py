@@ -36,12 +36,13 @@ THRESHOLD = 0.9
 @dataclass
 class ColourTagger:
     """``pictures``: how many it was sent. ``go``: permits, one for each answer. ``ill``: it answers 503. ``fickle``:
-    another model answers every time."""
+    another model answers every time. ``dimensions``: of a colour's embedding, 3 or more."""
 
     pictures: int = 0
     ill: bool = False
     revision: str = MODEL.revision
     fickle: bool = False
+    dimensions: int = 3
     go: threading.Semaphore | None = None
     label_sets: dict[str, LabelSet] = field(default_factory=dict)
 
@@ -101,7 +102,7 @@ class ColourTagger:
             form = await read_form(request, UploadLimits(10**8, 10**8, 1000))
             pictures = [decode_image(file.content, _LIMITS, media_type=file.media_type) for file in form.files]
             self.pictures += len(pictures)
-            images = _directions(np.array([picture.mean(axis=(0, 1)) for picture in pictures]))
+            images = self._directions(np.array([picture.mean(axis=(0, 1)) for picture in pictures]))
             names = [file.filename for file in form.files]
             answer = ImageEmbeddings(images=names, embeddings=encode(images, EncodingFormat.BASE64), model=self.model)
             return Response(answer.model_dump_json(), media_type="application/json")
@@ -113,10 +114,13 @@ class ColourTagger:
             colours = [[rgb for name, rgb in COLOURS.items() if name in text][:1] for text in asked.texts]
             if not all(colours):
                 raise ProblemError(422, "unknown-colour", "Unknown colour", "The words name no colour.")
-            texts = _directions(np.array(colours)[:, 0])
+            texts = self._directions(np.array(colours)[:, 0])
             return TextEmbeddings(texts=asked.texts, embeddings=encode(texts, EncodingFormat.BASE64), model=self.model)
 
         return app
+
+    def _directions(self, colours: NDArray[np.float64]) -> NDArray[np.float32]:
+        return np.pad(_directions(colours), ((0, 0), (0, self.dimensions - 3)))
 
     def _refuse_if_ill(self) -> None:
         if self.ill:

@@ -58,8 +58,8 @@ class TagBatch:
 
 
 @dataclass(frozen=True)
-class PictureBatch:
-    """Embeddings of n pictures: n × dimensions, L2-normalised; and whose they are."""
+class EmbeddingBatch:
+    """Embeddings of n pictures or texts: n × dimensions, L2-normalised; and whose they are."""
 
     embeddings: Floats
     model: ModelInfo
@@ -90,22 +90,19 @@ class TaggerClient(ServiceClient):
         body = self._request("POST", "/tags", params=query, data=form, files=_parts(pictures))
         return _read(TagsResponse.model_validate_json(body))
 
-    def embed(self, pictures: Sequence[RGB]) -> Floats:
-        """n pictures → n × dimensions, L2-normalised. Raises like :meth:`tag`."""
-        return self.look_at(pictures).embeddings
-
-    def look_at(self, pictures: Sequence[RGB]) -> PictureBatch:
-        """As :meth:`embed`, for callers whose pictures must all be seen by the same model."""
+    def embed(self, pictures: Sequence[RGB]) -> EmbeddingBatch:
+        """Raises like :meth:`tag`."""
         query = {"encoding_format": EncodingFormat.BASE64.value}
         body = self._request("POST", "/embed/images", params=query, files=_parts(pictures))
         answer = ImageEmbeddings.model_validate_json(body)
-        return PictureBatch(to_numpy(answer.embeddings), answer.model)
+        return EmbeddingBatch(to_numpy(answer.embeddings), answer.model)
 
-    def embed_texts(self, texts: Sequence[str]) -> Floats:
-        """n different texts → n × dimensions, L2-normalised, in the pictures' space. Raises like :meth:`tag`."""
+    def embed_texts(self, texts: Sequence[str]) -> EmbeddingBatch:
+        """Of n different texts, in the pictures' space. Raises like :meth:`tag`."""
         asked = TextsRequest(texts=list(texts), encoding_format=EncodingFormat.BASE64)
         body = self._request("POST", "/embed/texts", json=asked.model_dump(mode="json"))
-        return to_numpy(TextEmbeddings.model_validate_json(body).embeddings)
+        answer = TextEmbeddings.model_validate_json(body)
+        return EmbeddingBatch(to_numpy(answer.embeddings), answer.model)
 
     def label_set(self, name: str) -> LabelSet:
         """A stored label set. Raises like :meth:`tag`: 404 where there is none."""

@@ -265,3 +265,29 @@ def test_without_a_tagger_pictures_are_made_all_the_same(workplace: Workplace, t
     assert [image.agreement for image in result.images] == [None] * 4
     assert all(any("tagger does not answer" in note for note in image.notes) for image in result.images)
     assert result.best is None and result.contact_sheet_url is not None
+
+
+def test_another_editor_or_tagger_midway_is_told_and_not_compared(
+    workplace: Workplace, editor: PaintEditor, tagger: ColourTagger
+) -> None:
+    editor.go = threading.Semaphore(0)
+    workplace.start_worker()
+    job = workplace.series({**GRID, "rows": {"parameter": "strength", "values": [0.25, 0.3, 0.75]}})
+    workplace.until(lambda: len(editor.asked) == 1)
+    editor.revision = "2"  # the first picture is still made by the old one
+    editor.go.release(2)
+    workplace.until(lambda: len(workplace.store.images(job.id)) == 2)
+    tagger.revision, tagger.dimensions = "2", 5
+    editor.go.release(1000)
+    result = workplace.result(job)
+    assert [image.model.revision for image in result.images if image.model] == ["1", "2", "2", "2", "2", "2"]
+    assert result.model == MODEL
+    noted = [any("the editor changed to paint" in note for note in image.notes) for image in result.images]
+    assert noted == [False, True, True, True, True, True]
+    assert json.loads(workplace.picture(result.images[1].image_url).text["framesense"])["model"]["revision"] == "2"  # type: ignore[attr-defined]
+
+    measured = [image.agreement.model.revision for image in result.images if image.agreement and image.agreement.model]
+    assert measured == ["1", "1", "2", "2", "2", "2"]
+    assert result.best in (0, 1), "the stronger ones are redder, but no one tagger has seen both"
+    noted = [any("agreement is not to be compared" in note for note in image.notes) for image in result.images]
+    assert noted == [False, False, True, True, True, True]

@@ -44,7 +44,9 @@ def test_tags_and_scores_of_pictures(client: TaggerClient) -> None:
     assert found.tagged.diagonal().all()
     assert found.model == client.model()
     np.testing.assert_allclose(np.linalg.norm(found.embeddings, axis=1), 1, rtol=1e-3)
-    np.testing.assert_allclose(client.embed(PICTURES), found.embeddings, atol=1e-3)
+    embedded = client.embed(PICTURES)
+    assert embedded.model == found.model
+    np.testing.assert_allclose(embedded.embeddings, found.embeddings, atol=1e-3)
 
 
 def test_the_threshold_and_the_most_tags_are_passed_on(client: TaggerClient) -> None:

@@ -135,6 +135,7 @@ class Agreement(BaseModel):
     after: float = Field(description="cosine of the edited picture and the prompt")
     gain: float = Field(description="after − before")
     photo_similarity: float = Field(description="cosine of the edited picture and the photo")
+    model: ModelInfo | None = Field(default=None, description="the tagger's model, that measured them")
 
 
 class EditedImage(BaseModel):
@@ -148,6 +149,7 @@ class EditedImage(BaseModel):
     change: Change | None = Field(default=None, description="absent for a picture made from words alone")
     agreement: Agreement | None = Field(default=None, description="absent where no tagger answered or without words")
     seconds: float = Field(ge=0, description="time in the model server")
+    model: ModelInfo | None = Field(default=None, description="the editor's, that made it")
     method: str = Field(description="how it was made, in words: 'SDEdit, guided upsampling', 'bicubic interpolation'")
     notes: list[str] = Field(default_factory=list, description="what to know of it: resized, a small model, ...")
     image_url: str | None = None

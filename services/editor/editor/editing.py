@@ -262,6 +262,7 @@ class Editing:
             parameters=prepared.asked.parameters.model_copy(update={"seed": made.seed, "images": 1}),
             change=change,
             seconds=seconds,
+            model=self._loaded.info,
             method=made.method,
             notes=made.notes,
             photo=prepared.name,

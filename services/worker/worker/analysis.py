@@ -15,7 +15,7 @@ import numpy as np
 from framesense.analyses import AnalysisStore, Frames, VideoModels
 from framesense.clients import CaptionBatch
 from framesense.patches import PackedGrids
-from framesense.tagger_client import PictureBatch
+from framesense.tagger_client import EmbeddingBatch
 from worker.frames import SampledFrame, Video
 from worker.model_change import require_same_model
 from worker.pipeline import map_ahead, run_ahead
@@ -34,7 +34,7 @@ class Captioner(Protocol):
 class Embedder(Protocol):
     """The part of :class:`framesense.tagger_client.TaggerClient` that an analysis needs."""
 
-    def look_at(self, pictures: Sequence[Picture]) -> PictureBatch: ...
+    def embed(self, pictures: Sequence[Picture]) -> EmbeddingBatch: ...
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,10 @@ def analyse(
     batches.
     """
 
-    def look(batch: _Batch) -> tuple[CaptionBatch, PictureBatch | None]:
+    def look(batch: _Batch) -> tuple[CaptionBatch, EmbeddingBatch | None]:
         pictures = [frame.picture for frame in batch.frames]
         told = captioner.caption(pictures, beams=question.beams, max_tokens=question.max_tokens)
-        return told, embedder.look_at(pictures) if embedder else None
+        return told, embedder.embed(pictures) if embedder else None
 
     with (
         closing(run_ahead(_batches(video, question, settings, done), depth=settings.worker_prefetch, stop=stop)) as (

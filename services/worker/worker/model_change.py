@@ -36,9 +36,14 @@ class ModelChanged(Exception):  # noqa: N818 - no error as long as the job may b
         return ProblemError(503, "model-changed", "Model changed", detail)
 
 
+def is_same_model(one: ModelInfo, other: ModelInfo) -> bool:
+    """Whether these are the same weights, wherever they are loaded."""
+    return (one.name, one.revision) == (other.name, other.revision)
+
+
 def require_same_model(answering: ModelInfo, asked: ModelInfo) -> None:
-    """Raises ModelChanged unless these are the same weights."""
-    if (answering.name, answering.revision) != (asked.name, asked.revision):
+    """Raises ModelChanged."""
+    if not is_same_model(answering, asked):
         raise ModelChanged(answering, asked)
 
 

@@ -19,13 +19,13 @@ from framesense.editor_client import EditInterrupted, EditorClient
 from framesense.edits import EditStore, Made
 from framesense.images import RGB, ImageLimits, decode_image
 from framesense.problems import ProblemError
-from framesense.schemas.edits import MAX_SEED, EditedImage, EditorCapabilities, ImageEvent, StepEvent
-from framesense.schemas.models import ModelInfo
+from framesense.schemas.edits import MAX_SEED, EditedImage, ImageEvent, StepEvent
 from framesense.uploads import Upload
-from worker.editing.agreement import Judge
+from worker.editing.agreement import Judge, comparable
 from worker.editing.patience import patiently
 from worker.editing.progress import Reporter
 from worker.keeper import JobKeeper
+from worker.model_change import is_same_model
 from worker.pipeline import Stopped
 from worker.settings import WorkerSettings
 
@@ -43,13 +43,12 @@ class Order:
 
 
 class Maker:
-    """Makes the pictures of one job. ``first``: the model that its first picture is of."""
+    """Makes the pictures of one job. Each is what it is, whatever model made it: where the editor or the tagger changes
+    its model meanwhile, the pictures say so."""
 
     def __init__(
         self,
         order: Order,
-        abilities: EditorCapabilities,
-        first: ModelInfo,
         editor: EditorClient,
         judge: Judge,
         store: EditStore,
@@ -57,8 +56,8 @@ class Maker:
         settings: WorkerSettings,
         keeper: JobKeeper,
     ) -> None:
-        self._order, self._abilities, self._first, self._editor, self._judge = order, abilities, first, editor, judge
-        self._store, self._reporter, self._settings, self._keeper = store, reporter, settings, keeper
+        self._order, self._editor, self._judge, self._store = order, editor, judge, store
+        self._reporter, self._settings, self._keeper = reporter, settings, keeper
         self._mask = Upload(store.mask(order.job_id), "mask", None) if order.masked else None
         self._opened: tuple[int, Upload, RGB] | None = None
 
@@ -88,8 +87,6 @@ class Maker:
 
     def _ask(self, finished: list[EditedImage]) -> None:
         """One request: the next picture, and those after it that differ by nothing but the next seed."""
-        if finished:  # another model may have been loaded since
-            self._abilities = self._editor.capabilities()
         cells = self._order.cells[len(finished) :]
         first = cells[0].parameters
         alike = 1
@@ -103,15 +100,17 @@ class Maker:
             if isinstance(event, StepEvent):
                 self._reporter.step(len(finished), event)
             else:
-                finished.append(self._stored(event, len(finished), photo[1] if photo else None))
+                finished.append(self._stored(event, finished, photo[1] if photo else None))
                 self._reporter.picture(len(finished))
 
     def _go_on(self) -> None:
         if self._keeper.stop.is_set():
             raise Stopped
 
-    def _stored(self, event: ImageEvent, index: int, photo: RGB | None) -> EditedImage:
-        cell, png = self._order.cells[index], base64.b64decode(event.png)
+    def _stored(self, event: ImageEvent, before: Sequence[EditedImage], photo: RGB | None) -> EditedImage:
+        index, model, png = len(before), event.image.model, base64.b64decode(event.png)
+        assert model is not None, "the editor names it"
+        cell = self._order.cells[index]
         limits = ImageLimits(len(png), np.iinfo(np.int64).max)  # our own editor's, as large as it was asked to be
         pixels = decode_image(png, limits, name="the edited picture")
         own = {
@@ -122,9 +121,10 @@ class Maker:
             "photo_index": cell.photo if self._order.photos else None,
         }
         image = self._judged(event.image.model_copy(update=own), photo, pixels)
+        image = image.model_copy(update={"notes": [*image.notes, *_changes(before, image)]})
         made = Made(
             image=image,
-            png=with_texts(png, picture_texts(image, self._abilities.model)),
+            png=with_texts(png, picture_texts(image, model)),
             thumbnail=thumbnail(pixels, self._settings.worker_sheet_cell),
             change_map=base64.b64decode(event.change_map) if event.change_map else None,
             mask=base64.b64decode(event.mask) if event.mask else None,
@@ -134,12 +134,7 @@ class Maker:
 
     def _judged(self, image: EditedImage, photo: RGB | None, pixels: RGB) -> EditedImage:
         """With the agreement of picture and words, where there are both."""
-        notes = list(image.notes)
-        if self._abilities.model != self._first:
-            notes.append(
-                f"not of the model that the first picture is of: the editor changed to {self._abilities.model.name}"
-            )
-        agreement = None
+        notes, agreement = list(image.notes), None
         if photo is not None and image.photo_index is not None and image.parameters.prompt:
             judged = self._judge.judge(image.photo_index, photo, pixels, image.parameters.prompt)
             if isinstance(judged, str):
@@ -168,6 +163,17 @@ class Maker:
             "the reason; it may need more memory than it has. A smaller photo, or fewer pictures at once, may help."
         )
         return ProblemError(500, "editor-died", "Editor died", detail)
+
+
+def _changes(before: Sequence[EditedImage], image: EditedImage) -> list[str]:
+    """Which models have changed since the first picture, in words."""
+    notes, first = [], before[0].model if before else None
+    if first and image.model and not is_same_model(image.model, first):
+        notes.append(f"not of the model that the first picture is of: the editor changed to {image.model.name}")
+    if image.agreement and image.agreement.model and image not in comparable([*before, image]):
+        name = image.agreement.model.name
+        notes.append(f"its agreement is not to be compared with the first picture's: the tagger changed to {name}")
+    return notes
 
 
 def thumbnail(pixels: RGB, side: int) -> bytes:

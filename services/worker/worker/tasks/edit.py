@@ -20,7 +20,6 @@ from framesense.schemas.edits import (
     SeriesParameters,
 )
 from framesense.schemas.jobs import Job, JobKind, Progress
-from framesense.schemas.models import ModelInfo
 from framesense.service_client import attempts_within
 from framesense.tagger_client import TaggerClient
 from worker.editing.agreement import Judge, best_of
@@ -111,12 +110,9 @@ class _Editing(JobTask):
         )
         with editor, tagger:
             abilities = patiently(editor.capabilities, settings.worker_editor_patience)
-            first = self._first_model(job_id, abilities)
             expected = [expected_steps(cell.parameters, abilities) for cell in wanted.cells]
             maker = Maker(
                 Order(job_id, wanted.cells, photos, source["mask"]),
-                abilities,
-                first,
                 editor,
                 Judge(tagger, side=settings.worker_photo_side),
                 self._store,
@@ -127,15 +123,8 @@ class _Editing(JobTask):
             images = maker.make(self._between)
         if keeper.stop.is_set():
             raise Stopped
+        first = images[0].model or abilities.model
         self._finish(job, photos, wanted, images, abilities.model_copy(update={"model": first}))
-
-    def _first_model(self, job_id: str, abilities: EditorCapabilities) -> ModelInfo:
-        """The one that the job's first picture is of, whichever worker made it."""
-        told = self._jobs.payload(job_id).get("model")
-        if told is not None:
-            return ModelInfo.model_validate(told)
-        self._jobs.amend_payload(job_id, model=abilities.model.model_dump(mode="json"))
-        return abilities.model
 
     def _wait(self, job_id: str, seconds: float, keeper: JobKeeper) -> None:
         job = self._jobs.get(job_id)
