@@ -43,6 +43,7 @@ class StubCaptioner:
 
     def __init__(self) -> None:
         self.failure: int | None = None
+        self.model = MODEL
         self.asked = 0
         self.stop: Callable[[], None] = lambda: None
 
@@ -56,14 +57,14 @@ class StubCaptioner:
             if self.failure:
                 raise ProblemError(self.failure, "busy", "Busy", "The queue is full.", headers={"Retry-After": "3"})
             captions = [self._caption(image.content, extras) for image in images]
-            body = CaptionResponse(captions=captions, model=MODEL).model_dump_json()
+            body = CaptionResponse(captions=captions, model=self.model).model_dump_json()
             return Response(body, media_type="application/json")
 
         @app.get("/models")
         async def models() -> ModelsResponse:
             if self.failure:
                 raise ProblemError(self.failure, "loading", "Loading", "The model is being loaded.")
-            return ModelsResponse(models=[MODEL])
+            return ModelsResponse(models=[self.model])
 
         return app
 

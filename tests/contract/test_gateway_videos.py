@@ -14,7 +14,7 @@ from framesense.analyses import video_key
 from framesense.schemas.jobs import Job, JobState
 from framesense.schemas.novelty import VideoResult
 from framesense.schemas.problems import Problem
-from tests.gateway import MP4, Gateway, problem, wait_until
+from tests.gateway import MODEL, MP4, Gateway, problem, wait_until
 
 LIMIT = 200_000
 
@@ -298,6 +298,13 @@ def test_an_earlier_video_that_is_gone_or_unknown_is_told(gateway: Gateway) -> N
 def test_without_the_captioner_a_known_video_is_queued_all_the_same(fresh_gateway: Gateway) -> None:
     fresh_gateway.captioner.failure = 503
     fresh_gateway.analyse(fresh_gateway.submit(MP4), ["a dog"], [[0, 1]])
+    assert fresh_gateway.submit(MP4).state is JobState.QUEUED
+
+
+def test_once_another_captioner_answers_a_known_video_is_queued(fresh_gateway: Gateway) -> None:
+    fresh_gateway.analyse(fresh_gateway.submit(MP4), ["a dog"], [[0, 1]])
+    assert fresh_gateway.submit(MP4).state is JobState.SUCCEEDED
+    fresh_gateway.captioner.model = MODEL.model_copy(update={"revision": "another"})
     assert fresh_gateway.submit(MP4).state is JobState.QUEUED
 
 

@@ -15,9 +15,7 @@ from framesense.editor_client import AsyncEditorClient
 from framesense.jobs import JobStore
 from framesense.queue import create_celery
 from framesense.storage import Storage
-from gateway.abilities import Abilities
 from gateway.curves import Curves
-from gateway.models import SeeingModels
 from gateway.references import References
 from gateway.results import Results
 from gateway.resumable import ResumableStore
@@ -44,8 +42,6 @@ class Components:
     captioner: AsyncCaptionerClient
     tagger: AsyncServiceClient
     editor: AsyncEditorClient
-    abilities: Abilities
-    models: SeeingModels
 
     async def aclose(self) -> None:
         await self.captioner.aclose()
@@ -86,8 +82,6 @@ def create_components(settings: GatewaySettings) -> Components:
         captioner=captioner,
         tagger=tagger,
         editor=editor,
-        abilities=Abilities(editor),
-        models=SeeingModels(captioner, tagger),
     )
 
 

@@ -1,7 +1,6 @@
-"""Which models answer: the captioner's is asked often, and changes rarely."""
+"""Which models answer. Asked each time anew: models are switched while everything runs, by anyone."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 
 from framesense.analyses import VideoModels
@@ -9,40 +8,11 @@ from framesense.async_service_client import AsyncServiceClient
 from framesense.problems import ProblemError
 from framesense.schemas.models import ModelInfo, ModelPhase, ModelServers, ModelsResponse
 
-FRESH_SECONDS = 5.0
 
-
-class LoadedModel:
-    """Remembers a server's model for a few seconds."""
-
-    def __init__(self, server: AsyncServiceClient) -> None:
-        self._server = server
-        self._known: ModelInfo | None = None
-        self._asked = 0.0
-
-    async def get(self) -> ModelInfo:
-        """Raises ProblemError while the server does not answer."""
-        if self._known is None or time.monotonic() - self._asked > FRESH_SECONDS:
-            self._known, self._asked = await self._server.model(), time.monotonic()
-        return self._known
-
-    async def get_or_none(self) -> ModelInfo | None:
-        try:
-            return await self.get()
-        except ProblemError:
-            return None
-
-
-class SeeingModels:
-    """The models that would see a video now."""
-
-    def __init__(self, captioner: AsyncServiceClient, tagger: AsyncServiceClient) -> None:
-        self._captioner, self._tagger = LoadedModel(captioner), LoadedModel(tagger)
-
-    async def get_or_none(self) -> VideoModels | None:
-        """None while the captioner does not answer."""
-        captioner, tagger = await asyncio.gather(self._captioner.get_or_none(), self._tagger.get_or_none())
-        return VideoModels(captioner, tagger) if captioner else None
+async def seeing_models(captioner: AsyncServiceClient, tagger: AsyncServiceClient) -> VideoModels | None:
+    """The models that would see a video now; None while the captioner does not answer."""
+    seeing, embedding = await asyncio.gather(_model_or_none(captioner), _model_or_none(tagger))
+    return VideoModels(seeing, embedding) if seeing else None
 
 
 async def loaded_models(servers: Sequence[AsyncServiceClient]) -> ModelServers:
@@ -61,3 +31,10 @@ async def loaded_models(servers: Sequence[AsyncServiceClient]) -> ModelServers:
         else:
             raise answer
     return found
+
+
+async def _model_or_none(server: AsyncServiceClient) -> ModelInfo | None:
+    try:
+        return await server.model()
+    except ProblemError:
+        return None

@@ -102,7 +102,7 @@ async def enlarge(request: Request, parts: Components, asked: ExtrasRequest, pic
 
     Raises ProblemError: 404 an unknown upscaler, 413, 415 and 422 for pictures, and as :func:`run` does.
     """
-    capabilities = None if is_classical(asked.upscaler_1) else await parts.abilities.get()
+    capabilities = None if is_classical(asked.upscaler_1) else await parts.editor.capabilities()
     check_upscaler(asked, capabilities)
     settings = parts.settings
     if not pictures or len(pictures) > settings.edit_max_photos:

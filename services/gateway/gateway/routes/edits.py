@@ -157,7 +157,7 @@ http://127.0.0.1:8000/edits/series
 )
 async def capabilities(parts: Parts) -> EditorCapabilities:
     """Which tasks and schedulers its model has, its defaults and size, and what to know before trusting it."""
-    return await parts.abilities.get()
+    return await parts.editor.capabilities()
 
 
 @router.get(
@@ -269,10 +269,12 @@ def _preserving(parameters: EditParameters, *, masked: bool) -> EditParameters:
 
 async def _check_abilities(parts: Components, asked: list[EditParameters]) -> None:
     """While the editor does not answer nothing is refused: the job waits for it, and is told then."""
-    abilities = await parts.abilities.get_or_none()
-    if abilities is not None:
-        for parameters in asked:
-            check_ability(abilities, parameters)
+    try:
+        abilities = await parts.editor.capabilities()
+    except ProblemError:
+        return
+    for parameters in asked:
+        check_ability(abilities, parameters)
 
 
 async def _answer(request: Request, parts: Components, job: Job, prefer: str | None) -> Response:

@@ -86,7 +86,7 @@ async def img2img(request: Request, parts: Parts) -> Response:
         python -c 'import webuiapi; print(webuiapi.WebUIApi(port=8000).get_samplers())'
     """
     asked = await _read(request, parts, Img2ImgRequest)
-    capabilities = await parts.abilities.get()
+    capabilities = await parts.editor.capabilities()
     limits, most = _limits(parts.settings), parts.settings.edit_max_photos
     edit = await asyncio.to_thread(from_photos, asked, capabilities, limits, max_photos=most)
     return await _images(request, parts, asked, edit, capabilities)
@@ -104,7 +104,7 @@ async def img2img(request: Request, parts: Parts) -> Response:
 async def txt2img(request: Request, parts: Parts) -> Response:
     """As `img2img`, without a photo; 422 where the loaded model can only edit."""
     asked = await _read(request, parts, Txt2ImgRequest)
-    capabilities = await parts.abilities.get()
+    capabilities = await parts.editor.capabilities()
     return await _images(request, parts, asked, from_words(asked, capabilities), capabilities)
 
 
@@ -263,7 +263,7 @@ def skip(request: Request, parts: Parts, id_task: OwnTask = None, job_id: OwnJob
 )
 async def get_options(parts: Parts) -> dict[str, Any]:
     """Those that clients ask for, `sd_model_checkpoint` among them."""
-    return options.options(await parts.abilities.get())
+    return options.options(await parts.editor.capabilities())
 
 
 @sdapi.post(
@@ -277,7 +277,7 @@ async def set_options(request: Request, parts: Parts) -> dict[str, Any]:
     """Clients choose the model before they start: the loaded one is taken, by its title, name or hash. What would
     change the server for everybody is refused: 404 for another model, 422 for other settings."""
     asked = await _read(request, parts, Options)
-    options.refuse_changes(asked.model_dump(exclude_unset=True), await parts.abilities.get(), where="options")
+    options.refuse_changes(asked.model_dump(exclude_unset=True), await parts.editor.capabilities(), where="options")
     return {}
 
 
@@ -288,7 +288,7 @@ async def set_options(request: Request, parts: Parts) -> dict[str, Any]:
 )
 async def sd_models(parts: Parts) -> list[Checkpoint]:
     """`EDITOR_MODEL` chooses it where the editor is started."""
-    return [options.checkpoint((await parts.abilities.get()).model)]
+    return [options.checkpoint((await parts.editor.capabilities()).model)]
 
 
 @sdapi.get(
@@ -298,7 +298,7 @@ async def sd_models(parts: Parts) -> list[Checkpoint]:
 )
 async def samplers(parts: Parts) -> list[Sampler]:
     """`/edits` has them too, under names of its own."""
-    return offered_samplers(await parts.abilities.get())
+    return offered_samplers(await parts.editor.capabilities())
 
 
 @sdapi.get(
@@ -318,7 +318,7 @@ def schedulers() -> list[NoiseSchedule]:
 )
 async def upscalers(parts: Parts) -> list[Upscaler]:
     """For `upscaler_1` of `extra-single-image` and `extra-batch-images`."""
-    return options.upscalers(await parts.abilities.get())
+    return options.upscalers(await parts.editor.capabilities())
 
 
 @sdapi.get(

@@ -18,6 +18,7 @@ from gateway.components import Components, Parts
 from gateway.events import wait_until_finished
 from gateway.lookups import find_analysis, find_job
 from gateway.media import HEAD_BYTES, refuse_non_video
+from gateway.models import seeing_models
 from gateway.multipart import Form, FormLimits, receive_form
 from gateway.results import video_result
 from gateway.settings import GatewaySettings
@@ -122,7 +123,7 @@ async def submit_form(
             "three."
         )
         raise ProblemError(422, "no-video", "No video", detail)
-    models = await parts.models.get_or_none()
+    models = await seeing_models(parts.captioner, parts.tagger)
     if form.file:
         return await asyncio.to_thread(submit_video, parts, form.file.path, form.file.name, parameters, models)
     if job_id:
