@@ -1,6 +1,8 @@
 """Tiny models of random weights, of the architectures that people download: saved as the hub would have them, so that
 tests load them by the code that loads the real ones."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -237,3 +239,33 @@ def siglip2_naflex(folder: Path, seed: int = 11) -> Path:
     model = Siglip2Model(Siglip2Config(text_config=text, vision_config=vision))
     model.logit_bias.data.fill_(-10.0)
     return _save(folder, model, tokenizer, Siglip2ImageProcessorPil(patch_size=8, max_num_patches=16))
+
+
+DUALS: dict[str, tuple[Callable[[Path], Path], str, int]] = {
+    "clip": (clip, "clip", 16),
+    "siglip": (siglip, "siglip", 32),
+    "siglip2-naflex": (siglip2_naflex, "siglip2", 32),
+}
+"""In transformers' format: what makes it, its family, its dimensions."""
+
+OPEN_CLIP = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+}
+
+
+def open_clip(folder: Path, **config: float) -> Path:
+    """A CLIP in OpenCLIP's format; with an ``init_logit_bias``, one that is scored as a SigLIP is."""
+    prepare_torchvision()
+    import safetensors.torch
+    from open_clip import CLIP
+
+    torch.manual_seed(0)
+    model = CLIP(**OPEN_CLIP, **config)
+    folder.mkdir()
+    preprocess = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
+    document = {"model_cfg": OPEN_CLIP | config, "preprocess_cfg": preprocess}
+    (folder / "open_clip_config.json").write_text(json.dumps(document))
+    safetensors.torch.save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    return folder

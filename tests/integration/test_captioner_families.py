@@ -17,10 +17,11 @@ from captioner.models.generating import pieces
 from captioner.settings import CaptionerSettings
 from framesense.schemas.arrays import to_numpy
 from framesense.schemas.captions import CaptionExtra, CaptionResponse
-from framesense.schemas.models import ModelPhase, ModelServers, ModelState, WordEmbeddings
+from framesense.schemas.models import WordEmbeddings
 from tests import tiny
 from tests.gateway import problem, running_gateway
 from tests.processes import model_server
+from tests.switching import use
 
 PHOTOS = Path(skimage.__file__).parent / "data"
 MAKERS: dict[str, tuple[Callable[[Path], Path], str, int]] = {
@@ -59,19 +60,6 @@ def http(redis_process: str, folder: Path, tmp_path_factory: pytest.TempPathFact
         yield gateway.http
 
 
-def use(http: httpx.Client, model: str) -> None:
-    """Switches the captioner to it, by the gateway."""
-    asked = http.put("/models/captioner", json={"model": model}, headers={"Prefer": "wait=100"})
-    assert asked.status_code in (200, 202), asked.text
-    while (state := captioner_state(http)).model != model or state.state is not ModelPhase.READY:
-        assert not state.switch_error, state.switch_error
-
-
-def captioner_state(http: httpx.Client) -> ModelState:
-    answer = ModelServers.model_validate(http.get("/models").json())
-    return next(state for state in answer.states if state.service == "captioner")
-
-
 def caption(http: httpx.Client, *names: str, **query: object) -> httpx.Response:
     files = [("images", (name, (PHOTOS / name).read_bytes(), "image/png")) for name in names]
     query["return"] = query.pop("extras", None)
@@ -85,7 +73,7 @@ def test_every_family_is_tried() -> None:
 @pytest.mark.parametrize("name", MAKERS)
 def test_through_the_gateway(http: httpx.Client, folder: Path, name: str) -> None:
     _, family, side = MAKERS[name]
-    use(http, f"path:{folder / name}")
+    use(http, "captioner", f"path:{folder / name}")
     extras = "embeddings,features,visual,patches"
     answer = caption(http, "coffee.png", "chelsea.png", beams=2, max_tokens=6, extras=extras)
     assert answer.status_code == 200, answer.text

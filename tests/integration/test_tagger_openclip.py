@@ -1,43 +1,21 @@
-"""The OpenCLIP path on a tiny model of random weights that the test makes and saves as OpenCLIP does."""
+"""The OpenCLIP path on a tiny model of random weights, saved as OpenCLIP does."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from framesense.torch_compat import prepare_torchvision
 from tagger.calibration import NeutralCalibration, SigmoidCalibration
 from tagger.models.factory import load_model
 from tagger.models.openclip import OpenClip
 from tagger.settings import TaggerSettings
-
-TINY = {
-    "embed_dim": 16,
-    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16},
-    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
-}
-
-
-def save_tiny(folder: Path, **config: float) -> Path:
-    prepare_torchvision()
-    import safetensors.torch
-    from open_clip import CLIP
-
-    torch.manual_seed(0)
-    model = CLIP(**TINY, **config)
-    folder.mkdir()
-    preprocess = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
-    document = {"model_cfg": TINY | config, "preprocess_cfg": preprocess}
-    (folder / "open_clip_config.json").write_text(json.dumps(document))
-    safetensors.torch.save_file(model.state_dict(), folder / "open_clip_model.safetensors")
-    return folder
+from tests import tiny
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_tiny(tmp_path_factory.mktemp("open-clip") / "tiny")
+    return tiny.open_clip(tmp_path_factory.mktemp("open-clip") / "tiny")
 
 
 def settings(folder: Path, **changes: str) -> TaggerSettings:
@@ -57,15 +35,25 @@ def test_a_folder_is_loaded_and_embeds(folder: Path) -> None:
 
 
 def test_the_same_weights_have_the_same_revision(folder: Path, tmp_path: Path) -> None:
-    again = save_tiny(tmp_path / "again")
+    again = tiny.open_clip(tmp_path / "again")
     assert load_model(settings(folder)).info.revision == load_model(settings(again)).info.revision
+
+
+def test_in_bfloat16_it_is_the_same_model_and_sees_the_same(folder: Path) -> None:
+    whole, half = load_model(settings(folder)), load_model(settings(folder, tagger_dtype="bfloat16"))
+    assert half.info.dtype == "bfloat16"
+    assert (half.info.revision, half.model.logit_scale) == (whole.info.revision, whole.model.logit_scale)
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 40, 50, 3), np.uint8)
+    photos = torch.stack([whole.model.preprocess(picture) for picture in pictures])
+    alike = whole.model.encode_images(photos) * half.model.encode_images(photos)
+    np.testing.assert_allclose(alike.sum(axis=1), 1, atol=0.01)
 
 
 def test_clip_and_siglip_are_calibrated_each_in_its_way(folder: Path, tmp_path: Path) -> None:
     clip = load_model(settings(folder)).calibration
     assert isinstance(clip, NeutralCalibration)
     assert (clip.threshold_on, clip.threshold) == ("cosine", 0.25)
-    siglip = load_model(settings(save_tiny(tmp_path / "siglip", init_logit_bias=-10.0))).calibration
+    siglip = load_model(settings(tiny.open_clip(tmp_path / "siglip", init_logit_bias=-10.0))).calibration
     assert isinstance(siglip, SigmoidCalibration)
     assert siglip.bias == pytest.approx(-10)
 

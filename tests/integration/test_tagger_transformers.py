@@ -1,34 +1,19 @@
-"""CLIP, SigLIP and SigLIP 2 in transformers' format: tiny ones of random weights, through the real tagger."""
+"""CLIP, SigLIP and SigLIP 2 in transformers' format: tiny ones of random weights. Behind a running tagger and a
+gateway: test_tagger_families.py."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import skimage
 import torch
-from fastapi.testclient import TestClient
 from skimage import data
 
-from framesense.schemas.arrays import to_numpy
-from framesense.schemas.models import ModelState
-from framesense.schemas.tags import ImageEmbeddings, TagsResponse
-from tagger.app import create_app
 from tagger.calibration import NeutralCalibration, SigmoidCalibration
 from tagger.models.factory import load_model
 from tagger.models.transformers_dual import TransformersDual
 from tagger.settings import TaggerSettings
 from tests import tiny
-
-PHOTOS = Path(skimage.__file__).parent / "data"
-MAKERS: dict[str, tuple[Callable[[Path], Path], str, int]] = {
-    "clip": (tiny.clip, "clip", 16),
-    "siglip": (tiny.siglip, "siglip", 32),
-    "siglip2-naflex": (tiny.siglip2_naflex, "siglip2", 32),
-}
-"""What makes it, its family, its dimensions."""
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -36,7 +21,7 @@ pytestmark = pytest.mark.timeout(300)
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("duals")
-    for name, (make, *_) in MAKERS.items():
+    for name, (make, *_) in tiny.DUALS.items():
         make(folder / name)
     return folder
 
@@ -45,9 +30,9 @@ def settings(folder: Path, **changes: object) -> TaggerSettings:
     return TaggerSettings(tagger_model=f"path:{folder}", tagger_device="cpu", tagger_dtype="float32", **changes)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", tiny.DUALS)
 def test_pictures_and_texts_meet_as_transformers_itself_says(folder: Path, name: str) -> None:
-    _, family, dimensions = MAKERS[name]
+    _, family, dimensions = tiny.DUALS[name]
     loaded = load_model(settings(folder / name))
     model = loaded.model
     assert isinstance(model, TransformersDual)
@@ -80,39 +65,13 @@ def test_each_is_calibrated_in_its_way(folder: Path) -> None:
     assert sigmoid.bias == pytest.approx(-10)
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", tiny.DUALS)
 def test_a_pictures_embedding_does_not_depend_on_its_batch(folder: Path, name: str) -> None:
     model = load_model(settings(folder / name)).model
     photos = [model.preprocess(picture) for picture in (data.astronaut(), data.chelsea())]
     together = model.encode_images(torch.stack(photos))
     for photo, expected in zip(photos, together, strict=True):
         np.testing.assert_allclose(model.encode_images(photo[None])[0], expected, atol=1e-5)
-
-
-@pytest.fixture(scope="module")
-def client(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    chosen = settings(folder / "clip", model_folders=[folder], storage_url=str(tmp_path_factory.mktemp("blobs")))
-    with TestClient(create_app(chosen)) as client:
-        while (answer := client.get("/ready")).status_code != 200:
-            assert "being loaded" in answer.text, answer.text
-            threading.Event().wait(0.05)
-        yield client
-
-
-def test_switched_at_run_time_each_answers_in_its_own_space(client: TestClient, folder: Path) -> None:
-    files = [("images", (name, (PHOTOS / name).read_bytes(), "image/png")) for name in ("chelsea.png", "coffee.png")]
-    made = client.post("/classifiers", json={"name": "pets", "labels": ["cat", "dog"]})
-    assert made.status_code == 201, made.text
-    for name, (_, family, dimensions) in MAKERS.items():
-        answer = client.put("/models", params={"wait": 120}, json={"model": f"path:{folder / name}"})
-        assert answer.status_code == 200, answer.text
-        assert ModelState.model_validate(answer.json()).model.endswith(name)
-        embedded = ImageEmbeddings.model_validate(client.post("/embed/images", files=files).json())
-        assert to_numpy(embedded.embeddings).shape == (2, dimensions)
-        tags = TagsResponse.model_validate(client.post("/tags", files=files, data={"labels": ["cat", "dog"]}).json())
-        assert (tags.model.family, len(tags.images)) == (family, 2)
-        classified = client.post("/classifiers/pets/classify", files=files)
-        assert classified.status_code == (200 if name == "clip" else 409), classified.text
 
 
 def test_another_family_is_told(tmp_path: Path) -> None:
