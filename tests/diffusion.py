@@ -7,6 +7,7 @@ inputs; only narrow and shallow. They see 64 × 64 pixels, as 32 × 32 latents.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,32 @@ def save_controlnet(folder: Path, *, xl: bool = False, width: int = 8) -> Path:
     return folder
 
 
+def save_depth_estimator(folder: Path) -> Path:
+    """Saves what a depth ControlNet is shown a photo by."""
+    from transformers import DPTConfig, DPTForDepthEstimation
+    from transformers.models.dpt.image_processing_pil_dpt import DPTImageProcessorPil
+
+    torch.manual_seed(0)
+    config = DPTConfig(
+        hidden_size=16,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        intermediate_size=16,
+        image_size=32,
+        patch_size=8,
+        backbone_out_indices=[0, 1, 2, 3],
+        neck_hidden_sizes=[8, 8, 8, 8],
+        fusion_hidden_size=8,
+        initializer_range=0.5,
+    )
+    model = DPTForDepthEstimation(config)
+    with torch.no_grad():
+        model.head.head[-2].bias.fill_(1000)  # above what its last rectifier cuts off
+    model.save_pretrained(folder)
+    DPTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return folder
+
+
 def unet(*, xl: bool, channels: int, time_cond_proj_dim: int | None = None, refiner: bool = False) -> Any:
     import diffusers
 
@@ -161,6 +188,24 @@ def lcm_scheduler() -> Any:
     import diffusers
 
     return diffusers.LCMScheduler(**STABLE_DIFFUSION_BETAS, clip_sample=False, set_alpha_to_one=True)
+
+
+FAMILIES: dict[str, Callable[[Path], Path]] = {
+    "stable-diffusion": save_pipeline,
+    "stable-diffusion-xl": lambda folder: save_pipeline(folder, xl=True),
+    "stable-diffusion-xl-turbo": lambda folder: save_pipeline(folder, xl=True, scheduler=turbo_scheduler()),
+    "stable-diffusion-turbo": lambda folder: save_pipeline(folder, scheduler=turbo_scheduler()),
+    "stable-diffusion-lcm": lambda folder: save_pipeline(folder, scheduler=lcm_scheduler(), time_cond_proj_dim=32),
+    "stable-diffusion-xl-lcm": lambda folder: save_pipeline(
+        folder, xl=True, scheduler=lcm_scheduler(), time_cond_proj_dim=32
+    ),
+    "stable-diffusion-instruct-pix2pix": lambda folder: save_pipeline(folder, channels=8),
+    "stable-diffusion-xl-instruct-pix2pix": lambda folder: save_pipeline(folder, xl=True, channels=8),
+    "stable-diffusion-inpainting": lambda folder: save_pipeline(folder, channels=9),
+    "stable-diffusion-xl-inpainting": lambda folder: save_pipeline(folder, xl=True, channels=9),
+    "refiner": lambda folder: save_pipeline(folder, xl=True, refiner=True),
+}
+"""What makes each that edits, by the family that it tells; the refiner of SDXL tells SDXL's."""
 
 
 def _vocabulary() -> list[str]:

@@ -27,9 +27,12 @@ class ModelServer:
 
 
 @contextmanager
-def model_server(service: str, folder: Path, *, wait: bool = True, **environment: object) -> Iterator[ModelServer]:
-    """``python -m captioner`` or another, on a free port: ready, unless it need not ``wait``; settings by name."""
-    port, log = free_port(), folder / f"{service}.log"
+def model_server(
+    service: str, folder: Path, *, wait: bool = True, port: int | None = None, **environment: object
+) -> Iterator[ModelServer]:
+    """``python -m captioner`` or another, on a free port or the one given: ready, unless it need not ``wait``; settings
+    by name."""
+    port, log = port or free_port(), folder / f"{service}.log"
     own = {f"{service.upper()}_PORT": str(port), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     settings = {**os.environ, **own, **{name.upper(): str(value) for name, value in environment.items()}}
     with log.open("wb") as stream:

@@ -1,5 +1,5 @@
-"""Which models are loaded, and switching them, through the gateway; with a real captioner:
-tests/integration/test_captioner_families.py."""
+"""Which models are loaded, and switching them, through the gateway. With real model servers:
+test_captioner_families.py, test_tagger_families.py and test_edits_families.py in tests/integration."""
 
 from pathlib import Path
 

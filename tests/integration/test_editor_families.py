@@ -42,23 +42,10 @@ from editor.models.upscaler import _lay_on, _tiles
 from editor.settings import EditorSettings
 from framesense.schemas.edits import SchedulerName, Task
 from tests import diffusion
-from tests.diffusion import PATCH, SIDE, lcm_scheduler, save_controlnet, save_pipeline, turbo_scheduler
+from tests.diffusion import FAMILIES, PATCH, SIDE, save_controlnet, save_depth_estimator, save_pipeline
 
 WIDTH, HEIGHT = 64, 48
 PHOTO = cv2.resize(data.astronaut(), (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA).astype(np.uint8)
-
-MAKERS: dict[str, Callable[[Path], Path]] = {
-    "stable-diffusion": save_pipeline,
-    "stable-diffusion-xl": lambda folder: save_pipeline(folder, xl=True),
-    "stable-diffusion-xl-turbo": lambda folder: save_pipeline(folder, xl=True, scheduler=turbo_scheduler()),
-    "stable-diffusion-turbo": lambda folder: save_pipeline(folder, scheduler=turbo_scheduler()),
-    "stable-diffusion-lcm": lambda folder: save_pipeline(folder, scheduler=lcm_scheduler(), time_cond_proj_dim=32),
-    "stable-diffusion-instruct-pix2pix": lambda folder: save_pipeline(folder, channels=8),
-    "stable-diffusion-xl-instruct-pix2pix": lambda folder: save_pipeline(folder, xl=True, channels=8),
-    "stable-diffusion-inpainting": lambda folder: save_pipeline(folder, channels=9),
-    "stable-diffusion-xl-inpainting": lambda folder: save_pipeline(folder, xl=True, channels=9),
-    "refiner": lambda folder: save_pipeline(folder, xl=True, refiner=True),
-}
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +53,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     root = tmp_path_factory.mktemp("pipelines")
 
     def folder(name: str) -> Path:
-        return root / name if (root / name).exists() else MAKERS[name](root / name)
+        return root / name if (root / name).exists() else FAMILIES[name](root / name)
 
     return folder
 
@@ -133,13 +120,13 @@ def difference(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> float:
 # ------------------------------------------------------------------------------------------------- what they can do
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_a_family_is_known_and_edits_a_photo(models: Callable[[str], LoadedModel], name: str) -> None:
     loaded = models(name)
     assert loaded.info.family == ("stable-diffusion-xl" if name == "refiner" else name)
     assert (loaded.info.device, loaded.info.dtype, len(loaded.info.revision)) == ("cpu", "float32", 12)
     assert loaded.info.parameters > 200_000
-    assert (loaded.model.abilities.size, loaded.model.abilities.multiple_of) == (SIDE, PATCH)
+    assert (loaded.model.abilities.size, loaded.model.abilities.multiple_of) == (SIDE, 8)
 
     steps: list[Step] = []
     previews: list[tuple[int, ...]] = []
@@ -341,7 +328,7 @@ def test_a_model_of_another_kind_of_noise_is_refused(copy: Path) -> None:
 # ------------------------------------------------------------------------------------------------ where words apply
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_relevance(models: Callable[[str], LoadedModel], name: str) -> None:
     loaded, checks = models(name), list[None]()
     found = loaded.model.relevance(request(loaded), lambda: checks.append(None))
@@ -477,29 +464,7 @@ def controlnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def estimator(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from transformers import DPTConfig, DPTForDepthEstimation
-    from transformers.models.dpt.image_processing_pil_dpt import DPTImageProcessorPil
-
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("dpt")
-    config = DPTConfig(
-        hidden_size=16,
-        num_hidden_layers=4,
-        num_attention_heads=2,
-        intermediate_size=16,
-        image_size=32,
-        patch_size=8,
-        backbone_out_indices=[0, 1, 2, 3],
-        neck_hidden_sizes=[8, 8, 8, 8],
-        fusion_hidden_size=8,
-        initializer_range=0.5,
-    )
-    model = DPTForDepthEstimation(config)
-    with torch.no_grad():
-        model.head.head[-2].bias.fill_(1000)  # above what its last rectifier cuts off
-    model.save_pretrained(folder)
-    DPTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
-    return folder
+    return save_depth_estimator(tmp_path_factory.mktemp("dpt"))
 
 
 def test_edges_hold_a_picture(

@@ -30,6 +30,8 @@ RELEVANCE_NOISES = 6
 """Noises whose predictions are compared: DiffEdit takes 10; from 6 on the map hardly changes, and each costs a call."""
 RELEVANCE_TIME = 0.5
 """How far the photo is noised for it, as a part of the training's time steps; DiffEdit's."""
+PIPELINES_MULTIPLE = 8
+"""Of the sizes that diffusers' pipelines take, whatever the autoencoder could."""
 
 MASK_LEVEL = 0.1
 """From where on a feathered mask's pixels are changed: the feather's own pixels are a mixture of both, afterwards."""
@@ -94,7 +96,7 @@ class LatentDiffusion(ABC):
             default_steps=4 if distilled else self.steps,
             default_guidance_scale=self._default_guidance(),
             size=_side(self._unet.config.sample_size) * components.patch,
-            multiple_of=max(multiple_of or 0, components.patch),
+            multiple_of=max(multiple_of or 0, components.patch, PIPELINES_MULTIPLE),
             needs_mask=self.needs_mask,
             no_other_scheduler=WHY_NO_OTHER[components.folder.distillation],
             batch=batch,
