@@ -165,11 +165,11 @@ def plain_rate(bare: Bare, files: list[bytes], count: int) -> float:
     return count / (time.perf_counter() - started)
 
 
-def bare_rate(
+def bare_rates(
     bare: Bare, picture: torch.Tensor, device: torch.device, largest: int, seconds: float
-) -> tuple[float, int]:
-    """Photos a second at the best batch size, and that size."""
-    best, size_of_best = 0.0, 1
+) -> dict[int, float]:
+    """Photos a second by the size of the batch."""
+    rates = {}
     for size in (size for size in BATCHES if size <= largest):
         batch = torch.stack([picture] * size).to(device)
         bare.run(batch)
@@ -179,10 +179,8 @@ def bare_rate(
             bare.run(batch)
             _wait(device)
             runs += 1
-        rate = runs * size / (time.perf_counter() - started)
-        if rate > best:
-            best, size_of_best = rate, size
-    return best, size_of_best
+        rates[size] = runs * size / (time.perf_counter() - started)
+    return rates
 
 
 def limit_rate(bare: Bare, picture: torch.Tensor, device: torch.device, dtype: torch.dtype, size: int) -> float:
@@ -287,6 +285,13 @@ async def _many(url: str, ask: str, query: dict[str, str], clients: int, request
         return took, begin, time.time()
 
 
+def calls(url: str, service: str) -> tuple[float, float]:
+    """Images that our server's model was asked for so far, and in how many calls; zeros of another server."""
+    told = httpx.get(url + "/metrics", trust_env=False, timeout=60).text
+    found = dict(line.rsplit(" ", 1) for line in told.splitlines() if line.startswith(f"{service}_batch_images_"))
+    return tuple(float(found.get(f"{service}_batch_images_{what}", 0)) for what in ("sum", "count"))
+
+
 @contextmanager
 def process(command: list[str], log: Path, url: str, ready: str, **environment: str) -> Iterator[None]:
     """A server until it is ready, and stopped with its children afterwards."""
@@ -387,15 +392,17 @@ def measure(subject: Subject, options: argparse.Namespace, work: Path) -> None:
     files = photos()
     picture = bare.preprocess(np.asarray(Image.open(io.BytesIO(files[0])).convert("RGB")))
     plain = plain_rate(bare, files, options.plain)
-    best, size = bare_rate(bare, picture, device, options.max_batch, options.seconds)
-    limit = limit_rate(bare, picture, device, dtype, size)
+    rates = bare_rates(bare, picture, device, options.max_batch, options.seconds)
+    size = max(rates, key=rates.__getitem__)
+    best, limit = rates[size], limit_rate(bare, picture, device, dtype, size)
     del bare
     if device.type == "cuda":
         torch.cuda.empty_cache()
     say(f"\n### {subject.name}, {name} on {device}\n")
-    say(f"plain loop {plain:.1f}/s; bare model {best:.1f}/s at batches of {size}; the chip's limit {limit:.0f}/s\n")
-    say("| served by | clients | images/s | p50 ms | p99 ms | ÷ plain loop | % of bare model |")
-    say("| --- | --- | --- | --- | --- | --- | --- |")
+    say(f"plain loop {plain:.1f}/s; bare model {best:.1f}/s at batches of {size}; the chip's limit {limit:.1f}/s")
+    say("bare model by batch: " + ", ".join(f"{size}: {rate:.1f}/s" for size, rate in rates.items()) + "\n")
+    say("| served by | clients | images/s | p50 ms | p99 ms | ÷ plain loop | % of bare model | images a call |")
+    say("| --- | --- | --- | --- | --- | --- | --- | --- |")
     servers: dict[str, Any] = {"Framesense": (served(subject, folder, work, options, name), subject.path)}
     if options.litserve and (options.litserve != "auto" or find_spec("litserve")):
         servers["LitServe"] = (litserve(subject, folder, work, options, name), "litserve")
@@ -407,13 +414,19 @@ def measure(subject: Subject, options: argparse.Namespace, work: Path) -> None:
                 load_on(url, ask, subject.query, max(options.clients), options.warm, options.processes)
                 for clients in options.clients:
                     requests = max(options.requests, clients)
+                    before = calls(url, subject.service)
                     found = load_on(url, ask, subject.query, clients, requests, options.processes)
-                    row = (found.rate, 1000 * found.p50, 1000 * found.p99, found.rate / plain, 100 * found.rate / best)
+                    row = [found.rate, 1000 * found.p50, 1000 * found.p99, found.rate / plain, 100 * found.rate / best]
+                    if server == "Framesense":
+                        images, count = (
+                            now - then for now, then in zip(calls(url, subject.service), before, strict=True)
+                        )
+                        row.append(images / count)
                     say(f"| {server} | {clients} | " + " | ".join(f"{value:.1f}" for value in row) + " |")
                     if server == "Framesense" and clients == max(options.clients) and subject.service == "tagger":
-                        say(f"| | | an hour at 1 frame/s: {SECONDS_OF_VIDEO / found.rate:.0f} s | | | | |")
+                        say(f"| | | an hour at 1 frame/s: {SECONDS_OF_VIDEO / found.rate:.0f} s | | | | | |")
         except (RuntimeError, httpx.HTTPError) as error:
-            say(f"| {server} | | failed: {str(error).splitlines()[0][:120]} | | | | |")
+            say(f"| {server} | | failed: {str(error).splitlines()[0][:120]} | | | | | |")
             for log in work.glob("*.log"):
                 sys.stderr.write(f"--- {log.name}\n{log.read_text()[-2000:]}\n")
 

@@ -59,6 +59,9 @@ class MicroBatcher(Generic[Key, Item, Prepared, Result]):
         max_wait: seconds that a prepared item waits for company at most.
         idle_wait: seconds without a new item after which a batch starts early, if none is being prepared either:
             what a lone caller pays for the batching.
+        return_share: how long those who were just answered are waited for, in case they ask again, as a share of a
+            usual call's seconds, but ``max_wait`` at most. Without that, callers of a slow model fall into two groups
+            that take turns, each in batches of half the size.
         max_queue: the most items waiting (being prepared, or prepared and not yet in a call).
         prepare_threads: size of the pool.
     """
@@ -72,14 +75,15 @@ class MicroBatcher(Generic[Key, Item, Prepared, Result]):
         max_wait: float,
         max_queue: int,
         idle_wait: float = 0.005,
+        return_share: float = 0.05,
         prepare_threads: int = 2,
         observer: BatchObserver | None = None,
     ) -> None:
-        if min(max_batch, max_queue, prepare_threads) < 1 or min(max_wait, idle_wait) < 0:
+        if min(max_batch, max_queue, prepare_threads) < 1 or min(max_wait, idle_wait, return_share) < 0:
             raise ValueError("max_batch, max_queue and prepare_threads must be at least 1, the waits at least 0")
         self._prepare, self._run, self._observer = prepare, run, observer
         self._max_batch, self._max_queue = max_batch, max_queue
-        self._max_wait, self._idle_wait = max_wait, idle_wait
+        self._max_wait, self._idle_wait, self._return_share = max_wait, idle_wait, return_share
         self._preparers = ThreadPoolExecutor(prepare_threads, thread_name_prefix="prepare")
         self._model_thread = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._ready: list[_Entry[Key, Prepared, Result]] = []
@@ -87,7 +91,9 @@ class MicroBatcher(Generic[Key, Item, Prepared, Result]):
         self._waiting: set[_Entry[Key, Prepared, Result]] = set()
         self._preparing = 0
         self._newest = 0.0
-        self._seconds_an_item = 0.0
+        self._seconds_an_item = self._seconds_a_call = 0.0
+        self._return_by = 0.0
+        """Until when the callers of the last batch are waited for, on the event loop's clock."""
         self._closed = False
         self._worker: asyncio.Task[None] | None = None
 
@@ -170,6 +176,7 @@ class MicroBatcher(Generic[Key, Item, Prepared, Result]):
                         entry.future.set_exception(error)
                 continue
             self._note(len(batch), time.perf_counter() - started)
+            self._return_by = loop.time() + min(self._max_wait, self._return_share * self._seconds_a_call)
             for entry, result in answers:
                 if not entry.future.done():
                     entry.future.set_result(result)
@@ -187,7 +194,7 @@ class MicroBatcher(Generic[Key, Item, Prepared, Result]):
                 start_at = oldest.ready_at + self._max_wait
                 if not self._preparing:
                     start_at = min(start_at, self._newest + self._idle_wait)
-                patience = start_at - loop.time()
+                patience = max(start_at, self._return_by) - loop.time()
                 if len(batch) == self._max_batch or patience <= 0:
                     taken = set(map(id, batch))
                     self._ready = [entry for entry in self._ready if id(entry) not in taken]
@@ -209,8 +216,11 @@ class MicroBatcher(Generic[Key, Item, Prepared, Result]):
             self._observer.queue_changed(len(self._waiting))
 
     def _note(self, size: int, seconds: float) -> None:
-        latest = seconds / size
-        before = self._seconds_an_item or latest
-        self._seconds_an_item = 0.8 * before + 0.2 * latest
+        self._seconds_an_item = _smoothed(self._seconds_an_item, seconds / size)
+        self._seconds_a_call = _smoothed(self._seconds_a_call, seconds)
         if self._observer:
             self._observer.batch_finished(size, seconds)
+
+
+def _smoothed(before: float, latest: float) -> float:
+    return 0.8 * (before or latest) + 0.2 * latest

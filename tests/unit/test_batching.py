@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -99,6 +100,27 @@ async def test_no_items_no_call(model: Model) -> None:
 async def test_a_lone_item_does_not_wait_for_company_that_is_not_coming(model: Model) -> None:
     async with batcher(model, max_wait=3600.0) as batches:
         assert await asyncio.wait_for(batches.submit("a", [1]), timeout=30) == [2]
+
+
+async def test_callers_who_take_turns_come_together() -> None:
+    """One asks while the other is answered: were the first not waited for, they would take turns for ever."""
+    sizes: list[int] = []
+
+    def run(key: str, items: list[int]) -> list[int]:
+        sizes.append(len(items))
+        time.sleep(0.3)
+        return items
+
+    async def caller(batches: MicroBatcher[str, int, int, int], begins: float) -> None:
+        await asyncio.sleep(begins)
+        for number in range(4):
+            await batches.submit("a", [number])
+
+    async with MicroBatcher[str, int, int, int](
+        lambda item: item, run, max_batch=8, max_wait=5.0, max_queue=9, return_share=0.5
+    ) as batches:
+        await asyncio.gather(caller(batches, 0), caller(batches, 0.1))
+    assert sizes == [1, 2, 2, 2, 1]
 
 
 async def test_a_batch_starts_after_max_wait_though_more_is_being_prepared(model: Model) -> None:
