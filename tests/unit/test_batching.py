@@ -103,23 +103,28 @@ async def test_a_lone_item_does_not_wait_for_company_that_is_not_coming(model: M
 
 
 async def test_callers_who_take_turns_come_together() -> None:
-    """One asks while the other is answered: were the first not waited for, they would take turns for ever."""
+    """One asks while the other is answered: were the other not waited for, they would take turns for ever."""
     sizes: list[int] = []
+    called = threading.Event()
 
     def run(key: str, items: list[int]) -> list[int]:
         sizes.append(len(items))
-        time.sleep(0.3)
+        called.set()
+        time.sleep(0.05)
         return items
 
-    async def caller(batches: MicroBatcher[str, int, int, int], begins: float) -> None:
-        await asyncio.sleep(begins)
+    async def caller(batches: MicroBatcher[str, int, int, int]) -> None:
         for number in range(4):
             await batches.submit("a", [number])
 
+    async def late_caller(batches: MicroBatcher[str, int, int, int]) -> None:
+        await asyncio.to_thread(called.wait, 30)
+        await caller(batches)
+
     async with MicroBatcher[str, int, int, int](
-        lambda item: item, run, max_batch=8, max_wait=5.0, max_queue=9, return_share=0.5
+        lambda item: item, run, max_batch=2, max_wait=3.0, max_queue=9, return_share=1000
     ) as batches:
-        await asyncio.gather(caller(batches, 0), caller(batches, 0.1))
+        await asyncio.gather(caller(batches), late_caller(batches))
     assert sizes == [1, 2, 2, 2, 1]
 
 
