@@ -12,6 +12,8 @@ packages := libs services/captioner services/tagger services/editor services/gat
 manifests := constraints.txt $(packages:%=%/pyproject.toml)
 pip_install := $(bin)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 editable := --no-build-isolation $(packages:%=--editable %)
+# Files of tests in order, two at a time: the longest ones mostly wait for processes to start. ARGS=-n0: one at a time.
+two_at_a_time := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo up down status models test test-compose lint format bench constraints clean
 
@@ -35,7 +37,7 @@ status: $(VENV)/.runs  ## Say what runs
 
 test: $(VENV)/.develops  ## All tests but those with containers (ARGS: pytest's)
 	@tools/install-chromium
-	$(bin)/python -m pytest -m "not compose" $(ARGS)
+	$(bin)/python -m pytest -m "not compose" $(two_at_a_time) $(ARGS)
 
 test-compose: $(VENV)/.develops  ## Build the images and try them; needs a Docker Engine
 	$(bin)/python -m pytest -m compose tests/compose $(ARGS)
