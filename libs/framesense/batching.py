@@ -64,6 +64,7 @@ class MicroBatcher(Generic[Key, Item, Prepared, Result]):
             that take turns, each in batches of half the size.
         max_queue: the most items waiting (being prepared, or prepared and not yet in a call).
         prepare_threads: size of the pool.
+        prepare_setup: called once in each thread of the pool, before its first item.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class MicroBatcher(Generic[Key, Item, Prepared, Result]):
         idle_wait: float = 0.005,
         return_share: float = 0.05,
         prepare_threads: int = 2,
+        prepare_setup: Callable[[], None] | None = None,
         observer: BatchObserver | None = None,
     ) -> None:
         if min(max_batch, max_queue, prepare_threads) < 1 or min(max_wait, idle_wait, return_share) < 0:
@@ -84,7 +86,7 @@ class MicroBatcher(Generic[Key, Item, Prepared, Result]):
         self._prepare, self._run, self._observer = prepare, run, observer
         self._max_batch, self._max_queue = max_batch, max_queue
         self._max_wait, self._idle_wait, self._return_share = max_wait, idle_wait, return_share
-        self._preparers = ThreadPoolExecutor(prepare_threads, thread_name_prefix="prepare")
+        self._preparers = ThreadPoolExecutor(prepare_threads, thread_name_prefix="prepare", initializer=prepare_setup)
         self._model_thread = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._ready: list[_Entry[Key, Prepared, Result]] = []
         self._wake = asyncio.Event()

@@ -23,6 +23,7 @@ from framesense.model_errors import blames_name, explain
 from framesense.models import ModelSource, ModelSpec
 from framesense.problems import ProblemError
 from framesense.schemas.models import ModelInfo, ModelPhase, ModelState
+from framesense.threads import in_own_thread
 
 log = logging.getLogger("framesense.models")
 
@@ -296,7 +297,7 @@ class ModelRuntime(Generic[Served]):
     async def _open(self, name: str) -> _Slot[Served]:
         await self._all_retired()  # never three models in memory
         before = resident_bytes(), gpu_bytes()
-        served = await asyncio.to_thread(self._load, name)
+        served = await in_own_thread(self._load, name)
         try:
             await served.start()
         except BaseException:

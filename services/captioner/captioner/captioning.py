@@ -20,6 +20,7 @@ from framesense.problems import ProblemError
 from framesense.schemas.captions import CaptionExtra
 from framesense.schemas.models import ModelInfo
 from framesense.static_batches import Compilable
+from framesense.threads import keep_to_one_core
 from framesense.uploads import Upload
 
 log = logging.getLogger("captioner")
@@ -94,6 +95,7 @@ class Captioner:
             max_wait=settings.captioner_max_wait,
             max_queue=settings.captioner_max_queue,
             prepare_threads=settings.captioner_decode_threads,
+            prepare_setup=keep_to_one_core,
             observer=observer,
         )
 

@@ -16,6 +16,7 @@ from framesense.halving import HalvingRunner
 from framesense.images import ImageLimits, decode_image
 from framesense.schemas.models import ModelInfo
 from framesense.static_batches import Compilable
+from framesense.threads import keep_to_one_core
 from framesense.uploads import Upload
 from tagger.calibration import Calibration
 from tagger.models.base import LoadedModel
@@ -77,6 +78,7 @@ class Embedder:
             max_wait=settings.tagger_max_wait,
             max_queue=settings.tagger_max_queue,
             prepare_threads=settings.tagger_decode_threads,
+            prepare_setup=keep_to_one_core,
             observer=observer,
         )
 

@@ -16,6 +16,7 @@ from framesense.schemas.classifiers import (
 )
 from framesense.schemas.models import ModelInfo
 from framesense.schemas.problems import problem_responses
+from framesense.threads import in_own_thread
 from framesense.uploads import images_form, read_uploads, unless_disconnected
 from tagger.calibration import shares
 from tagger.classifiers import Head
@@ -52,7 +53,7 @@ def router(components: Components) -> APIRouter:
         new = classifiers.checked(body)
         async with runtime.use() as serving:
             embedder = serving.embedder
-            text = await asyncio.to_thread(embedder.embed_labels, new.labels, new.templates)
+            text = await in_own_thread(embedder.embed_labels, new.labels, new.templates)
         model = embedder.info
         head = Head(new.name, new.labels, new.templates, text, model.name, model.revision)
         await asyncio.to_thread(classifiers.create, head)

@@ -1,6 +1,5 @@
 """``/embed/images``, ``/embed/texts``, ``/similarity``: the space itself."""
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -9,6 +8,7 @@ from pydantic import BaseModel
 from framesense.schemas.arrays import EncodingFormat, encode
 from framesense.schemas.problems import problem_responses
 from framesense.schemas.tags import ImageEmbeddings, SimilarityResponse, TextEmbeddings, TextsRequest
+from framesense.threads import in_own_thread
 from framesense.uploads import images_form, read_form, read_uploads, unless_disconnected
 from tagger.calibration import BackgroundCalibration
 from tagger.components import Components
@@ -56,9 +56,9 @@ def router(components: Components) -> APIRouter:
         async with runtime.use() as model:
             embedder = model.embedder
             if filled is None:
-                embeddings = await asyncio.to_thread(embedder.embed_texts, texts)
+                embeddings = await in_own_thread(embedder.embed_texts, texts)
             else:
-                embeddings = await asyncio.to_thread(embedder.embed_labels, texts, filled)
+                embeddings = await in_own_thread(embedder.embed_labels, texts, filled)
         mean = deviation = None
         if isinstance(embedder.calibration, BackgroundCalibration):
             levels = embedder.calibration.level(embeddings)
@@ -92,7 +92,7 @@ def router(components: Components) -> APIRouter:
         filled = check_templates(given, limits) if given else ["{label}"]
         async with runtime.use() as model:
             embedder = model.embedder
-            vectors = await asyncio.to_thread(embedder.embed_labels, texts, filled)
+            vectors = await in_own_thread(embedder.embed_labels, texts, filled)
             images = await unless_disconnected(request, model.embed(form.files))
         scores = Scores.of(images, vectors, embedder.calibration)
         answer = SimilarityResponse(

@@ -17,6 +17,7 @@ from framesense.schemas.tags import (
     TagsResponse,
     ThresholdOn,
 )
+from framesense.threads import in_own_thread
 from framesense.uploads import Form, read_form, unless_disconnected
 from tagger.calibration import Calibration
 from tagger.components import Components
@@ -60,7 +61,7 @@ def router(components: Components) -> APIRouter:
         labels, filled = await asyncio.to_thread(_asked, form, options, components)
         async with runtime.use() as model:
             embedder = model.embedder
-            texts = await asyncio.to_thread(embedder.embed_labels, labels, filled)
+            texts = await in_own_thread(embedder.embed_labels, labels, filled)
             images = await unless_disconnected(request, model.embed(form.files))
         rule = _rule(options, embedder.calibration, TagExtra.ALL in wanted)
         names = [file.filename for file in form.files]
