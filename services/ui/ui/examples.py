@@ -35,7 +35,7 @@ def photos() -> tuple[Photo, ...]:
 def edit() -> tuple[Photo, EditParameters]:
     """A tower by a lake on a bright day, and how it becomes night."""
     photo = FOLDER / "edit" / "pagoda.jpg"
-    return Photo(photo.name, _JPEG, photo.read_bytes()), EditParameters(prompt="a tower at night", strength=0.9, seed=7)
+    return Photo(photo.name, _JPEG, photo.read_bytes()), EditParameters(prompt="a tower at night", strength=0.7, seed=7)
 
 
 @cache

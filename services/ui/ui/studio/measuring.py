@@ -98,7 +98,8 @@ def _show_mistakes(answer: EvaluationResponse, pictures: dict[str, str]) -> None
     if not mistakes:
         st.success("No mistakes.", icon=":material/check_circle:")
         return
-    st.subheader(f"{len(answer.mistakes)} mistakes, the surest first", anchor=False)
+    count = len(answer.mistakes)
+    st.subheader("1 mistake" if count == 1 else f"{count} mistakes, the surest first", anchor=False)
     if len(mistakes) < len(answer.mistakes):
         st.caption(f"The first {len(mistakes)} of them.")
     with st.container(horizontal=True, gap="small"):
