@@ -24,7 +24,7 @@ from benchmarks.service import CAPTION, CLIENTS, PeakMemory, analyse, photos_a_s
 from benchmarks.tags import peer_figures, search_figures, tag_figures
 from tools.processes import ProcessFolder, free_port
 from tools.settings import ROOT, StackSettings
-from tools.stack import Stack
+from tools.stack import Stack, stop_on_signals
 
 SUBJECTS = ["video", "captions", "memory", "patches", "tags", "search", "peers", "edits"]
 ON_A_CLIP = {"video", "captions", "memory", "patches"}
@@ -129,6 +129,7 @@ def main() -> None:
     parser.add_argument("--only", choices=SUBJECTS, action="append", help="default: all")
     parser.add_argument("--infinity", type=Path, metavar="PYTHON", help="of an environment with infinity-emb (peers)")
     options = parser.parse_args()
+    stop_on_signals()
     wanted = options.only or SUBJECTS
     console = Console()
     figures: list[Figure] = []

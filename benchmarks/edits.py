@@ -12,6 +12,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import skimage
 from numpy.typing import NDArray
@@ -27,13 +27,12 @@ from PIL import Image
 from rich.console import Console
 
 from benchmarks.figures import Figure
-from tools.processes import free_port
-from tools.settings import ROOT
+from benchmarks.processes import running
+from tools.processes import Program, answers, free_port
 
 PHOTO = Path(skimage.__file__).parent / "data" / "astronaut.png"
 PROMPT, STEPS, STRENGTH, SEED = "a photo at night", 20, 0.5, 7
 PICTURES, ROUNDS = 3, 2
-START_SECONDS = 600
 BATCH = 4
 GPU_ROUNDS = 5
 TURBO_STEPS = 4
@@ -112,19 +111,11 @@ def serve(model: str) -> list[float]:
 def editor(model: str) -> Iterator[str]:
     """The editor with a model, on a port of its own; its URL."""
     port = free_port()
-    environment = {**os.environ, "EDITOR_PORT": str(port), "EDITOR_MODEL": model, "HF_HUB_OFFLINE": "1"}
-    process = subprocess.Popen([sys.executable, "-m", "editor"], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while not _ready(url):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the editor did not come up with {model}")
-            time.sleep(0.5)
+    environment = {"EDITOR_PORT": str(port), "EDITOR_MODEL": model, "HF_HUB_OFFLINE": "1"}
+    program = Program("editor", [sys.executable, "-m", "editor"], url, answers(f"{url}/ready"), environment)
+    with tempfile.TemporaryDirectory() as folder, running(program, Path(folder)):
         yield url
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def bare(folder: str) -> list[float]:
@@ -295,13 +286,6 @@ def timed(edit: Callable[[int], None], pictures: int = PICTURES) -> list[float]:
 
 def _pixels() -> NDArray[np.uint8]:
     return np.asarray(Image.open(PHOTO).convert("RGB"))
-
-
-def _ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/ready", timeout=30, trust_env=False).status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def _listed(seconds: list[float]) -> str:

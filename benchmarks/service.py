@@ -4,7 +4,7 @@ import asyncio
 import io
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -101,40 +101,57 @@ TAGS = Question("/tags", field="images", data={"labels": ["cat", "coffee", "rock
 
 def photos_a_second(server: str, question: Question, *, clients: int, requests: int) -> float:
     """``clients`` at once, each asking about one photo after the other: photos a second."""
-    return asyncio.run(_photos_a_second(server, question, clients, requests))
+    asked = asyncio.run(ask(server, question, photo_files(), clients=clients, requests=requests))
+    return requests / (asked.ended - asked.began)
 
 
-async def _photos_a_second(server: str, question: Question, clients: int, requests: int) -> float:
-    photos = photo_files()
+@dataclass(frozen=True)
+class Asked:
+    """Requests that were answered: the seconds that each took, and when all began and ended (``time.time()``)."""
+
+    took: list[float]
+    began: float
+    ended: float
+
+
+async def ask(server: str, question: Question, photos: Sequence[bytes], *, clients: int, requests: int) -> Asked:
+    """``clients`` at once share ``requests``, each with the next of the photos.
+
+    Raises RuntimeError for an answer other than 2xx: unlike httpx's, it can travel between processes.
+    """
     bodies = [question.body(photo) if question.body else {} for photo in photos]
-    numbers = iter(range(requests))
+    numbers, took = iter(range(requests)), list[float]()
     limits = httpx.Limits(max_connections=clients, max_keepalive_connections=clients)
-    async with httpx.AsyncClient(base_url=server, timeout=300, limits=limits, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=server, timeout=600, limits=limits, trust_env=False) as http:
 
         async def client() -> None:
             for number in numbers:
                 which = number % len(photos)
+                started = time.perf_counter()
                 if question.body:
                     answer = await http.post(question.path, json=bodies[which])
                 else:
                     file = {question.field: ("photo.jpg", photos[which], "image/jpeg")}
                     answer = await http.post(question.path, params=question.params, data=question.data, files=file)
-                answer.raise_for_status()
+                if not answer.is_success:
+                    raise RuntimeError(f"{answer.status_code}: {answer.text[:300]}")
+                took.append(time.perf_counter() - started)
 
-        started = time.perf_counter()
+        began = time.time()
         await asyncio.gather(*(client() for _ in range(clients)))
-        return requests / (time.perf_counter() - started)
+        return Asked(took, began, time.time())
 
 
-def photo_files() -> list[bytes]:
-    """JPEG crops of scikit-image's photos, each 500 pixels wide: what a photo folder's thumbnails look like."""
+def photo_files(width: int = 500, quality: int = 88) -> list[bytes]:
+    """JPEG crops of scikit-image's photos, 4 : 3, each ``width`` pixels wide: what a photo folder's thumbnails look
+    like."""
     folder = Path(skimage.__file__).parent / "data"
-    crops = []
+    size, crops = (width, width * 3 // 4), []
     for name in ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg"):
         picture = Image.open(folder / name).convert("RGB")
         for turn in range(8):
             left, top = (np.array(picture.size) * turn / 40).astype(int).tolist()
             buffer = io.BytesIO()
-            picture.crop((left, top, picture.width, picture.height)).resize((500, 375)).save(buffer, "JPEG", quality=88)
+            picture.crop((left, top, picture.width, picture.height)).resize(size).save(buffer, "JPEG", quality=quality)
             crops.append(buffer.getvalue())
     return crops

@@ -2,11 +2,9 @@
 
 import hashlib
 import json
-import os
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,9 +13,11 @@ import numpy as np
 from psutil import Process
 from redis import Redis
 
+from benchmarks.clip_folders import as_transformers, make_open_clip
 from benchmarks.figures import Figure
-from benchmarks.infinity import infinity, infinity_question, make_clip
+from benchmarks.infinity import infinity, infinity_question
 from benchmarks.measure import BATCH, measure
+from benchmarks.processes import running
 from benchmarks.service import CLIENTS, TAGS, Question, photos_a_second
 from framesense.analyses import AnalysisStore, Frames, Summary, VideoModels, analysis_key, video_key
 from framesense.jobs import JobStore
@@ -26,12 +26,11 @@ from framesense.schemas.jobs import JobKind
 from framesense.schemas.models import ModelInfo, ModelsResponse
 from framesense.schemas.novelty import VideoInfo, VideoParameters
 from framesense.storage import Storage
-from tools.processes import free_port
+from tools.processes import Program, answers, free_port
 from tools.settings import ROOT
 
 EMBEDDED = ROOT / "models" / "tagger-dual-encoder"
 STORED, SEARCHES = 100_000, 40
-START_SECONDS = 300
 
 
 def tag_figures(gateway: str, servers: Mapping[str, Process], requests: int) -> list[Figure]:
@@ -62,9 +61,10 @@ def _cpu_seconds(process: Process) -> float:
 def peer_figures(folder: Path, peer: Path, requests: int) -> list[Figure]:
     """The same CLIP (ViT-B/32, random weights) behind our gateway and tagger, behind infinity-emb, and bare."""
     ours, theirs = folder / "open-clip", folder / "transformers"
-    make_clip(ours, theirs)
+    make_open_clip(ours, "ViT-B-32", quick_gelu=True)
+    as_transformers(ours, theirs)
     question = Question("/embeddings", body=infinity_question)
-    with infinity(peer, theirs) as url:
+    with infinity(peer, theirs, folder) as url:
         photos_a_second(url, question, clients=CLIENTS, requests=2 * CLIENTS)
         their_rate = photos_a_second(url, question, clients=CLIENTS, requests=requests)
     with _gateway_and_tagger(folder, ModelSpec.parse(f"path:{ours}")) as gateway:
@@ -131,40 +131,31 @@ def _store_frames(gateway: str, redis_url: str, storage: Path) -> str:
 def _gateway_and_tagger(folder: Path, model: ModelSpec) -> Iterator[str]:
     """Both as processes; the gateway's URL. Tags need neither Redis nor a captioner."""
     tagger_port, gateway_port = free_port(), free_port()
-    shared = {**os.environ, "HF_HUB_OFFLINE": "1", "STORAGE_URL": str(folder / "blobs")}
-    tagger = {"TAGGER_PORT": str(tagger_port), "TAGGER_MODEL": str(model)}
-    gateway = {
+    tagger_url, url = f"http://127.0.0.1:{tagger_port}", f"http://127.0.0.1:{gateway_port}"
+    shared = {"HF_HUB_OFFLINE": "1", "STORAGE_URL": str(folder / "blobs")}
+    of_tagger = {**shared, "TAGGER_PORT": str(tagger_port), "TAGGER_MODEL": str(model)}
+    of_gateway = {
+        **shared,
         "GATEWAY_PORT": str(gateway_port),
-        "TAGGER_URL": f"http://127.0.0.1:{tagger_port}",
+        "TAGGER_URL": tagger_url,
         "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",
         "UPLOAD_FOLDER": str(folder / "incoming"),
     }
-    url, log = f"http://127.0.0.1:{gateway_port}", folder / "servers.log"
-    folder.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as said:
-        processes = [
-            subprocess.Popen([sys.executable, "-m", module], env={**shared, **own}, stdout=said, stderr=said)
-            for module, own in (("tagger", tagger), ("gateway", gateway))
-        ]
-        try:
-            _wait_until_tagged(url, processes, log)
-            yield url
-        finally:
-            for process in processes:
-                process.terminate()
-                process.wait()
+    python = [sys.executable, "-m"]
+    tagger = Program("tagger", [*python, "tagger"], tagger_url, answers(f"{tagger_url}/ready"), of_tagger)
+    gateway = Program("gateway", [*python, "gateway"], url, _knows_tagger(url), of_gateway)
+    with running(tagger, folder), running(gateway, folder):
+        yield url
 
 
-def _wait_until_tagged(gateway: str, processes: "list[subprocess.Popen[bytes]]", log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if any(process.poll() is not None for process in processes):
-            raise RuntimeError(f"the gateway or the tagger ended at once:\n{log.read_text()[-3000:]}")
+def _knows_tagger(gateway: str) -> Callable[[], str | None]:
+    """A check of the gateway: without Redis it is never ready, but it answers all the same."""
+
+    def check() -> str | None:
         try:
             models = json.loads(httpx.get(f"{gateway}/models", timeout=10, trust_env=False).content)["models"]
-            if any(model["service"] == "tagger" for model in models):
-                return
+            return None if any(model["service"] == "tagger" for model in models) else "no tagger yet"
         except (httpx.TransportError, ValueError, KeyError):
-            pass
-        time.sleep(0.5)
-    raise TimeoutError(f"the tagger was not there after {START_SECONDS} s")
+            return "starting"
+
+    return check

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 
 
@@ -28,6 +29,24 @@ class Program:
     listens: tuple[str, int] | None = None
     port_setting: str = ""
     """The setting that moves it to another port."""
+
+
+def answers(url: str) -> Callable[[], str | None]:
+    """A :attr:`Program.check`: ready once this address answers without an error."""
+
+    def check() -> str | None:
+        try:
+            answer = httpx.get(url, timeout=5, trust_env=False)
+        except httpx.TransportError:
+            return "starting"
+        if answer.is_success:
+            return None
+        try:
+            return str(answer.json()["detail"])
+        except (ValueError, KeyError, TypeError):
+            return f"answers {answer.status_code}"
+
+    return check
 
 
 class PortTakenError(Exception):

@@ -16,14 +16,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
-import httpx
 from celery import Celery
 from pydantic import ValidationError
 from redis import Redis, RedisError
 from rich.console import Console
 from rich.markup import escape
 
-from tools.processes import PortTakenError, ProcessFolder, Program, free_port, require_port
+from tools.processes import PortTakenError, ProcessFolder, Program, answers, free_port, require_port
 from tools.settings import ROOT, StackSettings, environment
 
 ORDER = ("redis", "captioner", "tagger", "editor", "worker", "edit-worker", "gateway", "ui")
@@ -112,7 +111,7 @@ class Stack:
                 "gateway",
                 [sys.executable, "-m", "gateway"],
                 settings.gateway_url,
-                _answers(f"{settings.gateway_url}/ready"),
+                answers(f"{settings.gateway_url}/ready"),
                 {
                     **shared,
                     "GATEWAY_HOST": settings.bind_address,
@@ -126,7 +125,7 @@ class Stack:
                 "ui",
                 [sys.executable, "-m", "ui"],
                 settings.ui_url,
-                _answers(f"{settings.ui_url}/_stcore/health"),
+                answers(f"{settings.ui_url}/_stcore/health"),
                 {
                     "UI_HOST": settings.bind_address,
                     "UI_PORT": str(settings.ui_port),
@@ -212,7 +211,7 @@ def _model_server(name: str, port: int, environment: Mapping[str, str]) -> Progr
         name,
         command,
         url,
-        _answers(f"{url}/ready"),
+        answers(f"{url}/ready"),
         {**environment, **listening},
         ("127.0.0.1", port),
         f"{prefix}_PORT",
@@ -256,22 +255,6 @@ def _worker_answers(redis_url: str, queues: Sequence[str]) -> Callable[[], str |
     def check() -> str | None:
         with Celery(broker=redis_url) as celery:
             return None if celery.control.ping(destination=[node], timeout=1, limit=1) else "starting"
-
-    return check
-
-
-def _answers(url: str) -> Callable[[], str | None]:
-    def check() -> str | None:
-        try:
-            answer = httpx.get(url, timeout=5, trust_env=False)
-        except httpx.TransportError:
-            return "starting"
-        if answer.is_success:
-            return None
-        try:
-            return str(answer.json()["detail"])
-        except (ValueError, KeyError, TypeError):
-            return f"answers {answer.status_code}"
 
     return check
 

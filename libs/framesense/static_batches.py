@@ -2,7 +2,7 @@
 
 ``torch.compile`` makes code for one shape, which takes a minute; a service's batches have every size up to its largest.
 So a batch is filled up to the next of a few sizes, and all of these are compiled while the model is loaded, not in the
-first requests. Where it pays, by how much and for which models: docs/models.md and ``python -m benchmarks.gpu``.
+first requests. Where it pays, by how much and for which models: docs/models.md and ``python -m benchmarks.hub_models``.
 
 Imports torch: for model servers only.
 """
