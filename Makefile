@@ -12,8 +12,9 @@ packages := libs services/captioner services/tagger services/editor services/gat
 manifests := constraints.txt $(packages:%=%/pyproject.toml)
 pip_install := $(bin)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 editable := --no-build-isolation $(packages:%=--editable %)
-# Files of tests in order, two at a time: the longest ones mostly wait for processes to start. ARGS=-n0: one at a time.
-two_at_a_time := -n 2 --dist loadfile --no-loadscope-reorder
+# Files of tests in order, N at a time: 2 are a third faster on two cores that have nothing else to do.
+N ?= 0
+at_a_time := -n $(N) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo up down status models test test-compose lint format bench constraints clean
 
@@ -35,9 +36,9 @@ models: $(VENV)/.runs  ## Fetch models: TIER=standard, or by name MODELS="hf:ORG
 status: $(VENV)/.runs  ## Say what runs
 	@$(bin)/python -m tools.stack status
 
-test: $(VENV)/.develops  ## All tests but those with containers (ARGS: pytest's)
+test: $(VENV)/.develops  ## All tests but those with containers (N=2: two files at a time; ARGS: pytest's)
 	@tools/install-chromium
-	$(bin)/python -m pytest -m "not compose" $(two_at_a_time) $(ARGS)
+	$(bin)/python -m pytest -m "not compose" $(at_a_time) $(ARGS)
 
 test-compose: $(VENV)/.develops  ## Build the images and try them; needs a Docker Engine
 	$(bin)/python -m pytest -m compose tests/compose $(ARGS)
