@@ -1,10 +1,35 @@
 """Another model for a running model server: asked for at the gateway, as people do, and waited for."""
 
 import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 
 from framesense.schemas.models import ModelPhase, ModelServers, ModelState
+from tests.gateway import running_gateway
+from tests.processes import model_server
+
+
+def make_all(makers: Mapping[str, Callable[[Path], object]], folder: Path) -> Path:
+    """Each model in a folder of its name; the folder of them all."""
+    for name, make in makers.items():
+        make(folder / name)
+    return folder
+
+
+@contextmanager
+def behind_gateway(service: str, models: Path, redis: str, own: Path) -> Iterator[httpx.Client]:
+    """The service as a process of its own, which may be switched to what is in ``models``; a client of its gateway.
+    ``own``: an empty folder."""
+    settings = {f"{service}_dtype": "float32", f"{service}_load": "first-use", "storage_url": own / "blobs"}
+    with (
+        model_server(service, own, model_folders=models, **settings) as server,
+        running_gateway(redis, own, **{f"{service}_url": server.url}) as gateway,
+    ):
+        gateway.http.timeout = httpx.Timeout(300)
+        yield gateway.http
 
 
 def use(http: httpx.Client, service: str, model: str) -> None:

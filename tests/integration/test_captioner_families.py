@@ -19,9 +19,8 @@ from framesense.schemas.arrays import to_numpy
 from framesense.schemas.captions import CaptionExtra, CaptionResponse
 from framesense.schemas.models import WordEmbeddings
 from tests import tiny
-from tests.gateway import problem, running_gateway
-from tests.processes import model_server
-from tests.switching import use
+from tests.gateway import problem
+from tests.switching import behind_gateway, make_all, use
 
 PHOTOS = Path(skimage.__file__).parent / "data"
 MAKERS: dict[str, tuple[Callable[[Path], Path], str, int]] = {
@@ -41,23 +40,14 @@ pytestmark = pytest.mark.timeout(600)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("families")
-    for name, (make, *_) in MAKERS.items():
-        make(folder / name)
-    return folder
+    return make_all({name: make for name, (make, *_) in MAKERS.items()}, tmp_path_factory.mktemp("families"))
 
 
 @pytest.fixture(scope="module")
 def http(redis_process: str, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A gateway whose captioner is a process of its own."""
-    logs = tmp_path_factory.mktemp("captioner")
-    settings = {"model_folders": folder, "captioner_dtype": "float32", "captioner_load": "first-use"}
-    with (
-        model_server("captioner", logs, **settings) as captioner,
-        running_gateway(redis_process, logs, captioner_url=captioner.url) as gateway,
-    ):
-        gateway.http.timeout = httpx.Timeout(300)
-        yield gateway.http
+    with behind_gateway("captioner", folder, redis_process, tmp_path_factory.mktemp("captioner")) as http:
+        yield http
 
 
 def caption(http: httpx.Client, *names: str, **query: object) -> httpx.Response:

@@ -24,7 +24,7 @@ from tests.diffusion import FAMILIES, SIDE, save_controlnet, save_depth_estimato
 from tests.edits import Workplace, edit_workplace
 from tests.gateway import problem, served
 from tests.processes import model_server
-from tests.switching import use
+from tests.switching import make_all, use
 from tests.tagger import ColourTagger
 
 WIDTH, HEIGHT = 90, 60
@@ -55,9 +55,7 @@ pytestmark = pytest.mark.timeout(600)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("families")
-    for name, make in FAMILIES.items():
-        make(folder / name)
+    folder = make_all(FAMILIES, tmp_path_factory.mktemp("families"))
     save_pipeline(folder / "upscaler", channels=7)
     return folder
 

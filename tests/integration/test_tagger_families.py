@@ -15,9 +15,8 @@ from framesense.schemas.models import ModelPhase, ModelServers
 from framesense.schemas.tags import SimilarityResponse, TagsResponse, ThresholdOn
 from tagger.models.transformers_dual import FAMILIES
 from tests import tiny
-from tests.gateway import problem, running_gateway
-from tests.processes import model_server
-from tests.switching import state_of, use
+from tests.gateway import problem
+from tests.switching import behind_gateway, make_all, state_of, use
 
 PHOTOS = Path(skimage.__file__).parent / "data"
 LABELS = ["a cat", "a cup of coffee", "a rocket"]
@@ -33,23 +32,14 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("families")
-    for name, (make, *_) in MAKERS.items():
-        make(folder / name)
-    return folder
+    return make_all({name: make for name, (make, *_) in MAKERS.items()}, tmp_path_factory.mktemp("families"))
 
 
 @pytest.fixture(scope="module")
 def http(redis_process: str, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A gateway whose tagger is a process of its own."""
-    own = tmp_path_factory.mktemp("tagger")
-    settings = {"model_folders": folder, "tagger_dtype": "float32", "tagger_load": "first-use"}
-    with (
-        model_server("tagger", own, storage_url=own / "blobs", **settings) as tagger,
-        running_gateway(redis_process, own, tagger_url=tagger.url) as gateway,
-    ):
-        gateway.http.timeout = httpx.Timeout(300)
-        yield gateway.http
+    with behind_gateway("tagger", folder, redis_process, tmp_path_factory.mktemp("tagger")) as http:
+        yield http
 
 
 def photos(*names: str) -> list[tuple[str, tuple[str, bytes, str]]]:

@@ -14,16 +14,14 @@ from tagger.models.factory import load_model
 from tagger.models.transformers_dual import TransformersDual
 from tagger.settings import TaggerSettings
 from tests import tiny
+from tests.switching import make_all
 
 pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("duals")
-    for name, (make, *_) in tiny.DUALS.items():
-        make(folder / name)
-    return folder
+    return make_all({name: make for name, (make, *_) in tiny.DUALS.items()}, tmp_path_factory.mktemp("duals"))
 
 
 def settings(folder: Path, **changes: object) -> TaggerSettings:

@@ -9,9 +9,8 @@ Imports transformers: only from within a function, after ``prepare_torchvision``
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-from torch import Tensor
+from torch import LongTensor, Tensor
 from transformers import DynamicCache, EncoderDecoderCache
 
 KeysValues = tuple[Tensor, Tensor]
@@ -22,17 +21,17 @@ class PictureCache(EncoderDecoderCache):  # type: ignore[misc, unused-ignore]
     """For ``generate(past_key_values=…)``.
 
     Args:
-        looked: of each layer, where they are known beforehand; otherwise the model makes them with the first word.
+        known: keys and values of each layer, a row a picture; where absent, the model makes them with the first word.
         beams: how many rows each picture takes.
     """
 
-    def __init__(self, looked: Iterable[KeysValues] = (), beams: int = 1) -> None:
-        super().__init__(DynamicCache(), DynamicCache(list(_repeated(looked, beams))))
+    def __init__(self, known: Iterable[KeysValues] = (), beams: int = 1) -> None:
+        super().__init__(DynamicCache(), DynamicCache(list(_repeated(known, beams))))
 
-    def reorder_cache(self, beam_idx: Any) -> None:
+    def reorder_cache(self, beam_idx: LongTensor) -> None:
         self.self_attention_cache.reorder_cache(beam_idx)
 
 
-def _repeated(looked: Iterable[KeysValues], beams: int) -> Iterator[KeysValues]:
-    for keys, values in looked:
+def _repeated(known: Iterable[KeysValues], beams: int) -> Iterator[KeysValues]:
+    for keys, values in known:
         yield keys.repeat_interleave(beams, dim=0), values.repeat_interleave(beams, dim=0)

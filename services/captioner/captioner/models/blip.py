@@ -44,7 +44,7 @@ class Blip(GeneratingCaptioner):
         written: Tensor = self.model.text_decoder.generate(
             input_ids=self.starts(len(seen.states), config.bos_token_id),
             encoder_hidden_states=seen.states,
-            past_key_values=PictureCache(self._looks(seen), beams),
+            past_key_values=PictureCache(self._keys_values(seen), beams),
             num_beams=beams,
             do_sample=False,
             max_new_tokens=max_tokens,
@@ -62,13 +62,14 @@ class Blip(GeneratingCaptioner):
         ).logits
         return logits
 
-    def _looks(self, seen: Seen) -> Iterator[tuple[Tensor, Tensor]]:
+    def _keys_values(self, seen: Seen) -> Iterator[tuple[Tensor, Tensor]]:
         """Of each layer of the decoder, the picture's keys and values: B × heads × places × D. Left to itself, the
         decoder makes them for each beam of a picture."""
         for layer in self.model.text_decoder.bert.encoder.layer:
-            look = layer.crossattention.self
-            shape = (*seen.states.shape[:2], look.num_attention_heads, look.attention_head_size)
-            yield look.key(seen.states).view(shape).transpose(1, 2), look.value(seen.states).view(shape).transpose(1, 2)
+            attention = layer.crossattention.self
+            shape = (*seen.states.shape[:2], attention.num_attention_heads, attention.attention_head_size)
+            keys, values = attention.key(seen.states), attention.value(seen.states)
+            yield keys.view(shape).transpose(1, 2), values.view(shape).transpose(1, 2)
 
     @property
     def embeddings(self) -> Tensor:
