@@ -16,7 +16,7 @@ def make_open_clip(folder: Path, architecture: str, *, quick_gelu: bool = False)
 
     ``quick_gelu``: as OpenAI's own models have it.
     """
-    from framesense.torch_compat import prepare_torchvision
+    from framesense.models.torch_compat import prepare_torchvision
 
     prepare_torchvision()
     import open_clip
@@ -33,7 +33,7 @@ def make_open_clip(folder: Path, architecture: str, *, quick_gelu: bool = False)
 
 def as_transformers(open_clip_folder: Path, folder: Path) -> None:
     """Writes a CLIP of :func:`make_open_clip` anew, the same weights, as transformers' ``CLIPModel`` reads it."""
-    from framesense.torch_compat import prepare_torchvision
+    from framesense.models.torch_compat import prepare_torchvision
 
     prepare_torchvision()
     import open_clip

@@ -93,9 +93,9 @@ def run(*arguments: str) -> list[float]:
 
 def serve(model: str) -> list[float]:
     """Seconds an edit through the editor's own process, from the request to the last byte of the picture."""
-    from framesense.editor_client import EditorClient
+    from framesense.clients.editor import EditorClient
+    from framesense.http.uploads import Upload
     from framesense.schemas.edits import EditParameters
-    from framesense.uploads import Upload
 
     photo = Upload(PHOTO.read_bytes(), PHOTO.name, "image/png")
     with editor(model) as url, EditorClient(url) as client:
@@ -122,7 +122,7 @@ def bare(folder: str) -> list[float]:
     """diffusers' own pipeline with the same settings, on the photo at the model's size."""
     import torch
 
-    from framesense.torch_compat import prepare_torchvision
+    from framesense.models.torch_compat import prepare_torchvision
 
     prepare_torchvision()
     import diffusers
@@ -149,12 +149,12 @@ def embedded() -> list[float]:
     """The embedded model's networks alone: the small photo in, its change out, at the small size."""
     import torch
 
+    from editor.imaging.upsampling import shrink
     from editor.models.base import ModelRequest
     from editor.models.embedded import PixelDiffusionEditor
     from editor.models.factory import EMBEDDED_FOLDER
     from editor.settings import EditorSettings
-    from editor.upsampling import shrink
-    from framesense.models import choose_dtype
+    from framesense.models.spec import choose_dtype
     from framesense.schemas.edits import Task
 
     device = torch.device("cpu")

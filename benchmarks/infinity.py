@@ -28,7 +28,7 @@ def infinity(
         dtype: as infinity-emb names it; ``auto`` is float16 on a GPU.
         max_batch: photos in a call of the model, at most.
     """
-    import framesense.torch_compat
+    import framesense.models.torch_compat
 
     port = free_port()
     url = f"http://127.0.0.1:{port}"

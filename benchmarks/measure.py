@@ -81,7 +81,7 @@ def plain(clip: Path, every_n_second: float) -> Cost:
 
 def decode(clip: Path, every_n_second: float) -> Cost:
     """The limit of decoding: our sampler alone, nothing done with its frames."""
-    from worker.frames import open_video
+    from worker.videos.frames import open_video
 
     cost = Cost()
     with costing(cost):
@@ -96,10 +96,10 @@ def model(clip: Path, every_n_second: float) -> Cost:
     import torch
 
     from captioner.models.show_attend_tell import ShowAttendTell
-    from framesense.minilm import SentenceEncoder
-    from framesense.models import choose_dtype
+    from framesense.models.encoders.minilm import SentenceEncoder
+    from framesense.models.spec import choose_dtype
     from tagger.models.embedded import EmbeddedDualEncoder
-    from worker.frames import open_video
+    from worker.videos.frames import open_video
 
     device = torch.device("cpu")
     captioner = ShowAttendTell.load(_weights(), device, choose_dtype("auto", device))
@@ -124,8 +124,8 @@ def captions(clip: Path, every_n_second: float) -> Cost:
     import torch
 
     from captioner.models.show_attend_tell import ShowAttendTell
-    from framesense.models import choose_dtype
-    from worker.frames import open_video
+    from framesense.models.spec import choose_dtype
+    from worker.videos.frames import open_video
 
     device = torch.device("cpu")
     captioner = ShowAttendTell.load(_weights(), device, choose_dtype("auto", device))
@@ -153,7 +153,7 @@ def tags(clip: Path, every_n_second: float) -> Cost:
     from PIL import Image
 
     from benchmarks.service import photo_files
-    from framesense.models import choose_dtype
+    from framesense.models.spec import choose_dtype
     from tagger.models.embedded import CONFIG_FILE, EmbeddedDualEncoder
     from tagger.models.openclip import OpenClip
 
@@ -177,10 +177,10 @@ def patches(clip: Path, every_n_second: float) -> Cost:
     import torch
 
     from captioner.models.show_attend_tell import see
-    from framesense.efficientnet_lite2 import load_encoder, squash
-    from framesense.models import choose_dtype
-    from framesense.patches import PackedGrids, PatchMemory, frame_score
-    from worker.frames import open_video
+    from framesense.models.encoders.efficientnet_lite2 import load_encoder, squash
+    from framesense.models.spec import choose_dtype
+    from framesense.novelty.patches import PackedGrids, PatchMemory, frame_score
+    from worker.videos.frames import open_video
 
     dtype = choose_dtype("auto", torch.device("cpu"))
     encoder = load_encoder().to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from benchmarks.anomalies import STARTS, Passing, passings
 from benchmarks.seeing import Picture, Seen, look_at
 from benchmarks.splices import Case, Condition, FrameKey, Splices
-from framesense.mixing import patient_novelty
-from framesense.patches import PatchMemory, Reference, frame_score
+from framesense.novelty.mixing import patient_novelty
+from framesense.novelty.patches import PatchMemory, Reference, frame_score
+from framesense.novelty.signals import embeddings, signal_novelty
 from framesense.schemas.novelty import Metric, Signal
-from framesense.signals import embeddings, signal_novelty
 from tools.settings import ROOT
 
 WINDOWS = (3, 10)

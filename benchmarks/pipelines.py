@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from framesense.torch_compat import prepare_torchvision
+from framesense.models.torch_compat import prepare_torchvision
 
 _BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789,.-'"

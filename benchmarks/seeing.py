@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from captioner.models.show_attend_tell import ShowAttendTell
-from framesense.analyses import Frames
-from framesense.minilm import SentenceEncoder
-from framesense.models import choose_dtype
+from framesense.models.encoders.minilm import SentenceEncoder
+from framesense.models.spec import choose_dtype
+from framesense.storage.analyses import Frames
 
 BATCH = 16
 Picture = NDArray[np.uint8]

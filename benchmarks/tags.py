@@ -19,13 +19,13 @@ from benchmarks.infinity import infinity, infinity_question
 from benchmarks.measure import BATCH, measure
 from benchmarks.processes import running
 from benchmarks.service import CLIENTS, TAGS, Question, photos_a_second
-from framesense.analyses import AnalysisStore, Frames, Summary, VideoModels, analysis_key, video_key
-from framesense.jobs import JobStore
-from framesense.models import ModelSpec
+from framesense.jobs.store import JobStore
+from framesense.models.spec import ModelSpec
 from framesense.schemas.jobs import JobKind
 from framesense.schemas.models import ModelInfo, ModelsResponse
 from framesense.schemas.novelty import VideoInfo, VideoParameters
-from framesense.storage import Storage
+from framesense.storage.analyses import AnalysisStore, Frames, Summary, VideoModels, analysis_key, video_key
+from framesense.storage.blobs import Storage
 from tools.processes import Program, answers, free_port
 from tools.settings import ROOT
 

@@ -9,7 +9,7 @@ from tools.settings import environment
 def main() -> int:
     os.environ.update(environment())
     # Imported late: the hub's client reads HF_HOME, HF_ENDPOINT and HF_TOKEN once, when it is imported.
-    from framesense.fetching import main as fetch
+    from framesense.models.hub import main as fetch
 
     return fetch(sys.argv[1:])
 

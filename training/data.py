@@ -29,7 +29,7 @@ from torch import nn
 from tqdm import tqdm
 
 from captioner.models.show_attend_tell import SPECIAL_WORDS, UNKNOWN
-from framesense.efficientnet_lite2 import FEATURE_SIZE, GRID, encode, squash
+from framesense.models.encoders.efficientnet_lite2 import FEATURE_SIZE, GRID, encode, squash
 
 IMAGE_SIZE = 260
 _WORD = re.compile(r"n't|'s|[a-z0-9]+?(?=n't)|[a-z0-9]+")

@@ -38,12 +38,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from framesense.efficientnet_lite2 import IMAGE_SIZE, encode_pooled, load_encoder, squash
-from framesense.minilm import DIMENSIONS, SentenceEncoder
-from framesense.models import choose_dtype
-from framesense.torch_compat import prepare_torchvision
-from tagger.calibration import BackgroundCalibration
+from framesense.models.encoders.efficientnet_lite2 import IMAGE_SIZE, encode_pooled, load_encoder, squash
+from framesense.models.encoders.minilm import DIMENSIONS, SentenceEncoder
+from framesense.models.spec import choose_dtype
+from framesense.models.torch_compat import prepare_torchvision
 from tagger.models.embedded import HeadSizes, ImageHead, TextHead, image_logits, save_heads
+from tagger.tags.calibration import BackgroundCalibration
 from training.data import Photo, default_cache, pixel_batches, read_photos
 
 TRAIN_VIEWS = ("plain", "disturbed")

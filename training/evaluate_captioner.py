@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 
 from captioner.models.show_attend_tell import ShowAttendTell, join_words
-from framesense.torch_compat import prepare_torchvision
+from framesense.models.torch_compat import prepare_torchvision
 from training.caption_metrics import CiderD, bleu, diversity, meteor, rouge_l, wordnet
 from training.data import cached_features, default_cache, read_photos
 

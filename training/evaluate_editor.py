@@ -39,10 +39,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from editor.imaging.upsampling import carry, shrink
 from editor.models.base import ModelRequest
 from editor.models.embedded import PixelDiffusionEditor
-from editor.upsampling import carry, shrink
-from framesense.efficientnet_lite2 import normalise, squash
+from framesense.models.encoders.efficientnet_lite2 import normalise, squash
 from framesense.schemas.edits import Task
 from tagger.models.embedded import EmbeddedDualEncoder
 

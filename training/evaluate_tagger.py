@@ -25,10 +25,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from framesense.models import choose_dtype
-from tagger.calibration import NEUTRAL_PROMPTS, BackgroundCalibration, shares
+from framesense.models.spec import choose_dtype
+from tagger.labels.prompts import DEFAULT_TEMPLATE, fill
 from tagger.models.embedded import EmbeddedDualEncoder
-from tagger.prompts import DEFAULT_TEMPLATE, fill
+from tagger.tags.calibration import NEUTRAL_PROMPTS, BackgroundCalibration, shares
 from training.data import default_cache, read_photos
 from training.dual_encoder import cached_pooled, cached_sentences, ranks, read_captions, recall
 

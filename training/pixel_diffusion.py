@@ -41,7 +41,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from editor.models.light_noise import LightNoise
-from framesense.torch_compat import prepare_torchvision
+from framesense.models.torch_compat import prepare_torchvision
 from training.data import default_cache
 from training.pixel_diffusion_data import (
     MAX_TOKENS,

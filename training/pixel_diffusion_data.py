@@ -517,7 +517,7 @@ class Words:
 
 def cached_words(texts: Sequence[str], cache: Path, device: torch.device) -> Words:
     """Every caption through MiniLM once, kept on disk in float16 (about 14 kB a caption)."""
-    from framesense.minilm import SentenceEncoder
+    from framesense.models.encoders.minilm import SentenceEncoder
 
     key = hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
     folder = cache / f"words-{key}"

@@ -51,7 +51,7 @@ from captioner.models.show_attend_tell import (
     load_decoder,
     save_decoder,
 )
-from framesense.efficientnet_lite2 import autocast, load_encoder
+from framesense.models.encoders.efficientnet_lite2 import autocast, load_encoder
 from training.caption_metrics import CiderD, bleu
 from training.data import (
     IMAGE_SIZE,

@@ -40,7 +40,7 @@ from benchmarks.hub_models.servers import (
 )
 from benchmarks.hub_models.subjects import SUBJECTS, Subject
 from benchmarks.service import Question
-from framesense.models import choose_device, choose_dtype
+from framesense.models.spec import choose_device, choose_dtype
 from tools.stack import stop_on_signals
 
 OURS = "Framesense"

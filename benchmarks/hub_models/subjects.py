@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.clip_folders import make_open_clip
 from benchmarks.service import Question
-from framesense.torch_compat import prepare_torchvision
+from framesense.models.torch_compat import prepare_torchvision
 
 TOKENS = 20
 """Of a caption, at most."""

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from framesense.model_runtime import Policy
-from framesense.tiers import TIERS, Tier
+from framesense.models.tiers import TIERS, Tier
+from framesense.serving.runtime import Policy
 
 
 class ServiceSettings(BaseSettings):

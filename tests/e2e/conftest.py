@@ -13,8 +13,8 @@ from rich.console import Console
 
 from framesense.schemas.jobs import JobState
 from framesense.schemas.novelty import VideoResult
-from tests.e2e.network import Network
-from tests.e2e.videos import BIKES
+from tests.support.network import Network
+from tests.support.padded_videos import BIKES
 from tools.processes import ProcessFolder, free_port
 from tools.settings import ROOT, StackSettings
 from tools.stack import Stack

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.steps import PHOTOS, slide
+from tests.support.pages import PHOTOS, slide
 
 pytestmark = pytest.mark.browser
 

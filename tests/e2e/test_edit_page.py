@@ -15,7 +15,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from framesense.schemas.edits import EditedImage, EditResult
 from framesense.schemas.jobs import JobState
-from tests.e2e.steps import PHOTOS
+from tests.support.pages import PHOTOS
 
 pytestmark = pytest.mark.browser
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.photos import grouped_photos, photo, zipped
+from tests.support.photos import grouped_photos, photo, zipped
 
 pytestmark = pytest.mark.browser
 

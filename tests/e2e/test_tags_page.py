@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.steps import PHOTOS
+from tests.support.pages import PHOTOS
 
 pytestmark = pytest.mark.browser
 

@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import Page, expect
 from redis import Redis
 
-from framesense.analyses import AnalysisStore
-from framesense.jobs import JobStore
-from framesense.storage import Storage
+from framesense.jobs.store import JobStore
+from framesense.storage.analyses import AnalysisStore
+from framesense.storage.blobs import Storage
 from tools.processes import ProcessFolder
 from tools.settings import ROOT, StackSettings
 

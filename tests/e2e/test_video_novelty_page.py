@@ -14,10 +14,10 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Request, Route, expect
 
 from framesense.schemas.novelty import VideoResult
-from tests.e2e.network import Network
-from tests.e2e.steps import slide
-from tests.e2e.videos import BIKES, padded
-from tests.media import numbered_video
+from tests.support.network import Network
+from tests.support.padded_videos import BIKES, padded
+from tests.support.pages import slide
+from tests.support.videos import numbered_video
 
 pytestmark = pytest.mark.browser
 

@@ -19,10 +19,10 @@ import httpx
 
 from framesense.cli.addresses import ForbiddenAddress, Resolver, is_public, public_client, resolve
 from framesense.cli.manifest import Outcome, write_manifest, write_whole
-from framesense.images import FORMATS, ImageLimits, decode_image
-from framesense.problems import ProblemError
+from framesense.http.problems import ProblemError
+from framesense.media.images import FORMATS, ImageLimits, decode_image
 
-log = logging.getLogger("framesense.download")
+log = logging.getLogger(__name__)
 
 COLUMNS = ("image_id", "hotel_id", "image_url")
 _NAME = re.compile(r"[^A-Za-z0-9._-]+")

@@ -14,12 +14,12 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
-from framesense.archives import IMAGE_SUFFIXES
 from framesense.cli.manifest import Outcome, read_manifest, write_manifest, write_whole
-from framesense.images import ImageLimits, decode_image
-from framesense.problems import ProblemError
+from framesense.http.problems import ProblemError
+from framesense.media.archives import IMAGE_SUFFIXES
+from framesense.media.images import ImageLimits, decode_image
 
-log = logging.getLogger("framesense.resize")
+log = logging.getLogger(__name__)
 
 LIMITS = ImageLimits(max_bytes=256 * 1024**2, max_pixels=400_000_000)
 KEPT = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}

@@ -14,14 +14,14 @@ from captioner.models.factory import require_captioner
 from captioner.options import parse_extras
 from captioner.serving import Serving
 from captioner.settings import CaptionerSettings
-from framesense.batch_metrics import BatchMetrics
-from framesense.model_routes import model_routes
-from framesense.model_runtime import ModelRuntime
+from framesense.http.app import create_service
+from framesense.http.uploads import UploadLimits, images_form, read_uploads, unless_disconnected
 from framesense.schemas.arrays import EncodingFormat
 from framesense.schemas.captions import CaptionResponse
 from framesense.schemas.problems import problem_responses
-from framesense.service import create_service
-from framesense.uploads import UploadLimits, images_form, read_uploads, unless_disconnected
+from framesense.serving.batch_metrics import BatchMetrics
+from framesense.serving.routes import model_routes
+from framesense.serving.runtime import ModelRuntime
 
 
 def create_app(

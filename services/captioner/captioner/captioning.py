@@ -12,18 +12,18 @@ from torch import Tensor
 from captioner.models.base import Floats, GeneratedCaption, LoadedModel
 from captioner.models.factory import load_model
 from captioner.settings import CaptionerSettings
-from framesense.batching import BatchObserver, MicroBatcher
-from framesense.halving import HalvingRunner
-from framesense.images import ImageLimits, decode_image
-from framesense.minilm import SentenceEncoder
-from framesense.problems import ProblemError
+from framesense.http.problems import ProblemError
+from framesense.http.uploads import Upload
+from framesense.media.images import ImageLimits, decode_image
+from framesense.models.encoders.minilm import SentenceEncoder
 from framesense.schemas.captions import CaptionExtra
 from framesense.schemas.models import ModelInfo
-from framesense.static_batches import Compilable
-from framesense.threads import keep_to_one_core
-from framesense.uploads import Upload
+from framesense.serving.batching import BatchObserver, MicroBatcher
+from framesense.serving.compiled_batches import Compilable
+from framesense.serving.oom_retry import HalvingRunner
+from framesense.serving.threads import keep_to_one_core
 
-log = logging.getLogger("captioner")
+log = logging.getLogger(__name__)
 
 Batcher = MicroBatcher["CaptionOptions", Upload, Tensor, "Described"]
 

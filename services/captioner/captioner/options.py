@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from framesense.problems import ProblemError
+from framesense.http.problems import ProblemError
 from framesense.schemas.captions import CaptionExtra
 
 

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from captioner.captioning import Captioner, CaptionOptions, Described
 from captioner.settings import CaptionerSettings
-from framesense.batching import BatcherClosed, BatchObserver, QueueFull
-from framesense.problems import ProblemError
+from framesense.http.problems import ProblemError
+from framesense.http.uploads import Upload
 from framesense.schemas.models import ModelInfo
-from framesense.uploads import Upload
+from framesense.serving.batching import BatcherClosed, BatchObserver, QueueFull
 
 
 class Serving:
-    """A :class:`framesense.model_runtime.Servable`."""
+    """A :class:`framesense.serving.runtime.Servable`."""
 
     def __init__(self, captioner: Captioner, settings: CaptionerSettings, observer: BatchObserver) -> None:
         self._captioner, self._batcher = captioner, captioner.batcher(settings, observer)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from framesense.models import DTypeChoice, ModelSpec
+from framesense.models.spec import DTypeChoice, ModelSpec
 from framesense.settings import ModelServerSettings
 
 

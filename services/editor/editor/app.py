@@ -7,15 +7,15 @@ from weakref import WeakSet
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from editor.components import Components
+from editor.dependencies import Components
+from editor.edits import routes as edits
 from editor.metrics import EditMetrics
 from editor.models.factory import load_model, require_editor
-from editor.routes import edits
 from editor.serving import Loader, Serving
 from editor.settings import EditorSettings
-from framesense.model_routes import model_routes
-from framesense.model_runtime import ModelRuntime
-from framesense.service import create_service
+from framesense.http.app import create_service
+from framesense.serving.routes import model_routes
+from framesense.serving.runtime import ModelRuntime
 
 
 def create_app(settings: EditorSettings | None = None, *, load: Loader = load_model) -> FastAPI:

@@ -6,25 +6,25 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from editor.asked import capabilities, settle
-from editor.editing import Editing, EditTicket
-from editor.line import Line, LineClosed, LineFull
+from editor.edits.edit_queue import Line, LineClosed, LineFull
+from editor.edits.editing import Editing, EditTicket
+from editor.edits.resolve import capabilities, settle
+from editor.edits.sources import PhotoLimits, prepare
 from editor.metrics import EditMetrics
 from editor.models.base import LoadedModel
 from editor.settings import EditorSettings
-from editor.sources import PhotoLimits, prepare
-from framesense.problems import ProblemError
+from framesense.http.problems import ProblemError
+from framesense.http.uploads import Upload
 from framesense.schemas.edits import EditEvent, EditorCapabilities, EditParameters
 from framesense.schemas.models import ModelInfo
-from framesense.uploads import Upload
 
-log = logging.getLogger("editor")
+log = logging.getLogger(__name__)
 
 Loader = Callable[[EditorSettings], LoadedModel]
 
 
 class Serving:
-    """A :class:`framesense.model_runtime.Servable`."""
+    """A :class:`framesense.serving.runtime.Servable`."""
 
     def __init__(self, loaded: LoadedModel, settings: EditorSettings, metrics: EditMetrics) -> None:
         self._loaded = loaded

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from framesense.models import DTypeChoice, ModelSpec
+from framesense.models.spec import DTypeChoice, ModelSpec
 from framesense.settings import ModelServerSettings
 
 

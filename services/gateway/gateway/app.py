@@ -11,27 +11,25 @@ from prometheus_client import CollectorRegistry
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from framesense.problems import ProblemError
-from framesense.service import Check, create_service, problem_response
-from gateway.components import Components, create_components
-from gateway.cors import SameHostCORS
-from gateway.housekeeping import keep_house
+from framesense.http.app import Check, create_service, problem_response
+from framesense.http.problems import ProblemError
+from gateway.a1111 import routes as sdapi
+from gateway.captions import routes as captions
+from gateway.classifiers import routes as classifiers
+from gateway.dependencies import Components, create_components
+from gateway.edits import routes as edits
+from gateway.http.cors import SameHostCORS
+from gateway.jobs import routes as jobs
+from gateway.jobs.expiry import keep_house
+from gateway.legacy import routes as older_clients
 from gateway.metrics import JobMetrics
-from gateway.routes import (
-    captions,
-    classifiers,
-    datasets,
-    edits,
-    jobs,
-    models,
-    older_clients,
-    references,
-    sdapi,
-    tags,
-    uploads,
-    videos,
-)
+from gateway.models import routes as models
+from gateway.photo_sets import routes as datasets
 from gateway.settings import GatewaySettings
+from gateway.tags import routes as tags
+from gateway.uploads import routes as uploads
+from gateway.videos import reference_routes as references
+from gateway.videos import routes as videos
 
 DESCRIPTION = """
 Captions images; tags and classifies them by labels in words, with no training; and finds the odd moments of videos:

@@ -7,8 +7,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from redis import Redis, RedisError
 
-from framesense.jobs import JobStore
-from framesense.queue import QUEUES, length
+from framesense.jobs.queue import QUEUES, length
+from framesense.jobs.store import JobStore
 from framesense.schemas.jobs import JobState
 
 

@@ -6,15 +6,17 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from framesense.batch_metrics import BatchMetrics
-from framesense.model_routes import model_routes
-from framesense.model_runtime import ModelRuntime
-from framesense.service import create_service
-from tagger.components import Components
-from tagger.embedding import Embedder
-from tagger.routes import classifiers, embeddings, tags
+from framesense.http.app import create_service
+from framesense.serving.batch_metrics import BatchMetrics
+from framesense.serving.routes import model_routes
+from framesense.serving.runtime import ModelRuntime
+from tagger.classifiers import routes as classifiers
+from tagger.dependencies import Components
+from tagger.embeddings import routes as embeddings
+from tagger.embeddings.encoding import Embedder
 from tagger.serving import Serving
 from tagger.settings import TaggerSettings
+from tagger.tags import routes as tags
 
 
 def create_app(

@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from framesense.problems import ProblemError
+from framesense.http.problems import ProblemError
 from framesense.schemas.tags import DEFAULT_TEMPLATE, TagExtra, ThresholdOn
-from tagger.labels import split_field
+from tagger.labels.validation import split_field
 
 FILES = {"type": "array", "items": {"type": "string", "format": "binary"}}
 TEXTS = {"type": "array", "items": {"type": "string"}}

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from framesense.batching import BatcherClosed, BatchObserver, QueueFull
-from framesense.problems import ProblemError
+from framesense.http.problems import ProblemError
+from framesense.http.uploads import Upload
 from framesense.schemas.models import ModelInfo
-from framesense.uploads import Upload
-from tagger.embedding import Embedder
+from framesense.serving.batching import BatcherClosed, BatchObserver, QueueFull
+from tagger.embeddings.encoding import Embedder
 from tagger.settings import TaggerSettings
 
 Floats = NDArray[np.float32]
 
 
 class Serving:
-    """A :class:`framesense.model_runtime.Servable`."""
+    """A :class:`framesense.serving.runtime.Servable`."""
 
     def __init__(self, embedder: Embedder, settings: TaggerSettings, observer: BatchObserver) -> None:
         self.embedder = embedder

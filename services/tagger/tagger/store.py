@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from framesense.problems import ProblemError
-from framesense.storage import Storage
-from tagger.labels import check_name
+from framesense.http.problems import ProblemError
+from framesense.storage.blobs import Storage
+from tagger.labels.validation import check_name
 
 
 class NamedBlobs:

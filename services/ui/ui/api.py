@@ -18,11 +18,11 @@ from framesense.schemas.classifiers import (
     EvaluationResponse,
     NewClassifier,
 )
-from framesense.schemas.datasets import DatasetParameters, PhotoSetResult
 from framesense.schemas.edits import EditorCapabilities, EditParameters, EditResult, SeriesParameters
 from framesense.schemas.jobs import Job, JobKind, JobList
 from framesense.schemas.models import ModelServers
 from framesense.schemas.novelty import NoveltyCurve, NoveltyParameters, SearchResult, VideoParameters, VideoResult
+from framesense.schemas.photo_sets import DatasetParameters, PhotoSetResult
 from framesense.schemas.problems import Problem
 from framesense.schemas.references import NewReference, Reference, ReferenceList
 from framesense.schemas.tags import LabelSet, LabelSetList, LabelSetSummary, NewLabelSet, TagsResponse

@@ -12,14 +12,16 @@ from celery import Celery
 from celery.signals import heartbeat_sent, worker_ready, worker_shutting_down
 from redis import Redis
 
-from framesense.jobs import JobStore
-from framesense.queue import create_celery
-from worker.keeper import ShutdownFlag
-from worker.recovery import Recovery
+from framesense.jobs.queue import create_celery
+from framesense.jobs.store import JobStore
+from worker.edits import task as edits
+from worker.jobs.lease_heartbeat import ShutdownFlag
+from worker.jobs.recovery import Recovery
+from worker.photo_sets import task as photo_sets
 from worker.settings import WorkerSettings
-from worker.tasks import dataset, edit, video
+from worker.videos import task as videos
 
-log = logging.getLogger("worker")
+log = logging.getLogger(__name__)
 
 
 def create_app(settings: WorkerSettings) -> Celery:
@@ -31,7 +33,7 @@ def create_app(settings: WorkerSettings) -> Celery:
         worker_task_log_format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     shutdown, sweeping_ends = ShutdownFlag(), threading.Event()
-    for kind in (video, dataset, edit):
+    for kind in (videos, photo_sets, edits):
         kind.register(celery, settings, shutdown)
 
     def ready(**_: Any) -> None:

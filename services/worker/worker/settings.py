@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
-from framesense.queue import QUEUES
+from framesense.jobs.queue import QUEUES
 from framesense.settings import JobSettings
 
 

@@ -16,8 +16,8 @@ from captioner.models.git import Git
 from captioner.models.show_attend_tell import ShowAttendTell
 from captioner.models.vision_encoder_decoder import VisionEncoderDecoder
 from captioner.settings import CaptionerSettings
-from framesense.models import ModelSource, ModelSpec, choose_device, choose_dtype
-from framesense.pretrained import Pretrained
+from framesense.models.pretrained import Pretrained
+from framesense.models.spec import ModelSource, ModelSpec, choose_device, choose_dtype
 from framesense.schemas.captions import CaptionExtra
 from framesense.schemas.models import ModelInfo, WordEmbeddings
 

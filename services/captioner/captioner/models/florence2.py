@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from captioner.models.generating import GeneratingCaptioner, Seen
-from framesense.pretrained import Pretrained
-from framesense.torch_compat import prepare_torchvision
+from framesense.models.pretrained import Pretrained
+from framesense.models.torch_compat import prepare_torchvision
 
 PROMPT = "What does the image describe?"
 """What the task token <CAPTION> stands for."""

@@ -21,10 +21,10 @@ from PIL import Image
 from torch import Tensor
 
 from captioner.models.views import patch_descriptors, visual_embedding
-from framesense.models import to_device
-from framesense.pretrained import Pretrained, side_of
+from framesense.models.pretrained import Pretrained, side_of
+from framesense.models.spec import to_device
 from framesense.schemas.captions import CaptionExtra
-from framesense.static_batches import StaticBatches, compiled
+from framesense.serving.compiled_batches import StaticBatches, compiled
 
 NO_ATTENTION = {
     CaptionExtra.ATTENTION: "its words attend through many layers and heads, so there is no one map of a word"

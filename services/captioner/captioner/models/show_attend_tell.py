@@ -25,7 +25,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from captioner.models.views import patch_descriptors, visual_embedding
-from framesense.efficientnet_lite2 import FEATURE_SIZE, GRID, autocast, encode, load_encoder, normalise, squash
+from framesense.models.encoders.efficientnet_lite2 import (
+    FEATURE_SIZE,
+    GRID,
+    autocast,
+    encode,
+    load_encoder,
+    normalise,
+    squash,
+)
 
 PAD, START, END, UNKNOWN = 0, 1, 2, 3
 SPECIAL_WORDS = ("<pad>", "<start>", "<end>", "<unk>")

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from captioner.models.generating import GeneratingCaptioner, Seen, grid_of
-from framesense.pretrained import Pretrained
-from framesense.torch_compat import prepare_torchvision
+from framesense.models.pretrained import Pretrained
+from framesense.models.torch_compat import prepare_torchvision
 
 
 class VisionEncoderDecoder(GeneratingCaptioner):

@@ -1,7 +1,7 @@
 """What every family of diffusion models offers the service: a photo and words in, a picture out, step by step.
 
 A family sees pictures at its own size only; bringing photos there and back, masks, what is kept of the photo and the
-figures on what changed are the service's (:mod:`editor.editing`).
+figures on what changed are the service's (:mod:`editor.edits.editing`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from framesense.images import RGB
+from framesense.media.images import RGB
 from framesense.schemas.edits import SchedulerName, Task
 from framesense.schemas.models import ModelInfo
 

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from framesense.images import RGB
-from framesense.torch_compat import prepare_torchvision
+from framesense.media.images import RGB
+from framesense.models.torch_compat import prepare_torchvision
 
 
 class ControlKind(StrEnum):

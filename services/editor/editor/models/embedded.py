@@ -5,11 +5,11 @@ light, colour and weather and little else. It runs SDEdit (Meng et al., 2022, ar
 is noised up to the strength asked for and denoised from the very same noise, once with and once without the words. What
 the network redraws for no reason it redraws both times; how the colours of the one picture become those of the other is
 what the words did. That map, of two noises averaged, is carried to the photo at its full size by
-:mod:`editor.upsampling`, so that the photo keeps its detail. The noise hides light as well as detail
+:mod:`editor.imaging.upsampling`, so that the photo keeps its detail. The noise hides light as well as detail
 (:mod:`editor.models.light_noise`), so that there is something for the words to decide.
 
-The words come in through MiniLM (:mod:`framesense.minilm`): the states of the word pieces, and the whole sentence's
-embedding. Training: ``training/pixel_diffusion.py``.
+The words come in through MiniLM (:mod:`framesense.models.encoders.minilm`): the states of the word pieces, and the
+whole sentence's embedding. Training: ``training/pixel_diffusion.py``.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from editor.imaging.upsampling import carry, shrink
 from editor.models.base import Abilities, Check, Edited, Floats, ModelRequest, OnStep, Step
 from editor.models.light_noise import LightNoise
 from editor.models.schedulers import make_scheduler
-from editor.upsampling import carry, shrink
-from framesense.images import RGB
-from framesense.minilm import DIMENSIONS, SentenceEncoder
+from framesense.media.images import RGB
+from framesense.models.encoders.minilm import DIMENSIONS, SentenceEncoder
+from framesense.models.torch_compat import prepare_torchvision
 from framesense.schemas.edits import SchedulerName, Task
-from framesense.torch_compat import prepare_torchvision
 
 CONFIG_FILE, NETWORK_FILES = "editor.json", ("config.json", "diffusion_pytorch_model.safetensors")
 SCHEDULERS = (SchedulerName.DPMPP_2M, SchedulerName.EULER, SchedulerName.EULER_A, SchedulerName.DDIM)

@@ -23,7 +23,7 @@ from editor.models.schedulers import suitable_schedulers
 from editor.models.stable_diffusion import Refiner, StableDiffusion
 from editor.models.upscaler import Upscaler
 from editor.settings import EditorSettings
-from framesense.models import ModelSource, ModelSpec, choose_device, choose_dtype
+from framesense.models.spec import ModelSource, ModelSpec, choose_device, choose_dtype
 from framesense.schemas.models import ModelInfo
 
 EMBEDDED_FOLDER = "editor-pixel-diffusion"

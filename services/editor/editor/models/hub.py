@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from editor.models.folders import HALF, INDEX_FILE, architecture_of, read_folder, read_json
-from framesense.models import ModelSource, ModelSpec
+from framesense.models.spec import ModelSource, ModelSpec
 
 
 def pipeline_folder(spec: ModelSpec, dtype: torch.dtype) -> Path:
@@ -18,7 +18,7 @@ def pipeline_folder(spec: ModelSpec, dtype: torch.dtype) -> Path:
     Half-precision weights are fetched where they are there and wanted: half the bytes for the same picture.
 
     Raises:
-        ValueError, FileNotFoundError, OSError: in words, or the hub's own (see :mod:`framesense.model_errors`).
+        ValueError, FileNotFoundError, OSError: in words, or the hub's own (see :mod:`framesense.models.errors`).
     """
     if spec.source is ModelSource.PATH:
         return spec.path

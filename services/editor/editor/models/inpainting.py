@@ -15,7 +15,7 @@ from torch import Tensor
 from editor.models.base import ModelRequest
 from editor.models.latent import Call, as_image, as_mask
 from editor.models.stable_diffusion import StableDiffusion
-from framesense.images import RGB
+from framesense.media.images import RGB
 from framesense.schemas.edits import Task
 
 

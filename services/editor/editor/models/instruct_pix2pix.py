@@ -13,7 +13,7 @@ from torch import Tensor
 
 from editor.models.base import ModelRequest
 from editor.models.latent import Call, LatentDiffusion, as_image
-from framesense.images import RGB
+from framesense.media.images import RGB
 from framesense.schemas.edits import Task
 
 

@@ -23,7 +23,7 @@ from editor.models.base import Abilities, Check, Edited, Floats, ModelRequest, O
 from editor.models.folders import Architecture, Distillation, PipelineFolder
 from editor.models.previews import LatentPreview
 from editor.models.schedulers import WHY_NO_OTHER, make_scheduler, suitable_schedulers, watch
-from framesense.images import RGB
+from framesense.media.images import RGB
 from framesense.schemas.edits import SchedulerName, Task
 
 RELEVANCE_NOISES = 6

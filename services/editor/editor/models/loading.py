@@ -9,7 +9,7 @@ import torch
 
 from editor.models.folders import INDEX_FILE, NOT_LOADED, Architecture, PipelineFolder, Role, read_component, read_json
 from editor.models.latent import Components
-from framesense.torch_compat import prepare_torchvision
+from framesense.models.torch_compat import prepare_torchvision
 
 _OURS = {"requires_safety_checker": False, "add_watermarker": False}
 

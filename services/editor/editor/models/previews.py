@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from framesense.images import RGB
+from framesense.media.images import RGB
 
 _CHART = 32
 """Latent pixels along the chart's side."""

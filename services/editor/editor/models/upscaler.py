@@ -19,7 +19,7 @@ import torch
 from editor.models.base import Check, Edited, Floats, ModelRequest, OnStep, Step
 from editor.models.latent import Call, Components, LatentDiffusion, as_image
 from editor.models.schedulers import make_scheduler, watch
-from framesense.images import RGB
+from framesense.media.images import RGB
 from framesense.schemas.edits import Task
 
 FACTOR = 4

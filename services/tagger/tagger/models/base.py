@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from framesense.schemas.models import ModelInfo
-from tagger.calibration import Calibration
+from tagger.tags.calibration import Calibration
 
 Floats = NDArray[np.float32]
 

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from framesense.efficientnet_lite2 import (
+from framesense.models.encoders.efficientnet_lite2 import (
     FEATURE_SIZE,
     IMAGE_SIZE,
     POOLED_SIZE,
@@ -39,9 +39,9 @@ from framesense.efficientnet_lite2 import (
     load_encoder,
     squash,
 )
-from framesense.minilm import DIMENSIONS, SentenceEncoder
-from tagger.calibration import BACKGROUND_FILE
-from tagger.english import EnglishWords
+from framesense.models.encoders.minilm import DIMENSIONS, SentenceEncoder
+from tagger.labels.english import EnglishWords
+from tagger.tags.calibration import BACKGROUND_FILE
 
 CLASSES = 1000
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "head.safetensors"
@@ -208,7 +208,7 @@ class EmbeddedDualEncoder:
         return result
 
     def unknown_words(self, text: str) -> list[str]:
-        """Words that are not English, as far as can be told: see :mod:`tagger.english`."""
+        """Words that are not English, as far as can be told: see :mod:`tagger.labels.english`."""
         return self._english.unknown(text)
 
 

@@ -7,10 +7,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from framesense.models import ModelSource, ModelSpec, choose_device, choose_dtype
-from framesense.pretrained import Pretrained
+from framesense.models.pretrained import Pretrained
+from framesense.models.spec import ModelSource, ModelSpec, choose_device, choose_dtype
 from framesense.schemas.models import ModelInfo
-from tagger.calibration import (
+from tagger.models.base import LoadedModel
+from tagger.models.embedded import CONFIG_FILE, EmbeddedDualEncoder
+from tagger.models.openclip import OpenClip
+from tagger.models.transformers_dual import TransformersDual
+from tagger.settings import TaggerSettings
+from tagger.tags.calibration import (
     BACKGROUND_FILE,
     NEUTRAL_PROMPTS,
     BackgroundCalibration,
@@ -18,11 +23,6 @@ from tagger.calibration import (
     NeutralCalibration,
     SigmoidCalibration,
 )
-from tagger.models.base import LoadedModel
-from tagger.models.embedded import CONFIG_FILE, EmbeddedDualEncoder
-from tagger.models.openclip import OpenClip
-from tagger.models.transformers_dual import TransformersDual
-from tagger.settings import TaggerSettings
 
 OPEN_CLIP_FILE = "open_clip_config.json"
 EMBEDDED_FOLDER = "tagger-dual-encoder"

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from framesense.models import to_device
-from framesense.static_batches import StaticBatches, compiled
-from framesense.torch_compat import prepare_torchvision
+from framesense.models.spec import to_device
+from framesense.models.torch_compat import prepare_torchvision
+from framesense.serving.compiled_batches import StaticBatches, compiled
 
 _NOT_LATIN = re.compile(r"[^\W\d_a-zA-Z\u00c0-\u024f]")
 

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from framesense.models import to_device
-from framesense.pretrained import Pretrained, side_of
-from framesense.static_batches import StaticBatches, compiled
-from framesense.torch_compat import prepare_torchvision
+from framesense.models.pretrained import Pretrained, side_of
+from framesense.models.spec import to_device
+from framesense.models.torch_compat import prepare_torchvision
+from framesense.serving.compiled_batches import StaticBatches, compiled
 
 FAMILIES = {"clip": "CLIPModel", "siglip": "SiglipModel", "siglip2": "Siglip2Model"}
 """``model_type`` in config.json → the class of transformers."""

@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 
 import streamlit as st
 
-from framesense.archives import ArchiveLimits, read_images
-from framesense.problems import ProblemError
+from framesense.http.problems import ProblemError
+from framesense.media.archives import ArchiveLimits, read_images
 from framesense.schemas.classifiers import Classifier, EvaluationResponse, Mistake
 from ui import examples
 from ui.api import GatewayApi, GatewayError

@@ -3,8 +3,8 @@
 import csv
 import io
 
+from framesense.media.spreadsheets import safe_cell
 from framesense.schemas.tags import TagsResponse
-from framesense.spreadsheets import safe_cell
 from ui.tags.choice import is_over
 
 

@@ -2,7 +2,7 @@
 
 from framesense.schemas.jobs import JobKind
 from ui.jobs.page import show_job_page
-from ui.photoset.report import show_report
-from ui.photoset.start import show_start
+from ui.photo_sets.report import show_report
+from ui.photo_sets.start import show_start
 
 show_job_page([JobKind.DATASET], start=show_start, result=show_report)

@@ -1,0 +1,144 @@
+"""The captioner's clients: a blocking one for the worker, which sends frames and wants numbers, and an async one for
+the gateway, which passes uploads and answers through.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import httpx
+import numpy as np
+from numpy.typing import NDArray
+
+from framesense.clients.async_base import Answer, AsyncServiceClient, Query, answer_of
+from framesense.clients.base import ServiceClient, ServiceUnavailable, problem_of
+from framesense.http.uploads import Upload
+from framesense.media.images import NPY_MEDIA_TYPE, RGB, encode_npy, shrink
+from framesense.schemas.arrays import Array, EncodingFormat, to_numpy
+from framesense.schemas.captions import Caption, CaptionExtra, CaptionResponse
+from framesense.schemas.models import ModelInfo
+
+Floats = NDArray[np.float32]
+
+
+class CaptionerUnavailable(ServiceUnavailable):
+    """The captioner gave no answer, however often it was asked; the text says what it said last."""
+
+
+@dataclass(frozen=True)
+class CaptionBatch:
+    """The captions of n frames, in order."""
+
+    texts: list[str]
+    tokens: list[int]
+    """How many tokens each caption has."""
+    words: Floats
+    """n × D: the mean of each caption's word embeddings, special tokens excluded; zeros for a caption of no words."""
+    sentences: Floats
+    """n × S, L2-normalised sentence embeddings."""
+    model: ModelInfo
+    visual: Floats | None = None
+    """n × V embeddings of the pictures themselves; None from a captioner that gives none."""
+    patches: Floats | None = None
+    """n × rows × columns × P descriptors of their patches; None from a captioner that gives none."""
+
+
+class CaptionerClient(ServiceClient):
+    """Blocking; one instance may be shared by threads. A context manager, or call :meth:`close`.
+
+    Args:
+        least_side: frames are shrunk by whole factors before they are sent, as long as no side gets shorter than
+            this many pixels; the default is twice what the embedded model sees, which changes nothing.
+        base_url, timeout, retries, sleep: see :class:`framesense.clients.base.ServiceClient`.
+    """
+
+    unavailable = CaptionerUnavailable
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeout: float = 120.0,
+        retries: int = 8,
+        least_side: int = 520,
+        sleep: Callable[[float], None] = time.sleep,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        super().__init__(base_url, timeout=timeout, retries=retries, sleep=sleep, transport=transport)
+        self._least_side = least_side
+
+    def caption(self, frames: Sequence[RGB], *, beams: int = 4, max_tokens: int = 24) -> CaptionBatch:
+        """Caption H × W × 3 uint8 RGB frames, any sizes, at most as many as the captioner takes in one request.
+
+        Raises:
+            CaptionerUnavailable: after the last retry.
+            ProblemError: what the captioner refuses, with its own words.
+        """
+        parts = [
+            ("images", (f"frame-{index}.npy", encode_npy(shrink(frame, self._least_side)), NPY_MEDIA_TYPE))
+            for index, frame in enumerate(frames)
+        ]
+        query = {
+            "beams": beams,
+            "max_tokens": max_tokens,
+            "return": [CaptionExtra.EMBEDDINGS.value, CaptionExtra.VISUAL.value, CaptionExtra.PATCHES.value],
+            "encoding_format": EncodingFormat.BASE64.value,
+        }
+        body = self._request("POST", "/caption", params=query, files=parts)
+        answer = CaptionResponse.model_validate_json(body)
+        return CaptionBatch(
+            texts=[caption.caption for caption in answer.captions],
+            tokens=[len(caption.tokens) for caption in answer.captions],
+            words=np.stack([_mean_word(caption) for caption in answer.captions]),
+            sentences=np.stack([_sentence(caption) for caption in answer.captions]),
+            model=answer.model,
+            visual=_stacked([caption.visual for caption in answer.captions]),
+            patches=_stacked([caption.patches for caption in answer.captions]),
+        )
+
+
+class AsyncCaptionerClient(AsyncServiceClient):
+    """See :class:`framesense.clients.async_base.AsyncServiceClient`."""
+
+    def __init__(
+        self, base_url: str, *, timeout: float = 120.0, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        super().__init__(base_url, service="captioner", timeout=timeout, transport=transport)
+
+    async def forward(
+        self, files: Sequence[Upload], query: Query | None = None, *, request_id: str | None = None
+    ) -> Answer:
+        """``POST /caption`` with these files and query options; answers and problem documents come back unread.
+
+        Raises ProblemError 503 when the captioner cannot be reached or does not answer in time.
+        """
+        parts = [("images", (file.filename, file.content, file.media_type)) for file in files]
+        return answer_of(await self._request("POST", "/caption", request_id, params=query, files=parts))
+
+    async def caption(
+        self, files: Sequence[Upload], query: Query | None = None, *, request_id: str | None = None
+    ) -> CaptionResponse:
+        """As :meth:`forward`, read. Raises ProblemError also for what the captioner refuses, with its own words."""
+        answer = await self.forward(files, query, request_id=request_id)
+        if answer.status >= 400:
+            raise problem_of(httpx.Response(answer.status, headers=answer.headers, content=answer.body))
+        return CaptionResponse.model_validate_json(answer.body)
+
+
+def _mean_word(caption: Caption) -> Floats:
+    if caption.embeddings is None:
+        raise ValueError("the captioner returned no embeddings")
+    words = to_numpy(caption.embeddings.words)
+    return words.mean(axis=0) if len(words) else np.zeros(words.shape[-1:], np.float32)
+
+
+def _stacked(arrays: Sequence[Array | None]) -> Floats | None:
+    """None when one of them is missing."""
+    present = [to_numpy(array) for array in arrays if array is not None]
+    return np.stack(present) if present and len(present) == len(arrays) else None
+
+
+def _sentence(caption: Caption) -> Floats:
+    if caption.embeddings is None:
+        raise ValueError("the captioner returned no embeddings")
+    return to_numpy(caption.embeddings.sentence)

@@ -1,0 +1,136 @@
+"""The tagger's blocking client, for the worker: pictures and labels go out, numbers come back."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framesense.clients.base import ServiceClient, ServiceUnavailable
+from framesense.media.images import NPY_MEDIA_TYPE, RGB, encode_npy
+from framesense.schemas.arrays import EncodingFormat, to_numpy
+from framesense.schemas.models import ModelInfo
+from framesense.schemas.tags import (
+    ImageEmbeddings,
+    LabelSet,
+    TagExtra,
+    TagsResponse,
+    TextEmbeddings,
+    TextsRequest,
+    ThresholdOn,
+)
+
+Floats = NDArray[np.float32]
+
+
+class TaggerUnavailable(ServiceUnavailable):
+    """The tagger gave no answer, however often it was asked; the text says what it said last."""
+
+
+@dataclass(frozen=True)
+class TagQuestion:
+    """What is asked of every picture. ``threshold``, ``threshold_on``: None for the model's own."""
+
+    labels: Sequence[str]
+    templates: Sequence[str]
+    threshold: float | None = None
+    threshold_on: ThresholdOn | None = None
+    top_k: int | None = None
+
+
+@dataclass(frozen=True)
+class TagBatch:
+    """The answer for n pictures and m labels."""
+
+    embeddings: Floats
+    """n × dimensions, L2-normalised."""
+    cosine: Floats
+    """n × m."""
+    probability: Floats
+    """n × m, calibrated."""
+    tagged: NDArray[np.bool_]
+    """n × m: the tags that were given, at least one a picture."""
+    threshold: float
+    threshold_on: ThresholdOn
+    warnings: list[str]
+    model: ModelInfo
+
+
+@dataclass(frozen=True)
+class EmbeddingBatch:
+    """Embeddings of n pictures or texts: n × dimensions, L2-normalised; and whose they are."""
+
+    embeddings: Floats
+    model: ModelInfo
+
+
+class TaggerClient(ServiceClient):
+    """See :class:`framesense.clients.base.ServiceClient` for its arguments."""
+
+    unavailable = TaggerUnavailable
+
+    def tag(self, pictures: Sequence[RGB], question: TagQuestion) -> TagBatch:
+        """Tags H × W × 3 uint8 RGB pictures, any sizes, at most as many as the tagger takes in one request.
+
+        Raises:
+            TaggerUnavailable: after the last retry.
+            ProblemError: what the tagger refuses, with its own words.
+        """
+        form: dict[str, str | list[str]] = {
+            # JSON: the form's limit on the number of fields has no say, and a single label keeps its commas.
+            "labels": json.dumps(list(question.labels)),
+            "template": json.dumps(list(question.templates)),
+            "return": [TagExtra.EMBEDDINGS.value, TagExtra.ALL.value],
+        }
+        for name in ("threshold", "threshold_on", "top_k"):
+            if (value := getattr(question, name)) is not None:
+                form[name] = str(value)
+        query = {"encoding_format": EncodingFormat.BASE64.value}
+        body = self._request("POST", "/tags", params=query, data=form, files=_parts(pictures))
+        return _read(TagsResponse.model_validate_json(body))
+
+    def embed(self, pictures: Sequence[RGB]) -> EmbeddingBatch:
+        """Raises like :meth:`tag`."""
+        query = {"encoding_format": EncodingFormat.BASE64.value}
+        body = self._request("POST", "/embed/images", params=query, files=_parts(pictures))
+        answer = ImageEmbeddings.model_validate_json(body)
+        return EmbeddingBatch(to_numpy(answer.embeddings), answer.model)
+
+    def embed_texts(self, texts: Sequence[str]) -> EmbeddingBatch:
+        """Of n different texts, in the pictures' space. Raises like :meth:`tag`."""
+        asked = TextsRequest(texts=list(texts), encoding_format=EncodingFormat.BASE64)
+        body = self._request("POST", "/embed/texts", json=asked.model_dump(mode="json"))
+        answer = TextEmbeddings.model_validate_json(body)
+        return EmbeddingBatch(to_numpy(answer.embeddings), answer.model)
+
+    def label_set(self, name: str) -> LabelSet:
+        """A stored label set. Raises like :meth:`tag`: 404 where there is none."""
+        return LabelSet.model_validate_json(self._request("GET", f"/label-sets/{name}"))
+
+
+def _parts(pictures: Sequence[RGB]) -> list[tuple[str, tuple[str, bytes, str]]]:
+    return [
+        ("images", (f"picture-{index}.npy", encode_npy(picture), NPY_MEDIA_TYPE))
+        for index, picture in enumerate(pictures)
+    ]
+
+
+def _read(answer: TagsResponse) -> TagBatch:
+    if answer.embeddings is None or any(image.scores is None for image in answer.images):
+        raise ValueError("the tagger returned no embeddings or no scores")
+    column = {label: index for index, label in enumerate(answer.labels)}
+    tagged = np.zeros((len(answer.images), len(answer.labels)), dtype=np.bool_)
+    for row, image in enumerate(answer.images):
+        tagged[row, [column[tag.label] for tag in image.tags]] = True
+    scores = [image.scores or [] for image in answer.images]
+    return TagBatch(
+        embeddings=to_numpy(answer.embeddings),
+        cosine=np.array([[tag.cosine for tag in row] for row in scores], np.float32),
+        probability=np.array([[tag.probability for tag in row] for row in scores], np.float32),
+        tagged=tagged,
+        threshold=answer.threshold,
+        threshold_on=answer.threshold_on,
+        warnings=answer.warnings,
+        model=answer.model,
+    )

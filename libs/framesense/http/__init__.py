@@ -1,0 +1,1 @@
+"""What every service's HTTP does alike: the application factory, problem documents, reading uploads."""

@@ -1,0 +1,192 @@
+"""The FastAPI application every service starts from: request ids, problem documents, health, readiness, metrics.
+
+``/health`` answers 200 while the process runs; ``/ready`` answers 200 once every check passes, else 503 with the
+reasons; ``/metrics`` is Prometheus text.
+"""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from framesense.http.problems import ProblemError
+from framesense.schemas.problems import MEDIA_TYPE, Problem
+
+log = logging.getLogger(__name__)
+
+Check = Callable[[], Awaitable[None]]
+"""Returns when ready, else raises an exception whose text tells a person what to do."""
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def create_service(
+    title: str,
+    *,
+    lifespan: Lifespan | None = None,
+    checks: Mapping[str, Check] | None = None,
+    registry: CollectorRegistry | None = None,
+    **fastapi_options: Any,
+) -> FastAPI:
+    """An application without routes of its own subject; the caller includes its routers.
+
+    ``checks`` are the readiness checks by name; ``registry`` holds the service's own metrics, to which the HTTP
+    metrics are added.
+    """
+    registry = registry or CollectorRegistry()
+    # FastAPI's own documentation pages fetch their scripts from a CDN; these come from the package.
+    app = FastAPIOffline(title=title, lifespan=lifespan, **fastapi_options)
+    app.add_exception_handler(ProblemError, _problem_error)
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(ClientDisconnect, _client_disconnect)
+    app.add_exception_handler(Exception, _unexpected)
+    app.add_middleware(RequestMetrics, registry=registry)
+    app.add_middleware(RequestId)
+    named_checks = dict(checks or {})
+
+    @app.get("/health", tags=["operations"], summary="Is the process alive?")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/ready", tags=["operations"], summary="Can it serve?", responses={503: {"model": Problem}})
+    async def ready() -> dict[str, Any]:
+        failures = {name: reason for name, check in named_checks.items() if (reason := await _failure(check))}
+        if failures:
+            detail = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
+            raise ProblemError(503, "not-ready", "Not ready", detail, headers={"Retry-After": "2"})
+        return {"status": "ready", "checks": sorted(named_checks)}
+
+    @app.get("/metrics", tags=["operations"], summary="Prometheus metrics", response_class=Response)
+    def metrics() -> Response:  # in a thread: a collector may ask a database
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return app
+
+
+async def _failure(check: Check) -> str | None:
+    try:
+        await check()
+    except Exception as error:  # a check may fail in any way; what matters is that its reason is told
+        return str(error) or type(error).__name__
+    return None
+
+
+class RequestId:
+    """Gives every request an id (the caller's ``X-Request-ID`` when it is a plain one) and returns it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        sent = Headers(scope=scope).get("x-request-id", "")
+        plain = 0 < len(sent) <= 64 and all(c.isalnum() or c in "-_." for c in sent)
+        request_id = sent if plain else uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        await self._app(scope, receive, send_with_id)
+
+
+class RequestMetrics:
+    """Counts requests and their seconds by method, route template and status."""
+
+    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
+        self._app = app
+        labels = ("method", "route")
+        self._requests = Counter("http_requests", "Requests answered", (*labels, "status"), registry=registry)
+        self._seconds = Histogram("http_request_seconds", "Time to the end of the answer", labels, registry=registry)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 0
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        finally:
+            # The template, not the path: a label per job id would grow without end.
+            route = getattr(scope.get("route"), "path", "unmatched")
+            self._requests.labels(scope["method"], route, status or "aborted").inc()
+            self._seconds.labels(scope["method"], route).observe(time.perf_counter() - started)
+
+
+def problem_response(request: Request, problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The problem document as an answer, with this request's id."""
+    document = problem.model_copy(update={"request_id": getattr(request.state, "request_id", None)})
+    body = document.model_dump(mode="json", exclude_none=True)
+    return JSONResponse(body, document.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+async def _problem_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError)
+    return problem_response(request, error.document(), error.headers)
+
+
+async def _http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    title = HTTPStatus(error.status_code).phrase
+    detail = str(error.detail)
+    if error.status_code == 404 and detail == title:
+        detail = f"There is nothing at {request.url.path}. /docs lists what there is."
+    elif error.status_code == 405 and detail == title:
+        allowed = (error.headers or {}).get("Allow", "another method")
+        detail = f"{request.url.path} does not answer {request.method}; it answers {allowed}."
+    problem = Problem(title=title, status=error.status_code, detail=detail)
+    return problem_response(request, problem, error.headers)
+
+
+async def _validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults = [
+        {"in": str(e["loc"][0]), "parameter": ".".join(map(str, e["loc"][1:])), "message": _in_words(e)}
+        for e in error.errors()
+    ]
+    detail = "; ".join(f"{f['parameter'] or f['in']}: {f['message']}" for f in faults)
+    document = {"title": "Invalid request", "status": 422, "detail": detail, "faults": faults}
+    problem = Problem.model_validate({"type": "urn:framesense:problem:invalid-request", **document})
+    return problem_response(request, problem)
+
+
+def _in_words(fault: Mapping[str, Any]) -> str:
+    # pydantic's own words speak of "extra inputs".
+    return "There is no such parameter" if fault["type"] == "extra_forbidden" else str(fault["msg"])
+
+
+async def _client_disconnect(request: Request, error: Exception) -> Response:
+    # Nobody reads this answer; the status is nginx's for "client closed request", so that metrics tell it apart.
+    return Response(status_code=499)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    request_id = getattr(request.state, "request_id", None)
+    log.error("unexpected error, request %s", request_id, exc_info=error)
+    detail = f"Something failed here that should not have. The log has the reason under request id {request_id}."
+    problem = Problem(title="Internal Server Error", status=500, detail=detail)
+    return problem_response(request, problem)

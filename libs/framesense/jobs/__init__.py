@@ -1,0 +1,1 @@
+"""Jobs in Redis and the queue that carries them."""

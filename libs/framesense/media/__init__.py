@@ -1,0 +1,1 @@
+"""Client bytes made safe: images, zip archives, spreadsheet cells."""

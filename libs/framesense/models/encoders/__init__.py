@@ -1,0 +1,1 @@
+"""The frozen encoders that the embedded models share. They import torch."""

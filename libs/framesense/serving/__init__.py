@@ -1,0 +1,1 @@
+"""What only model servers need: the model's life, batches, memory, threads."""

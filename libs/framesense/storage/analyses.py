@@ -1,0 +1,194 @@
+"""What the worker learns of a video and the gateway tells of it: the frames of an analysis, in chunks.
+
+An analysis is named by everything its captions depend on (the video's content, the sampling, the model), so the same
+question finds the same answer, and a worker that takes over finds the chunks of the one that died. Layout under the
+blob store::
+
+    videos/{sha256}/source                      the upload
+    analyses/{key}/chunks/{first index}.npz     captions, times and embeddings of consecutive frames
+    analyses/{key}/patches/{first index}.npz    their patch descriptors, read a chunk at a time
+    analyses/{key}/thumbnails/{index}.jpg
+    analyses/{key}/analysis.json                written last: its presence says that the analysis is whole
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from framesense.novelty.patches import Grid, PackedGrids
+from framesense.schemas.models import ModelInfo
+from framesense.schemas.novelty import VideoInfo
+from framesense.storage.blobs import Storage
+
+FORMAT = 2
+"""Part of every key: raise it when chunks change their meaning, and old analyses are made anew."""
+
+
+def video_key(sha256: str) -> str:
+    return f"videos/{sha256}/source"
+
+
+@dataclass(frozen=True)
+class VideoModels:
+    """The models that see a video: who captions it, and whose space a search in words uses (None: nobody's)."""
+
+    captioner: ModelInfo
+    tagger: ModelInfo | None = None
+
+    def all(self) -> list[ModelInfo]:
+        return [self.captioner] + ([self.tagger] if self.tagger else [])
+
+
+def analysis_key(
+    *,
+    sha256: str,
+    every_n_second: float,
+    beams: int,
+    max_tokens: int,
+    models: VideoModels,
+) -> str:
+    """The name of an analysis: a hash of all that its frames, captions and embeddings depend on."""
+    asked = [FORMAT, sha256, float(every_n_second), beams, max_tokens]
+    asked += [text for model in models.all() for text in (model.name, model.revision)]
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
+
+
+def analysis_prefix(key: str) -> str:
+    """Under which all of an analysis is stored."""
+    return f"analyses/{key}"
+
+
+class Summary(BaseModel):
+    """What is known once the whole video was seen."""
+
+    video: VideoInfo
+    models: list[ModelInfo]
+
+
+@dataclass(frozen=True)
+class Frames:
+    """``n`` consecutive sampled frames. ``times``: n seconds, float64. ``words``: n × d mean word embeddings and
+    ``sentences``: n × s L2-normalised sentence embeddings, float32. ``visual``: n × v embeddings of the pictures
+    themselves, ``aligned``: n × e L2-normalised embeddings in the tagger's space, where texts are too; float32, stored
+    as float16; None where no model gave them."""
+
+    times: NDArray[np.float64]
+    captions: Sequence[str]
+    words: NDArray[np.float32]
+    sentences: NDArray[np.float32]
+    visual: NDArray[np.float32] | None = None
+    aligned: NDArray[np.float32] | None = None
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
+        """Raises ValueError for no parts."""
+        return cls(
+            times=np.concatenate([part.times for part in parts]),
+            captions=[caption for part in parts for caption in part.captions],
+            words=np.concatenate([part.words for part in parts]),
+            sentences=np.concatenate([part.sentences for part in parts]),
+            visual=_joined([part.visual for part in parts]),
+            aligned=_joined([part.aligned for part in parts]),
+        )
+
+    def to_bytes(self) -> bytes:
+        buffer = io.BytesIO()
+        captions = np.frombuffer(json.dumps(list(self.captions)).encode(), dtype=np.uint8)
+        pictures = {"visual": self.visual, "aligned": self.aligned}
+        halves = {name: array.astype(np.float16) for name, array in pictures.items() if array is not None}
+        arrays: dict[str, Any] = {"words": self.words, "sentences": self.sentences, **halves}
+        np.savez(buffer, times=self.times, captions=captions, **arrays)
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return cls(
+                times=arrays["times"],
+                captions=json.loads(arrays["captions"].tobytes()),
+                words=arrays["words"],
+                sentences=arrays["sentences"],
+                visual=arrays["visual"].astype(np.float32) if "visual" in arrays else None,
+                aligned=arrays["aligned"].astype(np.float32) if "aligned" in arrays else None,
+            )
+
+
+def _joined(parts: Sequence[NDArray[np.float32] | None]) -> NDArray[np.float32] | None:
+    """None when a part lacks it."""
+    present = [part for part in parts if part is not None]
+    return np.concatenate(present) if len(present) == len(parts) else None
+
+
+class AnalysisStore:
+    """Reads and writes analyses. Writing a chunk twice leaves it as it was, so two workers cannot spoil one another."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def append(
+        self, key: str, first: int, frames: Frames, thumbnails: Sequence[bytes], patches: PackedGrids | None = None
+    ) -> None:
+        """Frames ``first`` … ``first + len(frames) − 1``; the chunk comes last, so that all else is there too."""
+        for index, jpeg in enumerate(thumbnails, first):
+            self._storage.write(thumbnail_key(key, index), jpeg)
+        if patches is not None:
+            self._storage.write(f"analyses/{key}/patches/{first:08d}.npz", patches.to_bytes())
+        self._storage.write(f"analyses/{key}/chunks/{first:08d}.npz", frames.to_bytes())
+
+    def checkpoint(self, key: str) -> Frames | None:
+        """The frames finished so far without a gap, or None when there are none."""
+        parts: list[Frames] = []
+        for chunk in self._storage.list(f"analyses/{key}/chunks"):
+            first = int(chunk.rsplit("/", 1)[1].removesuffix(".npz"))
+            if first != sum(map(len, parts)):
+                break
+            parts.append(Frames.from_bytes(self._storage.read(chunk)))
+        return Frames.concatenate(parts) if parts else None
+
+    def patches(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[Grid]:
+        """The patch descriptors of the frames ``start`` … ``stop − 1`` (to the last by default), in order, a chunk in
+        memory at a time; nothing where none are stored."""
+        chunks = self._storage.list(f"analyses/{key}/patches")
+        firsts = [int(chunk.rsplit("/", 1)[1].removesuffix(".npz")) for chunk in chunks]
+        for chunk, first, following in zip(chunks, firsts, [*firsts, None][1:], strict=True):
+            if (following is not None and following <= start) or (stop is not None and first >= stop):
+                continue
+            packed = PackedGrids.from_bytes(self._storage.read(chunk))
+            for index in range(max(start - first, 0), len(packed) if stop is None else min(stop - first, len(packed))):
+                yield packed[index]
+
+    def finish(self, key: str, summary: Summary) -> None:
+        self._storage.write(f"analyses/{key}/analysis.json", summary.model_dump_json().encode())
+
+    def is_whole(self, key: str) -> bool:
+        return self._storage.exists(f"analyses/{key}/analysis.json")
+
+    def load(self, key: str) -> tuple[Summary, Frames] | None:
+        """A whole analysis, or None while it is not whole."""
+        try:
+            summary = Summary.model_validate_json(self._storage.read(f"analyses/{key}/analysis.json"))
+        except FileNotFoundError:
+            return None
+        frames = self.checkpoint(key)
+        return (summary, frames) if frames else None
+
+    def thumbnail(self, key: str, index: int) -> bytes:
+        """JPEG bytes. Raises FileNotFoundError."""
+        return self._storage.read(thumbnail_key(key, index))
+
+    def delete(self, key: str) -> None:
+        self._storage.delete(analysis_prefix(key))
+
+
+def thumbnail_key(key: str, index: int) -> str:
+    return f"analyses/{key}/thumbnails/{index:08d}.jpg"

@@ -1,0 +1,145 @@
+"""``POST /edits``: a form in, an edit's events out as they happen; ``GET /capabilities``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import StreamingResponse
+from pydantic import ValidationError
+from starlette.types import Receive, Scope, Send
+
+from editor.dependencies import Components
+from editor.edits.edit_queue import LineClosed
+from editor.edits.editing import EditTicket
+from editor.models.base import Cancelled
+from editor.serving import stopping
+from framesense.http.problems import ProblemError
+from framesense.http.uploads import read_named_form, unless_disconnected
+from framesense.schemas.edits import EditEvent, EditorCapabilities, EditParameters, FailureEvent
+from framesense.schemas.problems import problem_responses
+
+log = logging.getLogger(__name__)
+
+EVENTS = "application/x-ndjson"
+FIELDS = ("image", "mask")
+_FILE = {"type": "string", "format": "binary"}
+FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["parameters"],
+                    "properties": {
+                        "parameters": {"type": "string", "description": "EditParameters, as JSON"},
+                        "image": _FILE | {"description": "the photo; none where the task is generate"},
+                        "mask": _FILE | {"description": "white where the photo may change"},
+                    },
+                }
+            }
+        },
+    }
+}
+ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "An EditEvent a line, as they happen: steps, a picture, steps, a picture, … Empty lines are "
+        "signs of life. Closing the connection cancels the edit.",
+        "content": {EVENTS: {"schema": {"type": "string"}}},
+    }
+}
+
+
+class EventStream(StreamingResponse):
+    """Sends lines, and closes what they come from however the sending ends: also where it never began."""
+
+    def __init__(self, lines: AsyncIterator[bytes], resources: AsyncExitStack) -> None:
+        super().__init__(lines, media_type=EVENTS, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        self._resources = resources
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await asyncio.shield(self._resources.aclose())
+
+
+def router(components: Components) -> APIRouter:
+    routes = APIRouter(tags=["edits"])
+
+    @routes.post(
+        "/edits",
+        summary="Edit a photo; its steps and pictures come as they happen",
+        response_class=Response,
+        responses={**ANSWER, **problem_responses(400, 413, 415, 422, 503)},
+        openapi_extra=FORM,
+    )
+    async def edit(request: Request) -> Response:
+        form = await read_named_form(request, components.files, fields=FIELDS)
+        parameters = _parameters(form.values)
+        image, mask = form.file("image"), form.file("mask")
+        async with AsyncExitStack() as resources:
+            model = await resources.enter_async_context(components.runtime.use())
+            ticket = await unless_disconnected(request, model.enter(parameters, image, mask))
+            resources.callback(model.leave, ticket)
+            lines = _lines(ticket, components, getattr(request.state, "request_id", None))
+            # A hang-up in the middle of a sending leaves it suspended, to be ended whenever garbage is collected.
+            resources.push_async_callback(lines.aclose)
+            return EventStream(lines, resources.pop_all())
+
+    @routes.get("/capabilities", summary="What the editor's model can do", responses=problem_responses(503))
+    async def capabilities() -> EditorCapabilities:
+        async with components.runtime.use() as model:
+            return model.capabilities
+
+    return routes
+
+
+def _parameters(values: dict[str, list[str]]) -> EditParameters:
+    """Raises ProblemError 422 without any, RequestValidationError with every one that cannot be read."""
+    given = values.get("parameters", [])
+    if len(given) != 1:
+        detail = 'Send the edit\'s parameters as JSON in the field \'parameters\': {"prompt": "a bedroom at night"}.'
+        raise ProblemError(422, "no-parameters", "No parameters", detail)
+    try:
+        return EditParameters.model_validate_json(given[0])
+    except ValidationError as error:
+        raise RequestValidationError(
+            [{**fault, "loc": ("parameters", *fault["loc"])} for fault in error.errors(include_context=False)]
+        ) from error
+
+
+async def _lines(ticket: EditTicket, components: Components, request_id: str | None) -> AsyncGenerator[bytes, None]:
+    """Until the caller hangs up, which ends this generator from outside."""
+    outcome = "cancelled"
+    try:
+        async for event in ticket.events(components.keep_alive):
+            yield b"\n" if event is None else _line(event)
+        outcome = "done"
+    except Cancelled:
+        return
+    except Exception as error:
+        outcome = "failed"
+        yield _line(FailureEvent(problem=_problem_of(error).document(request_id)))
+    finally:
+        components.metrics.ended(outcome)
+
+
+def _line(event: EditEvent) -> bytes:
+    return event.model_dump_json(exclude_none=True).encode() + b"\n"
+
+
+def _problem_of(error: Exception) -> ProblemError:
+    if isinstance(error, ProblemError):
+        return error
+    if isinstance(error, LineClosed):
+        return stopping()
+    log.error("an edit failed unexpectedly", exc_info=error)
+    detail = f"The edit failed in a way it should not have ({type(error).__name__}). The editor's log has the reason."
+    return ProblemError(500, "edit-failed", "Edit failed", detail)

@@ -1,0 +1,1 @@
+"""Pixels before and after the model: sizes, masks, what is kept, what changed."""

@@ -1,0 +1,141 @@
+"""A photo's way to the size asked for, and to the size its model was made for.
+
+Two steps, kept apart: a :class:`Placement` says how the photo comes to the result's width and height (which are its own
+unless others are asked for), :func:`model_size` what the model is given of that and :func:`resize` brings pictures
+there and back.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+from editor.models.base import Floats
+from framesense.media.images import RGB
+from framesense.schemas.edits import Fit
+
+MOST_STRETCHED = 3.0
+"""Photos of more extreme proportions than 3 : 1 are squeezed to them for the model, and stretched back."""
+_BACKDROP_BLUR = 0.02
+"""Sigma of the blurred edges around a photo that is to fill a frame, as a share of the frame's longer side."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a photo comes to lie in a result of ``width`` × ``height`` pixels."""
+
+    width: int
+    height: int
+    source: tuple[float, float, float, float]
+    """The part of the photo that is used: left, top, right, bottom, in its pixels."""
+    inner: tuple[int, int, int, int]
+    """Where it lies in the result: left, top, width, height, in pixels."""
+
+    @classmethod
+    def of(cls, photo: tuple[int, int], width: int | None, height: int | None, fit: Fit) -> Self:
+        """
+        Args:
+            photo: its width and height, in pixels.
+            width, height: those of the result; where one is None it follows from the photo's proportions, where both
+                are the photo keeps its size.
+            fit: which of the two gives way where the proportions differ.
+        """
+        w, h = photo
+        whole = (0.0, 0.0, float(w), float(h))
+        if width is None and height is None:
+            return cls(w, h, whole, (0, 0, w, h))
+        if width is None or height is None:
+            scale = height / h if width is None else width / w  # type: ignore[operator]
+            width, height = width or max(1, round(w * scale)), height or max(1, round(h * scale))
+            return cls(width, height, whole, (0, 0, width, height))
+        if fit is Fit.CROP:
+            scale = max(width / w, height / h)
+            used_w, used_h = min(w, width / scale), min(h, height / scale)
+            left, top = (w - used_w) / 2, (h - used_h) / 2
+            return cls(width, height, (left, top, left + used_w, top + used_h), (0, 0, width, height))
+        scale = min(width / w, height / h)
+        inner_w, inner_h = min(width, max(1, round(w * scale))), min(height, max(1, round(h * scale)))
+        if fit is Fit.FIT:
+            return cls(inner_w, inner_h, whole, (0, 0, inner_w, inner_h))
+        return cls(width, height, whole, ((width - inner_w) // 2, (height - inner_h) // 2, inner_w, inner_h))
+
+    @property
+    def changes_size(self) -> bool:
+        return self.source != (0, 0, self.width, self.height)
+
+    def picture(self, photo: RGB) -> RGB:
+        """height × width × 3; the very same array where nothing changes."""
+        if not self.changes_size:
+            return photo
+        left, top, w, h = self.inner
+        placed = _resized(Image.fromarray(photo), (w, h), self.source)
+        if (w, h) == (self.width, self.height):
+            return np.asarray(placed)
+        frame = self._backdrop(photo)
+        frame.paste(placed, (left, top))
+        return np.asarray(frame)
+
+    def mask(self, mask: Floats) -> Floats:
+        """The photo's mask → the result's, height × width; what is around the photo is to stay."""
+        if not self.changes_size:
+            return mask
+        left, top, w, h = self.inner
+        placed = Image.fromarray(mask).resize((w, h), Image.Resampling.BILINEAR, self.source)
+        frame = np.zeros((self.height, self.width), np.float32)
+        frame[top : top + h, left : left + w] = np.asarray(placed)
+        return frame
+
+    def _backdrop(self, photo: RGB) -> Image.Image:
+        """The photo itself, filling the frame, so blurred that only its colours are left."""
+        size = (self.width, self.height)
+        small = tuple(max(1, round(side * min(1.0, 256 / max(size)))) for side in size)
+        filling = Placement.of((photo.shape[1], photo.shape[0]), small[0], small[1], Fit.CROP)
+        blurred = Image.fromarray(filling.picture(photo)).filter(
+            ImageFilter.GaussianBlur(max(1.0, _BACKDROP_BLUR * max(small)))
+        )
+        return blurred.resize(size, Image.Resampling.BICUBIC)
+
+
+def model_size(width: int, height: int, side: int, multiple: int) -> tuple[int, int]:
+    """Width and height for the model: about ``side``² pixels in the result's proportions (no more extreme than
+    :data:`MOST_STRETCHED`), both multiples of ``multiple``.
+    """
+    aspect = min(MOST_STRETCHED, max(1 / MOST_STRETCHED, width / height))
+    sides = (side * math.sqrt(aspect), side / math.sqrt(aspect))
+    at_multiples = [max(multiple, multiple * round(length / multiple)) for length in sides]
+    return at_multiples[0], at_multiples[1]
+
+
+def resize(picture: RGB, width: int, height: int) -> RGB:
+    """Lanczos; the very same array where the size is right."""
+    if picture.shape[:2] == (height, width):
+        return picture
+    whole = (0.0, 0.0, float(picture.shape[1]), float(picture.shape[0]))
+    return np.asarray(_resized(Image.fromarray(picture), (width, height), whole))
+
+
+def resize_mask(mask: Floats, width: int, height: int) -> Floats:
+    """Bilinear, of values in [0, 1]; the very same array where the size is right."""
+    if mask.shape == (height, width):
+        return mask
+    return np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def thumbnail(picture: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
+    """H × W or H × W × 3, shrunk so that no side is longer than ``longest`` pixels; never enlarged."""
+    height, width = picture.shape[:2]
+    scale = longest / max(width, height)
+    if scale >= 1:
+        return picture
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX, reducing_gap=2.0))
+
+
+def _resized(photo: Image.Image, size: tuple[int, int], source: tuple[float, float, float, float]) -> Image.Image:
+    # reducing_gap: a photo of 50 megapixels is first shrunk by whole factors, which is many times faster.
+    return photo.resize(size, Image.Resampling.LANCZOS, source, reducing_gap=3.0)

@@ -1,0 +1,159 @@
+"""Enlarging: by the editor, as a job, or by the two classical methods that every such server has."""
+
+import asyncio
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from fastapi import Request
+from PIL import Image
+
+from framesense.http.problems import ProblemError
+from framesense.media.images import RGB, ImageLimits, decode_image
+from framesense.schemas.edits import EditorCapabilities, EditParameters, Task
+from framesense.schemas.jobs import Job
+from gateway.a1111.answers import Made
+from gateway.a1111.options import upscalers
+from gateway.a1111.pictures import picture_bytes, png
+from gateway.a1111.refusals import refuse_unsupported_extras, unsupported
+from gateway.a1111.running import run
+from gateway.a1111.schemas import ExtrasRequest
+from gateway.a1111.translation import Asked
+from gateway.dependencies import Components
+from gateway.settings import GatewaySettings
+
+MOST = 4.0
+"""How many times larger a side may become."""
+_FILTERS = {"lanczos": Image.Resampling.LANCZOS, "nearest": Image.Resampling.NEAREST}
+
+
+@dataclass(frozen=True)
+class Enlargement:
+    """How many times larger a picture becomes, its size in pixels, and what is kept of that."""
+
+    factor: float
+    width: int
+    height: int
+    kept_width: int
+    kept_height: int
+
+    def resampled(self, pixels: RGB, method: Image.Resampling = Image.Resampling.LANCZOS) -> RGB:
+        """The picture at that size, what stands out cut off alike on both sides."""
+        whole = Image.fromarray(pixels)
+        if whole.size != (self.width, self.height):
+            whole = whole.resize((self.width, self.height), method)
+        left, top = (self.width - self.kept_width) // 2, (self.height - self.kept_height) // 2
+        return np.asarray(whole.crop((left, top, left + self.kept_width, top + self.kept_height)))
+
+
+def is_classical(upscaler: str) -> bool:
+    """Whether no model is needed for it."""
+    return upscaler.lower() in ("none", *_FILTERS)
+
+
+def check_upscaler(request: ExtrasRequest, capabilities: EditorCapabilities | None) -> None:
+    """``capabilities``: None where the upscaler needs no model. Raises ProblemError: 404 for an unknown one, 422 for
+    what is not there."""
+    refuse_unsupported_extras(request)
+    if capabilities is None:
+        return
+    offered = [upscaler.name for upscaler in upscalers(capabilities)]
+    if request.upscaler_1.lower() not in {name.lower() for name in offered}:
+        detail = f"Upscaler not found: {request.upscaler_1[:100]!r}. There are {', '.join(offered)}."
+        raise ProblemError(404, "unknown-upscaler", "Upscaler not found", detail)
+
+
+def enlargement(request: ExtrasRequest, width: int, height: int, *, max_pixels: int) -> Enlargement:
+    """Of a picture of that size. Raises ProblemError: 422 for more than :data:`MOST` times, 413 for a result of more
+    than ``max_pixels``."""
+    if request.upscaler_1.lower() == "none":
+        return Enlargement(1, width, height, width, height)
+    wanted = request.upscaling_resize_w, request.upscaling_resize_h
+    factor = max(wanted[0] / width, wanted[1] / height) if request.resize_mode else request.upscaling_resize
+    if factor > MOST:
+        raise unsupported(f"The picture would become {factor:g} times as large; {MOST:g} times is the most.")
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    if size[0] * size[1] > max_pixels:
+        detail = f"The picture would have {size[0]} × {size[1]} pixels; at most {max_pixels:,} are made."
+        raise ProblemError(413, "image-too-large", "Image too large", detail)
+    crops = request.resize_mode == 1 and request.upscaling_crop
+    kept = (min(size[0], wanted[0]), min(size[1], wanted[1])) if crops else size
+    return Enlargement(factor, *size, *kept)
+
+
+@dataclass(frozen=True)
+class Enlarged:
+    """The pictures as PNG, in the order sent, and the job that made them where there was one."""
+
+    pngs: list[bytes]
+    targets: list[Enlargement]
+    upscaler: str
+    job: Job | None = None
+
+    @property
+    def html_info(self) -> str:
+        sizes = ", ".join(f"{target.kept_width}x{target.kept_height}" for target in self.targets)
+        return f"<p>Upscaler: {self.upscaler}, size: {sizes}</p>"
+
+
+async def enlarge(request: Request, parts: Components, asked: ExtrasRequest, pictures: Mapping[str, str]) -> Enlarged:
+    """``pictures``: in base64, by what to call them in an error.
+
+    Raises ProblemError: 404 an unknown upscaler, 413, 415 and 422 for pictures, and as :func:`run` does.
+    """
+    capabilities = None if is_classical(asked.upscaler_1) else await parts.editor.capabilities()
+    check_upscaler(asked, capabilities)
+    settings = parts.settings
+    if not pictures or len(pictures) > settings.edit_max_photos:
+        detail = f"Send 1 to {settings.edit_max_photos} pictures; {len(pictures)} came."
+        raise ProblemError(422, "wrong-number-of-images", "Wrong number of images", detail)
+    files, targets = await asyncio.to_thread(_read, asked, pictures, settings)
+    if capabilities is None:
+        return await asyncio.to_thread(_enlarge_classically, files, targets, asked.upscaler_1, settings)
+    task = Task.UPSCALE_X2 if all(target.factor <= 2 for target in targets) else Task.UPSCALE_X4
+    edit = Asked(EditParameters(task=task), files)
+    ended = await run(request, parts, edit, capabilities, task=asked.force_task_id)
+    if len(ended.made) < len(files):
+        detail = f"Job {ended.job.id} was interrupted after {len(ended.made)} of {len(files)} pictures."
+        raise ProblemError(410, "job-cancelled", "Job cancelled", detail)
+    name = next(
+        upscaler.name for upscaler in upscalers(capabilities) if upscaler.name.lower() == asked.upscaler_1.lower()
+    )
+    pngs = await asyncio.to_thread(_to_size, ended.made, targets)
+    return Enlarged(pngs, targets, name, ended.job)
+
+
+def _read(
+    asked: ExtrasRequest, pictures: Mapping[str, str], settings: GatewaySettings
+) -> tuple[list[bytes], list[Enlargement]]:
+    limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
+    files = [picture_bytes(text, limits, name=name) for name, text in pictures.items()]
+    sizes = [decode_image(file, limits, name=name).shape for file, name in zip(files, pictures, strict=True)]
+    most = settings.editor_max_result_pixels
+    return files, [enlargement(asked, width, height, max_pixels=most) for height, width, _ in sizes]
+
+
+def _enlarge_classically(
+    files: list[bytes], targets: list[Enlargement], upscaler: str, settings: GatewaySettings
+) -> Enlarged:
+    limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
+    method = _FILTERS.get(upscaler.lower(), Image.Resampling.NEAREST)
+    pairs = zip(files, targets, strict=True)
+    photos = [target.resampled(decode_image(file, limits), method) for file, target in pairs]
+    return Enlarged([png(photo) for photo in photos], targets, upscaler.capitalize())
+
+
+def _to_size(made: list[Made], targets: list[Enlargement]) -> list[bytes]:
+    """The editor's pictures, which are two or four times as large as the photos, at the size asked for."""
+    return [
+        one.png
+        if (one.image.width, one.image.height) == (target.kept_width, target.kept_height)
+        else _resampled(one.png, target)
+        for one, target in zip(made, targets, strict=True)
+    ]
+
+
+def _resampled(content: bytes, target: Enlargement) -> bytes:
+    with Image.open(io.BytesIO(content)) as image:
+        return png(target.resampled(np.asarray(image.convert("RGB"))))

@@ -1,0 +1,48 @@
+"""A picture in words: a caption by the captioner, or labels by the tagger where booru tags are asked for."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+
+from framesense.clients.async_base import AsyncServiceClient
+from framesense.clients.base import problem_of
+from framesense.clients.captioner import AsyncCaptionerClient
+from framesense.http.uploads import Upload
+from framesense.schemas.tags import TagsResponse
+
+LABELS = (
+    *("bedroom", "kitchen", "bathroom", "living room", "dining room", "office", "hallway", "balcony", "garden"),
+    *("swimming pool", "restaurant", "lobby", "bar", "gym", "shop", "street", "building", "bridge", "park", "forest"),
+    *("beach", "sea", "river", "lake", "mountain", "field", "desert", "snow", "sky", "sunset", "night", "rain"),
+    *("bed", "sofa", "table", "chair", "lamp", "window", "door", "mirror", "bathtub", "toilet", "sink", "stairs"),
+    *("television", "computer", "book", "painting", "curtains", "carpet", "fireplace", "plant", "flowers", "tree"),
+    *("man", "woman", "child", "baby", "group of people", "crowd", "face", "hat", "sunglasses", "dress"),
+    *("dog", "cat", "bird", "horse", "cow", "car", "bus", "truck", "bicycle", "motorcycle", "train", "boat"),
+    *("food", "cup of coffee", "bottle", "ball", "guitar", "drawing", "text", "sign"),
+)
+"""What is looked for where no label set is named."""
+
+
+async def caption(captioner: AsyncCaptionerClient, picture: bytes, *, request_id: str) -> str:
+    """Raises ProblemError: what the captioner refuses, 503 without an answer."""
+    answer = await captioner.caption([Upload(picture, "image", None)], request_id=request_id)
+    return answer.captions[0].caption
+
+
+async def tags(tagger: AsyncServiceClient, picture: bytes, *, label_set: str, request_id: str) -> str:
+    """The labels over the tagger's own threshold, else the best one, the most probable first; commas between.
+
+    Raises ProblemError: what the tagger refuses (404 for an unknown label set), 503 without an answer.
+    """
+    fields = {"label_set": [label_set]} if label_set else {"labels": list(LABELS)}
+    form = httpx.Request("POST", "http://tagger/tags", data=fields, files={"images": ("image", picture)})
+    body, media_type = _in_one(form.read()), form.headers["content-type"]
+    answer = await tagger.pass_on("POST", "/tags", body=body, media_type=media_type, request_id=request_id)
+    if answer.status >= 400:
+        raise problem_of(httpx.Response(answer.status, headers=answer.headers, content=answer.body))
+    (image,) = TagsResponse.model_validate_json(answer.body).images
+    return ", ".join(tag.label for tag in image.tags)
+
+
+async def _in_one(content: bytes) -> AsyncIterator[bytes]:
+    yield content

@@ -1,0 +1,115 @@
+"""Whose job is it? Progress and interrupts concern one's own jobs and nobody else's.
+
+A client names its job beforehand (``force_task_id``) or uses the id that it was answered. Without either it means its
+own unfinished job. Who it is says its header ``X-Client-ID``; or the cookie that its first answer brought, which
+sessions and browsers send back by themselves; or, where it sends neither, its address and credentials.
+"""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Sequence
+from typing import cast
+
+from fastapi import Request, Response
+from redis import Redis
+
+from framesense.http.problems import ProblemError
+from framesense.jobs.store import JobStore
+from framesense.schemas.jobs import Job, JobState
+from gateway.edits.jobs import EDITS
+
+COOKIE = "framesense-client"
+KEPT_AT_MOST = 200
+"""Jobs of one client that are looked through for an unfinished one."""
+
+
+def introduce(request: Request, response: Response) -> None:
+    """Gives a client that does not say who it is a cookie to say it with."""
+    if not (request.headers.get("x-client-id") or request.cookies.get(COOKIE)):
+        response.set_cookie(COOKIE, secrets.token_urlsafe(16), path="/sdapi", httponly=True, samesite="lax")
+
+
+def identities(request: Request) -> tuple[str, ...]:
+    """Who sent it, as hashes. The first is whose its jobs are; jobs of the others are its own too, where the first has
+    none: a client may send its edits without its cookies and ask for progress with them.
+
+    Addresses of a proxy's clients are known where it sets X-Forwarded-For and is trusted (``FORWARDED_ALLOW_IPS``).
+    """
+    if named := request.headers.get("x-client-id"):
+        return (_hashed("name", named),)
+    address = request.client.host if request.client else ""
+    anonymous = _hashed("address", address, request.headers.get("authorization", ""))
+    cookie = request.cookies.get(COOKIE)
+    return (_hashed("cookie", cookie), anonymous) if cookie else (anonymous,)
+
+
+def _hashed(*said: str) -> str:
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+class Ownership:
+    """Which job is whose, and what it was named. Blocking; ``redis`` must decode responses to str."""
+
+    def __init__(self, redis: Redis, jobs: JobStore, *, retention_seconds: float) -> None:
+        self._redis, self._jobs, self._retention = redis, jobs, int(retention_seconds) + 1
+
+    def require_free(self, task: str) -> None:
+        """Raises ProblemError 409 while an unfinished job has this name."""
+        job = self._named(task) if task else None
+        if job and not job.state.finished:
+            detail = f"force_task_id {task!r} is the name of job {job.id}, which is {job.state}. Choose another name."
+            raise ProblemError(409, "task-exists", "Task exists", detail)
+
+    def note(self, job: Job, client: str, task: str) -> None:
+        """The job is this client's, and is called ``task`` unless that is empty."""
+        key = _client_key(client)
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.zadd(key, {job.id: job.created_at.timestamp()})
+            pipe.zremrangebyrank(key, 0, -KEPT_AT_MOST - 1)
+            pipe.expire(key, self._retention)
+            if task:
+                pipe.set(_task_key(task), job.id, ex=self._retention)
+            pipe.execute()
+
+    def get(self, name: str) -> Job | None:
+        """By a task's name or a job's id."""
+        job = self._named(name) or self._jobs.get(name)
+        return job if job and job.kind in EDITS else None
+
+    def find(self, name: str) -> Job:
+        """As :meth:`get`. Raises a 404 problem where there is none."""
+        job = self.get(name)
+        if job is None:
+            detail = f"There is no task or edit {name[:100]!r}: it was not sent yet, or was deleted."
+            raise ProblemError(404, "unknown-job", "Unknown job", detail)
+        return job
+
+    def unfinished(self, client: str) -> list[Job]:
+        """The client's, in the order sent."""
+        key = _client_key(client)
+        ids = cast(list[str], self._redis.zrange(key, 0, -1))
+        jobs = {job_id: self._jobs.get(job_id) for job_id in ids}
+        if ended := [job_id for job_id, job in jobs.items() if job is None or job.state.finished]:
+            self._redis.zrem(key, *ended)
+        return [job for job in jobs.values() if job and not job.state.finished]
+
+    def current(self, clients: Sequence[str]) -> Job | None:
+        """The job that runs, or else the one that was sent first, of the first of these identities that has an
+        unfinished one; None where all are finished."""
+        for client in clients:
+            if jobs := self.unfinished(client):
+                return next((job for job in jobs if job.state is JobState.RUNNING), jobs[0])
+        return None
+
+    def _named(self, task: str) -> Job | None:
+        job_id = cast(str | None, self._redis.get(_task_key(task)))
+        return self._jobs.get(job_id) if job_id else None
+
+
+def _client_key(client: str) -> str:
+    return f"framesense:a1111:client:{client}"
+
+
+def _task_key(task: str) -> str:
+    return f"framesense:a1111:task:{hashlib.sha256(task.encode()).hexdigest()}"

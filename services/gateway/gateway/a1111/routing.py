@@ -1,0 +1,53 @@
+"""What all routes of that API have in common. Errors are as its clients show them: problem documents, with that API's
+own fields beside the standard's."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+
+from framesense.http.problems import ProblemError
+from framesense.schemas.problems import MEDIA_TYPE
+from gateway.a1111.ownership import introduce
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class CompatRoute(APIRoute):
+    """Answers problems with ``error``, ``errors`` and ``body`` too, which that API's error answers have; and lets a
+    client be known again."""
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+
+        async def handle_and_translate(request: Request) -> Response:
+            try:
+                response = await handle(request)
+                introduce(request, response)
+                return response
+            except RequestValidationError as error:
+                return _answer(request, invalid(error.errors()))
+            except ProblemError as error:
+                return _answer(request, error)
+
+        return handle_and_translate
+
+
+def invalid(faults: Any) -> ProblemError:
+    """What pydantic found wrong, as a 422 problem."""
+    detail = "; ".join(f"{_place(fault['loc'])}: {fault['msg'].removeprefix('Value error, ')}" for fault in faults)
+    return ProblemError(422, "invalid-request", "Invalid request", detail)
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    parts = [str(part) for part in location if part not in ("body", "query", "header")]
+    return ".".join(parts) or "the request"
+
+
+def _answer(request: Request, error: ProblemError) -> Response:
+    document = error.document(getattr(request.state, "request_id", None)).model_dump(mode="json", exclude_none=True)
+    compat = {"error": error.title, "errors": error.detail, "body": ""}
+    return JSONResponse({**document, **compat}, error.status, headers=error.headers, media_type=MEDIA_TYPE)

@@ -1,0 +1,76 @@
+"""A request of that API as an edit job: submitted, waited for, its pictures fetched; cancelled if its caller leaves."""
+
+import asyncio
+
+from fastapi import Request
+
+from framesense.edits.series import plan
+from framesense.http.uploads import unless_disconnected
+from framesense.schemas.edits import EditorCapabilities, EditParameters, SeriesParameters
+from framesense.schemas.jobs import Job, JobKind, JobState
+from framesense.schemas.models import ModelInfo
+from framesense.storage.edits import EditStore, Picture
+from gateway.a1111.answers import Ended, Made
+from gateway.a1111.ownership import Ownership, identities
+from gateway.a1111.translation import Asked
+from gateway.dependencies import Components
+from gateway.edits.forms import check_ability, check_sources
+from gateway.edits.jobs import edit_result, submit_edit, submit_series
+from gateway.jobs.events import wait_until_finished
+from gateway.jobs.lookups import find_job, require_success
+
+
+def ownership(parts: Components) -> Ownership:
+    return Ownership(parts.redis, parts.jobs, retention_seconds=parts.settings.job_retention)
+
+
+def pictures_of(parts: Components, job: Job) -> int:
+    """How many an edit job makes."""
+    if job.kind is JobKind.EDIT:
+        return EditParameters.model_validate(job.parameters).images
+    try:
+        photos = parts.jobs.payload(job.id)["edit"]["photos"]
+    except KeyError:  # deleted meanwhile
+        return 1
+    return len(plan(SeriesParameters.model_validate(job.parameters), photos).cells)
+
+
+async def run(
+    request: Request, parts: Components, asked: Asked, capabilities: EditorCapabilities, *, task: str
+) -> Ended:
+    """Raises ProblemError: what cannot be edited so, 409 for a task's name in use, 410 for a job that was interrupted
+    before its first picture, a failed job's own; ClientDisconnect."""
+    job = await asyncio.to_thread(_submit, parts, asked, capabilities, identities(request)[0], task)
+    try:
+        finished = await unless_disconnected(request, wait_until_finished(parts.events, job.id))
+    except BaseException:
+        # That API's clients that hang up want nothing more of it.
+        await asyncio.shield(asyncio.to_thread(parts.jobs.cancel, job.id))
+        raise
+    made, model = await asyncio.to_thread(_collect, parts, finished, job.id, capabilities)
+    return Ended(finished or job, made, model, job.queue_position)
+
+
+def _submit(parts: Components, asked: Asked, capabilities: EditorCapabilities, client: str, task: str) -> Job:
+    own, sources, series = ownership(parts), asked.sources, asked.series
+    check_sources(sources, [asked.parameters], parts.settings, several=True)
+    check_ability(capabilities, asked.parameters)
+    own.require_free(task)
+    job = submit_series(parts, sources, series) if series else submit_edit(parts, sources, asked.parameters)
+    own.note(job, client, task)
+    return job
+
+
+def _collect(
+    parts: Components, finished: Job | None, job_id: str, capabilities: EditorCapabilities
+) -> tuple[list[Made], ModelInfo]:
+    """The job's pictures; of an interrupted one, those that it had made."""
+    store = EditStore(parts.storage)
+    job = finished or find_job(parts, job_id)
+    if job.state is JobState.CANCELLED and (images := store.images(job.id)):
+        model = capabilities.model
+    else:
+        require_success(job)
+        result = edit_result(parts, job)
+        images, model = result.images, result.model
+    return [Made(image, store.png(job.id, Picture.IMAGE, image.index)) for image in images], model

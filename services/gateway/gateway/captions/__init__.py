@@ -1,0 +1,1 @@
+"""Captions of images, answered at once."""

@@ -1,0 +1,64 @@
+"""Captions of images, answered at once."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from framesense.http.uploads import UploadLimits, images_form, read_uploads, unless_disconnected
+from framesense.schemas.arrays import EncodingFormat
+from framesense.schemas.captions import CaptionResponse
+from gateway.dependencies import Parts
+from gateway.http.forwarding import as_response
+from gateway.openapi import examples
+from gateway.settings import GatewaySettings
+
+router = APIRouter(tags=["captions"])
+
+
+@router.post(
+    "/caption",
+    summary="Caption one or many images",
+    response_model=CaptionResponse,
+    responses=examples.responses(
+        {200: examples.json_example("One caption an image, in the order sent", examples.CAPTIONS)},
+        400,
+        413,
+        415,
+        422,
+        503,
+    ),
+    openapi_extra=images_form(),
+)
+async def caption(
+    request: Request,
+    parts: Parts,
+    beams: Annotated[int, Query(ge=1, description="width of the beam search; 1 is greedy")] = 4,
+    max_tokens: Annotated[int, Query(ge=1, description="captions are cut after so many tokens")] = 24,
+    extras: Annotated[
+        list[str] | None,
+        Query(alias="return", description="embeddings, attention, features; repeated or separated by commas"),
+    ] = None,
+    encoding_format: Annotated[EncodingFormat, Query(description="how arrays are written")] = EncodingFormat.FLOAT,
+) -> Response:
+    """Send the images as multipart form fields named `images` (also `image` or `file`).
+
+    Any of JPEG, PNG, WebP, GIF, BMP, TIFF and the like: turned upright as their EXIF data asks, alpha on white, the
+    first frame of an animation.
+
+        curl -F images=@dog.jpg 'http://127.0.0.1:8000/caption?beams=4&return=embeddings'
+    """
+    images = await read_uploads(request, image_limits(parts.settings))
+    query: dict[str, Any] = {"beams": beams, "max_tokens": max_tokens, "encoding_format": encoding_format.value}
+    if extras:
+        query["return"] = extras
+    forwarded = parts.captioner.forward(images, query, request_id=request.state.request_id)
+    answer = await unless_disconnected(request, forwarded)
+    return as_response(answer)
+
+
+def image_limits(settings: GatewaySettings) -> UploadLimits:
+    return UploadLimits(
+        max_bytes=settings.max_image_request_bytes,
+        max_file_bytes=settings.max_image_bytes,
+        max_files=settings.max_images_per_request,
+    )

@@ -1,0 +1,1 @@
+"""Classifiers in words; the tagger answers."""

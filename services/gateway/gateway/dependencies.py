@@ -1,0 +1,94 @@
+"""What the routes work with, made once at start from the settings and handed to them."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from celery import Celery
+from fastapi import Depends, Request
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+
+from framesense.clients.async_base import AsyncServiceClient
+from framesense.clients.captioner import AsyncCaptionerClient
+from framesense.clients.editor import AsyncEditorClient
+from framesense.jobs.queue import create_celery
+from framesense.jobs.store import JobStore
+from framesense.storage.analyses import AnalysisStore
+from framesense.storage.blobs import Storage
+from gateway.settings import GatewaySettings
+from gateway.uploads.tus import ResumableStore
+from gateway.videos.curves import Curves
+from gateway.videos.references import References
+from gateway.videos.results import Results
+
+REDIS_TIMEOUT = 5.0
+"""Seconds to wait for an answer from Redis."""
+
+
+@dataclass(frozen=True)
+class Components:
+    settings: GatewaySettings
+    redis: Redis
+    events: AsyncRedis
+    """For following event streams; the blocking client of everything else is used from threads."""
+    jobs: JobStore
+    storage: Storage
+    analyses: AnalysisStore
+    results: Results
+    references: References
+    curves: Curves
+    uploads: ResumableStore
+    celery: Celery
+    captioner: AsyncCaptionerClient
+    tagger: AsyncServiceClient
+    editor: AsyncEditorClient
+
+    async def aclose(self) -> None:
+        await self.captioner.aclose()
+        await self.tagger.aclose()
+        await self.editor.aclose()
+        await self.events.aclose()
+        self.redis.close()
+        self.celery.close()
+
+
+def create_components(settings: GatewaySettings) -> Components:
+    client = Redis.from_url(settings.redis_url, decode_responses=True, socket_timeout=REDIS_TIMEOUT)
+    events = AsyncRedis.from_url(settings.redis_url, decode_responses=True, max_connections=settings.event_listeners)
+    storage = Storage(settings.storage_url)
+    analyses = AnalysisStore(storage)
+    references = References(storage, limit=settings.gateway_max_references)
+    captioner = AsyncCaptionerClient(settings.captioner_url)
+    tagger = AsyncServiceClient(settings.tagger_url, service="tagger", timeout=settings.tagger_timeout)
+    editor = AsyncEditorClient(settings.editor_url)
+    settings.upload_folder.mkdir(parents=True, exist_ok=True)
+    return Components(
+        settings=settings,
+        redis=client,
+        events=events,
+        jobs=JobStore(client, lease_seconds=settings.job_lease, retention_seconds=settings.job_retention),
+        storage=storage,
+        analyses=analyses,
+        results=Results(analyses, kept=settings.analyses_in_memory),
+        references=references,
+        curves=Curves(analyses, references, storage, kept=8 * settings.analyses_in_memory),
+        uploads=ResumableStore(
+            settings.upload_folder,
+            max_video_bytes=settings.max_video_bytes,
+            max_zip_bytes=settings.max_photo_set_bytes,
+            expiry=settings.upload_expiry,
+        ),
+        celery=create_celery(settings),
+        captioner=captioner,
+        tagger=tagger,
+        editor=editor,
+    )
+
+
+def _components(request: Request) -> Components:
+    components: Components = request.app.state.components
+    return components
+
+
+Parts = Annotated[Components, Depends(_components)]
+"""A route's parameter that receives the components."""

@@ -1,0 +1,1 @@
+"""Photos edited by diffusion: forms, jobs, pictures."""

@@ -1,0 +1,217 @@
+"""Edits: from photos and words to a job, and from a finished job to what is answered. Blocking."""
+
+import io
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from PIL import Image
+
+from framesense.edits.series import plan
+from framesense.http.problems import ProblemError
+from framesense.http.uploads import Upload
+from framesense.jobs.queue import QUEUES, enqueue, waiting
+from framesense.schemas.edits import MAX_SEED, EditedImage, EditParameters, EditResult, SeriesParameters
+from framesense.schemas.jobs import Job, JobKind, JobState
+from framesense.storage.edits import EditStore, Picture
+from gateway.dependencies import Components
+from gateway.http.zips import stream_zip
+from gateway.jobs.lookups import find_job, require_success
+from gateway.jobs.submission import withdrawn_on_failure
+
+EDITS = (JobKind.EDIT, JobKind.EDIT_SERIES)
+NAME_LENGTH = 80
+"""Letters of a prompt that name a job without a photo."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The files that an edit starts from: checked, as they were uploaded."""
+
+    photos: Sequence[Upload]
+    mask: Upload | None = None
+
+
+def submit_edit(components: Components, sources: Sources, parameters: EditParameters) -> Job:
+    """A queued job. Raises ProblemError 503 when the queue cannot be reached."""
+    return _submit(components, JobKind.EDIT, sources, _seeded(parameters), parameters.prompt)
+
+
+def submit_series(components: Components, sources: Sources, series: SeriesParameters) -> Job:
+    """As :func:`submit_edit`. Raises ProblemError 422 as :func:`framesense.edits.series.plan`, 413 for too many."""
+    limit = components.settings.edit_max_series_images
+    pictures = len(plan(series, [photo.filename for photo in sources.photos]).cells)
+    if pictures > limit:
+        detail = f"The series makes {pictures:,} pictures; at most {limit} are made at once. Send several series."
+        raise ProblemError(413, "series-too-long", "Series too long", detail)
+    seeded = series.model_copy(update={"base": _seeded(series.base)})
+    return _submit(components, JobKind.EDIT_SERIES, sources, seeded, series.base.prompt)
+
+
+def sources_of(components: Components, job_id: str) -> Sources:
+    """Those of an earlier edit, to be used again. Raises ProblemError: 404 unknown, 422 no edit, 410 gone."""
+    job = find_job(components, job_id)
+    if job.kind not in EDITS:
+        detail = f"Job {job_id} is a {job.kind} job, not an edit: it has no photo to edit again."
+        raise ProblemError(422, "not-an-edit", "Not an edit", detail)
+    store, source = EditStore(components.storage), components.jobs.payload(job_id)["edit"]
+    try:
+        photos = [Upload(store.photo(job_id, index), name, None) for index, name in enumerate(source["photos"])]
+        mask = Upload(store.mask(job_id), "mask", None) if source["mask"] else None
+    except FileNotFoundError:
+        detail = f"The photo of job {job_id} is no longer stored. Send it again."
+        raise ProblemError(410, "photo-gone", "Photo gone", detail) from None
+    return Sources(photos, mask)
+
+
+def edit_result(components: Components, job: Job) -> EditResult:
+    """Raises ProblemError: 409 while the job is not finished, 410 for a cancelled one, and a failed one's own."""
+    require_success(job)
+    store = EditStore(components.storage)
+    result = store.load(job.id)
+    if result is None:
+        detail = f"The result of job {job.id} is no longer in the store. Send the photo again."
+        raise ProblemError(410, "result-gone", "Result gone", detail)
+    names = components.jobs.payload(job.id)["edit"]["photos"]
+    sheet = f"/jobs/{job.id}/contact-sheet.png" if job.kind is JobKind.EDIT_SERIES else None
+    images = [_addressed(store, job, image, len(names)) for image in result.images]
+    return result.model_copy(update={"images": images, "contact_sheet_url": sheet})
+
+
+def edit_archive(components: Components, job: Job) -> Iterator[bytes]:
+    """A zip of all pictures, the contact sheet and the result, as it is read. Raises ProblemError like
+    :func:`edit_result`, before the first bytes."""
+    result, store = edit_result(components, job), EditStore(components.storage)
+    files: list[tuple[str, Callable[[], bytes]]] = []
+    for picture in Picture:
+        files += [
+            (f"{picture}-{image.index:03d}.png", partial(store.png, job.id, picture, image.index))
+            for image in result.images
+            if store.has(job.id, picture, image.index)
+        ]
+    if result.contact_sheet_url is not None:
+        files.append(("contact-sheet.png", partial(store.contact_sheet, job.id)))
+    files.append(("result.json", result.model_dump_json(indent=2).encode))
+    return stream_zip(files, at=job.finished_at or job.created_at)
+
+
+def edit_thumbnail(components: Components, job: Job, index: int) -> bytes:
+    """A JPEG. Raises a 404 problem for one that there is not, or not yet."""
+    try:
+        return EditStore(components.storage).thumbnail(_edit(job).id, index)
+    except FileNotFoundError:
+        raise _unknown_picture(job, Picture.IMAGE, index) from None
+
+
+def edit_picture(components: Components, job: Job, picture: Picture, index: int) -> bytes:
+    """A PNG. Raises a 404 problem for one that there is not, or not yet."""
+    try:
+        return EditStore(components.storage).png(_edit(job).id, picture, index)
+    except FileNotFoundError:
+        raise _unknown_picture(job, picture, index) from None
+
+
+def contact_sheet(components: Components, job: Job) -> bytes:
+    """A PNG. Raises a 404 problem for a job that has none, or not yet."""
+    try:
+        return EditStore(components.storage).contact_sheet(_edit(job).id)
+    except FileNotFoundError:
+        detail = f"Job {job.id} has no contact sheet, or not yet: a series has one once it is finished."
+        raise ProblemError(404, "no-contact-sheet", "No contact sheet", detail) from None
+
+
+def source_photo(components: Components, job: Job, index: int) -> tuple[bytes, str]:
+    """A photo as it was uploaded, and its media type. Raises a 404 problem."""
+    try:
+        content = EditStore(components.storage).photo(_edit(job).id, index)
+    except FileNotFoundError:
+        detail = f"Job {job.id} has no photo {index}."
+        raise ProblemError(404, "unknown-photo", "Unknown photo", detail) from None
+    with Image.open(io.BytesIO(content)) as image:
+        return content, Image.MIME.get(image.format or "", "application/octet-stream")
+
+
+def with_position(components: Components, job: Job) -> Job:
+    """The job with its place in the queue, where it waits."""
+    return with_positions(components, [job])[0]
+
+
+def with_positions(components: Components, jobs: Sequence[Job]) -> list[Job]:
+    """As :func:`with_position`, of many. A queued job whose task is not in the queue was taken this very moment."""
+    queues = {QUEUES[job.kind] for job in jobs if job.state is JobState.QUEUED}
+    places = {
+        job_id: place
+        for queue in queues
+        for place, job_id in enumerate(components.jobs.still_queued(waiting(components.redis, queue)))
+    }
+    return [
+        job.model_copy(update={"queue_position": places.get(job.id, 0)}) if job.state is JobState.QUEUED else job
+        for job in jobs
+    ]
+
+
+_NAMES = {Picture.IMAGE: "image", Picture.CHANGE: "change map of an image", Picture.MASK: "mask of an image"}
+
+
+def _unknown_picture(job: Job, picture: Picture, index: int) -> ProblemError:
+    detail = f"Job {job.id} has no {_NAMES[picture]} {index}, or not yet."
+    return ProblemError(404, "unknown-picture", "Unknown picture", detail)
+
+
+def _submit(
+    components: Components,
+    kind: JobKind,
+    sources: Sources,
+    parameters: EditParameters | SeriesParameters,
+    prompt: str,
+) -> Job:
+    names = [photo.filename for photo in sources.photos]
+    job = components.jobs.create(
+        kind,
+        name=_job_name(names, prompt),
+        parameters=parameters.model_dump(mode="json", exclude_none=True),
+        payload={"edit": {"photos": names, "mask": sources.mask is not None}},
+    )
+    store = EditStore(components.storage)
+    with withdrawn_on_failure(components, job):
+        for index, photo in enumerate(sources.photos):
+            store.add_photo(job.id, index, photo.content)
+        if sources.mask:
+            store.add_mask(job.id, sources.mask.content)
+        enqueue(components.celery, kind, job.id)
+    return with_position(components, components.jobs.get(job.id) or job)
+
+
+def _seeded(parameters: EditParameters) -> EditParameters:
+    """The seed is drawn now, so that a worker that takes over goes on with the same one."""
+    if parameters.seed is not None:
+        return parameters
+    return parameters.model_copy(update={"seed": secrets.randbelow(MAX_SEED + 1)})
+
+
+def _job_name(photos: Sequence[str], prompt: str) -> str:
+    if not photos:
+        return prompt[:NAME_LENGTH]
+    return photos[0] if len(photos) == 1 else f"{photos[0]} and {len(photos) - 1} more"
+
+
+def _addressed(store: EditStore, job: Job, image: EditedImage, photos: int) -> EditedImage:
+    """With the URLs of its pictures."""
+    at, index = f"/jobs/{job.id}", image.index
+    changes = {"image_url": f"{at}/images/{index}.png"}
+    if store.has(job.id, Picture.CHANGE, index):
+        changes["change_map_url"] = f"{at}/changes/{index}.png"
+    if store.has(job.id, Picture.MASK, index):
+        changes["mask_url"] = f"{at}/masks/{index}.png"
+    if image.photo_index is not None:
+        changes["photo_url"] = f"{at}/sources/{image.photo_index}"
+    return image.model_copy(update=changes)
+
+
+def _edit(job: Job) -> Job:
+    """Raises a 404 problem for a job of another kind."""
+    if job.kind not in EDITS:
+        detail = f"Job {job.id} is a {job.kind} job: it has a result, but no edited pictures."
+        raise ProblemError(404, "not-an-edit-job", "Not an edit job", detail)
+    return job

@@ -1,0 +1,298 @@
+"""Photos edited by diffusion: one edit, or a series of them; and the pictures that come of it."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi.responses import JSONResponse
+
+from framesense.edits.series import plan
+from framesense.http.problems import ProblemError
+from framesense.http.uploads import unless_disconnected
+from framesense.schemas.edits import EditorCapabilities, EditParameters, EditResult, Preserve, SeriesParameters
+from framesense.schemas.jobs import Job
+from framesense.storage.edits import Picture
+from gateway.dependencies import Components, Parts
+from gateway.edits.forms import (
+    SERIES_PHOTO_FIELDS,
+    EditForm,
+    check_ability,
+    check_sources,
+    read_edit_form,
+    read_json,
+    read_parameters,
+)
+from gateway.edits.jobs import (
+    Sources,
+    contact_sheet,
+    edit_picture,
+    edit_result,
+    edit_thumbnail,
+    source_photo,
+    sources_of,
+    submit_edit,
+    submit_series,
+)
+from gateway.jobs.events import wait_until_finished
+from gateway.jobs.lookups import find_job
+from gateway.jobs.waiting import preferred_wait
+from gateway.openapi import editing_examples, examples
+
+router = APIRouter(tags=["edits"])
+
+_FOREVER = "public, max-age=31536000, immutable"
+
+Prefer = Annotated[str | None, Header(description="`wait=SECONDS` waits for the result", examples=["wait=30"])]
+JobId = Annotated[str, Path(description="of an edit, or of a series", examples=[examples.JOB_ID])]
+Index = Annotated[int, Path(ge=0, le=999, description="the picture's index in the result", examples=[0])]
+Cached = Annotated[str | None, Header(alias="If-None-Match", description="the ETag of the copy you have")]
+
+_FILES = {
+    "image": {"type": "string", "format": "binary", "description": "the photo; absent to make one from words alone"},
+    "mask": {"type": "string", "format": "binary", "description": "white is edited; of another size it is resized"},
+    "job_id": {"type": "string", "description": "an earlier edit whose photo and mask are meant, instead of files"},
+}
+_FORM = examples.form_body(
+    {
+        **_FILES,
+        **EditParameters.model_json_schema(ref_template="#/components/schemas/{model}")["properties"],
+        "parameters": {
+            "type": "string",
+            "description": "all of them as one JSON document, instead of a field each",
+            "example": '{"prompt": "a bedroom at night", "strength": 0.6}',
+        },
+    }
+)
+_SERIES_FORM = examples.form_body(
+    {
+        **_FILES,
+        "image": {
+            "type": "array",
+            "items": {"type": "string", "format": "binary"},
+            "description": "a photo, or many under the same change: a row of the sheet each",
+        },
+        "parameters": {
+            "type": "string",
+            "description": "SeriesParameters as JSON",
+            "example": editing_examples.SERIES.model_dump_json(exclude_unset=True),
+        },
+    },
+    required=["parameters"],
+)
+_STARTED = {
+    200: {
+        "model": EditResult,
+        **examples.json_example("Ready within `Prefer: wait`", editing_examples.EDIT_RESULT),
+    },
+    202: examples.json_example("A job; follow it at Location", editing_examples.EDIT_JOB),
+}
+_PNG = {200: examples.binary_response("PNG", "image/png"), 304: {"description": "Unchanged"}}
+
+
+@router.post(
+    "/edits",
+    status_code=202,
+    summary="Edit a photo by words",
+    response_model=Job,
+    responses=examples.responses(_STARTED, 400, 404, 410, 413, 415, 422, 503, 507),
+    openapi_extra=_FORM,
+)
+async def edit(request: Request, parts: Parts, prefer: Prefer = None) -> Response:
+    """Send the photo as the multipart form field `image`, with a field for each parameter or all of them as a JSON
+    document in `parameters`.
+
+        curl -F image=@room.jpg -F prompt='a bedroom at night' -F strength=0.6 http://127.0.0.1:8000/edits
+
+    The finished pictures are at `/jobs/{id}/images/0.png` and so on, with the parameters in their metadata; the result
+    tells seed, model, how much changed and how well the picture agrees with the words. `preserve` says what is kept
+    as it is: `auto` finds what the words are about, `mask` keeps what is black in the file `mask`.
+    """
+    form = await read_edit_form(request, parts.settings)
+    parameters = _preserving(read_parameters(form.fields), masked=form.mask is not None)
+    sources = await _sources(parts, form)
+    if sources.mask and form.mask is None:
+        parameters = _preserving(parameters, masked=True)
+    await asyncio.to_thread(check_sources, sources, [parameters], parts.settings)
+    await _check_abilities(parts, [parameters])
+    job = await asyncio.to_thread(submit_edit, parts, sources, parameters)
+    return await _answer(request, parts, job, prefer)
+
+
+@router.post(
+    "/edits/series",
+    status_code=202,
+    summary="Edit in series, to compare",
+    response_model=Job,
+    responses=examples.responses(_STARTED, 400, 404, 410, 413, 415, 422, 503, 507),
+    openapi_extra=_SERIES_FORM,
+)
+async def edit_series(request: Request, parts: Parts, prefer: Prefer = None) -> Response:
+    """One photo under a grid of two parameters, or many photos under the same change; everything else, the seed too, is
+    the same for all pictures.
+
+        curl -F image=@room.jpg -F 'parameters={"base": {"prompt": "a bedroom at night"}, "rows": {"parameter": \
+"strength", "values": [0.3, 0.5, 0.7]}, "columns": {"parameter": "seed", "values": [1, 2]}}' \
+http://127.0.0.1:8000/edits/series
+
+    Answered as separate pictures and as one labelled contact sheet, `/jobs/{id}/contact-sheet.png`. A series lets
+    single edits pass after every picture.
+    """
+    form = await read_edit_form(request, parts.settings, photo_fields=SERIES_PHOTO_FIELDS)
+    series = read_json(SeriesParameters, form.fields)
+    sources = await _sources(parts, form)
+    series = series.model_copy(update={"base": _preserving(series.base, masked=sources.mask is not None)})
+    pictures = [cell.parameters for cell in plan(series, [photo.filename for photo in sources.photos]).cells]
+    await asyncio.to_thread(check_sources, sources, pictures, parts.settings, several=True)
+    await _check_abilities(parts, pictures)
+    job = await asyncio.to_thread(submit_series, parts, sources, series)
+    return await _answer(request, parts, job, prefer)
+
+
+@router.get(
+    "/edits/capabilities",
+    summary="What can the editor do?",
+    responses=examples.responses(
+        {200: examples.json_example("Tasks, schedulers, defaults", editing_examples.CAPABILITIES)}, 503
+    ),
+)
+async def capabilities(parts: Parts) -> EditorCapabilities:
+    """Which tasks and schedulers its model has, its defaults and size, and what to know before trusting it."""
+    return await parts.editor.capabilities()
+
+
+@router.get(
+    "/jobs/{job_id}/images/{index}.png",
+    summary="An edited picture",
+    response_class=Response,
+    responses=examples.responses(_PNG, 404, 503),
+)
+def job_image(parts: Parts, job_id: JobId, index: Index, if_none_match: Cached = None) -> Response:
+    """There from the moment it was made, also while the job runs. Its metadata hold the parameters: as JSON in
+    `framesense`, and in `parameters` as other programs write them."""
+    return _picture(parts, job_id, Picture.IMAGE, index, if_none_match)
+
+
+@router.get(
+    "/jobs/{job_id}/images/{index}.jpg",
+    summary="An edited picture's thumbnail",
+    response_class=Response,
+    responses=examples.responses({200: examples.binary_response("JPEG", "image/jpeg")}, 404, 503),
+)
+def job_image_thumbnail(parts: Parts, job_id: JobId, index: Index) -> Response:
+    """As on the contact sheet; also there from the moment the picture was made."""
+    jpeg = edit_thumbnail(parts, find_job(parts, job_id), index)
+    return Response(jpeg, headers={"Cache-Control": _FOREVER}, media_type="image/jpeg")
+
+
+@router.get(
+    "/jobs/{job_id}/changes/{index}.png",
+    summary="Where an edited picture changed",
+    response_class=Response,
+    responses=examples.responses(_PNG, 404, 503),
+)
+def job_change_map(parts: Parts, job_id: JobId, index: Index, if_none_match: Cached = None) -> Response:
+    """White where it changed most, black where it is as the photo was."""
+    return _picture(parts, job_id, Picture.CHANGE, index, if_none_match)
+
+
+@router.get(
+    "/jobs/{job_id}/masks/{index}.png",
+    summary="Where an edited picture was to change",
+    response_class=Response,
+    responses=examples.responses(_PNG, 404, 503),
+)
+def job_mask(parts: Parts, job_id: JobId, index: Index, if_none_match: Cached = None) -> Response:
+    """White where it was to change: the mask sent, or the one that `preserve=auto` found; feathered."""
+    return _picture(parts, job_id, Picture.MASK, index, if_none_match)
+
+
+@router.get(
+    "/jobs/{job_id}/sources/{index}",
+    summary="A photo as it was sent",
+    response_class=Response,
+    responses=examples.responses({200: examples.binary_response("The file", "image/*")}, 404, 503),
+)
+def job_source(
+    parts: Parts,
+    job_id: JobId,
+    index: Annotated[int, Path(ge=0, le=999, description="the photo's place among those sent", examples=[0])],
+) -> Response:
+    """The photo that an edit was made of."""
+    content, media_type = source_photo(parts, find_job(parts, job_id), index)
+    headers = {"Cache-Control": _FOREVER, "X-Content-Type-Options": "nosniff"}
+    return Response(content, headers=headers, media_type=media_type)
+
+
+@router.get(
+    "/jobs/{job_id}/contact-sheet.png",
+    summary="All pictures of a series on one sheet",
+    response_class=Response,
+    responses=examples.responses({200: examples.binary_response("PNG", "image/png")}, 404, 503),
+)
+def job_contact_sheet(parts: Parts, job_id: JobId) -> Response:
+    """Labelled with what differs between the pictures; the one that matches the words best is marked."""
+    return Response(contact_sheet(parts, find_job(parts, job_id)), media_type="image/png")
+
+
+@router.get(
+    "/jobs/{job_id}/preview.jpg",
+    summary="What an edit looks like so far",
+    response_class=Response,
+    responses=examples.responses({200: examples.binary_response("JPEG", "image/jpeg")}, 404, 503),
+)
+def job_preview(parts: Parts, job_id: JobId) -> Response:
+    """While a job runs: the picture that is being made, small and still noisy. Forgotten minutes afterwards."""
+    jpeg = parts.jobs.preview(find_job(parts, job_id).id)
+    if jpeg is None:
+        detail = f"Job {job_id} has no preview now: no step of it is done, or it ended a while ago."
+        raise ProblemError(404, "no-preview", "No preview", detail)
+    return Response(jpeg, headers={"Cache-Control": "no-store"}, media_type="image/jpeg")
+
+
+async def _sources(parts: Components, form: EditForm) -> Sources:
+    """The form's files, or those of the job that it names."""
+    if form.job_id is None:
+        return Sources(form.photos, form.mask)
+    if form.photos:
+        detail = "Send either photos or the 'job_id' of an earlier edit, not both."
+        raise ProblemError(422, "two-sources", "Two sources", detail)
+    earlier = await asyncio.to_thread(sources_of, parts, form.job_id)
+    return Sources(earlier.photos, form.mask or earlier.mask)
+
+
+def _preserving(parameters: EditParameters, *, masked: bool) -> EditParameters:
+    """A mask that is sent is meant."""
+    if parameters.preserve is None and masked:
+        return parameters.model_copy(update={"preserve": Preserve.MASK})
+    return parameters
+
+
+async def _check_abilities(parts: Components, asked: list[EditParameters]) -> None:
+    """While the editor does not answer nothing is refused: the job waits for it, and is told then."""
+    try:
+        abilities = await parts.editor.capabilities()
+    except ProblemError:
+        return
+    for parameters in asked:
+        check_ability(abilities, parameters)
+
+
+async def _answer(request: Request, parts: Components, job: Job, prefer: str | None) -> Response:
+    wait = preferred_wait(prefer, limit=parts.settings.prefer_wait_limit)
+    finished = await unless_disconnected(request, wait_until_finished(parts.events, job.id, wait)) if wait else None
+    location = {"Location": f"/jobs/{job.id}"}
+    if finished is None:
+        return JSONResponse(job.model_dump(mode="json"), 202, location)
+    applied = {**location, "Preference-Applied": f"wait={wait:g}"}
+    result = await asyncio.to_thread(edit_result, parts, finished)
+    return Response(result.model_dump_json(), 200, applied, "application/json")
+
+
+def _picture(parts: Components, job_id: str, picture: Picture, index: int, if_none_match: str | None) -> Response:
+    job = find_job(parts, job_id)
+    tag = f'"{job.id}-{picture}-{index}"'
+    headers = {"Cache-Control": _FOREVER, "ETag": tag}
+    png = edit_picture(parts, job, picture, index)
+    if if_none_match == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(png, headers=headers, media_type="image/png")

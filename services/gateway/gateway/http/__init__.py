@@ -1,0 +1,1 @@
+"""What the routes share: forms that stream, forwarding, byte ranges, zips, CORS."""

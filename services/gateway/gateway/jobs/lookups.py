@@ -1,0 +1,61 @@
+"""Jobs and their analyses by id, or the problem that says why there is none. Blocking."""
+
+from framesense.http.problems import ProblemError
+from framesense.schemas.jobs import Job, JobKind, JobState
+from framesense.schemas.problems import Problem
+from gateway.dependencies import Components
+from gateway.videos.results import Analysed
+
+
+def find_job(components: Components, job_id: str) -> Job:
+    """Raises a 404 problem."""
+    job = components.jobs.get(job_id)
+    if job is None:
+        detail = f"There is no job {job_id[:64]!r}: it never was or was deleted. GET /jobs lists what there is."
+        raise ProblemError(404, "unknown-job", "Unknown job", detail)
+    return job
+
+
+def find_analysis(components: Components, job: Job) -> Analysed:
+    """Raises ProblemError as :func:`require_success`, 404 for a job of another kind, 410 where the result is gone."""
+    require_video(job)
+    require_success(job)
+    key = analysis_of(components, job)
+    found = components.results.load(key)
+    if found is None:
+        detail = f"The result of job {job.id} is no longer in the store. Send the video again to analyse it."
+        raise ProblemError(410, "result-gone", "Result gone", detail)
+    return Analysed(job, key, *found)
+
+
+def require_video(job: Job) -> None:
+    """Raises a 404 problem for a job of another kind."""
+    if job.kind is not JobKind.VIDEO:
+        detail = f"Job {job.id} is a {job.kind} job: it has a result, but no video, frames or novelty."
+        raise ProblemError(404, "not-a-video-job", "Not a video job", detail)
+
+
+def require_success(job: Job) -> None:
+    """Raises ProblemError: 409 while the job is not finished, 410 for a cancelled one, and a failed one's own."""
+    if job.error:
+        raise problem_error(job.error)
+    if job.state is JobState.CANCELLED:
+        detail = f"Job {job.id} was cancelled and has no result. Send its input again."
+        raise ProblemError(410, "job-cancelled", "Job cancelled", detail)
+    if not job.state.finished:
+        detail = f"Job {job.id} is {job.state}, so there is no result yet. Follow it at /jobs/{job.id}/events."
+        raise ProblemError(409, "job-unfinished", "Job unfinished", detail, headers={"Retry-After": "2"})
+
+
+def analysis_of(components: Components, job: Job) -> str:
+    """The key of a job's analysis; empty while it is not known, which is no analysis's key."""
+    try:
+        return str(components.jobs.payload(job.id).get("analysis", ""))
+    except KeyError:  # deleted meanwhile
+        return ""
+
+
+def problem_error(problem: Problem) -> ProblemError:
+    """A stored problem, to be answered again."""
+    slug = problem.type.removeprefix("urn:framesense:problem:")
+    return ProblemError(problem.status, slug, problem.title, problem.detail)

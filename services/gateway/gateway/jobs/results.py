@@ -1,0 +1,106 @@
+"""What a finished job answers depends on its kind: the one place that knows which kind answers what."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from framesense.http.problems import ProblemError
+from framesense.schemas.edits import EditResult
+from framesense.schemas.jobs import Job, JobKind
+from framesense.schemas.novelty import VideoResult
+from framesense.schemas.photo_sets import PhotoSetResult
+from framesense.storage.photo_sets import Table
+from gateway.dependencies import Components
+from gateway.edits.jobs import edit_archive, edit_result
+from gateway.jobs.lookups import find_analysis
+from gateway.photo_sets.jobs import photo_set_result, photo_set_table
+from gateway.videos.exports import EXPORTS, ExportFormat
+from gateway.videos.results import video_result
+
+Result = VideoResult | PhotoSetResult | EditResult
+Changes = Mapping[str, object]
+"""Parameters that take the place of a job's own."""
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    content: bytes | str | Iterator[bytes]
+    """Whole, or as it is read."""
+    media_type: str
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the finished jobs of one kind answer, with parameters that may be changed afterwards.
+
+    Both raise ProblemError: 409 while the job is not finished, 410 for a cancelled one, and a failed one's own.
+    """
+
+    result: Callable[[Components, Job, Changes], Result]
+    formats: Mapping[ExportFormat, Callable[[Components, Job, Changes], ExportedFile]]
+
+
+def result_of(components: Components, job: Job, changes: Changes) -> Result:
+    """A job's whole result."""
+    return KINDS[job.kind].result(components, job, changes)
+
+
+def export_of(components: Components, job: Job, export_format: ExportFormat, changes: Changes) -> ExportedFile:
+    """A job's result as a file. Raises ProblemError 422 for a format that jobs of its kind do not have."""
+    formats = KINDS[job.kind].formats
+    if export_format not in formats:
+        detail = f"A {job.kind} job is exported as {', '.join(formats)}, not as {export_format}."
+        raise ProblemError(422, "unknown-format", "Unknown format", detail)
+    return formats[export_format](components, job, changes)
+
+
+def _video(components: Components, job: Job, changes: Changes) -> VideoResult:
+    analysed = find_analysis(components, job)
+    return video_result(analysed, analysed.parameters(changes), components.curves)
+
+
+def _video_as(export_format: ExportFormat) -> Callable[[Components, Job, Changes], ExportedFile]:
+    export = EXPORTS[export_format]
+    return lambda components, job, changes: ExportedFile(
+        export.write(_video(components, job, changes)), export.media_type
+    )
+
+
+def _photos(components: Components, job: Job, changes: Changes) -> PhotoSetResult:
+    return photo_set_result(components, job)
+
+
+def _photos_as(table: Table, media_type: str) -> Callable[[Components, Job, Changes], ExportedFile]:
+    return lambda components, job, changes: ExportedFile(photo_set_table(components, job, table), media_type)
+
+
+def _photos_json(components: Components, job: Job, changes: Changes) -> ExportedFile:
+    return ExportedFile(photo_set_result(components, job).model_dump_json(indent=2), "application/json")
+
+
+def _edit(components: Components, job: Job, changes: Changes) -> EditResult:
+    return edit_result(components, job)
+
+
+def _edit_json(components: Components, job: Job, changes: Changes) -> ExportedFile:
+    return ExportedFile(edit_result(components, job).model_dump_json(indent=2), "application/json")
+
+
+def _edit_zip(components: Components, job: Job, changes: Changes) -> ExportedFile:
+    return ExportedFile(edit_archive(components, job), "application/zip")
+
+
+_EDIT = Kind(_edit, {ExportFormat.ZIP: _edit_zip, ExportFormat.JSON: _edit_json})
+
+KINDS: Mapping[JobKind, Kind] = {
+    JobKind.VIDEO: Kind(_video, {export_format: _video_as(export_format) for export_format in EXPORTS}),
+    JobKind.DATASET: Kind(
+        _photos,
+        {
+            ExportFormat.CSV: _photos_as(Table.CSV, "text/csv; charset=utf-8"),
+            ExportFormat.PARQUET: _photos_as(Table.PARQUET, "application/vnd.apache.parquet"),
+            ExportFormat.JSON: _photos_json,
+        },
+    ),
+    JobKind.EDIT: _EDIT,
+    JobKind.EDIT_SERIES: _EDIT,
+}

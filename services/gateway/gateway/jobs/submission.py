@@ -1,0 +1,137 @@
+"""From an uploaded file to a job: the file into the store, the job into Redis, the task onto the queue; or, where the
+same question was answered before, to a job that has succeeded already.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from kombu.exceptions import OperationalError
+
+from framesense.http.problems import ProblemError
+from framesense.jobs.queue import enqueue
+from framesense.schemas.jobs import Job, JobKind, Progress
+from framesense.schemas.novelty import VideoParameters
+from framesense.storage.analyses import VideoModels, analysis_key, video_key
+from gateway.dependencies import Components
+
+BEAMS, MAX_TOKENS = 4, 24
+"""How a video's frames are captioned."""
+
+
+def submit_video(
+    components: Components, file: Path, name: str, parameters: VideoParameters, models: VideoModels | None
+) -> Job:
+    """Takes the file. ``models`` would answer; None while they are not known: then a worker finds out.
+
+    Raises ProblemError 422 for an empty file, 503 when the queue cannot be reached. Blocking.
+    """
+    sha256 = sha256_of(file, name)
+
+    def store() -> None:
+        components.storage.take(file, video_key(sha256))
+
+    return _submit(
+        components, {"sha256": sha256, "name": name, "bytes": file.stat().st_size}, store, parameters, models
+    )
+
+
+def resubmit_video(
+    components: Components, earlier: Job, parameters: VideoParameters, models: VideoModels | None
+) -> Job:
+    """Another job for the video of an earlier one, which needs not be sent again.
+
+    Raises ProblemError 422 when that was no video's, 410 when the video is no longer stored, 503 when the queue cannot
+    be reached. Blocking.
+    """
+    if earlier.kind is not JobKind.VIDEO:
+        raise ProblemError(
+            422, "no-video", "No video", f"Job {earlier.id} is not a video's: it is a {earlier.kind} job."
+        )
+    source = components.jobs.payload(earlier.id)["video"]
+
+    def require_stored() -> None:
+        if not components.storage.exists(video_key(source["sha256"])):
+            raise ProblemError(410, "video-gone", "Video gone", "The video is no longer stored. Send it again.")
+
+    return _submit(components, source, require_stored, parameters, models)
+
+
+def _submit(
+    components: Components,
+    source: dict[str, Any],
+    store: Callable[[], None],
+    parameters: VideoParameters,
+    models: VideoModels | None,
+) -> Job:
+    payload: dict[str, Any] = {
+        "video": source,
+        "every_n_second": parameters.every_n_second,
+        "beams": BEAMS,
+        "max_tokens": MAX_TOKENS,
+    }
+    job = components.jobs.create(
+        JobKind.VIDEO, name=source["name"], parameters=parameters.model_dump(mode="json"), payload=payload
+    )
+    with withdrawn_on_failure(components, job):
+        # After the job is there: whoever deletes another job of this video now sees that the video is still wanted.
+        store()
+        if not (models and _answer_from_store(components, job, payload, models)):
+            enqueue(components.celery, JobKind.VIDEO, job.id)
+    return components.jobs.get(job.id) or job
+
+
+def sha256_of(file: Path, name: str) -> str:
+    """Of a file's content. Raises ProblemError 422 for an empty one."""
+    if file.stat().st_size == 0:
+        raise ProblemError(422, "empty-file", "Empty file", f"{name} is empty: it has 0 bytes.")
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+@contextmanager
+def withdrawn_on_failure(components: Components, job: Job) -> Iterator[None]:
+    """A job whose input cannot be stored or whose task cannot be sent is forgotten.
+
+    Raises ProblemError 503 when the queue cannot be reached.
+    """
+    try:
+        yield
+    except OperationalError as error:
+        components.jobs.delete(job.id)
+        raise ProblemError(
+            503, "queue-unavailable", "Queue unavailable", "The job queue cannot be reached. Try again in a moment."
+        ) from error
+    except BaseException:
+        components.jobs.delete(job.id)
+        raise
+
+
+def _answer_from_store(components: Components, job: Job, payload: dict[str, Any], models: VideoModels) -> bool:
+    """Finishes the job at once if its analysis is whole; whether it was."""
+    key = analysis_key(
+        sha256=payload["video"]["sha256"],
+        every_n_second=payload["every_n_second"],
+        beams=payload["beams"],
+        max_tokens=payload["max_tokens"],
+        models=models,
+    )
+    # Asked of the store, not of what is kept in memory: the analysis may have been deleted since.
+    found = components.analyses.load(key)
+    lease = components.jobs.lease(job.id) if found else None
+    if found is None or lease is None:
+        return False
+    _, frames = found
+    components.jobs.amend_payload(job.id, analysis=key)
+    components.jobs.start(job.id)
+    done = Progress(done=len(frames), total=len(frames), message="answered from an earlier analysis")
+    components.jobs.progress(job.id, done)
+    components.jobs.succeed(job.id, result_url(job.id))
+    lease.release()
+    return True
+
+
+def result_url(job_id: str) -> str:
+    return f"/jobs/{job_id}/result"

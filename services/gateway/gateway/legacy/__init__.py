@@ -1,0 +1,1 @@
+"""The endpoints of clients written before there were jobs."""

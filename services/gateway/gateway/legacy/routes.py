@@ -1,0 +1,137 @@
+"""The endpoints of clients written before there were jobs: their addresses, fields, shapes and arithmetic."""
+
+import asyncio
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import HTMLResponse
+
+from framesense.http.problems import ProblemError
+from framesense.http.uploads import images_form, read_uploads, unless_disconnected
+from framesense.schemas.arrays import EncodingFormat, to_numpy
+from framesense.schemas.captions import Caption, CaptionExtra, CaptionResponse
+from framesense.schemas.novelty import EveryNSecond, RollingWindowSize, VideoParameters
+from gateway.captions.routes import image_limits
+from gateway.dependencies import Components, Parts
+from gateway.http.multipart import receive_form
+from gateway.jobs.events import wait_until_finished
+from gateway.jobs.lookups import find_analysis
+from gateway.legacy.answers import OlderMetric, captions_page, video_answer
+from gateway.openapi import examples
+from gateway.videos.routes import form_limits, submit_form
+
+router = APIRouter(tags=["older clients"])
+
+
+@router.post(
+    "/get_image_caption",
+    summary="Caption an image, with its features and word vectors",
+    responses=examples.responses(
+        {200: examples.json_example("`encoders_out` is 1 × rows × columns × channels", examples.OLDER_IMAGE)},
+        400,
+        413,
+        415,
+        422,
+        503,
+    ),
+    openapi_extra=images_form("image"),
+)
+async def get_image_caption(request: Request, parts: Parts) -> Response:
+    """New clients: use `/caption`, whose answer is smaller."""
+    extras = [CaptionExtra.EMBEDDINGS.value, CaptionExtra.FEATURES.value]
+    answer = await _caption(request, parts, {"return": extras, "encoding_format": EncodingFormat.BASE64.value})
+    return Response(await asyncio.to_thread(_older_image, answer.captions[0]), media_type="application/json")
+
+
+@router.post(
+    "/get_video_captions",
+    summary="Caption a video and wait for it",
+    responses=examples.responses(
+        {200: examples.json_example("One caption and one distance a frame", examples.OLDER_VIDEO)},
+        400,
+        408,
+        409,
+        410,
+        413,
+        415,
+        422,
+        503,
+        507,
+    ),
+    openapi_extra=examples.form_body({"video": {"type": "string", "format": "binary"}}, required=["video"]),
+)
+async def get_video_captions(
+    request: Request,
+    parts: Parts,
+    every_n_second: Annotated[EveryNSecond, Query(description="seconds between two frames")] = 10.0,
+    metric: Annotated[OlderMetric, Query(description="`cosine` is 1 / cosine similarity here")] = OlderMetric.EUCLIDEAN,
+    rolling_window_size: Annotated[RollingWindowSize, Query(description="frames to compare a frame with")] = 3,
+) -> Response:
+    """Answers when the whole video was seen. The distance is 0 until the window is full. New clients: use
+    `/video_captions`, which answers at once and tells its progress."""
+    parameters = VideoParameters(
+        every_n_second=every_n_second, metric=metric.metric, rolling_window_size=rolling_window_size
+    )
+    async with receive_form(request, parts.settings.upload_folder, form_limits(parts.settings)) as form:
+        job = await submit_form(parts, form, parameters)
+    try:
+        finished = await unless_disconnected(request, wait_until_finished(parts.events, job.id))
+    except BaseException:
+        # Nobody but this request knows of the job.
+        await asyncio.shield(asyncio.to_thread(parts.jobs.cancel, job.id))
+        raise
+    analysed = await asyncio.to_thread(find_analysis, parts, finished or job)
+    return Response(await asyncio.to_thread(video_answer, analysed, parameters), media_type="application/json")
+
+
+@router.get(
+    "/get_captions",
+    summary="A page to caption an image with",
+    response_class=HTMLResponse,
+    responses={200: examples.text_example("A form", "text/html", "<!doctype html>…")},
+)
+def captions_form() -> HTMLResponse:
+    """For people: choose a picture, get its caption. Needs no JavaScript."""
+    return HTMLResponse(captions_page())
+
+
+@router.post(
+    "/get_captions",
+    summary="The page's answer",
+    response_class=HTMLResponse,
+    responses=examples.responses(
+        {200: examples.text_example("The form, with a caption", "text/html", "<!doctype html>…")},
+        400,
+        413,
+        415,
+        422,
+        503,
+    ),
+    openapi_extra=images_form("image"),
+)
+async def captions_answer(request: Request, parts: Parts) -> HTMLResponse:
+    """Errors are told on the page too, with their status."""
+    try:
+        answer = await _caption(request, parts, {})
+    except ProblemError as problem:
+        return HTMLResponse(captions_page(error=problem.detail), problem.status, problem.headers)
+    return HTMLResponse(captions_page(captions=[caption.caption for caption in answer.captions]))
+
+
+async def _caption(request: Request, parts: Components, query: dict[str, Any]) -> CaptionResponse:
+    images = await read_uploads(request, image_limits(parts.settings))
+    asked = parts.captioner.caption(images, query, request_id=request.state.request_id)
+    return await unless_disconnected(request, asked)
+
+
+def _older_image(caption: Caption) -> str:
+    if caption.features is None or caption.embeddings is None:
+        detail = "The loaded captioner gives no features or word vectors. Use POST /caption for the caption alone."
+        raise ProblemError(422, "no-features", "No features", detail)
+    answer = {
+        "captions": caption.caption,
+        "encoders_out": [to_numpy(caption.features).tolist()],
+        "embedded_words": to_numpy(caption.embeddings.words).tolist(),
+    }
+    return json.dumps(answer)

@@ -1,0 +1,1 @@
+"""Examples for the API's documentation, made from the contracts themselves."""

@@ -1,0 +1,1 @@
+"""Photo sets in, reports and thumbnails out."""

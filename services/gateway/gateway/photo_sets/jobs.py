@@ -1,0 +1,73 @@
+"""Photo sets: from an uploaded zip to a job, and from a finished job to what is answered. Blocking."""
+
+from pathlib import Path
+
+from framesense.http.problems import ProblemError
+from framesense.jobs.queue import enqueue
+from framesense.schemas.jobs import Job, JobKind
+from framesense.schemas.photo_sets import DatasetParameters, PhotoSetResult
+from framesense.storage.photo_sets import PhotoSetStore, Table, photoset_key
+from gateway.dependencies import Components
+from gateway.jobs.lookups import require_success
+from gateway.jobs.submission import sha256_of, withdrawn_on_failure
+
+
+def submit_photos(components: Components, file: Path, name: str, parameters: DatasetParameters) -> Job:
+    """Takes the file. Raises ProblemError 422 for an empty file, 503 when the queue cannot be reached."""
+    source = {"sha256": sha256_of(file, name), "name": name, "bytes": file.stat().st_size}
+    job = components.jobs.create(
+        JobKind.DATASET, name=name, parameters=parameters.model_dump(mode="json"), payload={"photos": source}
+    )
+    with withdrawn_on_failure(components, job):
+        components.storage.take(file, photoset_key(str(source["sha256"])))
+        enqueue(components.celery, JobKind.DATASET, job.id)
+    return components.jobs.get(job.id) or job
+
+
+def photo_set_result(components: Components, job: Job) -> PhotoSetResult:
+    """Raises ProblemError: 409 while the job is not finished, 410 for a cancelled one, and a failed one's own."""
+    require_success(job)
+    result = PhotoSetStore(components.storage).load(tagging_of(components, job))
+    if result is None:
+        raise _gone(job)
+    # The tagging may have been made for another job, whose zip had the same bytes and another name.
+    result.report.name = job.name
+    for photo in result.photos:
+        photo.thumbnail = f"/jobs/{job.id}/photos/{photo.index}.jpg"
+    return result
+
+
+def photo_set_table(components: Components, job: Job, table: Table) -> bytes:
+    """Raises ProblemError like :func:`photo_set_result`."""
+    require_success(job)
+    try:
+        return PhotoSetStore(components.storage).table(tagging_of(components, job), table)
+    except FileNotFoundError:
+        raise _gone(job) from None
+
+
+def photo_thumbnail(components: Components, job: Job, index: int) -> bytes:
+    """A JPEG. Raises a 404 problem for a photo that is not there, or not yet."""
+    key = tagging_of(components, job)
+    try:
+        if key != _NONE:
+            return PhotoSetStore(components.storage).thumbnail(key, index)
+    except FileNotFoundError:
+        pass
+    raise ProblemError(404, "unknown-photo", "Unknown photo", f"Job {job.id} has no photo {index}, or not yet.")
+
+
+_NONE = "none"
+
+
+def tagging_of(components: Components, job: Job) -> str:
+    """The key of a job's tagging; while that is not known, one that no tagging has."""
+    try:
+        return str(components.jobs.payload(job.id).get("tagging", _NONE))
+    except KeyError:  # deleted meanwhile
+        return _NONE
+
+
+def _gone(job: Job) -> ProblemError:
+    detail = f"The result of job {job.id} is no longer in the store. Send the photos again to tag them."
+    return ProblemError(410, "result-gone", "Result gone", detail)

@@ -1,0 +1,206 @@
+"""Photo sets in, and their thumbnails out; everything else about such a job is as with any other job."""
+
+import asyncio
+import json
+from pathlib import Path as FilePath
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import ConfigDict, Field, ValidationError, field_validator
+
+from framesense.http.problems import ProblemError
+from framesense.http.uploads import unless_disconnected
+from framesense.media.archives import looks_like_zip
+from framesense.schemas.jobs import Job
+from framesense.schemas.photo_sets import DatasetParameters, PhotoSetResult
+from gateway.dependencies import Components, Parts
+from gateway.http.multipart import Form, FormLimits, receive_form
+from gateway.jobs.events import wait_until_finished
+from gateway.jobs.lookups import find_job
+from gateway.jobs.waiting import preferred_wait
+from gateway.openapi import examples
+from gateway.photo_sets.jobs import photo_set_result, photo_thumbnail, submit_photos, tagging_of
+from gateway.photo_sets.photo_zip import ReceivedPhotos, relative_path
+from gateway.settings import GatewaySettings
+from gateway.uploads.sniffing import HEAD_BYTES
+
+router = APIRouter(tags=["photo sets"])
+
+A_YEAR = 31_536_000
+
+
+class DatasetForm(DatasetParameters):
+    """The parameters as form fields, beside the zip; a misspelt one is an error, not a default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    upload_id: str | None = Field(default=None, description="a complete upload of /uploads, instead of `photos`")
+
+    @field_validator("labels", "templates", mode="before")
+    @classmethod
+    def _list(cls, value: object) -> object:
+        if isinstance(value, list):  # the field repeated
+            return value if len(value) > 1 else split_texts(value[0])
+        return split_texts(value) if isinstance(value, str) else value
+
+
+_LISTS = ("labels", "templates")
+_HOW_TO_LIST = "the field repeated; or once, as a JSON array, one a line"
+_TEXTS = {"type": "array", "items": {"type": "string"}}
+_PROPERTIES = DatasetForm.model_json_schema(ref_template="#/components/schemas/{model}")["properties"]
+_FORM = examples.form_body(
+    {
+        "photos": {
+            "type": "array",
+            "items": {"type": "string", "format": "binary"},
+            "description": "one zip, or the photos themselves; sub-folders, in a file's name too, may be groups",
+        },
+        **{name: {**schema, "default": None} for name, schema in _PROPERTIES.items()},
+        "labels": _TEXTS | {"description": f"{_HOW_TO_LIST}, or commas between", "example": ["kitchen", "bedroom"]},
+        "templates": _TEXTS | {"description": _HOW_TO_LIST, "example": ["a photo of a {label}"]},
+    }
+)
+
+
+@router.post(
+    "/datasets",
+    status_code=202,
+    summary="Tag a set of photos",
+    response_model=Job,
+    responses=examples.responses(
+        {
+            200: {
+                "model": PhotoSetResult,
+                **examples.json_example("Ready within `Prefer: wait`", examples.PHOTO_SET_RESULT),
+            },
+            202: examples.json_example("A job; follow it at Location", examples.PHOTO_SET_JOB),
+        },
+        400,
+        408,
+        409,
+        410,
+        413,
+        415,
+        422,
+        503,
+        507,
+    ),
+    openapi_extra=_FORM,
+)
+async def tag_photo_set(
+    request: Request,
+    parts: Parts,
+    prefer: Annotated[
+        str | None, Header(description="`wait=SECONDS` waits for the result", examples=["wait=30"])
+    ] = None,
+) -> Response:
+    """Send a zip of photos as the multipart form field `photos`, or that field once for each photo, or the `upload_id`
+    of a resumable upload of a zip; and the labels, or the name of a label set.
+
+        curl -F photos=@hotels.zip -F labels=kitchen,bathroom,bedroom http://127.0.0.1:8000/datasets
+        curl -F photos=@a.jpg -F photos=@b.jpg -F labels=kitchen -F labels=bathroom http://127.0.0.1:8000/datasets
+
+    Every photo is tagged; the result tells how many tags photos have, how balanced the labels are, near-duplicates,
+    clusters and a 2-D map. Photos in sub-folders, or named in a `groups.csv` among them, are compared by group.
+    The table of all photos is at `/jobs/{id}/export.csv` and `/jobs/{id}/export.parquet`.
+    """
+    async with receive_form(request, parts.settings.upload_folder, _form_limits(parts.settings)) as form:
+        asked = _read_fields(form)
+        parameters = DatasetParameters(**asked.model_dump(exclude={"upload_id"}))
+        job = await _submit(parts, form, parameters, upload_id=asked.upload_id)
+    wait = preferred_wait(prefer, limit=parts.settings.prefer_wait_limit)
+    finished = await unless_disconnected(request, wait_until_finished(parts.events, job.id, wait)) if wait else None
+    location = {"Location": f"/jobs/{job.id}"}
+    if finished is None:
+        return JSONResponse(job.model_dump(mode="json"), 202, location)
+    applied = {**location, "Preference-Applied": f"wait={wait:g}"}
+    result = await asyncio.to_thread(photo_set_result, parts, finished)
+    return Response(result.model_dump_json(), 200, applied, "application/json")
+
+
+@router.get(
+    "/jobs/{job_id}/photos/{index}.jpg",
+    summary="A photo's thumbnail",
+    response_class=Response,
+    responses=examples.responses(
+        {200: examples.binary_response("JPEG", "image/jpeg"), 304: {"description": "Unchanged"}}, 404, 503
+    ),
+)
+def job_photo(
+    parts: Parts,
+    job_id: Annotated[str, Path(description="of a photo-set job", examples=[examples.JOB_ID])],
+    index: Annotated[int, Path(ge=0, le=10**8, description="the photo's index in the result", examples=[3])],
+    if_none_match: Annotated[str | None, Header(description="the ETag of the copy you have")] = None,
+) -> Response:
+    """There from the moment the photo was tagged, also while the job runs. It never changes: cache it."""
+    job = find_job(parts, job_id)
+    tag = f'"{tagging_of(parts, job)}-{index}"'
+    headers = {"Cache-Control": f"public, max-age={A_YEAR}, immutable", "ETag": tag}
+    jpeg = photo_thumbnail(parts, job, index)
+    if if_none_match == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(jpeg, headers=headers, media_type="image/jpeg")
+
+
+def split_texts(value: str) -> list[str]:
+    """A form's field → its texts: a JSON array, one a line, or commas between. A line that holds ``{label}`` is a
+    template, and keeps its commas. Raises ValueError for what begins like a JSON array and is none."""
+    if value.lstrip().startswith("["):
+        try:
+            texts = json.loads(value)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"it begins like a JSON array but is none: {error}") from error
+        return list(texts)
+    if "\n" in value.strip() or "{label}" in value:
+        return value.strip().splitlines()
+    return value.split(",") if value.strip() else []
+
+
+def _form_limits(settings: GatewaySettings) -> FormLimits:
+    return FormLimits(
+        "photos",
+        settings.max_photo_set_bytes,
+        settings.upload_idle_timeout,
+        files=settings.max_photos_per_request,
+        receive=ReceivedPhotos,
+        shown_name=relative_path,
+    )
+
+
+def _refuse_non_zip(name: str, head: bytes) -> None:
+    if head and not looks_like_zip(head):
+        detail = f"{name} is not a zip archive. Put the photos into a .zip and send that."
+        raise ProblemError(415, "not-a-zip", "Not a zip archive", detail)
+
+
+async def _submit(parts: Components, form: Form, parameters: DatasetParameters, *, upload_id: str | None) -> Job:
+    """The job for a form's photos, or for the upload it names. Raises ProblemError."""
+    if (form.file is None) == (upload_id is None):
+        detail = "Send photos, or a zip of them, in the field 'photos' (curl -F photos=@FILE), or an 'upload_id'."
+        raise ProblemError(422, "no-photos", "No photos", detail)
+    if form.file:
+        return await asyncio.to_thread(submit_photos, parts, form.file.path, form.file.name, parameters)
+    assert upload_id is not None
+    upload, file = await asyncio.to_thread(parts.uploads.take, upload_id)
+    await asyncio.to_thread(_refuse_video, upload.name, file)
+    job = await asyncio.to_thread(submit_photos, parts, file, upload.name, parameters)
+    await asyncio.to_thread(parts.uploads.delete, upload_id)
+    return job
+
+
+def _refuse_video(name: str, file: FilePath) -> None:
+    """An upload may be a video too."""
+    with file.open("rb") as stream:
+        _refuse_non_zip(name, stream.read(HEAD_BYTES))
+
+
+def _read_fields(form: Form) -> DatasetForm:
+    given: dict[str, Any] = {name: value for name, value in form.fields.items() if value != ""}
+    given |= {name: values for name, values in form.values.items() if name in _LISTS and values != [""]}
+    try:
+        return DatasetForm.model_validate(given)
+    except ValidationError as error:
+        faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]
+        raise RequestValidationError(faults) from None

@@ -1,0 +1,1 @@
+"""Tags, similarities and label sets; the tagger answers."""

@@ -1,0 +1,193 @@
+"""Labels in words for images, the label sets that are kept for it, and the bare similarities. The tagger answers."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from framesense.schemas.arrays import EncodingFormat
+from framesense.schemas.tags import (
+    DEFAULT_TEMPLATE,
+    LabelSet,
+    LabelSetContent,
+    LabelSetList,
+    NewLabelSet,
+    SimilarityResponse,
+    TagsResponse,
+    ThresholdOn,
+)
+from gateway.captions.routes import image_limits
+from gateway.dependencies import Parts
+from gateway.http.forwarding import Body, form_body, forward, limited_body
+from gateway.openapi import examples, tagging_examples
+
+router = APIRouter(tags=["tags"])
+
+Name = Annotated[
+    str,
+    Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="a letter or digit, then letters, digits, . _ or -"),
+]
+Encoding = Annotated[EncodingFormat, Query(description="how arrays are written")]
+
+IMAGES = {"type": "array", "items": {"type": "string", "format": "binary"}}
+HOW_TO_LIST = "the field repeated; or once, as a JSON array, one a line, or commas between"
+_TEXTS = {"type": "array", "items": {"type": "string"}}
+_TEMPLATES = _TEXTS | {"description": "each holds {label}; several are averaged", "example": [DEFAULT_TEMPLATE]}
+
+
+@router.post(
+    "/tags",
+    summary="Which of these labels fit?",
+    response_model=TagsResponse,
+    responses=examples.responses(
+        {200: examples.json_example("The labels over the threshold, else the best one", tagging_examples.TAGS)},
+        400,
+        404,
+        408,
+        413,
+        415,
+        503,
+    ),
+    openapi_extra=examples.form_body(
+        {
+            "images": IMAGES,
+            "labels": _TEXTS | {"description": HOW_TO_LIST, "example": ["kitchen", "bathroom"]},
+            "label_set": {"type": "string", "description": "the name of a stored label set, instead of labels"},
+            "template": _TEMPLATES,
+            "threshold": {"type": "number", "description": "least cosine or probability; the model's own by default"},
+            "threshold_on": {
+                "type": "string",
+                "enum": list(ThresholdOn),
+                "description": "what the threshold is compared with; the model's own by default",
+            },
+            "top_k": {"type": "integer", "minimum": 1, "description": "the most tags an image"},
+            "return": {"type": "string", "description": "embeddings, all (every label's scores); commas between"},
+        },
+        required=["images"],
+    ),
+)
+async def tags(request: Request, parts: Parts, encoding_format: Encoding = EncodingFormat.FLOAT) -> Response:
+    """Send images and labels in words; every label that fits comes back with its cosine and calibrated probability, the
+    most probable first. No training: any words will do, and `warnings` say where the model may not know them.
+
+        curl -F images=@room.jpg -F labels=kitchen,bathroom,bedroom http://127.0.0.1:8000/tags
+        curl -F images=@room.jpg -F label_set=rooms -F 'template=a photo of a {label}' http://127.0.0.1:8000/tags
+    """
+    return await forward(request, parts.tagger, "/tags", query=_as(encoding_format), body=_images(request, parts))
+
+
+@router.post(
+    "/similarity",
+    summary="How near is each image to each text?",
+    response_model=SimilarityResponse,
+    responses=examples.responses(
+        {200: examples.json_example("A row an image, a column a text", tagging_examples.SIMILARITY)},
+        400,
+        408,
+        413,
+        415,
+        503,
+    ),
+    openapi_extra=examples.form_body(
+        {
+            "images": IMAGES,
+            "texts": _TEXTS | {"description": HOW_TO_LIST, "example": ["a kitchen", "a red car"]},
+            "template": _TEMPLATES | {"description": "each holds {label}; the texts as they are without one"},
+        },
+        required=["images", "texts"],
+    ),
+)
+async def similarity(request: Request, parts: Parts, encoding_format: Encoding = EncodingFormat.FLOAT) -> Response:
+    """The cosines of every image's and every text's embedding, as a matrix, and the same calibrated to probabilities.
+
+        curl -F images=@a.jpg -F images=@b.jpg -F texts='a kitchen' -F texts='a red car' \\
+             http://127.0.0.1:8000/similarity
+    """
+    return await forward(request, parts.tagger, "/similarity", query=_as(encoding_format), body=_images(request, parts))
+
+
+@router.get(
+    "/label-sets",
+    summary="List label sets",
+    responses=examples.responses({200: examples.json_example("By name", tagging_examples.LABEL_SETS)}, 503),
+    response_model=LabelSetList,
+)
+async def list_label_sets(request: Request, parts: Parts) -> Response:
+    """Those that are kept for `POST /tags`.
+
+    curl http://127.0.0.1:8000/label-sets
+    """
+    return await forward(request, parts.tagger, "/label-sets")
+
+
+@router.post(
+    "/label-sets",
+    status_code=201,
+    summary="Keep a label set",
+    response_model=LabelSet,
+    responses=examples.responses(
+        {201: examples.json_example("The label set", tagging_examples.LABEL_SET)}, 408, 409, 413, 503
+    ),
+    openapi_extra=examples.json_body(NewLabelSet, tagging_examples.NEW_LABEL_SET),
+)
+async def create_label_set(request: Request, parts: Parts) -> Response:
+    """Labels and templates under a name; 409 where the name is taken.
+
+        curl http://127.0.0.1:8000/label-sets -H 'Content-Type: application/json' \\
+             -d '{"name": "rooms", "labels": ["kitchen", "bathroom", "bedroom"]}'
+    """
+    return await forward(request, parts.tagger, "/label-sets", body=json_document(request, parts))
+
+
+@router.get(
+    "/label-sets/{name}",
+    summary="A label set",
+    response_model=LabelSet,
+    responses=examples.responses({200: examples.json_example("The label set", tagging_examples.LABEL_SET)}, 404, 503),
+)
+async def get_label_set(request: Request, parts: Parts, name: Name) -> Response:
+    """Its labels and templates.
+
+    curl http://127.0.0.1:8000/label-sets/rooms
+    """
+    return await forward(request, parts.tagger, f"/label-sets/{name}")
+
+
+@router.put(
+    "/label-sets/{name}",
+    summary="Replace a label set",
+    response_model=LabelSet,
+    responses=examples.responses(
+        {200: examples.json_example("The label set", tagging_examples.LABEL_SET)}, 404, 408, 413, 503
+    ),
+    openapi_extra=examples.json_body(LabelSetContent, tagging_examples.LABEL_SET_CONTENT),
+)
+async def replace_label_set(request: Request, parts: Parts, name: Name) -> Response:
+    """Other labels and templates under the same name.
+
+        curl -X PUT http://127.0.0.1:8000/label-sets/rooms -H 'Content-Type: application/json' \\
+             -d '{"labels": ["kitchen", "bathroom", "bedroom", "balcony"]}'
+    """
+    return await forward(request, parts.tagger, f"/label-sets/{name}", body=json_document(request, parts))
+
+
+@router.delete(
+    "/label-sets/{name}", status_code=204, summary="Delete a label set", responses=examples.responses({}, 404, 503)
+)
+async def delete_label_set(request: Request, parts: Parts, name: Name) -> Response:
+    """Answers that used it are not changed.
+
+    curl -X DELETE http://127.0.0.1:8000/label-sets/rooms
+    """
+    return await forward(request, parts.tagger, f"/label-sets/{name}")
+
+
+def json_document(request: Request, parts: Parts) -> Body:
+    return limited_body(request, parts.settings.max_json_bytes, parts.settings.upload_idle_timeout)
+
+
+def _images(request: Request, parts: Parts) -> Body:
+    return form_body(request, image_limits(parts.settings), parts.settings.upload_idle_timeout)
+
+
+def _as(encoding: EncodingFormat) -> dict[str, str]:
+    return {"encoding_format": encoding.value}

@@ -1,0 +1,1 @@
+"""Resumable uploads, and what kind of file they are."""

@@ -1,0 +1,134 @@
+"""Resumable uploads: the tus 1.0 protocol over HTTP."""
+
+from email.utils import formatdate
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Path, Request, Response
+
+from framesense.http.problems import ProblemError
+from framesense.schemas.problems import problem_responses
+from gateway.dependencies import Parts
+from gateway.http.multipart import body_chunks
+from gateway.uploads.tus import TUS_EXTENSIONS, TUS_VERSION, Resumable, read_metadata, upload_name
+
+PATCH_MEDIA_TYPE = "application/offset+octet-stream"
+
+
+def _tus_resumable(
+    tus_resumable: Annotated[
+        str | None, Header(description="the protocol's version: 1.0.0", examples=[TUS_VERSION])
+    ] = None,
+) -> None:
+    """Raises a 412 problem for a version other than ours."""
+    if tus_resumable != TUS_VERSION:
+        detail = (
+            f"This server speaks version {TUS_VERSION} of the tus protocol; say so with Tus-Resumable: {TUS_VERSION}."
+        )
+        headers = {"Tus-Version": TUS_VERSION, "Tus-Resumable": TUS_VERSION}
+        raise ProblemError(412, "unsupported-tus-version", "Unsupported protocol version", detail, headers=headers)
+
+
+router = APIRouter(prefix="/uploads", tags=["uploads"])
+speaks_tus = [Depends(_tus_resumable)]
+
+UploadId = Annotated[
+    str, Path(description="the last part of the upload's Location", examples=["5d0e7c2b9a4f4c1e8b6a3d2f1c0b9a88"])
+]
+
+
+@router.options("", status_code=204, summary="What the upload server can do", responses=problem_responses(422, 503))
+def capabilities(parts: Parts) -> Response:
+    """Protocol version, extensions and the largest upload, as headers; also the largest video and photo set."""
+    headers = {"Tus-Version": TUS_VERSION, "Tus-Extension": TUS_EXTENSIONS}
+    headers["Tus-Max-Size"] = str(parts.uploads.max_bytes)
+    headers["Max-Video-Size"] = str(parts.settings.max_video_bytes)
+    headers["Max-Photo-Set-Size"] = str(parts.settings.max_photo_set_bytes)
+    return Response(status_code=204, headers={"Tus-Resumable": TUS_VERSION, **headers})
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Begin a resumable upload",
+    dependencies=speaks_tus,
+    responses=problem_responses(400, 412, 413, 422, 507),
+)
+def create_upload(
+    parts: Parts,
+    upload_length: Annotated[int | None, Header(description="bytes of the whole file", examples=[18204511])] = None,
+    upload_metadata: Annotated[
+        str, Header(description="`filename` and its base64", examples=["filename c3RyZWV0Lm1wNA=="])
+    ] = "",
+) -> Response:
+    """Answers the upload's address as Location. Send the bytes there with PATCH; when all have arrived, name the upload
+    as `upload_id` of `/video_captions` or `/datasets`. Any tus client does this, tus-js-client for instance."""
+    if upload_length is None:
+        raise ProblemError(400, "missing-length", "Missing length", "Say how many bytes will come: Upload-Length: N.")
+    upload = parts.uploads.create(length=upload_length, name=upload_name(read_metadata(upload_metadata)))
+    return Response(status_code=201, headers={"Location": f"/uploads/{upload.id}", **_headers(upload)})
+
+
+@router.head(
+    "/{upload_id}",
+    summary="How much of an upload has arrived",
+    response_class=Response,
+    dependencies=speaks_tus,
+    responses=problem_responses(404, 412, 422),
+)
+def upload_offset(parts: Parts, upload_id: UploadId) -> Response:
+    """Upload-Offset says where to go on after a dropped connection."""
+    return Response(status_code=200, headers=_headers(parts.uploads.get(upload_id)))
+
+
+@router.patch(
+    "/{upload_id}",
+    status_code=204,
+    summary="Send a part of an upload",
+    dependencies=speaks_tus,
+    responses=problem_responses(404, 408, 409, 412, 413, 415, 422, 423, 507),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {PATCH_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def append_to_upload(
+    request: Request,
+    parts: Parts,
+    upload_id: UploadId,
+    upload_offset: Annotated[int, Header(ge=0, description="where this part begins: what HEAD answered", examples=[0])],
+) -> Response:
+    """The body is added at Upload-Offset, which must be where the upload stands. What arrives before the connection
+    breaks is kept."""
+    if request.headers.get("content-type") != PATCH_MEDIA_TYPE:
+        raise ProblemError(
+            415, "unsupported-media-type", "Unsupported media type", f"Send Content-Type: {PATCH_MEDIA_TYPE}."
+        )
+    body = body_chunks(request, parts.settings.upload_idle_timeout)
+    upload = await parts.uploads.append(upload_id, upload_offset, body)
+    return Response(status_code=204, headers=_headers(upload))
+
+
+@router.delete(
+    "/{upload_id}",
+    status_code=204,
+    summary="Give an upload up",
+    dependencies=speaks_tus,
+    responses=problem_responses(404, 412, 422),
+)
+def delete_upload(parts: Parts, upload_id: UploadId) -> Response:
+    """What has arrived is deleted. Uploads that nobody touches for `UPLOAD_EXPIRY` seconds are deleted as well."""
+    parts.uploads.get(upload_id)
+    parts.uploads.delete(upload_id)
+    return Response(status_code=204, headers={"Tus-Resumable": TUS_VERSION})
+
+
+def _headers(upload: Resumable) -> dict[str, str]:
+    return {
+        "Tus-Resumable": TUS_VERSION,
+        "Upload-Offset": str(upload.offset),
+        "Upload-Length": str(upload.length),
+        "Upload-Expires": formatdate(upload.expires, usegmt=True),
+        "Cache-Control": "no-store",
+    }

@@ -1,0 +1,1 @@
+"""Videos in, novelty curves, searches, heat maps and exports out."""

@@ -1,0 +1,107 @@
+"""Novelty curves of analysed videos, by any signal: embeddings are compared at once, patches a frame at a time."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framesense.http.problems import ProblemError
+from framesense.novelty.patches import Grid, Map, PatchMemory, Reference, frame_score
+from framesense.novelty.signals import signal_novelty
+from framesense.schemas.novelty import NoveltyParameters, Signal
+from framesense.storage.analyses import AnalysisStore
+from framesense.storage.blobs import Storage
+from gateway.videos.references import References
+
+if TYPE_CHECKING:
+    from gateway.videos.results import Analysed
+
+Curve = NDArray[np.float64]
+
+LEAST_MEMORY, MOST_MEMORY = 64, 256
+"""Frames that the patch signal remembers: the window, but no fewer and no more than these. A short memory finds odd
+what comes by every minute, a long one costs time."""
+
+
+class Curves:
+    """Reads what analyses store; patch scores are stored beside them once reckoned."""
+
+    def __init__(self, analyses: AnalysisStore, references: References, storage: Storage, *, kept: int) -> None:
+        self._analyses, self._references, self._storage = analyses, references, storage
+        self._patch_curve = lru_cache(maxsize=kept)(self._read_patch_curve)
+
+    def novelty(self, analysed: Analysed, parameters: NoveltyParameters) -> Curve:
+        """One value a frame. Blocking. Raises ProblemError for a signal that was not stored or an unknown reference."""
+        if parameters.signal is Signal.PATCH:
+            revision = self._references.revision(parameters.reference) if parameters.reference else ""
+            curve = self._patch_curve(analysed.key, _memory(parameters), parameters.reference, revision)
+            if len(curve) != len(analysed.frames):
+                raise _not_stored(Signal.PATCH)
+            return curve
+        try:
+            return signal_novelty(
+                analysed.frames, parameters.signal, window=parameters.rolling_window_size, metric=parameters.metric
+            )
+        except LookupError as error:
+            raise _not_stored(parameters.signal) from error
+
+    def patch_map(self, analysed: Analysed, index: int, parameters: NoveltyParameters) -> Map:
+        """How odd each patch of a frame is: rows × columns. Blocking; raises ProblemError as :meth:`novelty`."""
+        memory = _memory(parameters)
+        reference = self._references.load(parameters.reference) if parameters.reference else None
+        first = index if reference else max(0, index - memory)
+        grids = list(self._analyses.patches(analysed.key, first, index + 1))
+        if len(grids) != index + 1 - first:
+            raise _not_stored(Signal.PATCH)
+        return next(islice(_maps(iter(grids), reference, memory), len(grids) - 1, None))
+
+    def _read_patch_curve(self, key: str, memory: int, reference: str | None, revision: str) -> Curve:
+        name = f"reference-{reference}-{revision}" if reference else f"memory-{memory}"
+        place = f"analyses/{key}/patch-curves/{name}.npy"
+        try:
+            return np.asarray(np.load(io.BytesIO(self._storage.read(place)), allow_pickle=False), dtype=np.float64)
+        except FileNotFoundError:
+            pass
+        known = self._references.load(reference) if reference else None
+        maps = _maps(self._analyses.patches(key), known, memory)
+        curve = np.array([frame_score(distances) for distances in maps], dtype=np.float64)
+        if len(curve):
+            buffer = io.BytesIO()
+            np.save(buffer, curve)
+            self._storage.write(place, buffer.getvalue())
+        return curve
+
+
+def _memory(parameters: NoveltyParameters) -> int:
+    return min(MOST_MEMORY, max(LEAST_MEMORY, parameters.rolling_window_size))
+
+
+def _maps(grids: Iterator[Grid], reference: Reference | None, memory: int) -> Iterator[Map]:
+    """Of each frame: compared with the reference, else with up to ``memory`` frames before it.
+
+    Raises ProblemError 409 for a reference made from pictures of another model.
+    """
+    before = PatchMemory(memory)
+    distances: Callable[[Grid], Map] = reference.distances if reference else before.distances
+    for grid in grids:
+        try:
+            yield distances(grid)
+        except ValueError as error:
+            detail = f"The reference does not fit this video: {error}. Make it anew from a job of the same captioner."
+            raise ProblemError(409, "reference-does-not-fit", "Reference does not fit", detail) from error
+        if reference is None:
+            before.remember(grid)
+
+
+def _not_stored(signal: Signal) -> ProblemError:
+    detail = (
+        f"This video was analysed by a captioner that gives nothing to compare for the signal '{signal}'. Choose "
+        "another signal (auto, words and sentence always work), or analyse the video with the embedded captioner."
+    )
+    return ProblemError(409, "signal-not-stored", "Signal not stored", detail)

@@ -1,0 +1,74 @@
+"""A video's result as files: CSV for spreadsheets, JSON for programs, WebVTT captions for players."""
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from framesense.media.spreadsheets import safe_cell
+from framesense.schemas.novelty import VideoResult
+
+CSV_COLUMNS = ("index", "time", "caption", "novelty", "moment_score", "thumbnail")
+"""``time`` in seconds; ``moment_score`` only where a moment peaks."""
+
+
+class ExportFormat(StrEnum):
+    CSV = "csv"
+    JSON = "json"
+    VTT = "vtt"
+    PARQUET = "parquet"
+    ZIP = "zip"
+
+
+@dataclass(frozen=True)
+class Export:
+    media_type: str
+    write: Callable[[VideoResult], str]
+
+
+def to_csv(result: VideoResult) -> str:
+    scores = {moment.peak_index: f"{moment.score:.3f}" for moment in result.moments}
+    text = io.StringIO()
+    rows = csv.writer(text)
+    rows.writerow(CSV_COLUMNS)
+    for frame in result.frames:
+        score = scores.get(frame.index, "")
+        caption = safe_cell(frame.caption)
+        rows.writerow((frame.index, f"{frame.time:.3f}", caption, f"{frame.novelty:.6f}", score, frame.thumbnail))
+    return text.getvalue()
+
+
+def to_json(result: VideoResult) -> str:
+    return result.model_dump_json(indent=2)
+
+
+def to_vtt(result: VideoResult) -> str:
+    """A cue a frame, shown until the next one (https://www.w3.org/TR/webvtt1/); a cue never ends before it begins."""
+    starts = [round(frame.time * 1000) for frame in result.frames]
+    ends = [*starts[1:], round(result.video.duration * 1000)]
+    cues = [
+        f"{frame.index}\n{_clock(start)} --> {_clock(max(end, start + 1))}\n{_cue_text(frame.caption)}\n"
+        for frame, start, end in zip(result.frames, starts, ends, strict=True)
+    ]
+    return "\n".join(["WEBVTT\n", *cues])
+
+
+EXPORTS = {
+    ExportFormat.CSV: Export("text/csv; charset=utf-8", to_csv),
+    ExportFormat.JSON: Export("application/json", to_json),
+    ExportFormat.VTT: Export("text/vtt; charset=utf-8", to_vtt),
+}
+
+
+def _cue_text(text: str) -> str:
+    """One line (an empty one would end the cue), with WebVTT's own marks escaped; ``-->`` needs no more than that."""
+    line = " ".join(text.split())
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _clock(milliseconds: int) -> str:
+    seconds, milliseconds = divmod(milliseconds, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{seconds:02}.{milliseconds:03}"

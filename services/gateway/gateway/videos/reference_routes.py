@@ -1,0 +1,68 @@
+"""Named references: footage that someone marked as normal."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+
+from framesense.http.problems import ProblemError
+from framesense.schemas.jobs import JobKind
+from framesense.schemas.references import NewReference, Reference, ReferenceList, ReferenceName
+from gateway.dependencies import Parts
+from gateway.jobs.lookups import find_analysis, find_job
+from gateway.openapi import examples
+
+router = APIRouter(tags=["references"], prefix="/references")
+
+Name = Annotated[ReferenceName, Path(description="as given when it was made")]
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Mark footage as normal",
+    responses=examples.responses({201: examples.json_example("The reference", examples.REFERENCE)}, 404, 409, 410, 503),
+)
+def create_reference(parts: Parts, asked: NewReference, response: Response) -> Reference:
+    """From the frames of a finished job, or those in some time ranges of it: at each height of the picture, the few
+    hundred patches that cover it best. Then `/jobs/{id}/novelty?reference=NAME` tells how far each frame of that job,
+    or of any other of the same camera, is from normal. One of the same name is replaced.
+
+        curl http://127.0.0.1:8000/references -H 'Content-Type: application/json' \\
+             -d '{"name": "quiet-street", "job": "'$ID'", "ranges": [{"start": 0, "end": 60}]}'
+    """
+    job = find_job(parts, asked.job)
+    if job.kind is not JobKind.VIDEO:
+        raise ProblemError(422, "not-a-video-job", "Not a video job", f"Job {job.id} is no video job.")
+    response.headers["Location"] = f"/references/{asked.name}"
+    return parts.references.create(asked, find_analysis(parts, job), parts.analyses)
+
+
+@router.get(
+    "",
+    summary="List references",
+    responses=examples.responses({200: examples.json_example("By name", examples.REFERENCES)}, 503),
+)
+def list_references(parts: Parts) -> ReferenceList:
+    """By name; they are kept until they are deleted."""
+    return parts.references.list()
+
+
+@router.get(
+    "/{name}",
+    summary="What a reference was made of",
+    responses=examples.responses({200: examples.json_example("The reference", examples.REFERENCE)}, 404, 503),
+)
+def get_reference(parts: Parts, name: Name) -> Reference:
+    """Its job may be gone: a reference keeps the patches it needs."""
+    return parts.references.get(name)
+
+
+@router.delete(
+    "/{name}",
+    status_code=204,
+    summary="Delete a reference",
+    responses=examples.responses({204: {"description": "Deleted"}}, 404, 503),
+)
+def delete_reference(parts: Parts, name: Name) -> None:
+    """Jobs that were started with it need another, or `signal=auto`."""
+    parts.references.delete(name)

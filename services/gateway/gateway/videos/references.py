@@ -1,0 +1,119 @@
+"""Named references: normal footage, as the patches that cover it best, in the blob store.
+
+``references/{name}.json`` tells what it is, ``references/{name}-{revision}.npy`` holds the patches.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import numpy as np
+
+from framesense.http.problems import ProblemError
+from framesense.novelty.patches import Reference as Patches
+from framesense.schemas.references import NewReference, Reference, ReferenceList, TimeRange
+from framesense.storage.analyses import AnalysisStore
+from framesense.storage.blobs import Storage
+
+if TYPE_CHECKING:
+    from gateway.videos.results import Analysed
+
+MOST_FRAMES = 512
+"""Frames of a reference: longer footage is thinned evenly, so that making one takes seconds."""
+
+
+class References:
+    """Blocking."""
+
+    def __init__(self, storage: Storage, *, limit: int) -> None:
+        """``limit``: most references kept."""
+        self._storage, self._limit = storage, limit
+        self._patches = lru_cache(maxsize=8)(self._read_patches)
+
+    def create(self, asked: NewReference, analysed: Analysed, analyses: AnalysisStore) -> Reference:
+        """Takes the place of one of the same name.
+
+        Raises ProblemError: 422 where no frame is in the ranges, 409 where the job has no patches or there are too many
+        references.
+        """
+        kept = self.list().references
+        if len(kept) >= self._limit and asked.name not in {reference.name for reference in kept}:
+            detail = f"There are {len(kept)} references, the most that are kept. Delete one first."
+            raise ProblemError(409, "too-many-references", "Too many references", detail)
+        indices = _indices(analysed, asked.ranges)
+        every = -(-len(indices) // MOST_FRAMES)
+        wanted = set(indices[::every])
+        grids = [grid for index, grid in enumerate(analyses.patches(analysed.key)) if index in wanted]
+        if not grids:
+            detail = f"Job {analysed.job.id} has no patch descriptors: its captioner gives none."
+            raise ProblemError(409, "signal-not-stored", "Signal not stored", detail)
+        reference = Reference(
+            **asked.model_dump(),
+            created_at=datetime.now(UTC),
+            revision=uuid4().hex[:12],
+            frames=len(indices),
+            video=analysed.job.name,
+        )
+        buffer = io.BytesIO()
+        np.save(buffer, Patches.build(grids).patches)
+        self._storage.write(_patches_key(reference), buffer.getvalue())
+        self._storage.write(_key(reference.name), reference.model_dump_json().encode())
+        return reference
+
+    def get(self, name: str) -> Reference:
+        """Raises ProblemError 404."""
+        try:
+            return Reference.model_validate_json(self._storage.read(_key(name)))
+        except FileNotFoundError:
+            known = ", ".join(reference.name for reference in self.list().references) or "none yet"
+            detail = f"There is no reference {name!r}. There are: {known}. POST /references makes one."
+            raise ProblemError(404, "unknown-reference", "Unknown reference", detail) from None
+
+    def list(self) -> ReferenceList:
+        documents = [key for key in self._storage.list("references") if key.endswith(".json")]
+        found = [Reference.model_validate(json.loads(self._storage.read(key))) for key in documents]
+        return ReferenceList(references=sorted(found, key=lambda reference: reference.name))
+
+    def delete(self, name: str) -> None:
+        """Raises ProblemError 404."""
+        reference = self.get(name)
+        self._storage.delete(_key(name))
+        self._storage.delete(_patches_key(reference))
+
+    def revision(self, name: str) -> str:
+        """Raises ProblemError 404."""
+        return self.get(name).revision
+
+    def load(self, name: str) -> Patches:
+        """Raises ProblemError 404."""
+        return self._patches(_patches_key(self.get(name)))
+
+    def _read_patches(self, key: str) -> Patches:
+        return Patches(np.load(io.BytesIO(self._storage.read(key)), allow_pickle=False))
+
+
+def _indices(analysed: Analysed, ranges: Sequence[TimeRange] | None) -> Sequence[int]:
+    times = analysed.frames.times
+    if ranges is None:
+        return list(range(len(times)))
+    inside = np.zeros(len(times), dtype=bool)
+    for part in ranges:
+        inside |= (times >= part.start) & (times <= part.end)
+    if not inside.any():
+        detail = f"No frame of the job lies in these ranges; its frames go from {times[0]:g} to {times[-1]:g} s."
+        raise ProblemError(422, "empty-range", "Empty range", detail)
+    return [int(index) for index in np.flatnonzero(inside)]
+
+
+def _key(name: str) -> str:
+    return f"references/{name}.json"
+
+
+def _patches_key(reference: Reference) -> str:
+    return f"references/{reference.name}-{reference.revision}.npy"

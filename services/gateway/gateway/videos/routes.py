@@ -1,0 +1,151 @@
+"""Videos in: what starts a job."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import ConfigDict, Field, ValidationError
+
+from framesense.http.problems import ProblemError
+from framesense.http.uploads import unless_disconnected
+from framesense.schemas.jobs import Job
+from framesense.schemas.novelty import VideoParameters, VideoResult
+from gateway.dependencies import Components, Parts
+from gateway.http.multipart import Form, FormLimits, receive_form
+from gateway.jobs.events import wait_until_finished
+from gateway.jobs.lookups import find_analysis, find_job
+from gateway.jobs.submission import resubmit_video, submit_video
+from gateway.jobs.waiting import preferred_wait
+from gateway.models.available import seeing_models
+from gateway.openapi import examples
+from gateway.settings import GatewaySettings
+from gateway.uploads.sniffing import HEAD_BYTES, refuse_non_video
+from gateway.videos.results import video_result
+
+router = APIRouter(tags=["videos"])
+
+
+class VideoQuery(VideoParameters):
+    """The parameters as a query; a misspelt one is an error, not a default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class VideoForm(VideoQuery):
+    """The parameters as form fields, beside the video."""
+
+    upload_id: str | None = Field(default=None, description="a complete upload of /uploads, instead of `video`")
+    job_id: str | None = Field(default=None, description="an earlier job whose video is meant, instead of `video`")
+
+
+_FORM = examples.form_body(
+    {
+        "video": {"type": "string", "format": "binary"},
+        **VideoForm.model_json_schema(ref_template="#/components/schemas/{model}")["properties"],
+    }
+)
+
+
+@router.post(
+    "/video_captions",
+    status_code=202,
+    summary="Find the odd moments of a video",
+    response_model=Job,
+    responses=examples.responses(
+        {
+            200: {"model": VideoResult, **examples.json_example("Ready within `Prefer: wait`", examples.VIDEO_RESULT)},
+            202: examples.json_example("A job; follow it at Location", examples.JOB),
+        },
+        400,
+        404,
+        408,
+        409,
+        413,
+        415,
+        422,
+        503,
+        507,
+    ),
+    openapi_extra=_FORM,
+)
+async def video_captions(
+    request: Request,
+    parts: Parts,
+    query: Annotated[VideoQuery, Query()],
+    prefer: Annotated[
+        str | None, Header(description="`wait=SECONDS` waits for the result", examples=["wait=30"])
+    ] = None,
+) -> Response:
+    """Send the video as the multipart form field `video`, or the `upload_id` of a resumable upload; parameters in the
+    query or as form fields.
+
+        curl -F video=@street.mp4 'http://127.0.0.1:8000/video_captions?every_n_second=5'
+        curl -F video=@street.mp4 -H 'Prefer: wait=60' http://127.0.0.1:8000/video_captions
+
+    `job_id` names the video of an earlier job: another `every_n_second` needs no second upload. The same video with
+    the same `every_n_second` is answered from what is stored; another window, metric or signal
+    never needs a new job: see `/jobs/{id}/novelty`.
+    """
+    async with receive_form(request, parts.settings.upload_folder, form_limits(parts.settings)) as form:
+        asked = _read_fields({**query.model_dump(exclude_unset=True), **form.fields})
+        parameters = VideoParameters(**asked.model_dump(exclude={"upload_id", "job_id"}))
+        job = await submit_form(parts, form, parameters, upload_id=asked.upload_id, job_id=asked.job_id)
+    wait = preferred_wait(prefer, limit=parts.settings.prefer_wait_limit)
+    finished = await unless_disconnected(request, wait_until_finished(parts.events, job.id, wait)) if wait else None
+    location = {"Location": f"/jobs/{job.id}"}
+    if finished is None:
+        return JSONResponse(job.model_dump(mode="json"), 202, location)
+    applied = {**location, "Preference-Applied": f"wait={wait:g}"}
+    analysed = await asyncio.to_thread(find_analysis, parts, finished)
+    result = await asyncio.to_thread(video_result, analysed, parameters, parts.curves)
+    return Response(result.model_dump_json(), 200, applied, "application/json")
+
+
+def form_limits(settings: GatewaySettings) -> FormLimits:
+    return FormLimits("video", settings.max_video_bytes, settings.upload_idle_timeout, refuse_non_video)
+
+
+async def submit_form(
+    parts: Components,
+    form: Form,
+    parameters: VideoParameters,
+    *,
+    upload_id: str | None = None,
+    job_id: str | None = None,
+) -> Job:
+    """The job for a form's video, or for that of the upload or the job it names. Raises ProblemError."""
+    if [form.file, upload_id, job_id].count(None) != 2:
+        detail = (
+            "Send either a file in the field 'video' (curl -F video=@FILE), an 'upload_id' or a 'job_id', one of the "
+            "three."
+        )
+        raise ProblemError(422, "no-video", "No video", detail)
+    models = await seeing_models(parts.captioner, parts.tagger)
+    if form.file:
+        return await asyncio.to_thread(submit_video, parts, form.file.path, form.file.name, parameters, models)
+    if job_id:
+        earlier = await asyncio.to_thread(find_job, parts, job_id)
+        return await asyncio.to_thread(resubmit_video, parts, earlier, parameters, models)
+    assert upload_id is not None
+    upload, file = await asyncio.to_thread(parts.uploads.take, upload_id)
+    await asyncio.to_thread(_refuse_archive, upload.name, file)
+    job = await asyncio.to_thread(submit_video, parts, file, upload.name, parameters, models)
+    await asyncio.to_thread(parts.uploads.delete, upload_id)
+    return job
+
+
+def _refuse_archive(name: str, file: Path) -> None:
+    """An upload may be a zip of photos too."""
+    with file.open("rb") as stream:
+        refuse_non_video(name, stream.read(HEAD_BYTES))
+
+
+def _read_fields(fields: dict[str, Any]) -> VideoForm:
+    try:
+        return VideoForm.model_validate(fields)
+    except ValidationError as error:
+        faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]
+        raise RequestValidationError(faults) from None

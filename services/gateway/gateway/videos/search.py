@@ -1,0 +1,109 @@
+"""Searching a video in words: one embedding of the words, one matrix product with what is stored."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framesense.clients.async_base import AsyncServiceClient
+from framesense.http.problems import ProblemError
+from framesense.novelty.curve import Span, robust_z
+from framesense.schemas.arrays import EncodingFormat, to_numpy
+from framesense.schemas.novelty import FoundMoment, SearchResult
+from framesense.schemas.problems import Problem
+from framesense.schemas.tags import TextEmbeddings, TextsRequest
+from gateway.videos.results import Analysed, thumbnail_url
+
+Curve = NDArray[np.float64]
+
+COSINE_DIGITS = 5
+"""More would tell nothing: embeddings are stored as float16."""
+
+
+async def search(analysed: Analysed, words: str, tagger: AsyncServiceClient, *, limit: int) -> SearchResult:
+    """Raises ProblemError: 409 where the frames have no embeddings or another model's, 503 while the tagger does not
+    answer, and what the tagger refuses."""
+    aligned = analysed.frames.aligned
+    made_by = next((model for model in analysed.summary.models if model.service == "tagger"), None)
+    if aligned is None or made_by is None:
+        detail = (
+            "No tagger ran when this video was analysed, so its frames cannot be searched in words. Once one runs "
+            f"(TAGGER_URL), POST /video_captions with job_id={analysed.job.id} analyses it again, with no second "
+            "upload. The captions can be searched in any case."
+        )
+        raise ProblemError(409, "search-not-stored", "Search not stored", detail)
+    asked = await _embed(words, tagger)
+    if (asked.model.name, asked.model.revision) != (made_by.name, made_by.revision):
+        detail = (
+            f"The frames were embedded by {made_by.name} ({made_by.revision}), but the tagger is now "
+            f"{asked.model.name} ({asked.model.revision}). POST /video_captions with "
+            f"job_id={analysed.job.id} analyses the video with this one, with no second upload."
+        )
+        raise ProblemError(409, "model-changed", "Model changed", detail)
+    # In a thread: with a hundred thousand frames it takes some hundredths of a second.
+    return await asyncio.to_thread(_found, analysed, aligned, words, asked, limit)
+
+
+def _found(
+    analysed: Analysed, aligned: NDArray[np.float32], words: str, asked: TextEmbeddings, limit: int
+) -> SearchResult:
+    cosines = np.clip(aligned @ to_numpy(asked.embeddings)[0], -1, 1)
+    curve = np.round(cosines.astype(np.float64), COSINE_DIGITS)
+    scores = robust_z(curve)
+    return SearchResult(
+        q=words,
+        similarity=curve.tolist(),
+        moments=[_moment(analysed, curve, scores, span) for span in best_spans(curve, limit=limit)],
+        warnings=asked.warnings,
+        model=asked.model,
+    )
+
+
+def best_spans(curve: Curve, *, limit: int) -> list[Span]:
+    """The ``limit`` best stretches of a similarity curve, the best first; their score is the peak's value.
+
+    The highest frame left is a peak; its stretch reaches as far as the curve stays in the upper half between the
+    curve's median and that peak. Only what is above the median counts, so that a flat curve has no moments.
+    """
+    middle = float(np.median(curve))
+    left = np.asarray(curve, dtype=np.float64).copy()
+    spans: list[Span] = []
+    while len(spans) < limit and (peak := int(np.argmax(left))) >= 0 and left[peak] > middle:
+        level = (middle + curve[peak]) / 2
+        start = stop = peak
+        while start > 0 and left[start - 1] >= level:
+            start -= 1
+        while stop + 1 < len(left) and left[stop + 1] >= level:
+            stop += 1
+        spans.append(Span(start=start, peak=peak, end=stop, score=float(curve[peak])))
+        left[start : stop + 1] = -np.inf
+    return spans
+
+
+async def _embed(words: str, tagger: AsyncServiceClient) -> TextEmbeddings:
+    """Raises ProblemError: what the tagger refuses, in its own words, and 503."""
+
+    async def body() -> AsyncIterator[bytes]:
+        yield TextsRequest(texts=[words], encoding_format=EncodingFormat.BASE64).model_dump_json().encode()
+
+    answer = await tagger.pass_on("POST", "/embed/texts", body=body(), media_type="application/json")
+    if answer.status >= 400:
+        told = Problem.model_validate_json(answer.body)
+        slug = told.type.removeprefix("urn:framesense:problem:")
+        raise ProblemError(told.status, slug, told.title, told.detail, headers=answer.headers)
+    return TextEmbeddings.model_validate_json(answer.body)
+
+
+def _moment(analysed: Analysed, curve: Curve, scores: Curve, span: Span) -> FoundMoment:
+    frames = analysed.frames
+    return FoundMoment(
+        start=frames.times[span.start],
+        peak=frames.times[span.peak],
+        end=frames.times[span.end],
+        peak_index=span.peak,
+        caption=frames.captions[span.peak],
+        similarity=curve[span.peak],
+        score=scores[span.peak],
+        thumbnail=thumbnail_url(analysed.job, span.peak),
+    )

@@ -1,0 +1,1 @@
+"""Classifiers in words, taught, measured and kept."""

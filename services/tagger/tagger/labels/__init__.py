@@ -1,0 +1,1 @@
+"""Labels and templates, checked and turned into text embeddings."""

@@ -1,0 +1,97 @@
+"""Labels, templates and names as callers write them → checked ones."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from framesense.http.problems import ProblemError
+from tagger.labels.prompts import DEFAULT_TEMPLATE, PLACE
+from tagger.settings import TaggerSettings
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class LabelLimits:
+    """The most labels, letters of one, and templates."""
+
+    max_labels: int
+    max_length: int
+    max_templates: int
+
+    @classmethod
+    def of(cls, settings: TaggerSettings) -> LabelLimits:
+        return cls(settings.tagger_max_labels, settings.tagger_max_label_length, settings.tagger_max_templates)
+
+
+def split_field(values: Sequence[str]) -> list[str]:
+    """A form's field → its texts: the field repeated, or once with a JSON array, one a line, or commas between.
+
+    Raises ProblemError 422 for what begins like a JSON array and is none.
+    """
+    if len(values) != 1:
+        return list(values)
+    (value,) = values
+    if value.lstrip().startswith("["):
+        try:
+            texts = json.loads(value)
+        except json.JSONDecodeError as error:
+            _refuse("invalid-labels", f"The field begins like a JSON array but is none: {error}.")
+        if not all(isinstance(text, str) for text in texts):
+            _refuse("invalid-labels", 'Every element must be a text: ["cat", "dog"].')
+        return list(texts)
+    if "\n" in value.strip():
+        return value.strip().splitlines()
+    return value.split(",") if value else []
+
+
+def check_labels(labels: Sequence[str], limits: LabelLimits, *, what: str = "label") -> list[str]:
+    """Without the white space around them. Raises ProblemError 422 for none, too many, empty, too long or repeated."""
+    if not labels:
+        _refuse(f"no-{what}s", f"There are no {what}s. Send at least one, for instance {what}s=cat&{what}s=dog.")
+    if len(labels) > limits.max_labels:
+        _refuse(f"too-many-{what}s", f"{len(labels):,} {what}s were sent; at most {limits.max_labels:,} are taken.")
+    checked = [" ".join(label.split()) for label in labels]
+    for position, label in enumerate(checked, start=1):
+        if not label:
+            _refuse(f"empty-{what}", f"The {what} at place {position} is empty. Leave it out or write a word.")
+        if len(label) > limits.max_length:
+            shown = label[:40] + "…"
+            _refuse(f"long-{what}", f"The {what} {shown!r} has {len(label)} letters; {limits.max_length} are taken.")
+    repeated = [label for label, count in Counter(checked).items() if count > 1]
+    if repeated:
+        _refuse(f"repeated-{what}", f"Each {what} may be there once; repeated: {', '.join(map(repr, repeated[:5]))}.")
+    return checked
+
+
+def check_templates(templates: Sequence[str] | None, limits: LabelLimits) -> list[str]:
+    """The default one where there are none. Raises ProblemError 422 for one without its {label}, or too many."""
+    if not templates:
+        return [DEFAULT_TEMPLATE]
+    if len(templates) > limits.max_templates:
+        detail = f"{len(templates)} templates were sent; at most {limits.max_templates} are averaged."
+        _refuse("too-many-templates", detail)
+    for template in templates:
+        if PLACE not in template:
+            detail = f"The template {template[:80]!r} has no {PLACE} in it: write for instance {DEFAULT_TEMPLATE!r}."
+            _refuse("template-without-label", detail)
+        if len(template) > limits.max_length:
+            _refuse("long-template", f"A template has {len(template)} letters; {limits.max_length} are taken.")
+    return list(dict.fromkeys(template.strip() for template in templates))
+
+
+def check_name(name: str) -> str:
+    """Raises ProblemError 422 for what could not be a file's name everywhere."""
+    if not _NAME.fullmatch(name):
+        detail = f"{name[:80]!r} cannot be a name. Take 1 to 64 letters a-z, digits, '-', '_' or '.', a letter first."
+        _refuse("invalid-name", detail)
+    return name
+
+
+def _refuse(slug: str, detail: str) -> NoReturn:
+    raise ProblemError(422, slug, "Invalid request", detail)

@@ -1,0 +1,228 @@
+"""The edit tasks: a job's photo is edited, once or in a series of edits to compare."""
+
+import logging
+from abc import abstractmethod
+
+from celery import Celery
+from redis import Redis
+
+from framesense.clients.base import attempts_within
+from framesense.clients.editor import EditorClient, EditorUnavailable
+from framesense.clients.tagger import TaggerClient
+from framesense.edits.series import Cell, Plan, plan
+from framesense.http.problems import ProblemError
+from framesense.jobs.queue import QUEUES, TASKS, waits
+from framesense.media.images import ImageLimits, decode_image
+from framesense.schemas.edits import (
+    EditedImage,
+    EditorCapabilities,
+    EditParameters,
+    EditResult,
+    SeriesParameters,
+)
+from framesense.schemas.jobs import Job, JobKind, Progress
+from framesense.storage.edits import EditStore
+from worker.edits.contact_sheet import Sheet, Shown, draw_sheet
+from worker.edits.progress import Reporter, expected_steps
+from worker.edits.prompt_similarity import Judge, best_of
+from worker.edits.retry import ROUND, patiently
+from worker.edits.runner import Maker, Order, following, thumbnail
+from worker.jobs.lease_heartbeat import JobKeeper, ShutdownFlag
+from worker.jobs.task import GaveWay, JobTask, sleep_unless_stopped
+from worker.pipeline import Stopped
+from worker.settings import WorkerSettings
+
+log = logging.getLogger(__name__)
+
+TAGGER_RETRIES = 1
+"""How often a tagger that does not answer is asked again before pictures go unchecked."""
+
+
+def register(app: Celery, settings: WorkerSettings, shutdown: ShutdownFlag) -> None:
+    """Adds the tasks to a Celery application."""
+
+    @app.task(name=TASKS[JobKind.EDIT], queue=QUEUES[JobKind.EDIT])  # type: ignore[untyped-decorator]
+    def make_edit(job_id: str) -> None:
+        with Redis.from_url(settings.redis_url, decode_responses=True) as redis:
+            EditTask(app, settings, redis, shutdown).run(job_id)
+
+    @app.task(name=TASKS[JobKind.EDIT_SERIES], queue=QUEUES[JobKind.EDIT_SERIES])  # type: ignore[untyped-decorator]
+    def make_series(job_id: str) -> None:
+        with Redis.from_url(settings.redis_url, decode_responses=True) as redis:
+            SeriesTask(app, settings, redis, shutdown).run(job_id)
+
+
+class _Editing(JobTask):
+    """What both kinds have in common. Their payload: ``{"edit": {"photos": [names], "mask": bool}}``."""
+
+    def __init__(self, app: Celery, settings: WorkerSettings, redis: Redis, shutdown: ShutdownFlag) -> None:
+        super().__init__(app, settings, redis, shutdown)
+        self._redis, self._store = redis, EditStore(self._storage)
+
+    @abstractmethod
+    def _between(self) -> None:
+        """Called between two pictures."""
+
+    @abstractmethod
+    def _plan(self, job: Job, photos: list[str]) -> Plan:
+        """The pictures to make."""
+
+    @abstractmethod
+    def _finish(
+        self, job: Job, photos: list[str], wanted: Plan, images: list[EditedImage], abilities: EditorCapabilities
+    ) -> None:
+        """Stores the result."""
+
+    def work(self, job_id: str, keeper: JobKeeper) -> None:
+        try:
+            self._edit(job_id, keeper)
+        except EditorUnavailable as error:
+            log.error("job %s: %s", job_id, error)
+            detail = (
+                f"The editor could not be reached for {self._settings.worker_editor_patience:.0f} s ({error}). Once it "
+                "runs, send the edit again."
+            )
+            raise ProblemError(503, "editor-unavailable", "Editor unavailable", detail) from error
+        except Stopped:
+            if self._jobs.get(job_id) is None:  # cancelled and deleted while a picture was being stored
+                self._store.delete(job_id)
+            raise
+
+    def _edit(self, job_id: str, keeper: JobKeeper) -> None:
+        job, source = self._jobs.get(job_id), self._jobs.payload(job_id)["edit"]
+        if job is None:
+            return
+        photos: list[str] = source["photos"]
+        wanted = self._plan(job, photos)
+        self._count_attempt(job_id, len(self._store.images(job_id)), source="edit", unit="pictures")
+        settings = self._settings
+        editor = EditorClient(
+            settings.editor_url,
+            timeout=settings.worker_editor_timeout,
+            retries=attempts_within(min(ROUND, settings.worker_editor_patience)) - 1,
+            sleep=lambda seconds: self._wait(job_id, seconds, keeper),
+        )
+        tagger = TaggerClient(
+            settings.tagger_url,
+            timeout=settings.worker_tagger_timeout,
+            retries=TAGGER_RETRIES,
+            sleep=lambda seconds: sleep_unless_stopped(seconds, keeper),
+        )
+        with editor, tagger:
+            abilities = patiently(editor.capabilities, settings.worker_editor_patience)
+            expected = [expected_steps(cell.parameters, abilities) for cell in wanted.cells]
+            maker = Maker(
+                Order(job_id, wanted.cells, photos, source["mask"]),
+                editor,
+                Judge(tagger, side=settings.worker_photo_side),
+                self._store,
+                Reporter(self._jobs, job_id, expected, interval=settings.worker_progress_interval),
+                settings,
+                keeper,
+            )
+            images = maker.make(self._between)
+        if keeper.stop.is_set():
+            raise Stopped
+        first = images[0].model or abilities.model
+        self._finish(job, photos, wanted, images, abilities.model_copy(update={"model": first}))
+
+    def _wait(self, job_id: str, seconds: float, keeper: JobKeeper) -> None:
+        job = self._jobs.get(job_id)
+        waiting = "waiting for the editor"
+        if job is not None and job.progress.message != waiting:
+            self._jobs.progress(job_id, job.progress.model_copy(update={"message": waiting}))
+        sleep_unless_stopped(seconds, keeper)
+
+
+class EditTask(_Editing):
+    """Carries out single edits."""
+
+    kind = JobKind.EDIT
+
+    def _between(self) -> None:
+        pass
+
+    def _plan(self, job: Job, photos: list[str]) -> Plan:
+        asked = EditParameters.model_validate(job.parameters)
+        one = asked.model_copy(update={"images": 1})
+        seeds = [following(asked.seed or 0, further) for further in range(asked.images)]
+        cells = [Cell(0, one.model_copy(update={"seed": seed}), None, None) for seed in seeds]
+        return Plan(cells, [], [])
+
+    def _finish(
+        self, job: Job, photos: list[str], wanted: Plan, images: list[EditedImage], abilities: EditorCapabilities
+    ) -> None:
+        asked = EditParameters.model_validate(job.parameters)
+        result = EditResult(
+            job_id=job.id,
+            name=job.name,
+            parameters=images[0].parameters.model_copy(update={"images": asked.images, "seed": asked.seed}),
+            images=images,
+            best=best_of(images),
+            model=abilities.model,
+        )
+        self._store.finish(job.id, result, None)
+
+
+class SeriesTask(_Editing):
+    """Carries out series; a single edit that waits goes first after every picture."""
+
+    kind = JobKind.EDIT_SERIES
+
+    def _between(self) -> None:
+        if waits(self._redis, JobKind.EDIT):
+            raise GaveWay
+
+    def _plan(self, job: Job, photos: list[str]) -> Plan:
+        return plan(SeriesParameters.model_validate(job.parameters), photos)
+
+    def _finish(
+        self, job: Job, photos: list[str], wanted: Plan, images: list[EditedImage], abilities: EditorCapabilities
+    ) -> None:
+        steps = sum(expected_steps(cell.parameters, abilities) for cell in wanted.cells)
+        self._jobs.progress(job.id, Progress(done=steps, total=steps, message="drawing the contact sheet"))
+        series = SeriesParameters.model_validate(job.parameters)
+        result = EditResult(
+            job_id=job.id,
+            name=job.name,
+            parameters=series.base,
+            images=images,
+            rows=[row for row in wanted.rows if row is not None],
+            columns=[column for column in wanted.columns if column is not None],
+            best=best_of(images),
+            model=abilities.model,
+        )
+        settings = self._settings
+        limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
+        cell = settings.worker_sheet_cell
+        thumbnails = [
+            thumbnail(decode_image(self._store.photo(job.id, index), limits, name=name, least_side=cell), cell)
+            for index, name in enumerate(photos)
+        ]
+        sheet = Sheet(
+            title=job.name if "prompt" in series.varied else series.base.prompt or job.name,
+            subtitle=_constants(series, job.name, abilities),
+            note=abilities.note,
+            photos=thumbnails,
+            pictures=[Shown(image, self._store.thumbnail(job.id, image.index)) for image in images],
+            rows=result.rows,
+            columns=result.columns,
+            best=result.best,
+            order=series.sort,
+        )
+        self._store.finish(job.id, result, draw_sheet(sheet, cell=cell))
+
+
+def _constants(series: SeriesParameters, name: str, abilities: EditorCapabilities) -> str:
+    """What all pictures of a series share, for its heading."""
+    base = series.base
+    guidance = abilities.default_guidance_scale if base.guidance_scale is None else base.guidance_scale
+    shared = {
+        "strength": f"strength {base.strength:g}",
+        "steps": f"{base.steps or abilities.default_steps} steps",
+        "guidance_scale": f"guidance {guidance:g}",
+        "seed": f"seed {base.seed}",
+        "scheduler": (base.scheduler or abilities.default_scheduler).label,
+    }
+    said = [text for parameter, text in shared.items() if parameter not in series.varied]
+    return ", ".join([name, *said, f"model {abilities.model.name}"])

@@ -1,0 +1,51 @@
+"""One model throughout: what a job makes is of the models that answered when it began. Where a model server changes its
+model meanwhile, the job begins again with the new one (:class:`worker.jobs.task.JobTask`).
+"""
+
+from framesense.http.problems import ProblemError
+from framesense.schemas.models import ModelInfo
+
+MODEL_CHANGES = 3
+"""How often a job begins again before it is given up: a server that is switched more often than that in one job is at
+odds with itself, such as two of different models behind one address."""
+
+
+class ModelChanged(Exception):  # noqa: N818 - no error as long as the job may begin again
+    """A model server answered with another model than the one that the job began with."""
+
+    def __init__(self, answering: ModelInfo, asked: ModelInfo) -> None:
+        self.answering, self.asked = answering, asked
+        super().__init__(f"the {answering.service} changed its model from {_told(asked)} to {_told(answering)}")
+
+    @property
+    def announcement(self) -> str:
+        """For the job's owner, at the moment when the job begins again."""
+        return f"the {self.answering.service} changed its model: starting again with {self.answering.name}"
+
+    @property
+    def reason(self) -> str:
+        """For the job's owner, as long as the job does again what it had done."""
+        return f"again: the {self.answering.service} changed its model to {self.answering.name}"
+
+    def problem(self, times: int) -> ProblemError:
+        """For the owner of a job that is given up after so many changes."""
+        detail = (
+            f"The models changed {times} times during this job; the last time {self}. A job needs the same models from "
+            "beginning to end: once they stay, submit it again."
+        )
+        return ProblemError(503, "model-changed", "Model changed", detail)
+
+
+def is_same_model(one: ModelInfo, other: ModelInfo) -> bool:
+    """Whether these are the same weights, wherever they are loaded."""
+    return (one.name, one.revision) == (other.name, other.revision)
+
+
+def require_same_model(answering: ModelInfo, asked: ModelInfo) -> None:
+    """Raises ModelChanged."""
+    if not is_same_model(answering, asked):
+        raise ModelChanged(answering, asked)
+
+
+def _told(model: ModelInfo) -> str:
+    return f"{model.name} ({model.revision})"

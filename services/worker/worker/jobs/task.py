@@ -1,0 +1,182 @@
+"""What every kind of job has in common: a lease, recovery after a death, a new beginning with another model, a give-up
+after too many of either, and how it ends.
+"""
+
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar
+
+from celery import Celery
+from redis import Redis, RedisError
+
+from framesense.http.problems import ProblemError
+from framesense.jobs.queue import enqueue
+from framesense.jobs.store import JobStore
+from framesense.schemas.jobs import JobKind, Progress
+from framesense.storage.blobs import Storage
+from worker.jobs.lease_heartbeat import JobKeeper, ShutdownFlag, StopReason
+from worker.jobs.model_change import MODEL_CHANGES, ModelChanged
+from worker.jobs.recovery import Recovery
+from worker.pipeline import Stopped
+from worker.settings import WorkerSettings
+
+log = logging.getLogger(__name__)
+
+SAME_WORK_INTERVAL = 0.5
+"""Seconds between looks at whether another job has done the same work."""
+
+
+class GaveWay(Exception):  # noqa: N818 - no error
+    """A job lets others pass: it is queued again, and goes on from what it has stored."""
+
+
+class JobTask(ABC):
+    """Carries out the jobs of one kind, one :meth:`run` a message; a kind says what its :meth:`work` is."""
+
+    kind: ClassVar[JobKind]
+
+    def __init__(self, app: Celery, settings: WorkerSettings, redis: Redis, shutdown: ShutdownFlag) -> None:
+        self._app, self._settings, self._shutdown = app, settings, shutdown
+        self._jobs = JobStore(redis, lease_seconds=settings.job_lease, retention_seconds=settings.job_retention)
+        self._recovery = Recovery(redis, self._jobs, app, mark_seconds=settings.job_visibility_timeout)
+        self._storage = Storage(settings.storage_url)
+
+    @abstractmethod
+    def work(self, job_id: str, keeper: JobKeeper) -> None:
+        """Does the job and stores its result, going on where an earlier worker stopped.
+
+        Raises ProblemError for what its owner should be told, ModelChanged to begin again, GaveWay to be queued again,
+        and Stopped soon after ``keeper.stop`` is set.
+        """
+
+    def run(self, job_id: str) -> None:
+        """Does nothing when the job is finished or another worker has it."""
+        lease = self._jobs.lease(job_id)
+        if lease is None:
+            log.info("job %s: another worker has it", job_id)
+            return
+        gave_way = False
+        try:
+            self._recovery.taken(job_id)
+            if not self._jobs.start(job_id):
+                log.info("job %s: is finished or unknown", job_id)
+                return
+            keeper = JobKeeper(
+                self._jobs, job_id, lease, lease_seconds=self._settings.job_lease, shutdown=self._shutdown
+            )
+            with keeper:
+                gave_way = self._carry_out(job_id, keeper)
+        finally:
+            lease.release()
+        if gave_way or (keeper.reason is StopReason.SHUTTING_DOWN and self._jobs.is_running(job_id)):
+            enqueue(self._app, self.kind, job_id)
+
+    def _carry_out(self, job_id: str, keeper: JobKeeper) -> bool:
+        """Whether the job is to be queued again, because it gave way."""
+        log.info("job %s: started", job_id)
+        started = time.monotonic()
+        try:
+            self._work_with_one_model(job_id, keeper)
+            self._jobs.succeed(job_id, f"/jobs/{job_id}/result")
+        except Stopped:
+            log.info("job %s: stopped: %s", job_id, keeper.reason)
+            if keeper.reason is StopReason.SHUTTING_DOWN:
+                self._jobs.amend_payload(job_id, attempts=None)
+        except GaveWay:
+            log.info("job %s: gave way", job_id)
+            return self._jobs.give_way(job_id)
+        except ProblemError as error:
+            log.info("job %s: failed: %s", job_id, error)
+            self._fail(job_id, error)
+        except RedisError:
+            log.exception("job %s: lost Redis; another worker will go on", job_id)
+        except Exception:
+            log.exception("job %s: failed unexpectedly", job_id)
+            detail = f"Something failed here that should not have. The worker's log has the reason under job {job_id}."
+            self._fail(job_id, ProblemError(500, "internal-error", "Internal Server Error", detail))
+        else:
+            log.info("job %s: succeeded after %.1f s", job_id, time.monotonic() - started)
+        return False
+
+    def _work_with_one_model(self, job_id: str, keeper: JobKeeper) -> None:
+        """Begins again, a few times, where a model server changes its model meanwhile."""
+        while True:
+            try:
+                return self.work(job_id, keeper)
+            except ModelChanged as change:
+                if keeper.stop.is_set():
+                    raise Stopped from change
+                self._begin_again(job_id, change)
+
+    def _begin_again(self, job_id: str, change: ModelChanged) -> None:
+        """Raises ProblemError where that was done too often."""
+        count = self._jobs.payload(job_id).get("model_changes", {"count": 0})["count"] + 1
+        log.info("job %s: %s", job_id, change)
+        if count > MODEL_CHANGES:
+            raise change.problem(count) from change
+        # The attempts are for workers that die, and none has.
+        self._jobs.amend_payload(job_id, model_changes={"count": count, "reason": change.reason}, attempts=None)
+        self._jobs.begin_again(job_id, Progress(message=change.announcement))
+
+    def _take_up(self, job_id: str, name: str, work: str) -> None:
+        """Notes in the payload, as ``name``, the ``work`` that a job is at (the key of what is made). Where a model has
+        changed since it began, that is other work than before: then any other job may go on with the former, and so
+        may this one if the model changes back; it is deleted with the last of them."""
+        payload = self._jobs.payload(job_id)
+        former = payload.get(name, work)
+        if former != work:
+            self._jobs.disclaim(former, job_id)
+        earlier = {*payload.get("earlier", ()), former} - {work}
+        self._jobs.amend_payload(job_id, **{name: work, "earlier": sorted(earlier)})
+
+    def _count_attempt(self, job_id: str, done: int, *, source: str, unit: str) -> None:
+        """A job that kills every worker that touches it is given up, as long as they finish no unit of it. ``source``
+        and ``unit`` name what is worked on and what ``done`` counts: "video", "frames"."""
+        tried = self._jobs.payload(job_id).get("attempts") or {"count": 0, "done": done}
+        count = tried["count"] + 1 if tried["done"] == done else 1
+        if count > self._settings.worker_max_attempts:
+            detail = (
+                f"{count - 1} workers died at this {source} after {done} {unit}. Their logs have the reason; it may "
+                "need more memory than a worker has."
+            )
+            raise ProblemError(500, "workers-died", "Workers died", detail)
+        self._jobs.amend_payload(job_id, attempts={"count": count, "done": done})
+
+    def _wait_for_turn(self, job_id: str, work: str, keeper: JobKeeper) -> None:
+        """Until no other job's worker is at the same ``work`` (the key of what is made): what it makes is then there,
+        or its beginning. Raises Stopped."""
+        told = False
+        while self._jobs.claim(work, job_id) != job_id:
+            if not told:
+                log.info("job %s: another job is at the same work", job_id)
+                self._jobs.progress(job_id, Progress(message="waiting for another job that asked for the same"))
+                told = True
+            sleep_unless_stopped(SAME_WORK_INTERVAL, keeper)
+        if told:
+            self._jobs.progress(job_id, Progress(message="the other job has ended"))
+
+    def _reporter(self, job_id: str, total: int, message: str) -> Callable[[int], None]:
+        """Tells the job's progress, not too often, but always the first and the last."""
+        if changes := self._jobs.payload(job_id).get("model_changes"):
+            message = f"{message}, {changes['reason']}"
+        interval, told = self._settings.worker_progress_interval, float("-inf")
+
+        def report(done: int) -> None:
+            nonlocal told
+            now = time.monotonic()
+            if now - told >= interval or done >= total:
+                told = now
+                self._jobs.progress(job_id, Progress(done=done, total=total, message=message))
+
+        return report
+
+    def _fail(self, job_id: str, error: ProblemError) -> None:
+        self._jobs.fail(job_id, error.document(request_id=job_id))
+
+
+def sleep_unless_stopped(seconds: float, keeper: JobKeeper) -> None:
+    """Raises Stopped as soon as the keeper says so."""
+    if keeper.stop.wait(seconds):
+        raise Stopped

@@ -1,0 +1,142 @@
+"""The photo-set task: has a job's photos tagged, and the set described."""
+
+import logging
+
+from celery import Celery
+from redis import Redis
+
+from framesense.clients.base import attempts_within
+from framesense.clients.tagger import TaggerClient, TaggerUnavailable, TagQuestion
+from framesense.http.problems import ProblemError
+from framesense.jobs.queue import QUEUES, TASKS
+from framesense.media.archives import ArchiveLimits, PhotoArchive
+from framesense.schemas.jobs import JobKind, Progress
+from framesense.schemas.models import ModelInfo
+from framesense.schemas.photo_sets import DatasetParameters
+from framesense.schemas.tags import DEFAULT_TEMPLATE
+from framesense.storage.photo_sets import PhotoSetStore, Tagged, photoset_key, tagging_key
+from worker.jobs.lease_heartbeat import JobKeeper, ShutdownFlag
+from worker.jobs.task import JobTask, sleep_unless_stopped
+from worker.photo_sets.groups import GROUPS_FILE, read_grouping
+from worker.photo_sets.report import PhotoSet, describe
+from worker.photo_sets.tables import write_tables
+from worker.photo_sets.tagging import tag_photos
+from worker.pipeline import Stopped
+from worker.settings import WorkerSettings
+
+log = logging.getLogger(__name__)
+
+
+def register(app: Celery, settings: WorkerSettings, shutdown: ShutdownFlag) -> None:
+    """Adds the task to a Celery application."""
+
+    @app.task(name=TASKS[JobKind.DATASET], queue=QUEUES[JobKind.DATASET])  # type: ignore[untyped-decorator]
+    def tag_photo_set(job_id: str) -> None:
+        with Redis.from_url(settings.redis_url, decode_responses=True) as redis:
+            DatasetTask(app, settings, redis, shutdown).run(job_id)
+
+
+class DatasetTask(JobTask):
+    """Carries out photo-set jobs. Their payload: ``{"photos": {"sha256", "name", "bytes"}}``."""
+
+    kind = JobKind.DATASET
+
+    def __init__(self, app: Celery, settings: WorkerSettings, redis: Redis, shutdown: ShutdownFlag) -> None:
+        super().__init__(app, settings, redis, shutdown)
+        self._store = PhotoSetStore(self._storage)
+
+    def work(self, job_id: str, keeper: JobKeeper) -> None:
+        try:
+            self._tag(job_id, keeper)
+        except TaggerUnavailable as error:
+            log.error("job %s: %s", job_id, error)
+            detail = (
+                f"The tagger could not be reached for {self._settings.worker_tagger_patience:.0f} s ({error}). "
+                "Photos tagged so far are kept: once it runs, submit them again and the job goes on from there."
+            )
+            raise ProblemError(503, "tagger-unavailable", "Tagger unavailable", detail) from error
+
+    def _tag(self, job_id: str, keeper: JobKeeper) -> None:
+        job, source = self._jobs.get(job_id), self._jobs.payload(job_id)["photos"]
+        if job is None:
+            return
+        tagger = TaggerClient(
+            self._settings.tagger_url,
+            timeout=self._settings.worker_tagger_timeout,
+            retries=attempts_within(self._settings.worker_tagger_patience) - 1,
+            sleep=lambda seconds: sleep_unless_stopped(seconds, keeper),
+        )
+        with tagger:
+            parameters = _resolved(DatasetParameters.model_validate(job.parameters), tagger)
+            model = tagger.model()
+            key = tagging_key(sha256=source["sha256"], parameters=parameters, model=model)
+            self._take_up(job_id, "tagging", key)
+            if not self._store.is_whole(key):
+                self._wait_for_turn(job_id, key, keeper)
+            if not self._store.is_whole(key):
+                self._complete(job_id, source, key, parameters, model, tagger, keeper)
+
+    def _complete(
+        self,
+        job_id: str,
+        source: dict[str, str],
+        key: str,
+        parameters: DatasetParameters,
+        model: ModelInfo,
+        tagger: TaggerClient,
+        keeper: JobKeeper,
+    ) -> None:
+        """Adds what a tagging still lacks."""
+        finished = self._store.checkpoint(key)
+        done = finished.entries if finished else 0
+        self._count_attempt(job_id, done, source="photo set", unit="photos")
+        stored, settings = photoset_key(source["sha256"]), self._settings
+        if not self._storage.exists(stored):
+            raise ProblemError(410, "photos-gone", "Photos gone", "The photos are no longer stored. Upload them again.")
+        self._jobs.progress(job_id, Progress(done=done, message="reading the zip"))
+        max_bytes = settings.worker_max_photo_set_bytes
+        limits = ArchiveLimits(settings.worker_max_photos, max_bytes, settings.max_image_bytes)
+        with self._storage.open(stored) as file, PhotoArchive(file, limits, name=source["name"]) as archive:
+            grouping = read_grouping(archive, parameters.group_column)
+            total = len(archive)
+            report = self._reporter(job_id, total, "tagging photos")
+            report(done)
+            tag_photos(
+                archive,
+                key,
+                TagQuestion(**parameters.model_dump(include=set(TagQuestion.__dataclass_fields__))),
+                model,
+                tagger,
+                self._store,
+                settings,
+                finished=finished,
+                on_progress=report,
+                stop=keeper.stop,
+            )
+            others = [path for path in archive.others if path.name.lower() != GROUPS_FILE]
+        self._jobs.progress(job_id, Progress(done=total, total=total, message="finding duplicates and clusters"))
+        photos = PhotoSet(source["name"], self._tagged(key), parameters, grouping, others)
+        result = describe(
+            photos, max_clustered=settings.worker_max_clustered, pause=lambda: sleep_unless_stopped(0, keeper)
+        )
+        if keeper.stop.is_set():
+            raise Stopped
+        self._store.finish(key, result, write_tables(result, photos.tagged))
+
+    def _tagged(self, key: str) -> Tagged:
+        """Raises ProblemError where none of the images could be read."""
+        tagged = self._store.checkpoint(key)
+        if tagged is None:
+            detail = "None of the files named like images can be read as one. Send JPEG, PNG, WebP, GIF or TIFF."
+            raise ProblemError(422, "no-readable-images", "No readable images", detail)
+        return tagged
+
+
+def _resolved(parameters: DatasetParameters, tagger: TaggerClient) -> DatasetParameters:
+    """With a label set's labels and templates in place of its name, and the default template where none is given."""
+    labels, templates = parameters.labels, parameters.templates
+    if parameters.label_set is not None:
+        stored = tagger.label_set(parameters.label_set)
+        labels, templates = stored.labels, templates or stored.templates
+    changes = {"labels": labels, "label_set": None, "templates": templates or [DEFAULT_TEMPLATE]}
+    return parameters.model_copy(update=changes)

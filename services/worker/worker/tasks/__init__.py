@@ -1,1 +1,0 @@
-"""The tasks that carry out jobs, one file a kind of job."""

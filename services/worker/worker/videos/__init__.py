@@ -1,0 +1,1 @@
+"""Videos: frames by presentation time, captions, checkpoints."""

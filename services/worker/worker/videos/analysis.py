@@ -1,0 +1,118 @@
+"""One analysis: frames are decoded, captioned and stored at the same time, a batch here and a batch there.
+
+Batches are stored in order, so that what is stored is always the beginning of the whole: another worker goes on where
+it ends.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from framesense.clients.captioner import CaptionBatch
+from framesense.clients.tagger import EmbeddingBatch
+from framesense.novelty.patches import PackedGrids
+from framesense.storage.analyses import AnalysisStore, Frames, VideoModels
+from worker.jobs.model_change import require_same_model
+from worker.pipeline import map_ahead, run_ahead
+from worker.rendering import Picture, jpeg
+from worker.settings import WorkerSettings
+from worker.videos.frames import SampledFrame, Video
+
+BATCHES_TO_OVERLAP, LEAST_BATCH = 8, 4
+
+
+class Captioner(Protocol):
+    """The part of :class:`framesense.clients.captioner.CaptionerClient` that an analysis needs."""
+
+    def caption(self, frames: Sequence[Picture], *, beams: int = ..., max_tokens: int = ...) -> CaptionBatch: ...
+
+
+class Embedder(Protocol):
+    """The part of :class:`framesense.clients.tagger.TaggerClient` that an analysis needs."""
+
+    def embed(self, pictures: Sequence[Picture]) -> EmbeddingBatch: ...
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a video; with the video and the models it names the analysis (its ``key``)."""
+
+    key: str
+    every_n_second: float
+    beams: int
+    max_tokens: int
+    models: VideoModels
+
+
+@dataclass(frozen=True)
+class _Batch:
+    frames: list[SampledFrame]
+    thumbnails: list[bytes]
+
+
+def analyse(
+    video: Video,
+    question: Question,
+    captioner: Captioner,
+    embedder: Embedder | None,
+    store: AnalysisStore,
+    settings: WorkerSettings,
+    *,
+    done: int,
+    on_progress: Callable[[int], None],
+    stop: threading.Event,
+) -> None:
+    """Captions, embeds and stores the frames from number ``done`` on; ``on_progress`` gets the number stored after each
+    batch. ``embedder``: None where no search in words is wanted.
+
+    Raises ProblemError for a video that cannot be decoded or a model server that refuses, ModelChanged,
+    CaptionerUnavailable, TaggerUnavailable, and Stopped soon after ``stop`` is set: what is stored until then is whole
+    batches.
+    """
+
+    def look(batch: _Batch) -> tuple[CaptionBatch, EmbeddingBatch | None]:
+        pictures = [frame.picture for frame in batch.frames]
+        told = captioner.caption(pictures, beams=question.beams, max_tokens=question.max_tokens)
+        return told, embedder.embed(pictures) if embedder else None
+
+    with (
+        closing(run_ahead(_batches(video, question, settings, done), depth=settings.worker_prefetch, stop=stop)) as (
+            decoded
+        ),
+        closing(map_ahead(look, decoded, calls=settings.worker_requests, stop=stop)) as seen,
+    ):
+        for batch, (answer, embedded) in seen:
+            require_same_model(answer.model, question.models.captioner)
+            if embedded and question.models.tagger:
+                require_same_model(embedded.model, question.models.tagger)
+            frames = Frames(
+                times=np.array([frame.time for frame in batch.frames]),
+                captions=answer.texts,
+                words=answer.words,
+                sentences=answer.sentences,
+                visual=answer.visual,
+                aligned=embedded.embeddings if embedded else None,
+            )
+            patches = None if answer.patches is None else PackedGrids.pack(answer.patches)
+            store.append(question.key, batch.frames[0].index, frames, batch.thumbnails, patches)
+            on_progress(batch.frames[-1].index + 1)
+
+
+def _batches(video: Video, question: Question, settings: WorkerSettings, start: int) -> Iterator[_Batch]:
+    # A short job in full batches would decode first and caption afterwards; smaller ones let the two overlap.
+    size = min(settings.worker_batch, max(LEAST_BATCH, video.count(question.every_n_second) // BATCHES_TO_OVERLAP))
+    batch = _Batch([], [])
+    for frame in video.samples(question.every_n_second, start=start, longest_side=settings.worker_frame_size):
+        batch.frames.append(frame)
+        batch.thumbnails.append(
+            jpeg(frame.picture, width=settings.worker_thumbnail_width, quality=settings.worker_thumbnail_quality)
+        )
+        if len(batch.frames) == size:
+            yield batch
+            batch = _Batch([], [])
+    if batch.frames:
+        yield batch

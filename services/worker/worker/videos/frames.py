@@ -1,0 +1,349 @@
+"""Frames of a video by presentation time: what is on screen at 0, N, 2N, … seconds, exactly, and little else decoded.
+
+Frames are found by their presentation timestamps, never by counting, so variable frame rates, edit lists and
+reordered frames come out right. Two ways to the same frames:
+
+- *by timeline* (:mod:`worker.videos.timeline`), the usual way: only the groups of pictures that hold a wanted frame are
+  decoded, each only up to it; and in H.264, whose streams mark them reliably, frames that no other frame refers to are
+  passed over;
+- *one after another*, when packets carry no usable times, or when the first way did not find a frame where the
+  timeline says it is (damage, or a container that marks key frames wrongly): everything is decoded from the start.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Literal
+
+import av
+import av.logging
+from av import Packet, VideoFrame
+from av.container import InputContainer
+from av.stream import Discard, Disposition
+from av.video.frame import PictureType
+from av.video.stream import VideoStream
+
+from framesense.http.problems import ProblemError
+from framesense.schemas.novelty import VideoInfo
+from worker.rendering import Orientation, Picture, render, shown_size
+from worker.videos.timeline import Segment, Timeline
+
+log = logging.getLogger(__name__)
+
+FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,flv,asf,ogg,ivf,mxf,gif,dv,nut,"
+    "h264,hevc,yuv4mpegpipe,rm,wtv,apng"
+)
+"""Containers that hold their video themselves. Playlists and the like stay out: they make the reader open other
+files and addresses."""
+
+UNTIMED = {"avi", "h264", "hevc", "m4v", "mpegvideo", "dv", "yuv4mpegpipe"}
+"""Containers without presentation times; libavformat makes some up, wrongly where frames are reordered."""
+
+UNMARKED_LOSS = 0.5
+"""Seconds by which a file's header may promise more than the file holds before it is said."""
+
+
+@dataclass(frozen=True)
+class SampledFrame:
+    """``index`` counts the samples from 0; ``time`` is the frame's own presentation time in seconds from the first
+    frame shown; ``picture`` is as shown, RGB, height × width × 3 uint8."""
+
+    index: int
+    time: float
+    picture: Picture
+
+
+@dataclass
+class Video:
+    """An opened video. Make one with :func:`open_video`."""
+
+    path: Path
+    timeline: Timeline
+    codec: str
+    width: int
+    height: int
+    orientation: Orientation
+    pixel_aspect: Fraction | None
+    max_pixels: int
+    warnings: list[str] = field(default_factory=list)
+    """What was lost, in words; grows while frames are sampled."""
+
+    def count(self, every_n_second: float) -> int:
+        """How many frames :meth:`samples` gives."""
+        return self.timeline.count(_exact(every_n_second))
+
+    def info(self, *, name: str, sha256: str, size: int) -> VideoInfo:
+        """``size``: of the file, in bytes."""
+        frames, duration = len(self.timeline.times), self.timeline.duration
+        return VideoInfo(
+            name=name,
+            sha256=sha256,
+            bytes=size,
+            duration=duration,
+            width=self.width,
+            height=self.height,
+            fps=frames / duration if frames > 1 and duration else 0.0,
+            codec=self.codec,
+            rotation=self.orientation.degrees,
+            warnings=list(self.warnings),
+        )
+
+    def samples(self, every_n_second: float, *, start: int = 0, longest_side: int = 640) -> Iterator[SampledFrame]:
+        """The frames on screen at 0, N, 2N, … seconds before the end, from sample ``start`` on. A frame that stays
+        on screen for several of these times is given for each of them.
+
+        Raises ProblemError when nothing at all can be decoded.
+        """
+        ticks = self.timeline.ticks(_exact(every_n_second), start)
+        index, shown, picture = start, None, None
+        for frame, time in self._frames_at(ticks):
+            if picture is None or time != shown:
+                picture = render(frame, self.orientation, longest_side=longest_side, pixel_aspect=self.pixel_aspect)
+                shown = time
+            yield SampledFrame(index=index, time=self.timeline.seconds(time), picture=picture)
+            index += 1
+
+    def _frames_at(self, ticks: list[int]) -> Iterator[tuple[VideoFrame, int]]:
+        """For each tick, the frame on screen and its time."""
+        found = 0
+        if self.timeline.exact:
+            try:
+                for frame, time in self._by_timeline(ticks):
+                    yield frame, time
+                    found += 1
+                return
+            except _NotFoundError as miss:
+                log.info("%s: decoding everything, because %s", self.path.name, miss)
+        yield from self._one_after_another(ticks[found:])
+
+    def _by_timeline(self, ticks: list[int]) -> Iterator[tuple[VideoFrame, int]]:
+        wanted = deque(self.timeline.on_screen(ticks))
+        for frame in self._decode(self.timeline.segments(wanted)):
+            while wanted and frame.pts == wanted[0]:
+                yield frame, wanted.popleft()
+            if wanted and frame.pts is not None and frame.pts > wanted[0]:
+                break
+        if wanted:
+            raise _NotFoundError(f"no frame came out for time {wanted[0]}")
+
+    def _one_after_another(self, ticks: list[int]) -> Iterator[tuple[VideoFrame, int]]:
+        pending, times = deque(ticks), self.timeline.times
+        held: tuple[VideoFrame, int] | None = None
+        for count, frame in enumerate(_decode_all(self.path, self.max_pixels, self.warnings)):
+            counted = int(times[min(count, len(times) - 1)])
+            time = frame.pts if self.timeline.exact and frame.pts is not None else counted
+            while pending and held and pending[0] < time:
+                yield held
+                pending.popleft()
+            held = frame, time
+        if held is None:
+            raise _nothing_decodes(self.codec)
+        yield from (held for _ in pending)
+
+    def _decode(self, segments: Iterator[tuple[Segment, frozenset[int]]]) -> Iterator[VideoFrame]:
+        """The segments' frames, those before a segment's first wanted one perhaps damaged (an open group's leading
+        frames). Raises _NotFoundError where a segment does not begin as its key frame promises."""
+        with _open(self.path, self.max_pixels) as (container, stream):
+            context = stream.codec_context
+            skip: Literal["NONREF", "DEFAULT"] = "NONREF" if _marks_unreferenced_frames(stream) else "DEFAULT"
+            packets = enumerate(_packets(container, stream))
+            for segment, targets in segments:
+                begins = int(self.timeline.pts[segment.start])
+                for packet in _with_end(packets, segment):
+                    context.skip_frame = "DEFAULT" if packet is None or packet[0] in targets else skip
+                    try:
+                        frames = context.decode(packet and packet[1])
+                    except av.FFmpegError as error:
+                        raise _NotFoundError(f"a packet does not decode ({error})") from error
+                    for frame in frames:
+                        if frame.pts == begins and frame.pict_type not in (PictureType.I, PictureType.NONE):
+                            raise _NotFoundError("the file marks frames as key frames that are not")
+                        yield frame
+                context.flush_buffers()
+
+
+class _NotFoundError(Exception):
+    """The timeline promised a frame that did not come out."""
+
+
+def open_video(path: Path, *, max_pixels: int) -> Video:
+    """Reads a video's timeline and decodes its first frame. ``max_pixels``: the largest frame allowed, width × height.
+
+    Raises ProblemError for what is no video, or none that can be decoded.
+    """
+    with _open(path, max_pixels) as (container, stream):
+        promised = _promised_duration(container, stream)
+        timed = container.format.name not in UNTIMED
+        timeline = Timeline.read(_packets(container, stream), stream, timed=timed)
+        codec, pixel_aspect = stream.codec_context.codec.canonical_name, stream.sample_aspect_ratio or None
+    if not len(timeline.times):
+        raise ProblemError(422, "no-frames", "No frames", "The file has a video track, but no frame in it.")
+    first = next(_decode_all(path, max_pixels, []), None)
+    if first is None:
+        raise _nothing_decodes(codec)
+    orientation = Orientation(first)
+    width, height = shown_size(first, orientation, pixel_aspect)
+    video = Video(path, timeline, codec, width, height, orientation, pixel_aspect, max_pixels)
+    if promised - timeline.duration > max(UNMARKED_LOSS, promised / 50):
+        video.warnings.append(
+            f"The file says that it lasts {promised:.1f} s, but frames are there for {timeline.duration:.1f} s only: "
+            f"it seems to be cut off. The frames that are there were used."
+        )
+    return video
+
+
+@contextmanager
+def _open(path: Path, max_pixels: int) -> Iterator[tuple[InputContainer, VideoStream]]:
+    options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+    try:
+        container = av.open(str(path), "r", options=options, metadata_errors="replace")
+    except av.FFmpegError as error:
+        raise _not_opened(path) from error
+    with container:
+        stream = _video_stream(container)
+        context = stream.codec_context
+        if context.width * context.height > max_pixels:
+            raise ProblemError(
+                422,
+                "frame-too-large",
+                "Frame too large",
+                f"The video's frames are {context.width} × {context.height} pixels; at most {max_pixels} are allowed.",
+            )
+        context.options = {"max_pixels": str(max_pixels)}
+        context.thread_type = "AUTO"
+        for other in container.streams:
+            if other.index != stream.index:
+                other.discard = Discard.all
+        yield container, stream
+
+
+def _decode_all(path: Path, max_pixels: int, warnings: list[str]) -> Iterator[VideoFrame]:
+    """Every frame that decodes; at the end, ``warnings`` is told of those that did not."""
+    damaged = 0
+    with _open(path, max_pixels) as (container, stream):
+        for packet in chain(_packets(container, stream), [None]):
+            try:
+                yield from stream.codec_context.decode(packet)
+            except av.FFmpegError:
+                damaged += 1
+    if damaged:
+        warnings.append(f"{damaged} damaged frames could not be decoded; the frames before them stand in.")
+
+
+def _video_stream(container: InputContainer) -> VideoStream:
+    pictures = Disposition.attached_pic | Disposition.timed_thumbnails
+    streams = [s for s in container.streams.video if not s.disposition & pictures]
+    if not streams:
+        kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
+        raise ProblemError(422, "no-video-track", "No video", f"The file holds no video track, only: {kinds}.")
+    decodable = [s for s in streams if s.codec_context is not None]
+    if not decodable:
+        raise ProblemError(
+            422,
+            "unsupported-codec",
+            "Unsupported codec",
+            f"There is no decoder here for the video's codec ({_codec_names(container)}). "
+            "Convert it, to H.264 for instance, and try again.",
+        )
+    return decodable[0]
+
+
+def _codec_names(container: InputContainer) -> str:
+    """What libavformat calls the codecs it has no decoder for; PyAV gives those names in its summary alone."""
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.INFO)
+    try:
+        summary: str = container.dumps_format()  # type: ignore[attr-defined]  # missing from PyAV's stubs
+    finally:
+        av.logging.set_level(level)
+    return ", ".join(re.findall(r"Video: ([^ ,]+)", summary)) or "unknown"
+
+
+def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
+    """A stream's packets in file order, as far as the file can be read."""
+    try:
+        yield from (packet for packet in container.demux(stream) if packet.size)
+    except av.FFmpegError as error:
+        log.info("%s: reading stops early: %s", container.name, error)
+
+
+def _with_end(
+    packets: Iterator[tuple[int, Packet[VideoStream]]], segment: Segment
+) -> Iterator[tuple[int, Packet[VideoStream]] | None]:
+    """A segment's numbered packets and then None, which makes a decoder give what it holds back."""
+    for ordinal, packet in packets:
+        if ordinal >= segment.start:
+            yield ordinal, packet
+        if ordinal + 1 == segment.stop:
+            break
+    yield None
+
+
+def _marks_unreferenced_frames(stream: VideoStream) -> bool:
+    """Whether frames marked as unreferenced can be passed over with the others staying exact. In H.264 the mark
+    (nal_ref_idc 0) binds; in HEVC it only speaks of one temporal layer. Of two fields in two packets one might be
+    referred to, so interlaced streams are decoded whole."""
+    progressive = stream.codec_context.field_order in (0, 1)
+    return stream.codec_context.codec.canonical_name == "h264" and progressive
+
+
+def _promised_duration(container: InputContainer, stream: VideoStream) -> float:
+    """What the file's header says, in seconds; 0 where it says nothing."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return (container.duration or 0) / av.time_base
+
+
+def _exact(seconds: float) -> Fraction:
+    """0.1 is meant as a tenth, not as the binary fraction nearest to it."""
+    return Fraction(str(seconds))
+
+
+def _nothing_decodes(codec: str) -> ProblemError:
+    detail = f"The video's codec is {codec}, but none of its frames could be decoded: the file seems to be damaged."
+    return ProblemError(422, "undecodable-video", "Undecodable video", detail)
+
+
+def _not_opened(path: Path) -> ProblemError:
+    boxes = _top_level_boxes(path)
+    if "ftyp" in boxes and "moov" not in boxes:
+        detail = (
+            "The file is an MP4 or MOV without its index (the 'moov' box), so its frames cannot be found: the "
+            "recording or the upload was probably cut off. Send the whole file, or repair it from a good one of the "
+            "same camera."
+        )
+        return ProblemError(422, "no-index", "Video without index", detail)
+    if "ftyp" in boxes:
+        return ProblemError(
+            422, "damaged-video", "Damaged video", "The file is an MP4 or MOV, but its index is damaged."
+        )
+    detail = "The file is not a video in a format known here, such as MP4, MOV, MKV, WebM, AVI or MPEG-TS."
+    return ProblemError(415, "not-a-video", "Not a video", detail)
+
+
+def _top_level_boxes(path: Path) -> list[str]:
+    """The kinds of an ISO base media file's outermost boxes (ISO/IEC 14496-12, 4.2), as far as they make sense."""
+    boxes: list[str] = []
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        at = 0
+        while at + 8 <= size:
+            file.seek(at)
+            header = file.read(16)
+            length, kind = int.from_bytes(header[:4], "big"), header[4:8]
+            if length == 1:
+                length = int.from_bytes(header[8:], "big")
+            if not kind.isascii() or length < 8:
+                break
+            boxes.append(kind.decode("ascii"))
+            at += length
+    return boxes

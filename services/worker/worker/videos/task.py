@@ -1,0 +1,149 @@
+"""The video task: has a job's video analysed."""
+
+import logging
+
+from celery import Celery
+from redis import Redis
+
+from framesense.clients.base import attempts_within
+from framesense.clients.captioner import CaptionerClient, CaptionerUnavailable
+from framesense.clients.tagger import TaggerClient, TaggerUnavailable
+from framesense.http.problems import ProblemError
+from framesense.jobs.queue import QUEUES, TASKS
+from framesense.schemas.jobs import JobKind, Progress
+from framesense.schemas.models import ModelInfo
+from framesense.storage.analyses import AnalysisStore, Summary, VideoModels, analysis_key, video_key
+from worker.jobs.lease_heartbeat import JobKeeper, ShutdownFlag
+from worker.jobs.task import JobTask, sleep_unless_stopped
+from worker.pipeline import Stopped
+from worker.settings import WorkerSettings
+from worker.videos.analysis import Question, analyse
+from worker.videos.frames import Video, open_video
+
+log = logging.getLogger(__name__)
+
+TAGGER_RETRIES = 2
+"""How often a tagger that does not answer is asked again before a job goes on without it."""
+
+
+def register(app: Celery, settings: WorkerSettings, shutdown: ShutdownFlag) -> None:
+    """Adds the task to a Celery application."""
+
+    @app.task(name=TASKS[JobKind.VIDEO], queue=QUEUES[JobKind.VIDEO])  # type: ignore[untyped-decorator]
+    def analyse_video(job_id: str) -> None:
+        with Redis.from_url(settings.redis_url, decode_responses=True) as redis:
+            VideoTask(app, settings, redis, shutdown).run(job_id)
+
+
+class VideoTask(JobTask):
+    """Carries out video jobs."""
+
+    kind = JobKind.VIDEO
+
+    def __init__(self, app: Celery, settings: WorkerSettings, redis: Redis, shutdown: ShutdownFlag) -> None:
+        super().__init__(app, settings, redis, shutdown)
+        self._store = AnalysisStore(self._storage)
+
+    def work(self, job_id: str, keeper: JobKeeper) -> None:
+        try:
+            self._analyse(job_id, keeper)
+        except CaptionerUnavailable as error:
+            log.error("job %s: %s", job_id, error)
+            detail = (
+                f"The captioner could not be reached for {self._settings.worker_caption_patience:.0f} s ({error}). "
+                "Frames captioned so far are kept: once it runs, submit the video again and the job goes on from there."
+            )
+            raise ProblemError(503, "captioner-unavailable", "Captioner unavailable", detail) from error
+        except TaggerUnavailable as error:
+            log.error("job %s: %s", job_id, error)
+            detail = (
+                f"The tagger was there when the job began and is gone ({error}). Frames seen so far are kept: once it "
+                "runs, submit the video again and the job goes on from there; without it, it can be analysed anew."
+            )
+            raise ProblemError(503, "tagger-unavailable", "Tagger unavailable", detail) from error
+
+    def _analyse(self, job_id: str, keeper: JobKeeper) -> None:
+        payload = self._jobs.payload(job_id)
+        source = payload["video"]
+        captioner = CaptionerClient(
+            self._settings.captioner_url,
+            timeout=self._settings.worker_caption_timeout,
+            retries=attempts_within(self._settings.worker_caption_patience) - 1,
+            sleep=lambda seconds: sleep_unless_stopped(seconds, keeper),
+        )
+        tagger = TaggerClient(
+            self._settings.tagger_url,
+            timeout=self._settings.worker_tagger_timeout,
+            retries=attempts_within(self._settings.worker_tagger_patience) - 1,
+            sleep=lambda seconds: sleep_unless_stopped(seconds, keeper),
+        )
+        with captioner, tagger:
+            models = VideoModels(captioner.model(), self._tagger_model())
+            asked = {name: payload[name] for name in ("every_n_second", "beams", "max_tokens")}
+            key = analysis_key(sha256=source["sha256"], models=models, **asked)
+            self._take_up(job_id, "analysis", key)
+            if not self._store.is_whole(key):
+                self._wait_for_turn(job_id, key, keeper)
+            if not self._store.is_whole(key):
+                question = Question(key=key, models=models, **asked)
+                self._complete(job_id, source, question, captioner, tagger if models.tagger else None, keeper)
+
+    def _tagger_model(self) -> ModelInfo | None:
+        """None where no tagger runs, which is no fault: then there is no search in words. Asked without patience."""
+        try:
+            with TaggerClient(self._settings.tagger_url, timeout=10, retries=TAGGER_RETRIES) as tagger:
+                return tagger.model()
+        except (TaggerUnavailable, ProblemError) as error:
+            log.info("no search in words: %s", error)
+            return None
+
+    def _complete(
+        self,
+        job_id: str,
+        source: dict[str, str],
+        question: Question,
+        captioner: CaptionerClient,
+        tagger: TaggerClient | None,
+        keeper: JobKeeper,
+    ) -> None:
+        """Adds what an analysis still lacks."""
+        finished = self._store.checkpoint(question.key)
+        done = len(finished) if finished else 0
+        self._count_attempt(job_id, done, source="video", unit="frames")
+        if not self._storage.exists(video_key(source["sha256"])):
+            raise ProblemError(410, "video-gone", "Video gone", "The video is no longer stored. Upload it again.")
+        try:
+            with self._storage.local_file(video_key(source["sha256"])) as path:
+                self._jobs.progress(job_id, Progress(done=done, message="reading the video"))
+                video = open_video(path, max_pixels=self._settings.worker_max_frame_pixels)
+                report = self._reporter(job_id, self._count_frames(video, question.every_n_second), "captioning frames")
+                report(done)
+                analyse(
+                    video,
+                    question,
+                    captioner,
+                    tagger,
+                    self._store,
+                    self._settings,
+                    done=done,
+                    on_progress=report,
+                    stop=keeper.stop,
+                )
+                info = video.info(name=source["name"], sha256=source["sha256"], size=path.stat().st_size)
+        except Exception as error:
+            if not isinstance(error, Stopped) and self._store.checkpoint(question.key) is None:
+                self._store.delete(question.key)
+            raise
+        self._store.finish(question.key, Summary(video=info, models=question.models.all()))
+
+    def _count_frames(self, video: Video, every_n_second: float) -> int:
+        total, limit = video.count(every_n_second), self._settings.worker_max_frames
+        if total > limit:
+            raise ProblemError(
+                422,
+                "too-many-frames",
+                "Too many frames",
+                f"A frame every {every_n_second} s makes {total} frames of this video; at most {limit} are allowed. "
+                f"Choose at least {video.timeline.duration / limit:.3g} s.",
+            )
+        return total

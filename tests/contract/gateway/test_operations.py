@@ -1,0 +1,118 @@
+"""What those who run the gateway see: readiness, metrics, cross-origin rules, and no surprises when parts are gone."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+from redis import Redis
+
+from gateway.settings import GatewaySettings
+from tests.conftest import free_port
+from tests.support.gateway_process import MP4, Gateway, problem, running_gateway, wait_until
+
+
+def test_ready_when_everything_answers(gateway: Gateway) -> None:
+    checks = ["captioner", "redis", "storage", "tagger"]
+    assert gateway.http.get("/ready").json() == {"status": "ready", "checks": checks}
+
+
+def test_metrics_count_jobs_and_tasks(gateway: Gateway) -> None:
+    gateway.submit(MP4)
+    gateway.jobs.cancel(gateway.submit(MP4).id)
+    told = gateway.http.get("/metrics").text
+    assert 'framesense_jobs{state="queued"} 1.0' in told
+    assert 'framesense_jobs{state="cancelled"} 1.0' in told
+    assert 'framesense_jobs{state="failed"} 0.0' in told
+    assert 'framesense_queue_length{queue="video"} 2.0' in told
+    assert 'route="/jobs/{job_id}"' not in told or gateway.jobs.page().jobs[0].id not in told
+
+
+def test_without_redis_everything_says_so(tmp_path: Path) -> None:
+    with running_gateway(f"redis://127.0.0.1:{free_port()}/0", tmp_path) as gateway:
+        for path in ("/jobs", f"/jobs/{'0' * 32}", f"/jobs/{'0' * 32}/events"):
+            answer = gateway.http.get(path)
+            problem(answer, 503)
+            assert answer.headers["retry-after"]
+        problem(gateway.http.post("/video_captions", files={"video": ("a.mp4", MP4)}), 503)
+        assert "redis" in problem(gateway.http.get("/ready"), 503).detail
+        assert gateway.http.get("/health").status_code == 200
+        assert "http_requests_total" in gateway.http.get("/metrics").text
+        assert gateway.http.post("/caption", files={"image": ("a.png", b"picture")}).status_code == 200
+        assert gateway.left_behind() == []
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "allowed"),
+    [
+        ("http://127.0.0.1:8501", None, True),
+        ("https://127.0.0.1", None, True),
+        ("http://media.example:8501", "media.example:8000", True),
+        ("http://[::1]:8501", "[::1]:8000", True),
+        ("https://listed.example", None, True),
+        ("https://evil.example", None, False),
+        ("http://127.0.0.1.evil.example", None, False),
+        ("null", None, False),
+        ("http://[", None, False),
+    ],
+)
+def test_which_pages_may_call(
+    redis_url: str, cors_gateway: Gateway, origin: str, host: str | None, allowed: bool
+) -> None:
+    headers = {"Origin": origin, **({"Host": host} if host else {})}
+    answer = cors_gateway.http.get("/jobs", headers=headers)
+    assert answer.headers.get("access-control-allow-origin") == (origin if allowed else None)
+    if allowed:
+        exposed = answer.headers["access-control-expose-headers"].lower()
+        for name in ("location", "upload-offset", "x-request-id", "preference-applied", "tus-resumable"):
+            assert name in exposed
+
+    preflight = {
+        **headers,
+        "Access-Control-Request-Method": "PATCH",
+        "Access-Control-Request-Headers": "upload-offset,tus-resumable,content-type",
+    }
+    answer = cors_gateway.http.options("/uploads/x", headers=preflight)
+    assert (answer.status_code == 200) is allowed
+    assert answer.headers.get("access-control-allow-origin") == (origin if allowed else None)
+
+
+def test_problems_are_readable_across_origins(cors_gateway: Gateway) -> None:
+    answer = cors_gateway.http.get(f"/jobs/{'0' * 32}", headers={"Origin": "https://listed.example"})
+    assert answer.status_code == 404
+    assert answer.headers["access-control-allow-origin"] == "https://listed.example"
+
+
+@pytest.fixture(scope="module")
+def cors_gateway(redis_process: str, tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+    folder = tmp_path_factory.mktemp("cors")
+    with running_gateway(redis_process, folder, gateway_cors_origins="https://listed.example, https://b.example") as it:
+        yield it
+
+
+def test_origins_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_CORS_ORIGINS", "https://a.example, https://b.example")
+    assert GatewaySettings().gateway_cors_origins == ["https://a.example", "https://b.example"]
+
+
+def test_old_jobs_and_their_blobs_are_swept(redis_url: str, tmp_path: Path) -> None:
+    with running_gateway(redis_url, tmp_path, housekeeping_interval=0.05, job_retention=1) as gateway:
+        finished, queued = gateway.submit(MP4 + b"old"), gateway.submit(MP4 + b"new")
+        key = gateway.analyse(finished, ["a dog"], [[0, 1]])
+        wait_until(lambda: gateway.jobs.get(finished.id) is None)
+        wait_until(lambda: len(gateway.storage.list("videos")) == 1)
+        assert gateway.analyses.load(key) is None
+        assert gateway.jobs.get(queued.id) is not None
+
+
+def test_a_job_that_cannot_be_queued_leaves_nothing(gateway: Gateway) -> None:
+    with Redis.from_url(gateway.settings.redis_url) as redis:
+        redis.set("video", "not a list: pushing a task onto it fails")
+    answer = gateway.http.post("/video_captions", files={"video": ("a.mp4", MP4)})
+    assert answer.status_code >= 500
+    assert gateway.jobs.page().total == 0
+
+
+def test_unknown_addresses_and_methods_are_problems(gateway: Gateway) -> None:
+    assert "/docs" in problem(gateway.http.get("/nothing"), 404).detail
+    answer: httpx.Response = gateway.http.put("/jobs")
+    assert "GET" in problem(answer, 405).detail

@@ -1,0 +1,262 @@
+"""The editor as it runs: its own process, a tiny Stable Diffusion of random weights from a folder, HTTP, no network.
+
+The process may open no connection outside loopback, so each test here also shows that a model in a folder needs none.
+"""
+
+import base64
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import skimage
+from PIL import Image
+
+from framesense.clients.editor import AsyncEditorClient, EditInterrupted, EditorClient
+from framesense.http.problems import ProblemError
+from framesense.http.uploads import Upload
+from framesense.schemas.edits import EditParameters, ImageEvent, StepEvent, Task
+from tests.conftest import free_port
+from tests.support.tiny_diffusion import save_pipeline
+from tools.settings import ROOT
+
+GUARD = ROOT / "tests" / "support" / "guard"
+PHOTOS = Path(skimage.__file__).parent / "data"
+CAT = Upload((PHOTOS / "chelsea.png").read_bytes(), "cat.png", "image/png")
+CAT_PIXELS = np.asarray(Image.open(io.BytesIO(CAT.content)))
+LONG: dict[str, Any] = {"prompt": "abc", "steps": 150, "strength": 1.0, "images": 16}
+"""Minutes of work."""
+
+
+@dataclass
+class Editor:
+    """The process, and starting it anew at the same address."""
+
+    environment: dict[str, str]
+    log: Path
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, *, wait: bool = True) -> None:
+        environment = {**os.environ, **self.environment, "EDITOR_PORT": str(self.port)}
+        with self.log.open("ab") as stream:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "editor"], env=environment, stdout=stream, stderr=stream
+            )
+        while wait and not self._ready():
+            assert self.process.poll() is None, self.log.read_text()
+            time.sleep(0.2)
+
+    def stop(self, how: signal.Signals) -> int:
+        assert self.process is not None
+        self.process.send_signal(how)
+        return self.process.wait(timeout=60)
+
+    def metric(self, name: str) -> float:
+        """0 where it was never counted."""
+        lines = dict(
+            line.rsplit(" ", 1) for line in httpx.get(f"{self.url}/metrics").text.splitlines() if line[0] != "#"
+        )
+        return float(lines.get(name, 0))
+
+    def _ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/ready", timeout=30).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_pipeline(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def editor(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Editor]:
+    folder = tmp_path_factory.mktemp("editor")
+    environment = {
+        "EDITOR_MODEL": f"path:{model}",
+        "EDITOR_PREVIEW_INTERVAL": "0",
+        "EDITOR_KEEP_ALIVE": "0.1",
+        "PYTHONPATH": str(GUARD),
+        "NETWORK_GUARD": str(folder / "guard"),
+    }
+    running = Editor(environment, folder / "log")
+    running.start()
+    try:
+        yield running
+    finally:
+        assert running.process is not None
+        running.process.kill()
+        running.process.wait()
+
+
+@pytest.fixture
+def client(editor: Editor) -> Iterator[EditorClient]:
+    with EditorClient(editor.url, retries=30) as client:
+        yield client
+
+
+def ask(**parameters: Any) -> EditParameters:
+    return EditParameters.model_validate({"prompt": "abc", "steps": 4, "strength": 0.6, "seed": 5} | parameters)
+
+
+def picture(client: EditorClient, **parameters: Any) -> ImageEvent:
+    (made,) = (event for event in client.edit(ask(**parameters), image=CAT) if isinstance(event, ImageEvent))
+    return made
+
+
+def pixels(encoded: str) -> Any:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded))))
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.05)
+
+
+def test_an_edit_step_by_step(client: EditorClient) -> None:
+    alive: list[None] = []
+    *steps, last = client.edit(ask(), image=CAT, alive=lambda: alive.append(None))
+    assert [(step.step, step.steps) for step in steps if isinstance(step, StepEvent)] == [(1, 2), (2, 2)]
+    assert isinstance(steps[-1], StepEvent) and steps[-1].preview is not None
+    assert pixels(steps[-1].preview).ndim == 3
+    assert len(alive) >= 3
+    assert isinstance(last, ImageEvent)
+    assert pixels(last.png).shape == CAT_PIXELS.shape
+    assert last.image.photo == "cat.png" and last.image.seconds > 0
+
+
+async def test_what_it_can_do(editor: Editor, client: EditorClient) -> None:
+    async with AsyncEditorClient(editor.url) as waiting:
+        found = await waiting.capabilities()
+        assert (await waiting.model()) == found.model
+    assert client.capabilities() == found
+    assert found.model.family == "stable-diffusion"
+    assert set(found.tasks) == set(Task)
+    assert found.default_scheduler in [sampler.name for sampler in found.schedulers]
+
+
+@pytest.mark.parametrize("preserve", ["none", "auto"])
+def test_the_same_seed_gives_the_same_bytes(client: EditorClient, preserve: str) -> None:
+    first, again, other = (picture(client, seed=seed, preserve=preserve) for seed in (1, 1, 2))
+    assert (first.png, first.mask, first.change_map) == (again.png, again.mask, again.change_map)
+    assert other.png != first.png
+
+
+def test_a_mask_keeps_the_rest_to_the_byte(client: EditorClient) -> None:
+    mask = np.zeros(CAT_PIXELS.shape[:2], np.uint8)
+    mask[100:200, 100:300] = 255
+    stream = io.BytesIO()
+    Image.fromarray(mask).save(stream, "PNG")
+    upload = Upload(stream.getvalue(), "mask.png", "image/png")
+    *_, last = client.edit(ask(mask_blur=0, strength=1), image=CAT, mask=upload)
+    assert isinstance(last, ImageEvent)
+    edited = pixels(last.png)
+    assert (edited[mask == 0] == CAT_PIXELS[mask == 0]).all()
+    assert (edited[mask == 255] != CAT_PIXELS[mask == 255]).any(axis=-1).mean() > 0.9
+
+
+def test_from_words_alone_and_a_restoration(client: EditorClient) -> None:
+    *_, made = client.edit(ask(task="generate", width=144, height=112))
+    assert isinstance(made, ImageEvent) and pixels(made.png).shape == (112, 144, 3)
+    *_, larger = client.edit(EditParameters(task=Task.UPSCALE_X2), image=CAT)
+    assert isinstance(larger, ImageEvent) and pixels(larger.png).shape == (600, 902, 3)
+
+
+def test_what_is_refused_is_refused_at_once_and_in_words(client: EditorClient) -> None:
+    with pytest.raises(ProblemError, match="no photo"):
+        list(client.edit(ask()))
+    with pytest.raises(ProblemError, match="not like an image"):
+        list(client.edit(ask(), image=Upload(b"text", "notes.txt", "text/plain")))
+    with pytest.raises(ProblemError, match="has no scheduler 'lcm'"):
+        list(client.edit(ask(scheduler="lcm"), image=CAT))
+
+
+def test_two_at_once_are_both_served(editor: Editor) -> None:
+    made: dict[int, str] = {}
+
+    def work(seed: int) -> None:
+        with EditorClient(editor.url) as own:
+            made[seed] = picture(own, seed=seed, steps=20).png
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(200)
+    assert len(set(made.values())) == 4
+    with EditorClient(editor.url) as own:
+        assert picture(own, seed=2, steps=20).png == made[2], "company changes nothing"
+
+
+def test_who_hangs_up_frees_the_model(editor: Editor, client: EditorClient) -> None:
+    cancelled, begun = 'editor_edits_total{outcome="cancelled"}', 'editor_picture_seconds_count{task="edit"}'
+    before, made = editor.metric(cancelled), editor.metric(begun)
+    long = client.edit(ask(**LONG), image=CAT)
+    assert isinstance(next(long), StepEvent)
+    with EditorClient(editor.url) as other:
+        waiting = other.edit(ask(**LONG), image=CAT, alive=_raise_after(3))
+        with pytest.raises(GoneError):  # it never had its turn
+            next(waiting)
+    until(lambda: editor.metric("editor_queue_edits") == 0)
+    assert isinstance(next(long), StepEvent), "the other one goes on"
+    long.close()
+    assert picture(client).image.index == 0
+    until(lambda: editor.metric(cancelled) == before + 2)
+    assert editor.metric(begun) - made < 16
+
+
+class GoneError(Exception):
+    pass
+
+
+def _raise_after(signs: int) -> Callable[[], None]:
+    count = iter(range(signs))
+
+    def alive() -> None:
+        if next(count, None) is None:
+            raise GoneError
+
+    return alive
+
+
+def test_a_killed_editor_loses_nothing_but_the_picture_it_was_at(editor: Editor, client: EditorClient) -> None:
+    before = picture(client, seed=9).png
+    begun = client.edit(ask(**LONG), image=CAT)
+    assert isinstance(next(begun), StepEvent)
+    editor.stop(signal.SIGKILL)
+    with pytest.raises(EditInterrupted, match="broke off"):
+        list(begun)
+    editor.start(wait=False)
+    assert picture(client, seed=9).png == before, "asked again until it is back"
+
+
+def test_it_stops_when_asked_also_in_the_middle_of_an_edit(editor: Editor, client: EditorClient) -> None:
+    begun = client.edit(ask(**LONG), image=CAT)
+    assert isinstance(next(begun), StepEvent)
+    stopper = threading.Thread(target=editor.stop, args=(signal.SIGTERM,))
+    stopper.start()
+    with pytest.raises(EditInterrupted, match="shutting down"):
+        list(begun)
+    stopper.join()
+    log = editor.log.read_text()
+    assert "Traceback" not in log, log
+    attempts = Path(editor.environment["NETWORK_GUARD"]).read_text().splitlines()
+    assert [line for line in attempts if not line.startswith("guarded")] == []

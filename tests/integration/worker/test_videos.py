@@ -1,0 +1,531 @@
+"""The worker whole: real Redis, real Celery processes, real video. Only the captioner is a stand-in, since these tests
+count what it is asked and make it slow or ill; it reads the number that each frame carries."""
+
+import asyncio
+import hashlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from redis import Redis
+from starlette.datastructures import UploadFile
+
+from framesense.jobs.queue import create_celery, enqueue
+from framesense.jobs.store import JobStore, events_key, read_event
+from framesense.schemas.arrays import EncodingFormat, encode
+from framesense.schemas.captions import Caption, CaptionEmbeddings, CaptionResponse, CaptionToken
+from framesense.schemas.jobs import Job, JobKind, JobState, Progress
+from framesense.schemas.models import ModelInfo, ModelsResponse
+from framesense.schemas.tags import ImageEmbeddings
+from framesense.settings import JobSettings
+from framesense.storage.analyses import AnalysisStore, Frames, video_key
+from framesense.storage.blobs import Storage
+from tests.conftest import free_port
+from tests.support.videos import audio_only, cut_off, numbered_video, read_number
+
+WAIT = 60.0
+"""Seconds after which something that should have happened has not; far more than any of it takes."""
+
+INFO = {"service": "captioner", "family": "numbers", "device": "cpu", "dtype": "float32", "parameters": 0}
+
+
+@dataclass
+class NumberCaptioner:
+    """Captions a frame with the number it carries, and remembers every frame it was sent."""
+
+    delay: float = 0.0
+    """Seconds a request takes."""
+    ill: bool = False
+    revision: str = "1"
+    tagger_revision: str = "1"
+    fickle: bool = False
+    """Another model answers every time."""
+    seen: list[int] = field(default_factory=list)
+    url: str = ""
+
+    @property
+    def model(self) -> ModelInfo:
+        return ModelInfo.model_validate({**INFO, "name": "numbers", "revision": self.revision})
+
+    @property
+    def tagger(self) -> ModelInfo:
+        return self.model.model_copy(update={"service": "tagger", "revision": self.tagger_revision})
+
+    def app(self) -> FastAPI:
+        app = FastAPI()
+
+        @app.get("/models")
+        def models() -> ModelsResponse:
+            return ModelsResponse(models=[self.model])
+
+        @app.get("/tagger/models")
+        def tagger_models() -> ModelsResponse:
+            return ModelsResponse(models=[self.tagger])
+
+        @app.post("/tagger/embed/images")
+        async def embed(request: Request) -> ImageEmbeddings:
+            """As a tagger: a frame's embedding is its number, and the tagger's revision."""
+            async with request.form() as form:
+                files = [file for file in form.getlist("images") if isinstance(file, UploadFile)]
+                numbers = [read_number(np.load(io.BytesIO(await file.read()))) for file in files]
+            model = self.tagger
+            told = encode(np.array([[number, int(model.revision)] for number in numbers]), EncodingFormat.BASE64)
+            return ImageEmbeddings(images=[str(file.filename) for file in files], embeddings=told, model=model)
+
+        @app.post("/caption", response_model=None)
+        async def caption(request: Request) -> CaptionResponse | Response:
+            if self.ill:
+                return Response(status_code=503, headers={"Retry-After": "0.2"})
+            async with request.form() as form:
+                files = [file for file in form.getlist("images") if isinstance(file, UploadFile)]
+                pictures = [np.load(io.BytesIO(await file.read())) for file in files]
+            numbers = [read_number(picture) for picture in pictures]
+            self.seen += numbers
+            await asyncio.sleep(self.delay)
+            if self.fickle:
+                self.revision = str(int(self.revision) + 1)
+            captions = [_caption(number, int(self.revision)) for number in numbers]
+            return CaptionResponse(captions=captions, model=self.model)
+
+        return app
+
+
+def _caption(number: int, revision: int) -> Caption:
+    words = encode(np.full((2, 4), number, dtype=np.float32), EncodingFormat.BASE64)
+    sentence = encode(np.eye(4, dtype=np.float32)[number % 4], EncodingFormat.BASE64)
+    return Caption(
+        caption=f"number {number}",
+        tokens=[CaptionToken(text=text, log_probability=-0.5) for text in ("number", str(number))],
+        log_probability=-0.5,
+        embeddings=CaptionEmbeddings(words=words, sentence=sentence),
+        visual=encode(np.array([number, revision]), EncodingFormat.BASE64),
+        patches=encode(np.full((2, 3, 4), number), EncodingFormat.BASE64),
+    )
+
+
+@pytest.fixture
+def captioner() -> Iterator[NumberCaptioner]:
+    stand_in = NumberCaptioner()
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(stand_in.app(), host="127.0.0.1", port=port, log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    _until(lambda: server.started)
+    stand_in.url = f"http://127.0.0.1:{port}"
+    yield stand_in
+    server.should_exit = True
+    thread.join()
+
+
+class Workplace:
+    """One blob store and one Redis, with as many worker processes as a test starts."""
+
+    def __init__(self, redis_url: str, folder: Path, captioner: NumberCaptioner) -> None:
+        self._folder = folder
+        self.environment = {
+            "REDIS_URL": redis_url,
+            "STORAGE_URL": str(folder / "blobs"),
+            "CAPTIONER_URL": captioner.url,
+            "TAGGER_URL": "http://127.0.0.1:9",  # nobody's: a job does without a tagger
+            "JOB_LEASE": "1.5",
+            "JOB_VISIBILITY_TIMEOUT": "600",
+            "WORKER_BATCH": "4",
+            "WORKER_HEARTBEAT_FILE": str(folder / "heartbeat"),
+        }
+        self.redis = Redis.from_url(redis_url, decode_responses=True)
+        self.jobs = JobStore(self.redis, lease_seconds=1.5, retention_seconds=3600)
+        self.storage = Storage(str(folder / "blobs"))
+        self.analyses = AnalysisStore(self.storage)
+        self._celery = create_celery(JobSettings(redis_url=redis_url))
+        self._workers: list[subprocess.Popen[bytes]] = []
+
+    def start_worker(self, **environment: str) -> "subprocess.Popen[bytes]":
+        log = (self._folder / f"worker-{len(self._workers)}.log").open("wb")
+        command = [sys.executable, "-m", "worker"]
+        process = subprocess.Popen(
+            command,
+            env={**os.environ, **self.environment, **environment},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        log.close()
+        self._workers.append(process)
+        return process
+
+    def logs(self) -> str:
+        return "\n".join(path.read_text() for path in sorted(self._folder.glob("worker-*.log")))
+
+    def submit(self, video: Path, every_n_second: float = 0.04, *, queue: bool = True) -> Job:
+        data = video.read_bytes()
+        sha256 = hashlib.sha256(data).hexdigest()
+        self.storage.write(video_key(sha256), data)
+        source = {"sha256": sha256, "name": video.name, "bytes": len(data)}
+        payload = {"video": source, "every_n_second": every_n_second, "beams": 4, "max_tokens": 24}
+        job = self.jobs.create(JobKind.VIDEO, name=video.name, parameters={}, payload=payload)
+        if queue:
+            enqueue(self._celery, JobKind.VIDEO, job.id)
+        return job
+
+    def enqueue(self, job: Job) -> None:
+        enqueue(self._celery, JobKind.VIDEO, job.id)
+
+    def get(self, job: Job) -> Job:
+        current = self.jobs.get(job.id)
+        assert current is not None
+        return current
+
+    def finished(self, job: Job) -> Job:
+        """The job once it is finished."""
+        _until(lambda: self.get(job).state.finished, self.logs)
+        return self.get(job)
+
+    def until_done(self, job: Job, frames: int) -> None:
+        _until(lambda: self.get(job).progress.done >= frames or self.get(job).state.finished, self.logs)
+
+    def events(self, job: Job) -> list[Job]:
+        """The job as it was after every change."""
+        return [read_event(fields["job"]) for _, fields in self.redis.xrange(events_key(job.id))]
+
+    def frames(self, job: Job) -> Frames:
+        loaded = self.analyses.load(self.jobs.payload(job.id)["analysis"])
+        assert loaded is not None
+        return loaded[1]
+
+    def close(self) -> None:
+        for worker in self._workers:
+            if worker.poll() is None:
+                os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait()
+        self.redis.close()
+
+
+@pytest.fixture
+def workplace(redis_url: str, tmp_path: Path, captioner: NumberCaptioner) -> Iterator[Workplace]:
+    place = Workplace(redis_url, tmp_path, captioner)
+    yield place
+    place.close()
+
+
+def _until(happened: Callable[[], bool], explain: Callable[[], str] = str) -> None:
+    deadline = time.monotonic() + WAIT
+    while not happened():
+        assert time.monotonic() < deadline, explain()
+        time.sleep(0.05)
+
+
+def numbers(frames: Frames) -> list[int]:
+    return [int(caption.removeprefix("number ")) for caption in frames.captions]
+
+
+def test_every_frame_is_captioned_once_and_stored(
+    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+) -> None:
+    workplace.start_worker()
+    job = workplace.submit(numbered_video(tmp_path / "clip.mp4", 30))
+    finished = workplace.finished(job)
+    assert finished.state is JobState.SUCCEEDED, workplace.logs()
+    assert finished.result_url == f"/jobs/{job.id}/result"
+    assert (finished.progress.done, finished.progress.total) == (30, 30)
+    key = workplace.jobs.payload(job.id)["analysis"]
+    loaded = workplace.analyses.load(key)
+    assert loaded is not None
+    summary, frames = loaded
+    assert numbers(frames) == list(range(30)) == sorted(captioner.seen)
+    assert frames.times == pytest.approx(np.arange(30) / 25)
+    assert frames.words[7] == pytest.approx([7] * 4)
+    assert (summary.video.width, summary.video.height, summary.video.codec) == (192, 128, "h264")
+    assert summary.video.duration == pytest.approx(1.2)
+    assert summary.models == [captioner.model]
+    assert frames.visual == pytest.approx(np.stack([np.arange(30), np.ones(30)], axis=1))
+    assert [grid.mean() for grid in workplace.analyses.patches(key)] == pytest.approx(np.arange(30))
+    assert frames.aligned is None, "no tagger runs"
+    assert all(workplace.analyses.thumbnail(key, index).startswith(b"\xff\xd8") for index in range(30))
+
+    again = workplace.finished(workplace.submit(tmp_path / "clip.mp4"))
+    assert again.state is JobState.SUCCEEDED
+    assert len(captioner.seen) == 30, "the same question is answered from what is stored"
+
+
+def test_a_killed_worker_s_job_is_finished_by_another_without_captioning_twice(
+    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+) -> None:
+    captioner.delay = 0.3
+    first = workplace.start_worker()
+    job = workplace.submit(numbered_video(tmp_path / "clip.mp4", 60))
+    workplace.until_done(job, 12)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    assert workplace.get(job).state is JobState.RUNNING
+    checkpoint = workplace.analyses.checkpoint(workplace.jobs.payload(job.id)["analysis"])
+    assert checkpoint is not None
+    kept = len(checkpoint)
+    assert 12 <= kept < 60
+    captioner.seen.clear()
+    workplace.start_worker()
+    assert workplace.finished(job).state is JobState.SUCCEEDED, workplace.logs()
+    assert numbers(workplace.frames(job)) == list(range(60))
+    assert sorted(captioner.seen) == list(range(kept, 60))
+
+
+def test_two_jobs_that_ask_for_the_same_do_it_once(
+    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+) -> None:
+    captioner.delay = 1.0
+    for _ in range(2):
+        workplace.start_worker()
+    video = numbered_video(tmp_path / "clip.mp4", 40)
+    first, second = workplace.submit(video), workplace.submit(video)
+    for job in (first, second):
+        assert workplace.finished(job).state is JobState.SUCCEEDED, workplace.logs()
+        assert numbers(workplace.frames(job)) == list(range(40))
+    assert sorted(captioner.seen) == list(range(40))
+    assert "another job is at the same work" in workplace.logs()
+
+
+def test_a_job_goes_on_with_the_same_work_of_one_that_was_cancelled(
+    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+) -> None:
+    captioner.delay = 3.0
+    for _ in range(2):
+        workplace.start_worker()
+    video = numbered_video(tmp_path / "clip.mp4", 60)
+    first = workplace.submit(video)
+    workplace.until_done(first, 8)
+    second = workplace.submit(video)
+    _until(lambda: "waiting" in workplace.get(second).progress.message, workplace.logs)
+    workplace.jobs.cancel(first.id)
+    captioner.delay = 0
+    assert workplace.finished(second).state is JobState.SUCCEEDED, workplace.logs()
+    assert numbers(workplace.frames(second)) == list(range(60))
+    assert len(captioner.seen) < 90, "what the first had stored was not done again"
+
+
+@pytest.mark.parametrize(("service", "changed"), [("captioner", "revision"), ("tagger", "tagger_revision")])
+def test_a_job_begins_again_when_a_model_changes(
+    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path, service: str, changed: str
+) -> None:
+    captioner.delay = 0.2
+    workplace.start_worker(TAGGER_URL=f"{captioner.url}/tagger", WORKER_MAX_ATTEMPTS="1")
+    video = numbered_video(tmp_path / "clip.mp4", 60)
+    job = workplace.submit(video)
+    workplace.until_done(job, 8)
+    before = workplace.get(job)
+    former = workplace.jobs.payload(job.id)["analysis"]
+    setattr(captioner, changed, "2")
+    finished = workplace.finished(job)
+    assert finished.state is JobState.SUCCEEDED, workplace.logs()
+    assert numbers(workplace.frames(job)) == list(range(60))
+    _assert_of_the_present_models(workplace, job, captioner)
+
+    told = [event.progress for event in workplace.events(job)]
+    announced = [f"the {service} changed its model" in progress.message for progress in told].index(True)
+    assert told[announced] == Progress(message=f"the {service} changed its model: starting again with numbers")
+    assert told[announced - 1].done >= 8
+    frames = [progress for progress in told[announced:] if progress.total]
+    assert (frames[0].done, frames[-1].done) == (0, 60)
+    assert {progress.message for progress in frames} == {
+        f"captioning frames, again: the {service} changed its model to numbers"
+    }
+    assert before.started_at and finished.started_at and finished.started_at > before.started_at
+
+    payload = workplace.jobs.payload(job.id)
+    kept = workplace.analyses.checkpoint(former)
+    assert kept is not None and 8 <= len(kept) < 60
+    assert payload["earlier"] == [former] and payload["analysis"] != former
+    setattr(captioner, changed, "1")
+    captioner.seen.clear()
+    again = workplace.submit(video)
+    assert workplace.finished(again).state is JobState.SUCCEEDED, workplace.logs()
+    assert workplace.jobs.payload(again.id)["analysis"] == former
+    assert sorted(captioner.seen) == list(range(len(kept), 60)), "the former model goes on where it was left"
+    _assert_of_the_present_models(workplace, again, captioner)
+
+
+def _assert_of_the_present_models(workplace: Workplace, job: Job, captioner: NumberCaptioner) -> None:
+    loaded = workplace.analyses.load(workplace.jobs.payload(job.id)["analysis"])
+    assert loaded is not None
+    summary, frames = loaded
+    assert summary.models == [captioner.model, captioner.tagger]
+    assert frames.visual is not None and set(frames.visual[:, 1]) == {int(captioner.revision)}
+    assert frames.aligned is not None and set(frames.aligned[:, 1]) == {int(captioner.tagger_revision)}
+
+
+def test_jobs_that_wait_for_one_another_do_it_once_with_the_new_model_too(
+    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+) -> None:
+    captioner.delay = 0.5
+    for _ in range(2):
+        workplace.start_worker(WORKER_REQUESTS="1")
+    video = numbered_video(tmp_path / "clip.mp4", 40)
+    first, second = workplace.submit(video), workplace.submit(video)
+    _until(lambda: any("waiting" in workplace.get(job).progress.message for job in (first, second)), workplace.logs)
+    captioner.seen.clear()
+    captioner.revision = "2"
+    for job in (first, second):
+        assert workplace.finished(job).state is JobState.SUCCEEDED, workplace.logs()
+        assert numbers(workplace.frames(job)) == list(range(40))
+    assert workplace.jobs.payload(first.id)["analysis"] == workplace.jobs.payload(second.id)["analysis"]
+    assert len(captioner.seen) <= 40 + 2 * 4, "every frame once, and a batch each that told of the new model"
+
+
+def test_a_model_that_changes_again_and_again_fails_the_job(
+    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+) -> None:
+    captioner.fickle = True
+    workplace.start_worker()
+    job = workplace.submit(numbered_video(tmp_path / "clip.mp4", 20))
+    failed = workplace.finished(job)
+    assert failed.error is not None
+    assert (failed.error.status, failed.error.type) == (503, "urn:framesense:problem:model-changed")
+    assert "4 times" in failed.error.detail and "captioner" in failed.error.detail
+    assert workplace.storage.list("analyses") == [], "not one frame was stored"
+
+
+def test_a_job_longer_than_the_visibility_timeout_runs_once(
+    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+) -> None:
+    captioner.delay = 0.8
+    workplace.environment["JOB_VISIBILITY_TIMEOUT"] = "2"
+    for _ in range(2):
+        workplace.start_worker(WORKER_REQUESTS="1")
+    job = workplace.submit(numbered_video(tmp_path / "clip.mp4", 40))
+    assert workplace.finished(job).state is JobState.SUCCEEDED, workplace.logs()
+    assert "another worker has it" in workplace.logs(), "the message came back while the job ran"
+    assert captioner.seen == list(range(40))
+    assert workplace.logs().count(f"job {job.id}: started") == 1
+
+
+def test_a_worker_told_to_stop_hands_its_job_over_at_once(
+    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+) -> None:
+    captioner.delay = 0.5
+    first = workplace.start_worker()
+    job = workplace.submit(numbered_video(tmp_path / "clip.mp4", 200))
+    workplace.until_done(job, 8)
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(timeout=WAIT) == 0
+    stopped = workplace.get(job)
+    assert stopped.state is JobState.RUNNING
+    assert stopped.progress.done < 200, "it did not wait for the job to end"
+    captioner.delay = 0
+    workplace.start_worker()
+    assert workplace.finished(job).state is JobState.SUCCEEDED, workplace.logs()
+    assert numbers(workplace.frames(job)) == list(range(200))
+
+
+def test_cancelling_stops_the_work(workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path) -> None:
+    captioner.delay = 0.3
+    workplace.start_worker()
+    job = workplace.submit(numbered_video(tmp_path / "clip.mp4", 200))
+    workplace.until_done(job, 4)
+    workplace.jobs.cancel(job.id)
+    _until(lambda: f"job {job.id}: stopped: cancelled" in workplace.logs(), workplace.logs)
+    captioner.delay = 0
+    following = workplace.submit(numbered_video(tmp_path / "next.mp4", 5))
+    assert workplace.finished(following).state is JobState.SUCCEEDED
+    assert workplace.get(job).state is JobState.CANCELLED
+    assert len(captioner.seen) < 100
+
+
+def test_bad_videos_fail_with_a_problem_and_leave_nothing(workplace: Workplace, tmp_path: Path) -> None:
+    workplace.start_worker()
+    text = tmp_path / "text.mp4"
+    text.write_text("not a video\n" * 50)
+    whole = numbered_video(tmp_path / "clip.mp4", 50)
+    bad = {
+        text: (415, "urn:framesense:problem:not-a-video"),
+        audio_only(tmp_path / "sound.mp4"): (422, "urn:framesense:problem:no-video-track"),
+        cut_off(whole, tmp_path / "cut.mp4", 0.6): (422, "urn:framesense:problem:no-index"),
+    }
+    for video, expected in bad.items():
+        job = workplace.finished(workplace.submit(video))
+        assert job.state is JobState.FAILED
+        assert job.error is not None
+        assert (job.error.status, job.error.type) == expected
+        assert "Traceback" not in job.error.detail
+    assert workplace.storage.list("analyses") == []
+    assert workplace.finished(workplace.submit(whole)).state is JobState.SUCCEEDED
+
+
+def test_sampling_far_too_often_is_refused(workplace: Workplace, tmp_path: Path) -> None:
+    workplace.start_worker(WORKER_MAX_FRAMES="100")
+    job = workplace.finished(workplace.submit(numbered_video(tmp_path / "clip.mp4", 50), every_n_second=0.001))
+    assert job.error is not None
+    assert (job.error.status, job.error.type) == (422, "urn:framesense:problem:too-many-frames")
+
+
+def test_a_captioner_that_stays_ill_fails_the_job_and_keeps_what_is_done(
+    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+) -> None:
+    captioner.delay = 0.2
+    workplace.start_worker(WORKER_CAPTION_PATIENCE="1")
+    job = workplace.submit(numbered_video(tmp_path / "clip.mp4", 60))
+    workplace.until_done(job, 8)
+    captioner.ill = True
+    failed = workplace.finished(job)
+    assert failed.error is not None
+    assert (failed.state, failed.error.status) == (JobState.FAILED, 503)
+    assert "submit the video again" in failed.error.detail
+    captioner.ill, captioner.delay = False, 0
+    finished_before = len(workplace.analyses.checkpoint(workplace.jobs.payload(job.id)["analysis"]) or ())
+    assert finished_before >= 8
+    captioner.seen.clear()
+    again = workplace.submit(tmp_path / "clip.mp4")
+    assert workplace.finished(again).state is JobState.SUCCEEDED
+    assert sorted(captioner.seen) == list(range(finished_before, 60))
+
+
+def test_a_video_that_kills_every_worker_is_given_up(workplace: Workplace, tmp_path: Path) -> None:
+    job = workplace.submit(numbered_video(tmp_path / "clip.mp4", 10), queue=False)
+    workplace.jobs.amend_payload(job.id, attempts={"count": 3, "done": 0})
+    workplace.start_worker()
+    workplace.enqueue(job)
+    failed = workplace.finished(job)
+    assert failed.error is not None
+    assert failed.error.type == "urn:framesense:problem:workers-died"
+
+
+def test_health_follows_the_heartbeat(workplace: Workplace, tmp_path: Path) -> None:
+    def health() -> int:
+        environment = {**os.environ, **workplace.environment, "WORKER_HEARTBEAT_MAX_AGE": "6"}
+        return subprocess.run([sys.executable, "-m", "worker.health"], env=environment, check=False).returncode
+
+    assert health() == 1
+    worker = workplace.start_worker()
+    _until((tmp_path / "heartbeat").exists, workplace.logs)
+    assert health() == 0
+    os.killpg(worker.pid, signal.SIGKILL)
+    worker.wait()
+    stale = time.time() - 10
+    os.utime(tmp_path / "heartbeat", (stale, stale))
+    assert health() == 1
+
+
+def test_the_worker_imports_no_torch() -> None:
+    program = "import sys, worker.celery_app, worker.__main__; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_with_a_tagger_frames_can_be_searched_in_words(
+    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+) -> None:
+    workplace.start_worker(TAGGER_URL=f"{captioner.url}/tagger")
+    job = workplace.submit(numbered_video(tmp_path / "clip.mp4", 10))
+    assert workplace.finished(job).state is JobState.SUCCEEDED, workplace.logs()
+    loaded = workplace.analyses.load(workplace.jobs.payload(job.id)["analysis"])
+    assert loaded is not None
+    summary, frames = loaded
+    assert frames.aligned == pytest.approx(np.stack([np.arange(10), np.ones(10)], axis=1))
+    assert summary.models == [captioner.model, captioner.tagger]

@@ -1,0 +1,1 @@
+"""Stubs, factories and processes that several tests share."""

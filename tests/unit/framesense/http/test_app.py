@@ -1,0 +1,117 @@
+"""What every service gets from the factory: ids, problem documents, health, readiness, metrics."""
+
+import re
+
+import pytest
+from fastapi import FastAPI, Query
+from fastapi.testclient import TestClient
+from prometheus_client import CollectorRegistry, Gauge
+
+from framesense.http.app import create_service
+from framesense.http.problems import ProblemError
+from framesense.schemas.problems import MEDIA_TYPE, Problem
+
+
+def application(*failures: str) -> FastAPI:
+    async def passes() -> None:
+        return
+
+    def fails(reason: str) -> None:
+        raise RuntimeError(reason)
+
+    async def failing() -> None:
+        fails(" and ".join(failures))
+
+    registry = CollectorRegistry()
+    Gauge("of_its_own", "a metric of the service", registry=registry).set(3)
+    checks = {"good": passes} | ({"bad": failing} if failures else {})
+    app = create_service("test", checks=checks, registry=registry)
+
+    @app.get("/teapot/{name}")
+    async def teapot(name: str, cups: int = Query(1, ge=1)) -> dict[str, int]:
+        if name == "short":
+            raise ProblemError(418, "teapot", "Teapot", "Short and stout.", headers={"Retry-After": "7"})
+        if name == "broken":
+            raise RuntimeError("secret reason")
+        return {"cups": cups}
+
+    return app
+
+
+@pytest.fixture
+def client() -> TestClient:
+    return TestClient(application(), raise_server_exceptions=False)
+
+
+def problem(answer) -> Problem:  # type: ignore[no-untyped-def]
+    assert answer.headers["content-type"] == MEDIA_TYPE
+    found = Problem.model_validate(answer.json())
+    assert found.status == answer.status_code
+    return found
+
+
+def test_a_problem_error_becomes_a_problem_document(client: TestClient) -> None:
+    answer = client.get("/teapot/short")
+    told = problem(answer)
+    assert answer.status_code == 418
+    assert (told.type, told.title, told.detail) == ("urn:framesense:problem:teapot", "Teapot", "Short and stout.")
+    assert told.request_id == answer.headers["x-request-id"]
+    assert answer.headers["retry-after"] == "7"
+
+
+def test_an_unexpected_error_tells_nothing_but_where_to_look(
+    client: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = client.get("/teapot/broken", headers={"X-Request-ID": "find-me"})
+    assert answer.status_code == 500
+    assert "find-me" in problem(answer).detail
+    assert "secret" not in answer.text
+    assert "find-me" in caplog.text and "secret reason" in caplog.text
+
+
+def test_a_wrong_parameter_is_named(client: TestClient) -> None:
+    told = problem(client.get("/teapot/x", params={"cups": 0}))
+    assert told.status == 422
+    assert told.model_extra is not None
+    assert told.model_extra["faults"][0]["parameter"] == "cups"
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nothing", 404), ("POST", "/teapot/x", 405)])
+def test_the_frameworks_own_errors_are_problems_too(client: TestClient, method: str, path: str, status: int) -> None:
+    assert problem(client.request(method, path)).status == status
+
+
+def test_a_plain_request_id_is_kept_and_another_replaced(client: TestClient) -> None:
+    assert client.get("/health", headers={"X-Request-ID": "a-1_b.c"}).headers["x-request-id"] == "a-1_b.c"
+    for strange in ("", "a b", "x" * 65, "<script>"):
+        answer = client.get("/health", headers={"X-Request-ID": strange})
+        assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
+
+
+def test_readiness() -> None:
+    assert TestClient(application()).get("/ready").json() == {"status": "ready", "checks": ["good"]}
+    answer = TestClient(application("the disk is full")).get("/ready")
+    assert problem(answer).detail == "bad: the disk is full"
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"]
+
+
+def test_metrics_by_route_not_by_path(client: TestClient) -> None:
+    for name in ("a", "b", "short"):
+        client.get(f"/teapot/{name}")
+    client.get("/nothing")
+    told = client.get("/metrics").text
+    assert 'http_requests_total{method="GET",route="/teapot/{name}",status="200"} 2.0' in told
+    assert 'http_requests_total{method="GET",route="/teapot/{name}",status="418"} 1.0' in told
+    assert 'route="unmatched",status="404"' in told
+    assert "of_its_own 3.0" in told
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+def test_documentation_pages_need_no_network(page: str) -> None:
+    client = TestClient(application())
+    html = client.get(page).text
+    sources = re.findall(r'(?:src|href)="([^"]+)"', html)
+    assert sources and all(source.startswith("/") for source in sources)
+    for source in sources:
+        assert client.get(source).status_code == 200

@@ -1,0 +1,85 @@
+"""Zips of photos: what is read, what is refused before it costs anything."""
+
+import io
+import zipfile
+
+import pytest
+
+from framesense.http.problems import ProblemError
+from framesense.media.archives import ArchivedImage, ArchiveLimits, read_images
+
+LIMITS = ArchiveLimits(max_images=3, max_bytes=5000, max_image_bytes=2000)
+
+
+def archive(*files: tuple[str, bytes]) -> io.BytesIO:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, content in files:
+            made.writestr(name, content)
+    return stream
+
+
+def read(stream: io.BytesIO) -> list[ArchivedImage]:
+    return list(read_images(stream, LIMITS))
+
+
+def test_images_in_the_order_of_their_paths() -> None:
+    stream = archive(("b/2.JPG", b"two"), ("a/1.png", b"one"), ("top.jpg", b"top"), ("a/notes.txt", b"no"))
+    stream_images = read(stream)
+    assert [(str(image.path), image.group, image.content) for image in stream_images] == [
+        ("a/1.png", "a", b"one"),
+        ("b/2.JPG", "b", b"two"),
+        ("top.jpg", None, b"top"),
+    ]
+
+
+def test_what_operating_systems_add_is_passed_over() -> None:
+    stream = archive(("a/1.png", b"one"), ("__MACOSX/a/._1.png", b"x"), ("a/.thumb.jpg", b"x"))
+    assert len(read(stream)) == 1
+
+
+@pytest.mark.parametrize(
+    ("stream", "status", "slug"),
+    [
+        (io.BytesIO(b""), 415, "not-a-zip"),
+        (io.BytesIO(b"PK\x03\x04 and no more"), 415, "not-a-zip"),
+        (archive(("a.txt", b"x")), 422, "no-images"),
+        (archive(("../a.jpg", b"x")), 422, "unsafe-path"),
+        (archive(("a/../../b.jpg", b"x")), 422, "unsafe-path"),
+        (archive(("/etc/a.jpg", b"x")), 422, "unsafe-path"),
+        (archive(("C:/a.jpg", b"x")), 422, "unsafe-path"),
+        (archive(*((f"{n}.jpg", b"x") for n in range(4))), 413, "too-many-images"),
+        (archive(("a.jpg", b"x" * 2001)), 413, "image-too-large"),
+        (archive(*((f"{n}.jpg", b"x" * 1999) for n in range(3))), 413, "archive-too-large"),
+    ],
+)
+def test_refused(stream: io.BytesIO, status: int, slug: str) -> None:
+    with pytest.raises(ProblemError) as refused:
+        read(stream)
+    assert (refused.value.status, refused.value.slug) == (status, slug)
+
+
+def test_a_bomb_whose_header_lies() -> None:
+    content = bytearray(archive(("a.jpg", b"\0" * 1_000_000)).getvalue())
+    true_size = (1_000_000).to_bytes(4, "little")
+    assert content.count(true_size) == 2
+    lying = bytes(content).replace(true_size, (100).to_bytes(4, "little"))
+    with pytest.raises(ProblemError) as refused:
+        read(io.BytesIO(lying))
+    assert refused.value.slug in ("image-too-large", "damaged-archive")
+
+
+def test_damaged_content() -> None:
+    content = archive(("a.jpg", bytes(range(256)) * 4)).getvalue()
+    place = content.index(b"a.jpg") + 20
+    with pytest.raises(ProblemError) as refused:
+        read(io.BytesIO(content[:place] + b"\xff\xff\xff" + content[place + 3 :]))
+    assert refused.value.slug == "damaged-archive"
+
+
+def test_encrypted() -> None:
+    content = bytearray(archive(("a.jpg", b"x")).getvalue())
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    with pytest.raises(ProblemError) as refused:
+        read(io.BytesIO(bytes(content)))
+    assert refused.value.slug == "encrypted-archive"

@@ -1,0 +1,110 @@
+"""Novelty and moments against values worked out by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from framesense.novelty.curve import find_spans, older_clients_distance, rolling_novelty
+from framesense.schemas.novelty import Metric
+
+FRAMES = np.array([[0.0, 1.0], [0.0, 1.0], [3.0, 4.0], [0.0, 2.0]])
+
+
+def test_euclidean_distance_to_the_mean_of_the_window() -> None:
+    # Means of up to two before: –, (0, 1), (0, 1), (1.5, 2.5).
+    novelty = rolling_novelty(FRAMES, window=2, metric=Metric.EUCLIDEAN)
+    assert novelty == pytest.approx([0, 0, np.sqrt(9 + 9), np.sqrt(2.25 + 0.25)])
+
+
+def test_cosine_distance_to_the_mean_of_the_window() -> None:
+    # cos((3, 4), (0, 1)) = 0.8; cos((0, 2), (1.5, 2.5)) = 2.5 / √8.5
+    novelty = rolling_novelty(FRAMES, window=2, metric=Metric.COSINE)
+    assert novelty == pytest.approx([0, 0, 0.2, 1 - 2.5 / np.sqrt(8.5)])
+
+
+def test_a_window_longer_than_the_video_takes_what_there_is() -> None:
+    # Means of all before: –, (0, 1), (0, 1), (1, 2).
+    novelty = rolling_novelty(FRAMES, window=1000, metric=Metric.EUCLIDEAN)
+    assert novelty == pytest.approx([0, 0, np.sqrt(18), 1])
+
+
+def test_opposite_right_angled_and_zero_vectors_by_cosine() -> None:
+    frames = np.array([[1.0, 0.0], [-2.0, 0.0], [0.0, 3.0], [0.0, 0.0]])
+    assert rolling_novelty(frames, window=1, metric=Metric.COSINE) == pytest.approx([0, 2, 1, 1])
+
+
+@pytest.mark.parametrize("metric", list(Metric))
+@pytest.mark.parametrize("frames", [0, 1])
+def test_nothing_to_compare_with(frames: int, metric: Metric) -> None:
+    assert rolling_novelty(np.ones((frames, 3)), window=3, metric=metric).tolist() == [0.0] * frames
+    assert older_clients_distance(np.ones((frames, 3)), window=3, metric=metric).tolist() == [0.0] * frames
+
+
+@pytest.mark.parametrize(("shape", "window"), [((3,), 1), ((2, 2, 2), 1), ((2, 2), 0), ((2, 2), -1)])
+def test_what_is_no_list_of_vectors_is_refused(shape: tuple[int, ...], window: int) -> None:
+    with pytest.raises(ValueError, match=r"window|frames"):
+        rolling_novelty(np.ones(shape), window=window, metric=Metric.COSINE)
+
+
+def test_older_clients_get_zeros_until_the_window_is_full() -> None:
+    assert older_clients_distance(FRAMES, window=2, metric=Metric.EUCLIDEAN) == pytest.approx(
+        [0, 0, np.sqrt(18), np.sqrt(2.5)]
+    )
+    assert older_clients_distance(FRAMES, window=3, metric=Metric.EUCLIDEAN) == pytest.approx([0, 0, 0, 1])
+    assert older_clients_distance(FRAMES, window=9, metric=Metric.EUCLIDEAN).tolist() == [0, 0, 0, 0]
+
+
+def test_older_clients_cosine_is_one_over_the_similarity() -> None:
+    assert older_clients_distance(FRAMES, window=1, metric=Metric.COSINE) == pytest.approx([0, 1, 1.25, 1.25])
+    at_right_angles = older_clients_distance(np.eye(2), window=1, metric=Metric.COSINE)
+    assert at_right_angles[1] == np.finfo(np.float32).max
+    opposite = older_clients_distance(np.array([[1.0, 0.0], [-1.0, 0.0]]), window=1, metric=Metric.COSINE)
+    assert opposite[1] == pytest.approx(-1)
+
+
+@given(
+    arrays.arrays(np.float64, st.tuples(st.integers(1, 30), st.integers(1, 4)), elements=st.floats(-100, 100)),
+    st.integers(1, 40),
+)
+def test_the_rolling_means_are_those_of_the_plain_way(frames: np.ndarray, window: int) -> None:
+    before = [frames[max(0, index - window) : index] for index in range(len(frames))]
+    plain = [0.0] + [np.linalg.norm(frames[i] - before[i].mean(axis=0)) for i in range(1, len(frames))]
+    assert rolling_novelty(frames, window=window, metric=Metric.EUCLIDEAN) == pytest.approx(plain, abs=1e-9)
+
+
+def test_a_peak_by_median_and_mad() -> None:
+    # Without the first: 1, 2, 3, 2, 1, 9, 8, 2. Median 2; deviations 1, 0, 1, 0, 1, 7, 6, 0 have the median 1.
+    spans = find_spans(np.array([0.0, 1, 2, 3, 2, 1, 9, 8, 2]))
+    assert [(span.start, span.peak, span.end) for span in spans] == [(6, 6, 7)]
+    assert spans[0].score == pytest.approx(0.6745 * 7)
+
+
+def test_where_most_values_are_equal_the_mean_deviation_takes_over() -> None:
+    # Deviations from the median 1: nine zeros and one 5, so their mean is 0.5.
+    spans = find_spans(np.array([0.0] + [1.0] * 9 + [6.0]))
+    assert [(span.start, span.peak, span.end) for span in spans] == [(10, 10, 10)]
+    assert spans[0].score == pytest.approx(5 * np.sqrt(2 / np.pi) / 0.5)
+
+
+@pytest.mark.parametrize("curve", [[], [0.0], [0.0, 9.0], [0.0] * 50, [0.0] + [3.0] * 50, [5.0] + [1.0] * 50])
+def test_a_curve_without_peaks_has_no_moments(curve: list[float]) -> None:
+    assert find_spans(np.array(curve)) == []
+
+
+def test_moments_come_highest_first_and_no_more_than_asked_for() -> None:
+    rng = np.random.default_rng(0)
+    curve = rng.uniform(0.9, 1.1, 300)
+    curve[[50, 150, 250]] = [5, 9, 7]
+    assert [span.peak for span in find_spans(curve)] == [150, 250, 50]
+    assert [span.peak for span in find_spans(curve, limit=2)] == [150, 250]
+    assert find_spans(curve, threshold=1e9) == []
+
+
+def test_rounding_errors_are_no_novelty() -> None:
+    noise = np.random.default_rng(0).normal(0, 1e-16, 60)
+    assert find_spans(noise) == []
+    noise[30] += 0.4
+    (span,) = find_spans(noise)
+    assert (span.peak, span.score < 100) == (30, True)

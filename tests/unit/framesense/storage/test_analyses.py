@@ -1,0 +1,139 @@
+"""Analyses: named by what they depend on, read as far as they are whole."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from framesense.novelty.patches import PackedGrids
+from framesense.schemas.models import ModelInfo
+from framesense.schemas.novelty import VideoInfo
+from framesense.storage.analyses import AnalysisStore, Frames, Summary, VideoModels, analysis_key
+from framesense.storage.blobs import Storage
+
+MODEL = ModelInfo(service="captioner", name="m", family="f", revision="1", device="cpu", dtype="f", parameters=0)
+SUMMARY = Summary(
+    video=VideoInfo(name="a", sha256="0", bytes=1, duration=1, width=1, height=1, fps=1, codec="h264"), models=[MODEL]
+)
+
+
+def frames(first: int, count: int) -> Frames:
+    numbers = np.arange(first, first + count)
+    words = np.stack([numbers, -numbers], axis=1).astype(np.float32)
+    return Frames(numbers * 0.5, [f"caption ü {n}" for n in numbers], words, words[:, :1])
+
+
+@pytest.fixture
+def storage(tmp_path: object) -> Storage:
+    return Storage(str(tmp_path))
+
+
+@pytest.fixture
+def analyses(storage: Storage) -> AnalysisStore:
+    return AnalysisStore(storage)
+
+
+def append(analyses: AnalysisStore, first: int, count: int) -> None:
+    analyses.append("key", first, frames(first, count), [f"jpeg {n}".encode() for n in range(first, first + count)])
+
+
+def test_frames_survive_being_written() -> None:
+    read = Frames.from_bytes(frames(3, 4).to_bytes())
+    assert read.captions == [f"caption ü {n}" for n in range(3, 7)]
+    np.testing.assert_array_equal(read.times, [1.5, 2, 2.5, 3])
+    np.testing.assert_array_equal(read.words, frames(3, 4).words)
+    assert read.words.dtype == read.sentences.dtype == np.float32
+    assert read.visual is None and read.aligned is None
+    seen = replace(frames(3, 4), visual=np.full((4, 3), 0.1, np.float32), aligned=np.eye(4, dtype=np.float32))
+    read = Frames.from_bytes(seen.to_bytes())
+    assert read.visual == pytest.approx(np.full((4, 3), 0.1), rel=1e-3), "half precision is enough"
+    assert read.visual is not None and read.visual.dtype == np.float32
+    np.testing.assert_array_equal(read.aligned, seen.aligned)
+    assert Frames.concatenate([seen, frames(7, 1)]).visual is None, "some frames lack it"
+
+
+def test_the_key_depends_on_everything_that_captions_depend_on() -> None:
+    asked = {"sha256": "a", "every_n_second": 1.0, "beams": 4, "max_tokens": 24, "models": VideoModels(MODEL)}
+    changes = {
+        "sha256": "b",
+        "every_n_second": 2.0,
+        "beams": 1,
+        "max_tokens": 8,
+        "models": VideoModels(MODEL.model_copy(update={"revision": "2"})),
+    }
+    keys = [analysis_key(**{**asked, name: value}) for name, value in changes.items()]  # type: ignore[arg-type]
+    keys.append(analysis_key(**asked))  # type: ignore[arg-type]
+    keys.append(analysis_key(**{**asked, "models": VideoModels(MODEL, MODEL)}))  # type: ignore[arg-type]
+    other = VideoModels(MODEL, MODEL.model_copy(update={"revision": "2"}))
+    keys.append(analysis_key(**{**asked, "models": other}))  # type: ignore[arg-type]
+    assert len(set(keys)) == 8
+    same = {
+        **asked,
+        "every_n_second": 1,
+        "models": VideoModels(MODEL.model_copy(update={"device": "cuda", "dtype": "g"})),
+    }
+    assert analysis_key(**same) == keys[-3]  # type: ignore[arg-type]
+
+
+def test_an_analysis_is_whole_once_it_is_finished(analyses: AnalysisStore) -> None:
+    assert analyses.load("key") is None
+    append(analyses, 0, 3)
+    append(analyses, 3, 2)
+    assert analyses.load("key") is None
+    checkpoint = analyses.checkpoint("key")
+    assert checkpoint is not None and len(checkpoint) == 5
+    analyses.finish("key", SUMMARY)
+    found = analyses.load("key")
+    assert found is not None
+    assert found[0] == SUMMARY
+    np.testing.assert_array_equal(found[1].times, [0, 0.5, 1, 1.5, 2])
+    assert analyses.thumbnail("key", 4) == b"jpeg 4"
+
+
+def test_a_checkpoint_ends_at_the_first_gap(analyses: AnalysisStore) -> None:
+    assert analyses.checkpoint("key") is None
+    append(analyses, 3, 2)
+    assert analyses.checkpoint("key") is None
+    append(analyses, 0, 2)
+    checkpoint = analyses.checkpoint("key")
+    assert checkpoint is not None and len(checkpoint) == 2
+    append(analyses, 2, 1)
+    checkpoint = analyses.checkpoint("key")
+    assert checkpoint is not None and len(checkpoint) == 5
+
+
+def test_many_chunks_keep_their_order(analyses: AnalysisStore) -> None:
+    for first in range(0, 120, 2):
+        append(analyses, first, 2)
+    checkpoint = analyses.checkpoint("key")
+    assert checkpoint is not None
+    np.testing.assert_array_equal(checkpoint.times, np.arange(120) * 0.5)
+
+
+def test_writing_a_chunk_twice_changes_nothing(analyses: AnalysisStore) -> None:
+    append(analyses, 0, 2)
+    append(analyses, 0, 2)
+    checkpoint = analyses.checkpoint("key")
+    assert checkpoint is not None and len(checkpoint) == 2
+
+
+def test_a_deleted_analysis_leaves_nothing(analyses: AnalysisStore, storage: Storage) -> None:
+    append(analyses, 0, 2)
+    analyses.finish("key", SUMMARY)
+    analyses.delete("key")
+    assert analyses.load("key") is None
+    assert storage.list("analyses") == []
+    with pytest.raises(FileNotFoundError):
+        analyses.thumbnail("key", 0)
+
+
+def test_patches_are_read_a_chunk_at_a_time(analyses: AnalysisStore) -> None:
+    grids = np.random.default_rng(0).normal(size=(7, 2, 3, 4)).astype(np.float32)
+    for first, stop in ((0, 3), (3, 5), (5, 7)):
+        packed = PackedGrids.pack(grids[first:stop])
+        analyses.append("key", first, frames(first, stop - first), [b"jpeg"] * (stop - first), packed)
+    for start, stop in ((0, None), (0, 1), (2, 6), (4, 5), (5, 99), (7, None)):
+        read = list(analyses.patches("key", start, stop))
+        assert len(read) == len(grids[start:stop])
+        assert all(found == pytest.approx(grid, abs=0.02) for found, grid in zip(read, grids[start:stop], strict=True))
+    assert list(analyses.patches("another")) == []

@@ -1,0 +1,94 @@
+"""Results as files: safe in a spreadsheet, valid in a player, the same numbers everywhere."""
+
+import csv
+import io
+import json
+import re
+
+import pytest
+
+from framesense.schemas.models import ModelInfo
+from framesense.schemas.novelty import Frame, Moment, VideoInfo, VideoParameters, VideoResult
+from gateway.videos.exports import to_csv, to_json, to_vtt
+
+CUE = re.compile(r"(\d+)\n(\d\d):(\d\d):(\d\d)\.(\d{3}) --> (\d\d):(\d\d):(\d\d)\.(\d{3})\n([^\n]+)\n")
+
+
+def result(captions: list[str], times: list[float], duration: float) -> VideoResult:
+    frames = [
+        Frame(index=index, time=time, caption=caption, novelty=index / 8, thumbnail=f"/jobs/x/frames/{index}.jpg")
+        for index, (caption, time) in enumerate(zip(captions, times, strict=True))
+    ]
+    moment = Moment(
+        start=times[-1],
+        peak=times[-1],
+        end=times[-1],
+        peak_index=len(times) - 1,
+        caption=captions[-1],
+        novelty=1,
+        score=4.5,
+        thumbnail=frames[-1].thumbnail,
+    )
+    video = VideoInfo(name="a.mp4", sha256="0", bytes=1, duration=duration, width=1, height=1, fps=25, codec="h264")
+    model = ModelInfo(service="c", name="m", family="f", revision="1", device="cpu", dtype="f", parameters=0)
+    return VideoResult(video=video, frames=frames, moments=[moment], parameters=VideoParameters(), models=[model])
+
+
+def test_a_table_of_the_frames() -> None:
+    rows = list(csv.DictReader(io.StringIO(to_csv(result(["a dog", 'he said "no",\nthen'], [0, 2.5], 4)))))
+    assert rows == [
+        {
+            "index": "0",
+            "time": "0.000",
+            "caption": "a dog",
+            "novelty": "0.000000",
+            "moment_score": "",
+            "thumbnail": "/jobs/x/frames/0.jpg",
+        },
+        {
+            "index": "1",
+            "time": "2.500",
+            "caption": 'he said "no",\nthen',
+            "novelty": "0.125000",
+            "moment_score": "4.500",
+            "thumbnail": "/jobs/x/frames/1.jpg",
+        },
+    ]
+
+
+@pytest.mark.parametrize("caption", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://x")'])
+def test_no_cell_begins_like_a_formula(caption: str) -> None:
+    rows = list(csv.DictReader(io.StringIO(to_csv(result([caption], [0], 1)), newline="")))
+    assert rows[0]["caption"] == f"'{caption}"
+
+
+def test_json_is_the_result() -> None:
+    whole = result(["a dog", "a cat"], [0, 2.5], 4)
+    assert json.loads(to_json(whole)) == whole.model_dump(mode="json")
+
+
+def test_cues_follow_one_another() -> None:
+    subtitles = to_vtt(result(["a dog", "a cat"], [0, 3599.9996], 3725.25))
+    assert subtitles.startswith("WEBVTT\n\n")
+    assert [cue[0] for cue in CUE.findall(subtitles)] == ["0", "1"]
+    assert "00:00:00.000 --> 01:00:00.000\na dog\n" in subtitles
+    assert "01:00:00.000 --> 01:02:05.250\na cat\n" in subtitles
+
+
+def test_a_cue_never_ends_before_it_begins() -> None:
+    cues = CUE.findall(to_vtt(result(["a", "b", "c"], [0, 1.0001, 1.0002], 1)))
+    times = [[int(part) for part in cue[1:9]] for cue in cues]
+    assert len(times) == 3
+    assert all(time[:4] < time[4:] for time in times)
+
+
+@pytest.mark.parametrize(
+    ("caption", "line"),
+    [
+        ("a <b>dog</b> & cat", "a &lt;b&gt;dog&lt;/b&gt; &amp; cat"),
+        ("one --> two", "one --&gt; two"),
+        ("two\n\nlines\r\nhere", "two lines here"),
+    ],
+)
+def test_captions_cannot_break_their_cue(caption: str, line: str) -> None:
+    assert [cue[9] for cue in CUE.findall(to_vtt(result([caption], [0], 1)))] == [line]

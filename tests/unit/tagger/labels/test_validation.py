@@ -1,0 +1,116 @@
+"""Labels, templates and their embeddings."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from framesense.http.problems import ProblemError
+from tagger.labels.prompts import TextCache, ensemble
+from tagger.labels.validation import LabelLimits, check_labels, check_name, check_templates, split_field
+
+LIMITS = LabelLimits(max_labels=3, max_length=20, max_templates=2)
+
+
+class Encoder:
+    """A vector of its own for each text, and a record of what was encoded."""
+
+    def __init__(self) -> None:
+        self.encoded: list[str] = []
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        self.encoded.extend(texts)
+        vectors = np.stack([np.random.default_rng(sum(map(ord, text))).normal(size=5) for text in texts])
+        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("sent", "texts"),
+    [
+        (["cat", "dog"], ["cat", "dog"]),
+        (["a cat, asleep", "dog"], ["a cat, asleep", "dog"]),
+        (["cat,dog"], ["cat", "dog"]),
+        (["a cat, asleep\ndog\n"], ["a cat, asleep", "dog"]),
+        (['["a cat, asleep", "dog"]'], ["a cat, asleep", "dog"]),
+        ([], []),
+        ([""], []),
+    ],
+)
+def test_ways_to_write_labels(sent: list[str], texts: list[str]) -> None:
+    assert split_field(sent) == texts
+
+
+@pytest.mark.parametrize(
+    ("labels", "slug"),
+    [
+        ([], "no-labels"),
+        (["a", "b", "c", "d"], "too-many-labels"),
+        (["a", "  "], "empty-label"),
+        (["a" * 21], "long-label"),
+        (["a b", "a  b "], "repeated-label"),
+    ],
+)
+def test_labels_that_are_refused(labels: list[str], slug: str) -> None:
+    with pytest.raises(ProblemError) as refused:
+        check_labels(labels, LIMITS)
+    assert (refused.value.status, refused.value.slug) == (422, slug)
+
+
+@pytest.mark.parametrize("value", ['["a", 1]', '["a"', "[1]"])
+def test_json_that_is_no_list_of_texts(value: str) -> None:
+    with pytest.raises(ProblemError):
+        split_field([value])
+
+
+@pytest.mark.parametrize(
+    ("templates", "slug"),
+    [
+        (["a photo"], "template-without-label"),
+        (["{label}", "a {label}", "the {label}"], "too-many-templates"),
+        (["{label}" + "x" * 20], "long-template"),
+    ],
+)
+def test_templates_that_are_refused(templates: list[str], slug: str) -> None:
+    with pytest.raises(ProblemError) as refused:
+        check_templates(templates, LIMITS)
+    assert refused.value.slug == slug
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "a" * 65, "ä", "a b"])
+def test_names_that_are_refused(name: str) -> None:
+    with pytest.raises(ProblemError):
+        check_name(name)
+
+
+def test_a_text_is_encoded_once() -> None:
+    encoder = Encoder()
+    cache = TextCache(encoder, 10)
+    first = cache.encode(["a", "bb", "a"])
+    np.testing.assert_array_equal(first[0], first[2])
+    np.testing.assert_array_equal(cache.encode(["bb"])[0], first[1])
+    assert sorted(encoder.encoded) == ["a", "bb"]
+
+
+def test_the_cache_forgets_what_was_used_longest_ago() -> None:
+    encoder = Encoder()
+    cache = TextCache(encoder, 2)
+    cache.encode(["a", "b"])
+    cache.encode(["a"])
+    cache.encode(["c"])
+    assert len(cache) == 2
+    cache.encode(["a"])
+    assert encoder.encoded.count("a") == 1
+    cache.encode(["b"])
+    assert encoder.encoded.count("b") == 2
+
+
+def test_more_texts_than_the_cache_holds() -> None:
+    assert TextCache(Encoder(), 2).encode([f"text {n}" for n in range(200)]).shape == (200, 5)
+
+
+def test_templates_are_averaged_each_normalised_first() -> None:
+    encoder = Encoder()
+    vectors = encoder(["a cat", "the cat"])
+    mean = vectors.mean(0)
+    (made,) = ensemble(TextCache(encoder, 10), ["cat"], ["a {label}", "the {label}"])
+    np.testing.assert_allclose(made, mean / np.linalg.norm(mean), rtol=1e-5)
