@@ -169,7 +169,7 @@ def test_too_small_a_disk_is_told_before_anything_is_fetched(
 ) -> None:
     from collections import namedtuple
 
-    from framesense.models.spec import hub as fetching
+    from framesense.models import hub as fetching
 
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(fetching.shutil, "disk_usage", lambda path: usage(10, 5, 500_000_100))

@@ -155,7 +155,7 @@ async def test_a_model_that_cannot_be_loaded_is_told_and_tried_again_later(
             assert f"{A} is broken" in error.detail
         assert loader.loaded == [A]
         loader.broken.clear()
-        monkeypatch.setattr(framesense.model_runtime, "RETRY_SECONDS", 0.0)
+        monkeypatch.setattr(framesense.serving.runtime, "RETRY_SECONDS", 0.0)
         await refused(runtime.check())  # which has it tried again
         await ready(runtime)
         await runtime.check()
