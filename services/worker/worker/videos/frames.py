@@ -16,7 +16,7 @@ import logging
 import re
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain
@@ -27,23 +27,17 @@ import av
 import av.logging
 from av import Packet, VideoFrame
 from av.container import InputContainer
-from av.stream import Discard, Disposition
+from av.stream import Discard
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from framesense.http.problems import ProblemError
+from framesense.media.containers import open_container, promised_duration, video_streams
 from framesense.schemas.novelty import VideoInfo
 from worker.rendering import Orientation, Picture, render, shown_size
 from worker.videos.timeline import Segment, Timeline
 
 log = logging.getLogger(__name__)
-
-FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,flv,asf,ogg,ivf,mxf,gif,dv,nut,"
-    "h264,hevc,yuv4mpegpipe,rm,wtv,apng"
-)
-"""Containers that hold their video themselves. Playlists and the like stay out: they make the reader open other
-files and addresses."""
 
 UNTIMED = {"avi", "h264", "hevc", "m4v", "mpegvideo", "dv", "yuv4mpegpipe"}
 """Containers without presentation times; libavformat makes some up, wrongly where frames are reordered."""
@@ -181,7 +175,7 @@ def open_video(path: Path, *, max_pixels: int) -> Video:
     Raises ProblemError for what is no video, or none that can be decoded.
     """
     with _open(path, max_pixels) as (container, stream):
-        promised = _promised_duration(container, stream)
+        promised = promised_duration(container, stream)
         timed = container.format.name not in UNTIMED
         timeline = Timeline.read(_packets(container, stream), stream, timed=timed)
         codec, pixel_aspect = stream.codec_context.codec.canonical_name, stream.sample_aspect_ratio or None
@@ -203,12 +197,11 @@ def open_video(path: Path, *, max_pixels: int) -> Video:
 
 @contextmanager
 def _open(path: Path, max_pixels: int) -> Iterator[tuple[InputContainer, VideoStream]]:
-    options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
-    try:
-        container = av.open(str(path), "r", options=options, metadata_errors="replace")
-    except av.FFmpegError as error:
-        raise _not_opened(path) from error
-    with container:
+    with ExitStack() as opened:
+        try:
+            container = opened.enter_context(open_container(path))
+        except av.FFmpegError as error:
+            raise _not_opened(path) from error
         stream = _video_stream(container)
         context = stream.codec_context
         if context.width * context.height > max_pixels:
@@ -240,8 +233,7 @@ def _decode_all(path: Path, max_pixels: int, warnings: list[str]) -> Iterator[Vi
 
 
 def _video_stream(container: InputContainer) -> VideoStream:
-    pictures = Disposition.attached_pic | Disposition.timed_thumbnails
-    streams = [s for s in container.streams.video if not s.disposition & pictures]
+    streams = video_streams(container)
     if not streams:
         kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
         raise ProblemError(422, "no-video-track", "No video", f"The file holds no video track, only: {kinds}.")
@@ -294,13 +286,6 @@ def _marks_unreferenced_frames(stream: VideoStream) -> bool:
     referred to, so interlaced streams are decoded whole."""
     progressive = stream.codec_context.field_order in (0, 1)
     return stream.codec_context.codec.canonical_name == "h264" and progressive
-
-
-def _promised_duration(container: InputContainer, stream: VideoStream) -> float:
-    """What the file's header says, in seconds; 0 where it says nothing."""
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    return (container.duration or 0) / av.time_base
 
 
 def _exact(seconds: float) -> Fraction:

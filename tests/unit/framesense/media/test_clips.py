@@ -1,0 +1,80 @@
+"""Clips cut out of videos whose every frame carries its number."""
+
+from pathlib import Path
+
+import av
+import pytest
+
+from framesense.media.clips import ClipError, Stretch, cut_clip, join_clips
+from framesense.media.containers import probe_duration
+from tests.support.videos import audio_only, numbered_video, read_number
+
+FPS = 25
+
+
+def numbers(path: Path) -> list[int]:
+    with av.open(str(path)) as container:
+        return [read_number(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
+
+
+@pytest.fixture(scope="module")
+def many_key_frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clips") / "many.mp4"
+    return numbered_video(path, 250, options={"g": "25", "bf": "2"}, audio_seconds=10)
+
+
+@pytest.fixture(scope="module")
+def one_key_frame(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clips") / "one.mkv"
+    return numbered_video(path, 250, options={"g": "1000", "bf": "2"})
+
+
+def test_a_stretch_is_copied_from_the_key_frame_before_it_with_its_sound(many_key_frames: Path, tmp_path: Path) -> None:
+    cut_clip(many_key_frames, tmp_path / "clip.mp4", Stretch(4.2, 6.0))
+    shown = numbers(tmp_path / "clip.mp4")
+    assert shown[0] == 100
+    assert set(range(105, 151)) <= set(shown)
+    assert max(shown) <= 155
+    with av.open(str(tmp_path / "clip.mp4")) as container:
+        assert container.streams.audio
+        assert container.streams.video[0].codec_context.name == "h264"
+
+
+def test_a_stretch_far_from_a_key_frame_is_exact(one_key_frame: Path, tmp_path: Path) -> None:
+    cut_clip(one_key_frame, tmp_path / "clip.mp4", Stretch(4.2, 6.0))
+    assert numbers(tmp_path / "clip.mp4") == list(range(105, 151))
+
+
+def test_stretches_are_joined_in_the_order_given(one_key_frame: Path, tmp_path: Path) -> None:
+    join_clips(one_key_frame, tmp_path / "reel.mp4", [Stretch(8.0, 8.4), Stretch(0.0, 0.2)])
+    assert numbers(tmp_path / "reel.mp4") == [*range(200, 211), *range(6)]
+
+
+def test_a_stamp_changes_the_corner_only(one_key_frame: Path, tmp_path: Path) -> None:
+    join_clips(one_key_frame, tmp_path / "plain.mp4", [Stretch(2.0, 2.2)])
+    join_clips(one_key_frame, tmp_path / "stamped.mp4", [Stretch(2.0, 2.2)], stamped=True)
+    with av.open(str(tmp_path / "plain.mp4")) as a, av.open(str(tmp_path / "stamped.mp4")) as b:
+        plain, stamped = (next(c.decode(video=0)).to_ndarray(format="rgb24").astype(int) for c in (a, b))
+    difference = abs(plain - stamped).max(axis=2)
+    assert difference[:24, :64].max() > 100
+    assert difference[64:].mean() < 8
+
+
+def test_one_instant_is_one_frame(one_key_frame: Path, tmp_path: Path) -> None:
+    cut_clip(one_key_frame, tmp_path / "clip.mp4", Stretch(3.0, 3.0))
+    assert numbers(tmp_path / "clip.mp4") == [75]
+
+
+def test_nothing_in_a_stretch_is_said(one_key_frame: Path, tmp_path: Path) -> None:
+    with pytest.raises(ClipError):
+        cut_clip(audio_only(tmp_path / "sound.mp4"), tmp_path / "clip.mp4", Stretch(0, 1))
+    (tmp_path / "text.mp4").write_text("no video")
+    with pytest.raises(ClipError):
+        cut_clip(tmp_path / "text.mp4", tmp_path / "clip.mp4", Stretch(0, 1))
+
+
+def test_the_header_tells_the_duration(many_key_frames: Path, one_key_frame: Path, tmp_path: Path) -> None:
+    assert probe_duration(many_key_frames) == pytest.approx(10, abs=0.1)
+    assert probe_duration(one_key_frame) == pytest.approx(10, abs=0.1)
+    (tmp_path / "text.mp4").write_text("no video")
+    assert probe_duration(tmp_path / "text.mp4") is None
