@@ -1,0 +1,50 @@
+"""Words that begin and cease to fit, on embeddings whose fit is known."""
+
+import numpy as np
+import pytest
+
+from framesense.novelty.changes import WordChange, WordLevels, changed_words
+
+ROAD, CAR, BIRD = np.eye(3, 4)
+EMPTY = np.array([0.0, 0.0, 0.0, 1.0])
+
+
+def levels(mean: float = 0.1, deviation: float = 0.1) -> WordLevels:
+    words = ["road", "car", "bird"]
+    return WordLevels(words, np.stack([ROAD, CAR, BIRD]), np.full(3, mean), np.full(3, deviation))
+
+
+def mixed(**parts: float) -> np.ndarray:
+    vector = parts.get("road", 0) * ROAD + parts.get("car", 0) * CAR + parts.get("bird", 0) * BIRD + 0.2 * EMPTY
+    return vector / np.linalg.norm(vector)
+
+
+def test_a_car_that_comes_onto_a_road_is_told_and_the_road_is_not() -> None:
+    before = np.stack([mixed(road=1)] * 4)
+    changes = changed_words(levels(), before, mixed(road=1, car=1))
+    assert [change.word for change in changes] == ["car"]
+    assert changes[0].change == pytest.approx(mixed(road=1, car=1) @ CAR / 0.1)
+
+
+def test_what_went_is_told_after_what_came() -> None:
+    changes = changed_words(levels(), np.stack([mixed(bird=1)]), mixed(car=1))
+    assert [(change.word, change.change > 0) for change in changes] == [("car", True), ("bird", False)]
+
+
+def test_a_word_that_hardly_fits_is_not_told_however_much_it_rose() -> None:
+    before, now = np.stack([mixed(road=1, car=-0.5)]), mixed(road=1, car=0.2)
+    assert changed_words(levels(), before, now) == []
+
+
+def test_nothing_changed() -> None:
+    assert changed_words(levels(), np.stack([mixed(road=1, car=1)] * 3), mixed(road=1, car=1)) == []
+
+
+def test_without_frames_before_the_words_that_fit_are_told() -> None:
+    changes = changed_words(levels(), np.zeros((0, 4)), mixed(car=1))
+    assert changes == [WordChange("car", pytest.approx(8.8, abs=0.1))]
+
+
+def test_no_more_than_the_limit_of_each() -> None:
+    changes = changed_words(levels(), np.stack([mixed()]), mixed(road=1, car=0.9, bird=0.8), limit=2)
+    assert [change.word for change in changes] == ["road", "car"]
