@@ -1,5 +1,6 @@
 """Fixtures that more than one test wants."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -9,6 +10,10 @@ from pathlib import Path
 
 import pytest
 from redis import Redis, RedisError
+
+# Before torch is imported, here and in the processes that tests start: OpenMP's threads sleep while they wait. On two
+# busy cores, threads that spin take the cores from those they wait for, and a tiny model takes ten times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def free_port() -> int:
