@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from redis import Redis
 
+from framesense.jobs.payloads import VideoPayload
 from framesense.jobs.store import JobStore
 from framesense.storage.analyses import AnalysisStore
 from framesense.storage.blobs import Storage
@@ -48,15 +49,17 @@ def test_a_video_that_no_tagger_saw_is_analysed_again(
     assert redis_url
     with Redis.from_url(redis_url, decode_responses=True) as redis:
         jobs = JobStore(redis, lease_seconds=60, retention_seconds=3600)
-        analyses, known = AnalysisStore(Storage(str(stack.data / "blobs"))), jobs.payload(bikes_job)
-        found, seen = analyses.load(known["analysis"]), jobs.get(bikes_job)
+        analyses, known = AnalysisStore(Storage(str(stack.data / "blobs"))), jobs.payload(bikes_job, VideoPayload)
+        found, seen = analyses.load(known.work), jobs.get(bikes_job)
         assert found and seen
         key, (summary, frames) = "0" * 32, found
-        thumbnails = [analyses.thumbnail(known["analysis"], index) for index in range(len(frames))]
+        thumbnails = [analyses.thumbnail(known.work, index) for index in range(len(frames))]
         analyses.append(key, 0, replace(frames, aligned=None), thumbnails)
         models = [model for model in summary.models if model.service == "captioner"]
         analyses.finish(key, summary.model_copy(update={"models": models}))
-        blind = jobs.create(seen.kind, name=seen.name, parameters=seen.parameters, payload={**known, "analysis": key})
+        blind = jobs.create(
+            seen.kind, name=seen.name, parameters=seen.parameters, payload=known.model_copy(update={"work": key})
+        )
         jobs.start(blind.id)
         jobs.succeed(blind.id, f"/jobs/{blind.id}/result")
     open_result(page, blind.id)

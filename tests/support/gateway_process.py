@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect
 from framesense.http.app import create_service
 from framesense.http.problems import ProblemError
 from framesense.http.uploads import UploadLimits, read_uploads
+from framesense.jobs.payloads import VideoPayload
 from framesense.jobs.store import JobStore
 from framesense.schemas.arrays import EncodingFormat, encode
 from framesense.schemas.captions import Caption, CaptionEmbeddings, CaptionResponse, CaptionToken
@@ -183,25 +184,25 @@ class Gateway:
 
     def analyse(self, job: Job, captions: list[str], words: list[list[float]]) -> str:
         """What a worker does, with an analysis made up: stores it in two chunks and finishes the job; its key."""
-        payload = self.jobs.payload(job.id)
-        video = payload["video"]
+        payload = self.jobs.payload(job.id, VideoPayload)
+        video = payload.video
         key = analysis_key(
-            sha256=video["sha256"],
-            every_n_second=payload["every_n_second"],
-            beams=payload["beams"],
-            max_tokens=payload["max_tokens"],
+            sha256=video.sha256,
+            every_n_second=payload.every_n_second,
+            beams=payload.beams,
+            max_tokens=payload.max_tokens,
             models=VideoModels(MODEL, TAGGER_MODEL),
         )
-        self.jobs.amend_payload(job.id, analysis=key)
+        self.jobs.save_payload(job.id, payload.with_work(key))
         assert self.jobs.start(job.id)
         vectors = np.array(words, np.float32)
-        times = np.arange(len(captions)) * payload["every_n_second"]
+        times = np.arange(len(captions)) * payload.every_n_second
         for part in (slice(0, 1), slice(1, None)):
             frames = Frames(times[part], captions[part], vectors[part], vectors[part])
             if len(frames):
                 thumbnails = [f"jpeg {index}".encode() for index in range(part.start, part.start + len(frames))]
                 self.analyses.append(key, part.start, frames, thumbnails)
-        info = VideoInfo(**video, duration=float(times[-1]) + 1, width=64, height=48, fps=25, codec="h264")
+        info = VideoInfo(**video.model_dump(), duration=float(times[-1]) + 1, width=64, height=48, fps=25, codec="h264")
         self.analyses.finish(key, Summary(video=info, models=[MODEL]))
         self.jobs.progress(job.id, Progress(done=len(captions), total=len(captions)))
         assert self.jobs.succeed(job.id, f"/jobs/{job.id}/result")

@@ -10,13 +10,16 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from uuid import uuid4
 
 from redis import Redis
 
+from framesense.jobs.payloads import Payload, UnknownPayloadError, read_payload
 from framesense.schemas.jobs import Job, JobKind, JobList, JobState, Progress
 from framesense.schemas.problems import Problem
+
+AnyPayload = TypeVar("AnyPayload", bound=Payload)
 
 INDEX = "framesense:jobs"
 ACTIVE = "framesense:jobs:active"
@@ -47,6 +50,12 @@ _KEEP_LEASE = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if ARGV[2] == '0' then return redis.call('DEL', KEYS[1]) end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+"""
+# KEYS: job. ARGV: payload. A job that was deleted meanwhile is not made again.
+_SAVE_PAYLOAD = """
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+redis.call('HSET', KEYS[1], 'payload', ARGV[1])
+return 1
 """
 # KEYS: claim. ARGV: job, seconds, lease of a job before its id, and after it. Who holds it after all.
 _CLAIM = """
@@ -97,6 +106,10 @@ def _is_overdue(job: Job) -> bool:
     return job.state is JobState.RUNNING or (job.state is JobState.QUEUED and waited > QUEUED_AT_MOST)
 
 
+class UnknownJobError(KeyError):
+    """A job that never was, or was deleted."""
+
+
 @dataclass(frozen=True)
 class Lease:
     """One worker's hold on one job. It lapses unless renewed; ``renew`` answers False once it is lost."""
@@ -115,13 +128,14 @@ class JobStore:
         self._change_script = redis.register_script(_CHANGE)
         self._lease_script = redis.register_script(_KEEP_LEASE)
         self._claim_script = redis.register_script(_CLAIM)
+        self._payload_script = redis.register_script(_SAVE_PAYLOAD)
 
     def check(self) -> None:
         """Raises redis.RedisError when Redis does not answer."""
         self._redis.ping()
 
-    def create(self, kind: JobKind, *, name: str, parameters: dict[str, Any], payload: dict[str, Any]) -> Job:
-        """A queued job. ``payload`` is what the worker needs and the user does not see."""
+    def create(self, kind: JobKind, *, name: str, parameters: dict[str, Any], payload: Payload) -> Job:
+        """Store a new job as queued. ``payload`` is what the worker needs and the user does not see."""
         job = Job(
             id=uuid4().hex,
             kind=kind,
@@ -134,7 +148,7 @@ class JobStore:
         fields = {field: json.dumps(value) for field, value in kept.items()}
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.hset(_job_key(job.id), "state", JobState.QUEUED)
-            pipe.hset(_job_key(job.id), "payload", json.dumps(payload))
+            pipe.hset(_job_key(job.id), "payload", payload.model_dump_json(exclude_none=True))
             for field, value in fields.items():
                 pipe.hset(_job_key(job.id), field, value)
             pipe.zadd(INDEX, {job.id: job.created_at.timestamp()})
@@ -147,16 +161,25 @@ class JobStore:
         fields = cast(dict[str, str], self._redis.hgetall(_job_key(job_id)))
         return _read(fields) if fields else None
 
-    def payload(self, job_id: str) -> dict[str, Any]:
-        """Raises KeyError for an unknown job."""
-        payload = cast(str | None, self._redis.hget(_job_key(job_id), "payload"))
-        if payload is None:
-            raise KeyError(job_id)
-        return cast(dict[str, Any], json.loads(payload))
+    def payload(self, job_id: str, of: type[AnyPayload]) -> AnyPayload:
+        """Return a job's payload, of the type that its kind has.
 
-    def amend_payload(self, job_id: str, **values: Any) -> None:
-        """Adds what was found out later to a job's payload. Only the holder of the job's lease, or its maker, does."""
-        self._redis.hset(_job_key(job_id), "payload", json.dumps({**self.payload(job_id), **values}))
+        Raises UnknownJobError for a job that is unknown or was deleted, UnknownPayloadError for a payload that is not
+        of that type or cannot be read.
+        """
+        kind, text = cast(list[str | None], self._redis.hmget(_job_key(job_id), "kind", "payload"))
+        if kind is None or text is None:
+            raise UnknownJobError(job_id)
+        payload = read_payload(JobKind(json.loads(kind)), text)
+        if not isinstance(payload, of):
+            raise UnknownPayloadError(f"job {job_id} has a {type(payload).__name__}, not a {of.__name__}")
+        return payload
+
+    def save_payload(self, job_id: str, payload: Payload) -> None:
+        """Replace a job's payload; only the holder of the job's lease, or its maker, does. Raises UnknownJobError."""
+        text = payload.model_dump_json(exclude_none=True)
+        if not self._payload_script(keys=[_job_key(job_id)], args=[text]):
+            raise UnknownJobError(job_id)
 
     def page(self, *, limit: int = 50, offset: int = 0, kind: JobKind | None = None) -> JobList:
         """Newest first; of one kind only, or of all."""
@@ -184,13 +207,13 @@ class JobStore:
             fields["started_at"] = _now()
         return self._change(job_id, (JobState.QUEUED, JobState.RUNNING), fields)
 
-    def begin_again(self, job_id: str, progress: Progress) -> bool:
+    def restart(self, job_id: str, progress: Progress) -> bool:
         """Of a running job: what was done of it counts no more, nor does the time that it took. False where it no
         longer runs."""
         fields = {"progress": progress.model_dump_json(), "started_at": _now()}
         return self._change(job_id, (JobState.RUNNING,), fields)
 
-    def give_way(self, job_id: str) -> bool:
+    def requeue(self, job_id: str) -> bool:
         """From running back to queued: it goes on when its turn comes again. False where it no longer runs."""
         return self._change(job_id, (JobState.RUNNING,), {"state": JobState.QUEUED})
 
@@ -242,7 +265,7 @@ class JobStore:
         claimed = self._claim_script(keys=[_claim_key(work)], args=[job_id, self._retention, before, after])
         return str(claimed)
 
-    def disclaim(self, work: str, job_id: str) -> None:
+    def release_claim(self, work: str, job_id: str) -> None:
         """The job does other work from now on. Kept, the claim would let other jobs wait for it, or two for each other
         for ever."""
         self._lease_script(keys=[_claim_key(work)], args=[job_id, 0])

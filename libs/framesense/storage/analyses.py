@@ -31,8 +31,14 @@ FORMAT = 2
 """Part of every key: raise it when chunks change their meaning, and old analyses are made anew."""
 
 
+def video_prefix(sha256: str) -> str:
+    """Return the prefix under which everything of an uploaded video is stored."""
+    return f"videos/{sha256}"
+
+
 def video_key(sha256: str) -> str:
-    return f"videos/{sha256}/source"
+    """Return the key of an uploaded video."""
+    return f"{video_prefix(sha256)}/source"
 
 
 @dataclass(frozen=True)

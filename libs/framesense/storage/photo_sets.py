@@ -41,8 +41,14 @@ class Table(StrEnum):
     PARQUET = "parquet"
 
 
-def photoset_key(sha256: str) -> str:
-    return f"photosets/{sha256}/source"
+def photo_set_prefix(sha256: str) -> str:
+    """Return the prefix under which everything of an uploaded photo set is stored."""
+    return f"photosets/{sha256}"
+
+
+def photo_set_key(sha256: str) -> str:
+    """Return the key of an uploaded photo set."""
+    return f"{photo_set_prefix(sha256)}/source"
 
 
 def tagging_key(*, sha256: str, parameters: DatasetParameters, model: ModelInfo) -> str:

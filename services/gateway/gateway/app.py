@@ -20,7 +20,7 @@ from gateway.dependencies import Components, create_components
 from gateway.edits import routes as edits
 from gateway.http.cors import SameHostCORS
 from gateway.jobs import routes as jobs
-from gateway.jobs.expiry import keep_house
+from gateway.jobs.expiry import purge_expired
 from gateway.legacy import routes as older_clients
 from gateway.metrics import JobMetrics
 from gateway.models import routes as models
@@ -46,7 +46,7 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        housekeeper = asyncio.create_task(keep_house(components))
+        housekeeper = asyncio.create_task(purge_expired(components))
         yield
         housekeeper.cancel()
         with suppress(asyncio.CancelledError):

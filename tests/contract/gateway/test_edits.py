@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from framesense.jobs.payloads import EditPayload, EditSource
 from framesense.jobs.queue import PRIORITIES, waiting
 from framesense.schemas.edits import EditorCapabilities, EditParameters, EditResult, Preserve, SeriesParameters
 from framesense.schemas.jobs import Job, JobKind, JobState
@@ -78,7 +79,7 @@ def test_a_photo_and_words_become_a_job(gateway: Gateway) -> None:
     asked = EditParameters.model_validate(job.parameters)
     assert (asked.prompt, asked.strength, asked.steps, asked.guidance_scale) == ("a red room", 0.3, 12, 7.5)
     assert asked.seed is not None, "drawn when the job is made, so that every worker uses the same one"
-    assert gateway.jobs.payload(job.id)["edit"] == {"photos": ["room.png"], "mask": False}
+    assert gateway.jobs.payload(job.id, EditPayload).edit == EditSource(photos=["room.png"])
     assert EditStore(gateway.storage).photo(job.id, 0) == ROOM
     sent = gateway.http.get(f"/jobs/{job.id}/sources/0")
     assert (sent.headers["content-type"], sent.content) == ("image/png", ROOM)

@@ -7,6 +7,7 @@ import httpx
 import numpy as np
 import pytest
 
+from framesense.jobs.payloads import VideoPayload
 from framesense.novelty.curve import rolling_novelty
 from framesense.schemas.jobs import Job, JobList, JobState
 from framesense.schemas.novelty import Metric, NoveltyCurve, VideoResult
@@ -123,7 +124,7 @@ def test_a_deleted_job_takes_its_blobs_along_unless_another_needs_them(gateway: 
     first = gateway.submit(MP4 + b"shared")
     key = gateway.analyse(first, ["a dog"], [[0, 1]])
     second = gateway.submit(MP4 + b"shared")
-    blob = video_key(gateway.jobs.payload(first.id)["video"]["sha256"])
+    blob = video_key(gateway.jobs.payload(first.id, VideoPayload).video.sha256)
 
     assert gateway.http.delete(f"/jobs/{first.id}").status_code == 204
     problem(gateway.http.get(f"/jobs/{first.id}"), 404)
@@ -132,7 +133,8 @@ def test_a_deleted_job_takes_its_blobs_along_unless_another_needs_them(gateway: 
 
     begun = "0" * 32  # with a model that has changed since
     gateway.storage.write(f"{analysis_prefix(begun)}/chunks/00000000.npz", b"")
-    gateway.jobs.amend_payload(second.id, earlier=[begun])
+    payload = gateway.jobs.payload(second.id, VideoPayload)
+    gateway.jobs.save_payload(second.id, payload.model_copy(update={"earlier": (begun,)}))
     assert gateway.http.delete(f"/jobs/{second.id}").status_code == 204
     assert not gateway.storage.exists(blob)
     assert gateway.analyses.load(key) is None

@@ -7,9 +7,10 @@ import zipfile
 
 import pytest
 
+from framesense.jobs.payloads import PhotoSetPayload
 from framesense.schemas.jobs import Job, JobKind, JobState
 from framesense.schemas.photo_sets import DatasetParameters, PhotoSetResult
-from framesense.storage.photo_sets import PhotoSetStore, Table, photoset_key
+from framesense.storage.photo_sets import PhotoSetStore, Table, photo_set_key
 from gateway.openapi.examples import PHOTO_SET_RESULT
 from tests.support.gateway_process import MP4, Gateway, problem, wait_until
 from tests.support.photos import photo, zipped
@@ -27,7 +28,7 @@ def _send(gateway: Gateway, content: bytes = PHOTOS, name: str = "set.zip", **fi
 
 def _tag(gateway: Gateway, job: Job, key: str = KEY) -> None:
     """What a worker does, with a result made up."""
-    gateway.jobs.amend_payload(job.id, tagging=key)
+    gateway.jobs.save_payload(job.id, gateway.jobs.payload(job.id, PhotoSetPayload).with_work(key))
     assert gateway.jobs.start(job.id)
     gateway.storage.write(f"taggings/{key}/thumbnails/00000001.jpg", b"jpeg 1")
     tables = {Table.CSV: b"index\n0\n1\n", Table.PARQUET: b"PAR1"}
@@ -48,9 +49,9 @@ def test_a_zip_becomes_a_job_in_a_queue_of_its_own(gateway: Gateway) -> None:
     asked = DatasetParameters.model_validate(job.parameters)
     assert asked.labels == ["red", "blue, dark"]
     assert (asked.threshold, asked.top_k, asked.clusters) == (0.3, 2, 4)
-    source = gateway.jobs.payload(job.id)["photos"]
-    assert gateway.storage.read(photoset_key(source["sha256"])) == PHOTOS
-    assert source["bytes"] == len(PHOTOS)
+    source = gateway.jobs.payload(job.id, PhotoSetPayload).photos
+    assert gateway.storage.read(photo_set_key(source.sha256)) == PHOTOS
+    assert source.bytes == len(PHOTOS)
     assert 'framesense_queue_length{queue="dataset"} 1.0' in gateway.http.get("/metrics").text
     assert gateway.left_behind() == []
 
@@ -131,7 +132,7 @@ def _photos(*files: tuple[str, bytes]) -> list[tuple[str, tuple[str, bytes]]]:
 
 def _packed(gateway: Gateway, job: Job) -> dict[str, bytes]:
     """The zip that was stored, unpacked."""
-    source = gateway.storage.read(photoset_key(gateway.jobs.payload(job.id)["photos"]["sha256"]))
+    source = gateway.storage.read(photo_set_key(gateway.jobs.payload(job.id, PhotoSetPayload).photos.sha256))
     with zipfile.ZipFile(io.BytesIO(source)) as archive:
         assert archive.testzip() is None
         return {entry.filename: archive.read(entry) for entry in archive.infolist()}
@@ -154,7 +155,7 @@ def test_photos_as_files_become_a_set_with_their_folders(gateway: Gateway) -> No
     }
     assert _packed(gateway, job) == expected
     again = Job.model_validate(gateway.http.post("/datasets", files=files, data={"labels": "red"}).json())
-    first, second = (gateway.jobs.payload(one.id)["photos"]["sha256"] for one in (job, again))
+    first, second = (gateway.jobs.payload(one.id, PhotoSetPayload).photos.sha256 for one in (job, again))
     assert first == second, "the same photos are the same set"
     assert gateway.left_behind() == []
 
@@ -245,7 +246,7 @@ def test_with_the_last_job_go_the_photos_and_their_tags(gateway: Gateway) -> Non
     first, second = _send(gateway), _send(gateway)
     _tag(gateway, first)
     _tag(gateway, second)
-    source = photoset_key(gateway.jobs.payload(first.id)["photos"]["sha256"])
+    source = photo_set_key(gateway.jobs.payload(first.id, PhotoSetPayload).photos.sha256)
     assert gateway.http.delete(f"/jobs/{first.id}").status_code == 204
     assert gateway.storage.exists(source)
     assert gateway.http.get(f"/jobs/{second.id}/result").status_code == 200

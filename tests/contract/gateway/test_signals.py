@@ -11,6 +11,7 @@ from fastapi import Response
 from PIL import Image
 
 from framesense.http.problems import ProblemError
+from framesense.jobs.payloads import VideoPayload
 from framesense.novelty.curve import rolling_novelty
 from framesense.novelty.mixing import patient_novelty
 from framesense.novelty.patches import PackedGrids
@@ -55,10 +56,10 @@ def analyse(gateway: Gateway, *, patches: bool = True, searchable: bool = True, 
     """A finished job, in two chunks. In the tagger's space ODD and the frame after it point the second way, all others
     the first."""
     job = gateway.submit(video)
-    payload = gateway.jobs.payload(job.id)
-    asked = {name: payload[name] for name in ("every_n_second", "beams", "max_tokens")}
-    key = analysis_key(sha256=payload["video"]["sha256"], models=VideoModels(MODEL, TAGGER_MODEL), **asked)
-    gateway.jobs.amend_payload(job.id, analysis=key)
+    payload = gateway.jobs.payload(job.id, VideoPayload)
+    asked = payload.model_dump(include={"every_n_second", "beams", "max_tokens"})
+    key = analysis_key(sha256=payload.video.sha256, models=VideoModels(MODEL, TAGGER_MODEL), **asked)
+    gateway.jobs.save_payload(job.id, payload.with_work(key))
     assert gateway.jobs.start(job.id)
     frames, grids = frames_and_patches()
     for part in (slice(0, 9), slice(9, COUNT)):
@@ -72,7 +73,7 @@ def analyse(gateway: Gateway, *, patches: bool = True, searchable: bool = True, 
         )
         packed = PackedGrids.pack(grids[part]) if patches else None
         gateway.analyses.append(key, part.start, some, [thumbnail()] * len(some), packed)
-    info = VideoInfo(**payload["video"], duration=COUNT * 10.0, width=60, height=40, fps=25, codec="h264")
+    info = VideoInfo(**payload.video.model_dump(), duration=COUNT * 10.0, width=60, height=40, fps=25, codec="h264")
     gateway.analyses.finish(key, Summary(video=info, models=[MODEL, TAGGER_MODEL]))
     assert gateway.jobs.succeed(job.id, f"/jobs/{job.id}/result")
     return job
@@ -88,7 +89,7 @@ def test_auto_is_the_default_and_finds_what_words_do_not(gateway: Gateway) -> No
     job = analyse(gateway)
     result = VideoResult.model_validate(gateway.http.get(f"/jobs/{job.id}/result").json())
     assert result.parameters.signal == "auto"
-    stored = gateway.analyses.load(gateway.jobs.payload(job.id)["analysis"])
+    stored = gateway.analyses.load(gateway.jobs.payload(job.id, VideoPayload).work)
     assert stored is not None
     cosine = patient_novelty(auto_embeddings(stored[1]), window=3, metric=Metric.COSINE)
     assert curve(gateway, job, metric="cosine").novelty == pytest.approx(cosine, abs=1e-6)

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from framesense.jobs.payloads import PhotoSetPayload, VideoPayload
 from framesense.storage.analyses import video_key
-from framesense.storage.photo_sets import photoset_key
+from framesense.storage.photo_sets import photo_set_key
 from tests.support.gateway_process import MP4, Gateway, problem, running_gateway, wait_until
 from tests.support.photos import photo, zipped
 
@@ -83,7 +84,7 @@ def test_an_upload_in_parts_becomes_a_job(gateway: Gateway) -> None:
     job = answer.json()
     assert job["name"] == "Süd street.mp4"
     assert job["parameters"]["every_n_second"] == 2
-    sha256 = gateway.jobs.payload(job["id"])["video"]["sha256"]
+    sha256 = gateway.jobs.payload(job["id"], VideoPayload).video.sha256
     assert gateway.storage.read(video_key(sha256)) == video
     assert gateway.left_behind() == []
     problem(gateway.http.post("/video_captions", data=form), 404)
@@ -114,7 +115,7 @@ def test_a_dropped_connection_keeps_what_arrived(gateway: Gateway) -> None:
     assert patch(gateway, url, arrived, video[arrived:]).status_code == 204
     assert offset(gateway, url) == len(video)
     answer = gateway.http.post("/video_captions", data={"upload_id": url.rsplit("/", 1)[-1]})
-    sha256 = gateway.jobs.payload(answer.json()["id"])["video"]["sha256"]
+    sha256 = gateway.jobs.payload(answer.json()["id"], VideoPayload).video.sha256
     assert gateway.storage.read(video_key(sha256)) == video
 
 
@@ -214,7 +215,7 @@ def test_a_zip_of_photos_comes_the_same_way_and_is_no_video(gateway: Gateway) ->
     job = answer.json()
     assert (job["kind"], job["name"]) == ("dataset", "set.zip")
     assert "upload_id" not in job["parameters"]
-    assert gateway.storage.read(photoset_key(gateway.jobs.payload(job["id"])["photos"]["sha256"])) == photos
+    assert gateway.storage.read(photo_set_key(gateway.jobs.payload(job["id"], PhotoSetPayload).photos.sha256)) == photos
     assert gateway.left_behind() == []
 
 

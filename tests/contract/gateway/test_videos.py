@@ -10,6 +10,7 @@ import httpx
 import pytest
 from redis import Redis
 
+from framesense.jobs.payloads import VideoPayload
 from framesense.schemas.jobs import Job, JobState
 from framesense.schemas.novelty import VideoResult
 from framesense.schemas.problems import Problem
@@ -44,9 +45,9 @@ def test_a_video_becomes_a_queued_job(gateway: Gateway, redis_url: str) -> None:
         "signal": "auto",
         "reference": None,
     }
-    payload = gateway.jobs.payload(job.id)
-    assert gateway.storage.read(video_key(payload["video"]["sha256"])) == video
-    assert payload["video"]["bytes"] == len(video)
+    payload = gateway.jobs.payload(job.id, VideoPayload)
+    assert gateway.storage.read(video_key(payload.video.sha256)) == video
+    assert payload.video.bytes == len(video)
     with Redis.from_url(redis_url) as redis:
         assert redis.llen("video") == 1
     assert gateway.left_behind() == []
@@ -285,7 +286,7 @@ def test_an_earlier_video_needs_not_be_sent_again(gateway: Gateway) -> None:
 
 def test_an_earlier_video_that_is_gone_or_unknown_is_told(gateway: Gateway) -> None:
     first = gateway.submit(MP4 + b"lost", name="first.mp4", every_n_second=5)
-    gateway.storage.delete(video_key(gateway.jobs.payload(first.id)["video"]["sha256"]))
+    gateway.storage.delete(video_key(gateway.jobs.payload(first.id, VideoPayload).video.sha256))
     before = gateway.http.get("/jobs").json()["total"]
     answer = gateway.http.post("/video_captions", data={"job_id": first.id})
     assert "Send it again" in problem(answer, 410).detail

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import skvideo
 
+from framesense.jobs.payloads import VideoPayload
 from framesense.novelty.curve import older_clients_distance
 from framesense.schemas.jobs import Job, JobState
 from framesense.schemas.novelty import Metric, VideoResult
@@ -68,8 +69,8 @@ def test_the_older_endpoint_answers_when_done(gateway: Gateway) -> None:
     query: dict[str, str | int] = {"every_n_second": 2, "metric": "euclidian", "rolling_window_size": 1}
     answer = gateway.http.post("/get_video_captions", files={"video": ("a.mp4", BUNNY)}, params=query, timeout=90)
     assert answer.status_code == 200, answer.text
-    payload = gateway.jobs.payload(gateway.jobs.page().jobs[0].id)
-    found = gateway.analyses.load(payload["analysis"])
+    payload = gateway.jobs.payload(gateway.jobs.page().jobs[0].id, VideoPayload)
+    found = gateway.analyses.load(payload.work)
     assert found is not None
     expected = older_clients_distance(found[1].words, window=1, metric=Metric.EUCLIDEAN)
     assert answer.json()["captions"] == list(found[1].captions)

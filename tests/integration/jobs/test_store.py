@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis import Redis
 
+from framesense.jobs.payloads import Payload, StoredFile, VideoPayload
 from framesense.jobs.store import INDEX, QUEUED_AT_MOST, JobStore, events_key, read_event
 from framesense.schemas.jobs import Job, JobKind, JobState, Progress
 from framesense.schemas.problems import Problem
@@ -26,8 +27,14 @@ def jobs(redis: Redis) -> JobStore:
     return JobStore(redis, lease_seconds=10, retention_seconds=100)
 
 
+def payload_of(name: str) -> VideoPayload:
+    return VideoPayload(
+        video=StoredFile(sha256="0" * 64, name=name, bytes=1), every_n_second=2.5, beams=4, max_tokens=24
+    )
+
+
 def create(jobs: JobStore, name: str = "clip.mp4") -> Job:
-    return jobs.create(JobKind.VIDEO, name=name, parameters={"every_n_second": 2.5}, payload={"video": {"name": name}})
+    return jobs.create(JobKind.VIDEO, name=name, parameters={"every_n_second": 2.5}, payload=payload_of(name))
 
 
 def events(redis: Redis, job: Job) -> list[Job]:
@@ -38,7 +45,7 @@ def test_a_new_job_is_queued_and_told(jobs: JobStore, redis: Redis) -> None:
     job = create(jobs, "süd.mp4")
     assert job.state is JobState.QUEUED
     assert jobs.get(job.id) == job
-    assert jobs.payload(job.id) == {"video": {"name": "süd.mp4"}}
+    assert jobs.payload(job.id, VideoPayload) == payload_of("süd.mp4")
     assert events(redis, job) == [job]
 
 
@@ -129,7 +136,7 @@ def test_an_unknown_job(jobs: JobStore) -> None:
     assert not jobs.cancel("x")
     assert not jobs.is_running("x")
     with pytest.raises(KeyError):
-        jobs.payload("x")
+        jobs.payload("x", Payload)
     jobs.delete("x")
 
 
@@ -178,25 +185,25 @@ def test_the_same_work_is_claimed_by_one_job_whose_worker_lives(jobs: JobStore) 
     assert held.release()
     assert jobs.claim("work", second.id) == second.id, "the first has ended, or its worker died"
     assert jobs.claim("work", third.id) == second.id
-    jobs.disclaim("work", first.id)
+    jobs.release_claim("work", first.id)
     assert jobs.claim("work", third.id) == second.id, "only who has it gives it back"
-    jobs.disclaim("work", second.id)
+    jobs.release_claim("work", second.id)
     assert jobs.claim("work", third.id) == third.id
 
 
 def test_a_job_that_begins_again_counts_anew(jobs: JobStore) -> None:
     job = create(jobs)
-    assert not jobs.begin_again(job.id, Progress(message="again"))
+    assert not jobs.restart(job.id, Progress(message="again"))
     jobs.start(job.id)
     jobs.progress(job.id, Progress(done=7, total=9))
     before = jobs.get(job.id)
-    assert jobs.begin_again(job.id, Progress(message="again"))
+    assert jobs.restart(job.id, Progress(message="again"))
     after = jobs.get(job.id)
     assert before is not None and after is not None
     assert after.progress == Progress(message="again")
     assert before.started_at and after.started_at and after.started_at > before.started_at
     jobs.cancel(job.id)
-    assert not jobs.begin_again(job.id, Progress(message="again"))
+    assert not jobs.restart(job.id, Progress(message="again"))
 
 
 def test_orphans_are_running_jobs_without_a_lease(jobs: JobStore) -> None:
@@ -219,10 +226,10 @@ def test_a_job_queued_for_long_may_have_lost_its_message(jobs: JobStore, redis: 
 
 def test_what_is_found_out_later_joins_the_payload(jobs: JobStore) -> None:
     job = create(jobs)
-    jobs.amend_payload(job.id, analysis="abc")
-    assert jobs.payload(job.id) == {"video": {"name": "clip.mp4"}, "analysis": "abc"}
+    jobs.save_payload(job.id, payload_of("clip.mp4").with_work("abc"))
+    assert jobs.payload(job.id, VideoPayload).work == "abc"
     with pytest.raises(KeyError):
-        jobs.amend_payload("x", analysis="abc")
+        jobs.save_payload("x", payload_of("clip.mp4"))
 
 
 def test_finished_jobs_expire(jobs: JobStore, redis: Redis) -> None:

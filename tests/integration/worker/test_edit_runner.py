@@ -8,6 +8,7 @@ from PIL import Image
 from pydantic import ValidationError
 from redis import Redis
 
+from framesense.jobs.payloads import EditPayload, EditSource
 from framesense.jobs.queue import create_celery, enqueue, length, waiting, waits
 from framesense.jobs.store import JobStore
 from framesense.schemas.edits import (
@@ -144,7 +145,7 @@ def redis(redis_url: str) -> Redis:
 
 def test_progress_is_told_in_steps_of_all_pictures(redis: Redis) -> None:
     jobs = JobStore(redis, lease_seconds=5, retention_seconds=60)
-    job = jobs.create(JobKind.EDIT, name="a", parameters={}, payload={})
+    job = jobs.create(JobKind.EDIT, name="a", parameters={}, payload=EditPayload(edit=EditSource(photos=["a"])))
     jobs.start(job.id)
     reporter = Reporter(jobs, job.id, [10, 20], interval=0)
 
@@ -188,15 +189,15 @@ def test_the_queue_tells_who_is_next(redis: Redis, redis_url: str) -> None:
 
 def test_a_job_that_gives_way_is_queued_again(redis: Redis) -> None:
     jobs = JobStore(redis, lease_seconds=5, retention_seconds=60)
-    job = jobs.create(JobKind.EDIT_SERIES, name="a", parameters={}, payload={})
-    assert not jobs.give_way(job.id), "it does not run"
+    job = jobs.create(JobKind.EDIT_SERIES, name="a", parameters={}, payload=EditPayload(edit=EditSource(photos=["a"])))
+    assert not jobs.requeue(job.id), "it does not run"
     jobs.start(job.id)
-    assert jobs.give_way(job.id)
+    assert jobs.requeue(job.id)
     waiting_job = jobs.get(job.id)
     assert waiting_job is not None
     assert (waiting_job.state, waiting_job.started_at is not None) == (JobState.QUEUED, True)
     jobs.cancel(job.id)
-    assert not jobs.start(job.id) and not jobs.give_way(job.id)
+    assert not jobs.start(job.id) and not jobs.requeue(job.id)
 
 
 @pytest.mark.parametrize(("given", "queues"), [("edit", ["edit"]), (" video, dataset ,", ["video", "dataset"])])

@@ -17,6 +17,7 @@ import pyarrow.parquet
 import pytest
 from redis import Redis
 
+from framesense.jobs.payloads import PhotoSetPayload, StoredFile
 from framesense.jobs.queue import create_celery, enqueue
 from framesense.jobs.store import JobStore, events_key, read_event
 from framesense.schemas.jobs import Job, JobKind, JobState, Progress
@@ -24,7 +25,7 @@ from framesense.schemas.photo_sets import ClusterMethod, PhotoSetResult
 from framesense.schemas.tags import LabelSet
 from framesense.settings import JobSettings
 from framesense.storage.blobs import Storage
-from framesense.storage.photo_sets import PhotoSetStore, Table, photoset_key
+from framesense.storage.photo_sets import PhotoSetStore, Table, photo_set_key
 from tests.support.colour_tagger import MODEL, ColourTagger
 from tests.support.gateway_process import served
 from tests.support.photos import grouped_photos, photo, zipped
@@ -77,8 +78,8 @@ class Workplace:
 
     def submit(self, content: bytes, **parameters: object) -> Job:
         sha256 = hashlib.sha256(content).hexdigest()
-        self.storage.write(photoset_key(sha256), content)
-        payload = {"photos": {"sha256": sha256, "name": "set.zip", "bytes": len(content)}}
+        self.storage.write(photo_set_key(sha256), content)
+        payload = PhotoSetPayload(photos=StoredFile(sha256=sha256, name="set.zip", bytes=len(content)))
         job = self.jobs.create(JobKind.DATASET, name="set.zip", parameters=parameters, payload=payload)
         enqueue(self._celery, JobKind.DATASET, job.id)
         return job
@@ -103,10 +104,10 @@ class Workplace:
         return [read_event(fields["job"]) for _, fields in self.redis.xrange(events_key(job.id))]
 
     def key(self, job: Job) -> str:
-        return str(self.jobs.payload(job.id)["tagging"])
+        return str(self.jobs.payload(job.id, PhotoSetPayload).work)
 
     def entries_stored(self, job: Job) -> int:
-        key = self.jobs.payload(job.id).get("tagging")
+        key = self.jobs.payload(job.id, PhotoSetPayload).work
         stored = self.store.checkpoint(key) if key else None
         return stored.entries if stored else 0
 
@@ -247,7 +248,7 @@ def test_a_set_is_tagged_again_when_the_tagger_changes_its_model(workplace: Work
     assert 9 + 2 <= tagger.pictures <= 9 + 4, "all again, and a batch or two that told of the new model"
     told = [event.progress for event in workplace.events(job)]
     assert Progress(message="the tagger changed its model: starting again with colours") in told
-    assert workplace.jobs.payload(job.id)["earlier"] == [former]
+    assert workplace.jobs.payload(job.id, PhotoSetPayload).earlier == (former,)
 
     tagger.revision, tagger.pictures = "1", 0
     again = workplace.submit(content, labels=LABELS)

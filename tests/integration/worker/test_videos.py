@@ -21,6 +21,7 @@ from fastapi import FastAPI, Request, Response
 from redis import Redis
 from starlette.datastructures import UploadFile
 
+from framesense.jobs.payloads import Attempts, StoredFile, VideoPayload
 from framesense.jobs.queue import create_celery, enqueue
 from framesense.jobs.store import JobStore, events_key, read_event
 from framesense.schemas.arrays import EncodingFormat, encode
@@ -171,8 +172,8 @@ class Workplace:
         data = video.read_bytes()
         sha256 = hashlib.sha256(data).hexdigest()
         self.storage.write(video_key(sha256), data)
-        source = {"sha256": sha256, "name": video.name, "bytes": len(data)}
-        payload = {"video": source, "every_n_second": every_n_second, "beams": 4, "max_tokens": 24}
+        source = StoredFile(sha256=sha256, name=video.name, bytes=len(data))
+        payload = VideoPayload(video=source, every_n_second=every_n_second, beams=4, max_tokens=24)
         job = self.jobs.create(JobKind.VIDEO, name=video.name, parameters={}, payload=payload)
         if queue:
             enqueue(self._celery, JobKind.VIDEO, job.id)
@@ -199,7 +200,7 @@ class Workplace:
         return [read_event(fields["job"]) for _, fields in self.redis.xrange(events_key(job.id))]
 
     def frames(self, job: Job) -> Frames:
-        loaded = self.analyses.load(self.jobs.payload(job.id)["analysis"])
+        loaded = self.analyses.load(self.jobs.payload(job.id, VideoPayload).work)
         assert loaded is not None
         return loaded[1]
 
@@ -238,7 +239,7 @@ def test_every_frame_is_captioned_once_and_stored(
     assert finished.state is JobState.SUCCEEDED, workplace.logs()
     assert finished.result_url == f"/jobs/{job.id}/result"
     assert (finished.progress.done, finished.progress.total) == (30, 30)
-    key = workplace.jobs.payload(job.id)["analysis"]
+    key = workplace.jobs.payload(job.id, VideoPayload).work
     loaded = workplace.analyses.load(key)
     assert loaded is not None
     summary, frames = loaded
@@ -268,7 +269,7 @@ def test_a_killed_worker_s_job_is_finished_by_another_without_captioning_twice(
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
     assert workplace.get(job).state is JobState.RUNNING
-    checkpoint = workplace.analyses.checkpoint(workplace.jobs.payload(job.id)["analysis"])
+    checkpoint = workplace.analyses.checkpoint(workplace.jobs.payload(job.id, VideoPayload).work)
     assert checkpoint is not None
     kept = len(checkpoint)
     assert 12 <= kept < 60
@@ -322,7 +323,7 @@ def test_a_job_begins_again_when_a_model_changes(
     job = workplace.submit(video)
     workplace.until_done(job, 8)
     before = workplace.get(job)
-    former = workplace.jobs.payload(job.id)["analysis"]
+    former = workplace.jobs.payload(job.id, VideoPayload).work
     setattr(captioner, changed, "2")
     finished = workplace.finished(job)
     assert finished.state is JobState.SUCCEEDED, workplace.logs()
@@ -340,21 +341,21 @@ def test_a_job_begins_again_when_a_model_changes(
     }
     assert before.started_at and finished.started_at and finished.started_at > before.started_at
 
-    payload = workplace.jobs.payload(job.id)
+    payload = workplace.jobs.payload(job.id, VideoPayload)
     kept = workplace.analyses.checkpoint(former)
     assert kept is not None and 8 <= len(kept) < 60
-    assert payload["earlier"] == [former] and payload["analysis"] != former
+    assert payload.earlier == (former,) and payload.work != former
     setattr(captioner, changed, "1")
     captioner.seen.clear()
     again = workplace.submit(video)
     assert workplace.finished(again).state is JobState.SUCCEEDED, workplace.logs()
-    assert workplace.jobs.payload(again.id)["analysis"] == former
+    assert workplace.jobs.payload(again.id, VideoPayload).work == former
     assert sorted(captioner.seen) == list(range(len(kept), 60)), "the former model goes on where it was left"
     _assert_of_the_present_models(workplace, again, captioner)
 
 
 def _assert_of_the_present_models(workplace: Workplace, job: Job, captioner: NumberCaptioner) -> None:
-    loaded = workplace.analyses.load(workplace.jobs.payload(job.id)["analysis"])
+    loaded = workplace.analyses.load(workplace.jobs.payload(job.id, VideoPayload).work)
     assert loaded is not None
     summary, frames = loaded
     assert summary.models == [captioner.model, captioner.tagger]
@@ -376,7 +377,7 @@ def test_jobs_that_wait_for_one_another_do_it_once_with_the_new_model_too(
     for job in (first, second):
         assert workplace.finished(job).state is JobState.SUCCEEDED, workplace.logs()
         assert numbers(workplace.frames(job)) == list(range(40))
-    assert workplace.jobs.payload(first.id)["analysis"] == workplace.jobs.payload(second.id)["analysis"]
+    assert workplace.jobs.payload(first.id, VideoPayload).work == workplace.jobs.payload(second.id, VideoPayload).work
     assert len(captioner.seen) <= 40 + 2 * 4, "every frame once, and a batch each that told of the new model"
 
 
@@ -479,7 +480,7 @@ def test_a_captioner_that_stays_ill_fails_the_job_and_keeps_what_is_done(
     assert (failed.state, failed.error.status) == (JobState.FAILED, 503)
     assert "submit the video again" in failed.error.detail
     captioner.ill, captioner.delay = False, 0
-    finished_before = len(workplace.analyses.checkpoint(workplace.jobs.payload(job.id)["analysis"]) or ())
+    finished_before = len(workplace.analyses.checkpoint(workplace.jobs.payload(job.id, VideoPayload).work) or ())
     assert finished_before >= 8
     captioner.seen.clear()
     again = workplace.submit(tmp_path / "clip.mp4")
@@ -489,7 +490,8 @@ def test_a_captioner_that_stays_ill_fails_the_job_and_keeps_what_is_done(
 
 def test_a_video_that_kills_every_worker_is_given_up(workplace: Workplace, tmp_path: Path) -> None:
     job = workplace.submit(numbered_video(tmp_path / "clip.mp4", 10), queue=False)
-    workplace.jobs.amend_payload(job.id, attempts={"count": 3, "done": 0})
+    payload = workplace.jobs.payload(job.id, VideoPayload)
+    workplace.jobs.save_payload(job.id, payload.model_copy(update={"attempts": Attempts(count=3, done=0)}))
     workplace.start_worker()
     workplace.enqueue(job)
     failed = workplace.finished(job)
@@ -524,7 +526,7 @@ def test_with_a_tagger_frames_can_be_searched_in_words(
     workplace.start_worker(TAGGER_URL=f"{captioner.url}/tagger")
     job = workplace.submit(numbered_video(tmp_path / "clip.mp4", 10))
     assert workplace.finished(job).state is JobState.SUCCEEDED, workplace.logs()
-    loaded = workplace.analyses.load(workplace.jobs.payload(job.id)["analysis"])
+    loaded = workplace.analyses.load(workplace.jobs.payload(job.id, VideoPayload).work)
     assert loaded is not None
     summary, frames = loaded
     assert frames.aligned == pytest.approx(np.stack([np.arange(10), np.ones(10)], axis=1))

@@ -6,6 +6,8 @@ from fastapi import Request
 
 from framesense.edits.series import plan
 from framesense.http.uploads import unless_disconnected
+from framesense.jobs.payloads import EditPayload
+from framesense.jobs.store import UnknownJobError
 from framesense.schemas.edits import EditorCapabilities, EditParameters, SeriesParameters
 from framesense.schemas.jobs import Job, JobKind, JobState
 from framesense.schemas.models import ModelInfo
@@ -29,8 +31,8 @@ def pictures_of(parts: Components, job: Job) -> int:
     if job.kind is JobKind.EDIT:
         return EditParameters.model_validate(job.parameters).images
     try:
-        photos = parts.jobs.payload(job.id)["edit"]["photos"]
-    except KeyError:  # deleted meanwhile
+        photos = parts.jobs.payload(job.id, EditPayload).edit.photos
+    except UnknownJobError:  # deleted meanwhile
         return 1
     return len(plan(SeriesParameters.model_validate(job.parameters), photos).cells)
 

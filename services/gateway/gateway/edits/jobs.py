@@ -11,13 +11,14 @@ from PIL import Image
 from framesense.edits.series import plan
 from framesense.http.problems import ProblemError
 from framesense.http.uploads import Upload
+from framesense.jobs.payloads import EditPayload, EditSource
 from framesense.jobs.queue import QUEUES, enqueue, waiting
 from framesense.schemas.edits import MAX_SEED, EditedImage, EditParameters, EditResult, SeriesParameters
 from framesense.schemas.jobs import Job, JobKind, JobState
 from framesense.storage.edits import EditStore, Picture
 from gateway.dependencies import Components
 from gateway.http.zips import stream_zip
-from gateway.jobs.lookups import find_job, require_success
+from gateway.jobs.lookups import find_job, payload_of, require_success
 from gateway.jobs.submission import withdrawn_on_failure
 
 EDITS = (JobKind.EDIT, JobKind.EDIT_SERIES)
@@ -55,10 +56,10 @@ def sources_of(components: Components, job_id: str) -> Sources:
     if job.kind not in EDITS:
         detail = f"Job {job_id} is a {job.kind} job, not an edit: it has no photo to edit again."
         raise ProblemError(422, "not-an-edit", "Not an edit", detail)
-    store, source = EditStore(components.storage), components.jobs.payload(job_id)["edit"]
+    store, source = EditStore(components.storage), payload_of(components, job, EditPayload).edit
     try:
-        photos = [Upload(store.photo(job_id, index), name, None) for index, name in enumerate(source["photos"])]
-        mask = Upload(store.mask(job_id), "mask", None) if source["mask"] else None
+        photos = [Upload(store.photo(job_id, index), name, None) for index, name in enumerate(source.photos)]
+        mask = Upload(store.mask(job_id), "mask", None) if source.mask else None
     except FileNotFoundError:
         detail = f"The photo of job {job_id} is no longer stored. Send it again."
         raise ProblemError(410, "photo-gone", "Photo gone", detail) from None
@@ -73,7 +74,7 @@ def edit_result(components: Components, job: Job) -> EditResult:
     if result is None:
         detail = f"The result of job {job.id} is no longer in the store. Send the photo again."
         raise ProblemError(410, "result-gone", "Result gone", detail)
-    names = components.jobs.payload(job.id)["edit"]["photos"]
+    names = payload_of(components, job, EditPayload).edit.photos
     sheet = f"/jobs/{job.id}/contact-sheet.png" if job.kind is JobKind.EDIT_SERIES else None
     images = [_addressed(store, job, image, len(names)) for image in result.images]
     return result.model_copy(update={"images": images, "contact_sheet_url": sheet})
@@ -171,7 +172,7 @@ def _submit(
         kind,
         name=_job_name(names, prompt),
         parameters=parameters.model_dump(mode="json", exclude_none=True),
-        payload={"edit": {"photos": names, "mask": sources.mask is not None}},
+        payload=EditPayload(edit=EditSource(photos=names, mask=sources.mask is not None)),
     )
     store = EditStore(components.storage)
     with withdrawn_on_failure(components, job):

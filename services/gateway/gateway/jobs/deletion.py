@@ -1,14 +1,14 @@
 """Deleting jobs for good: with the last job that refers to them go a video and its analysis, photos and their tags;
 with an edit, its pictures."""
 
-import posixpath
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from framesense.jobs.payloads import Payload, PhotoSetPayload, UnknownPayloadError, VideoPayload
+from framesense.jobs.store import UnknownJobError
 from framesense.schemas.jobs import Job
-from framesense.storage.analyses import analysis_prefix, video_key
+from framesense.storage.analyses import analysis_prefix, video_prefix
 from framesense.storage.edits import edit_prefix
-from framesense.storage.photo_sets import photoset_key, tagging_prefix
+from framesense.storage.photo_sets import photo_set_prefix, tagging_prefix
 from gateway.dependencies import Components
 from gateway.edits.jobs import EDITS
 
@@ -16,41 +16,37 @@ _PAGE = 200
 
 
 def delete_job(components: Components, job: Job) -> None:
-    """Forgets a finished job and what no other job needs. Blocking."""
-    payload = _payload(components, job.id)
+    """Delete a finished job and every blob that no other job needs. Blocking."""
+    blobs = _blobs(components, job)
     components.jobs.delete(job.id)
     if job.kind in EDITS:
         components.storage.delete(edit_prefix(job.id))
-    needed: set[str] = set().union(*(_blobs(_payload(components, other.id)) for other in every_job(components)))
-    for prefix in _blobs(payload) - needed:
+    needed: set[str] = set().union(*(_blobs(components, other) for other in every_job(components)))
+    for prefix in blobs - needed:
         components.storage.delete(prefix)
 
 
-def _blobs(payload: Mapping[str, Any]) -> set[str]:
-    """The prefixes in the store that a job's payload refers to."""
-    found = set()
-    if "video" in payload:
-        found.add(posixpath.dirname(video_key(payload["video"]["sha256"])))
-    earlier = payload.get("earlier", ())  # begun, then left for another model
-    if "analysis" in payload:
-        found |= {analysis_prefix(key) for key in (payload["analysis"], *earlier)}
-    if "photos" in payload:
-        found.add(posixpath.dirname(photoset_key(payload["photos"]["sha256"])))
-    if "tagging" in payload:
-        found |= {tagging_prefix(key) for key in (payload["tagging"], *earlier)}
-    return found
-
-
 def every_job(components: Components) -> Iterator[Job]:
-    """Newest first."""
+    """Iterate over all jobs, the newest first."""
     offset = 0
     while page := components.jobs.page(limit=_PAGE, offset=offset).jobs:
         yield from page
         offset += _PAGE
 
 
-def _payload(components: Components, job_id: str) -> dict[str, Any]:
+def _blobs(components: Components, job: Job) -> set[str]:
+    """Return the prefixes in the store that a job's payload refers to; none for a job deleted meanwhile."""
     try:
-        return components.jobs.payload(job_id)
-    except KeyError:  # deleted meanwhile
-        return {}
+        return _prefixes(components.jobs.payload(job.id, Payload))
+    except (UnknownJobError, UnknownPayloadError):
+        return set()
+
+
+def _prefixes(payload: Payload) -> set[str]:
+    match payload:
+        case VideoPayload():
+            return {video_prefix(payload.video.sha256), *map(analysis_prefix, payload.works)}
+        case PhotoSetPayload():
+            return {photo_set_prefix(payload.photos.sha256), *map(tagging_prefix, payload.works)}
+        case _:
+            return set()

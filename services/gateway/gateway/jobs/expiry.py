@@ -11,7 +11,7 @@ from gateway.jobs.deletion import delete_job
 log = logging.getLogger(__name__)
 
 
-async def keep_house(components: Components) -> None:
+async def purge_expired(components: Components) -> None:
     """Sweeps at once and then forever; cancel it to stop."""
     while True:
         try:

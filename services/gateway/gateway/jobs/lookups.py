@@ -1,6 +1,8 @@
 """Jobs and their analyses by id, or the problem that says why there is none. Blocking."""
 
 from framesense.http.problems import ProblemError
+from framesense.jobs.payloads import PAYLOADS, UnknownPayloadError, VideoPayload
+from framesense.jobs.store import AnyPayload, UnknownJobError
 from framesense.schemas.jobs import Job, JobKind, JobState
 from framesense.schemas.problems import Problem
 from gateway.dependencies import Components
@@ -8,15 +10,31 @@ from gateway.videos.results import Analysed
 
 
 def find_job(components: Components, job_id: str) -> Job:
-    """Raises a 404 problem."""
+    """Return a job by its id. Raises a 404 problem for one that is unknown or was deleted."""
     job = components.jobs.get(job_id)
     if job is None:
-        detail = f"There is no job {job_id[:64]!r}: it never was or was deleted. GET /jobs lists what there is."
-        raise ProblemError(404, "unknown-job", "Unknown job", detail)
+        raise _unknown_job(job_id)
     return job
 
 
-def find_analysis(components: Components, job: Job) -> Analysed:
+def payload_of(components: Components, job: Job, of: type[AnyPayload]) -> AnyPayload:
+    """Return a job's payload.
+
+    Raises a 404 problem for a job that was deleted meanwhile or is of another kind, 409 for a payload that this release
+    cannot read.
+    """
+    if not issubclass(PAYLOADS[job.kind], of):
+        raise ProblemError(404, "other-kind-of-job", "Another kind of job", f"Job {job.id} is a {job.kind} job.")
+    try:
+        return components.jobs.payload(job.id, of)
+    except UnknownJobError:
+        raise _unknown_job(job.id) from None
+    except UnknownPayloadError as error:
+        detail = f"Job {job.id} was made by another release of Framesense, and this one cannot read it."
+        raise ProblemError(409, "unreadable-job", "Unreadable job", detail) from error
+
+
+def load_analysis(components: Components, job: Job) -> Analysed:
     """Raises ProblemError as :func:`require_success`, 404 for a job of another kind, 410 where the result is gone."""
     require_video(job)
     require_success(job)
@@ -48,11 +66,13 @@ def require_success(job: Job) -> None:
 
 
 def analysis_of(components: Components, job: Job) -> str:
-    """The key of a job's analysis; empty while it is not known, which is no analysis's key."""
-    try:
-        return str(components.jobs.payload(job.id).get("analysis", ""))
-    except KeyError:  # deleted meanwhile
-        return ""
+    """Return the key of a job's analysis; empty while it is not known, which is no analysis's key."""
+    return payload_of(components, job, VideoPayload).work or ""
+
+
+def _unknown_job(job_id: str) -> ProblemError:
+    detail = f"There is no job {job_id[:64]!r}: it never existed, or it was deleted. GET /jobs lists all jobs."
+    return ProblemError(404, "unknown-job", "Unknown job", detail)
 
 
 def problem_error(problem: Problem) -> ProblemError:

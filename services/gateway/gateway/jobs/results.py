@@ -11,7 +11,7 @@ from framesense.schemas.photo_sets import PhotoSetResult
 from framesense.storage.photo_sets import Table
 from gateway.dependencies import Components
 from gateway.edits.jobs import edit_archive, edit_result
-from gateway.jobs.lookups import find_analysis
+from gateway.jobs.lookups import load_analysis
 from gateway.photo_sets.jobs import photo_set_result, photo_set_table
 from gateway.videos.exports import EXPORTS, ExportFormat
 from gateway.videos.results import video_result
@@ -54,7 +54,7 @@ def export_of(components: Components, job: Job, export_format: ExportFormat, cha
 
 
 def _video(components: Components, job: Job, changes: Changes) -> VideoResult:
-    analysed = find_analysis(components, job)
+    analysed = load_analysis(components, job)
     return video_result(analysed, analysed.parameters(changes), components.curves)
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from framesense.http.problems import ProblemError
+from framesense.jobs.payloads import VideoPayload
 from framesense.schemas.jobs import Job, JobKind, JobList
 from framesense.schemas.novelty import Metric, NoveltyCurve, RollingWindowSize, SearchResult, Signal
 from framesense.schemas.references import ReferenceName
@@ -20,7 +21,7 @@ from gateway.edits.jobs import with_position, with_positions
 from gateway.http.ranges import blob_response
 from gateway.jobs.deletion import delete_job
 from gateway.jobs.events import Event, follow, latest_event
-from gateway.jobs.lookups import analysis_of, find_analysis, find_job, require_video
+from gateway.jobs.lookups import analysis_of, find_job, load_analysis, payload_of, require_video
 from gateway.jobs.results import Result, export_of, result_of
 from gateway.openapi import examples
 from gateway.uploads.sniffing import HEAD_BYTES, video_media_type
@@ -173,7 +174,7 @@ def job_result(parts: Parts, job_id: JobId) -> Response:
 )
 def job_novelty(parts: Parts, job_id: JobId, changes: Changes) -> NoveltyCurve:
     """Computed at once from the stored embeddings. What is left out is as in the job's parameters."""
-    analysed = find_analysis(parts, find_job(parts, job_id))
+    analysed = load_analysis(parts, find_job(parts, job_id))
     return novelty_curve(analysed, analysed.parameters(changes.model_dump(exclude_none=True)), parts.curves)
 
 
@@ -197,7 +198,7 @@ async def job_search(
         curl -G http://127.0.0.1:8000/jobs/$ID/search --data-urlencode 'q=a red car'
     """
     job = await run_in_threadpool(find_job, parts, job_id)
-    analysed = await run_in_threadpool(find_analysis, parts, job)
+    analysed = await run_in_threadpool(load_analysis, parts, job)
     result = await search(analysed, q, parts.tagger, limit=limit)
     # pydantic writes a hundred thousand numbers at once; FastAPI's way would look at each of them again.
     return Response(result.model_dump_json(), media_type="application/json")
@@ -252,7 +253,7 @@ def job_heat_map(
 ) -> Response:
     """For cameras that stand still: each patch is compared with the nearest of those seen at its height before. Red is
     as odd as anything in this video, transparent is familiar."""
-    analysed = find_analysis(parts, find_job(parts, job_id))
+    analysed = load_analysis(parts, find_job(parts, job_id))
     if index >= len(analysed.frames):
         raise ProblemError(404, "unknown-frame", "Unknown frame", f"Job {job_id} has no frame {index}.")
     changes = {"reference": reference, "rolling_window_size": rolling_window_size}
@@ -339,7 +340,7 @@ def _find_video(components: Components, job_id: str) -> tuple[str, str]:
     """Its hash and its storage key."""
     job = find_job(components, job_id)
     require_video(job)
-    sha256 = str(components.jobs.payload(job.id)["video"]["sha256"])
+    sha256 = payload_of(components, job, VideoPayload).video.sha256
     return sha256, video_key(sha256)
 
 

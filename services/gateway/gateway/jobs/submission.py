@@ -6,16 +6,17 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from kombu.exceptions import OperationalError
 
 from framesense.http.problems import ProblemError
+from framesense.jobs.payloads import StoredFile, VideoPayload
 from framesense.jobs.queue import enqueue
 from framesense.schemas.jobs import Job, JobKind, Progress
 from framesense.schemas.novelty import VideoParameters
 from framesense.storage.analyses import VideoModels, analysis_key, video_key
 from gateway.dependencies import Components
+from gateway.jobs.lookups import payload_of
 
 BEAMS, MAX_TOKENS = 4, 24
 """How a video's frames are captioned."""
@@ -33,9 +34,8 @@ def submit_video(
     def store() -> None:
         components.storage.take(file, video_key(sha256))
 
-    return _submit(
-        components, {"sha256": sha256, "name": name, "bytes": file.stat().st_size}, store, parameters, models
-    )
+    source = StoredFile(sha256=sha256, name=name, bytes=file.stat().st_size)
+    return _submit(components, source, store, parameters, models)
 
 
 def resubmit_video(
@@ -50,10 +50,10 @@ def resubmit_video(
         raise ProblemError(
             422, "no-video", "No video", f"Job {earlier.id} is not a video's: it is a {earlier.kind} job."
         )
-    source = components.jobs.payload(earlier.id)["video"]
+    source = payload_of(components, earlier, VideoPayload).video
 
     def require_stored() -> None:
-        if not components.storage.exists(video_key(source["sha256"])):
+        if not components.storage.exists(video_key(source.sha256)):
             raise ProblemError(410, "video-gone", "Video gone", "The video is no longer stored. Send it again.")
 
     return _submit(components, source, require_stored, parameters, models)
@@ -61,19 +61,14 @@ def resubmit_video(
 
 def _submit(
     components: Components,
-    source: dict[str, Any],
+    source: StoredFile,
     store: Callable[[], None],
     parameters: VideoParameters,
     models: VideoModels | None,
 ) -> Job:
-    payload: dict[str, Any] = {
-        "video": source,
-        "every_n_second": parameters.every_n_second,
-        "beams": BEAMS,
-        "max_tokens": MAX_TOKENS,
-    }
+    payload = VideoPayload(video=source, every_n_second=parameters.every_n_second, beams=BEAMS, max_tokens=MAX_TOKENS)
     job = components.jobs.create(
-        JobKind.VIDEO, name=source["name"], parameters=parameters.model_dump(mode="json"), payload=payload
+        JobKind.VIDEO, name=source.name, parameters=parameters.model_dump(mode="json"), payload=payload
     )
     with withdrawn_on_failure(components, job):
         # After the job is there: whoever deletes another job of this video now sees that the video is still wanted.
@@ -109,13 +104,13 @@ def withdrawn_on_failure(components: Components, job: Job) -> Iterator[None]:
         raise
 
 
-def _answer_from_store(components: Components, job: Job, payload: dict[str, Any], models: VideoModels) -> bool:
+def _answer_from_store(components: Components, job: Job, payload: VideoPayload, models: VideoModels) -> bool:
     """Finishes the job at once if its analysis is whole; whether it was."""
     key = analysis_key(
-        sha256=payload["video"]["sha256"],
-        every_n_second=payload["every_n_second"],
-        beams=payload["beams"],
-        max_tokens=payload["max_tokens"],
+        sha256=payload.video.sha256,
+        every_n_second=payload.every_n_second,
+        beams=payload.beams,
+        max_tokens=payload.max_tokens,
         models=models,
     )
     # Asked of the store, not of what is kept in memory: the analysis may have been deleted since.
@@ -124,7 +119,7 @@ def _answer_from_store(components: Components, job: Job, payload: dict[str, Any]
     if found is None or lease is None:
         return False
     _, frames = found
-    components.jobs.amend_payload(job.id, analysis=key)
+    components.jobs.save_payload(job.id, payload.with_work(key))
     components.jobs.start(job.id)
     done = Progress(done=len(frames), total=len(frames), message="answered from an earlier analysis")
     components.jobs.progress(job.id, done)

@@ -16,7 +16,7 @@ from gateway.captions.routes import image_limits
 from gateway.dependencies import Components, Parts
 from gateway.http.multipart import receive_form
 from gateway.jobs.events import wait_until_finished
-from gateway.jobs.lookups import find_analysis
+from gateway.jobs.lookups import load_analysis
 from gateway.legacy.answers import OlderMetric, captions_page, video_answer
 from gateway.openapi import examples
 from gateway.videos.routes import form_limits, submit_form
@@ -81,7 +81,7 @@ async def get_video_captions(
         # Nobody but this request knows of the job.
         await asyncio.shield(asyncio.to_thread(parts.jobs.cancel, job.id))
         raise
-    analysed = await asyncio.to_thread(find_analysis, parts, finished or job)
+    analysed = await asyncio.to_thread(load_analysis, parts, finished or job)
     return Response(await asyncio.to_thread(video_answer, analysed, parameters), media_type="application/json")
 
 

@@ -3,23 +3,27 @@
 from pathlib import Path
 
 from framesense.http.problems import ProblemError
+from framesense.jobs.payloads import PhotoSetPayload, StoredFile
 from framesense.jobs.queue import enqueue
 from framesense.schemas.jobs import Job, JobKind
 from framesense.schemas.photo_sets import DatasetParameters, PhotoSetResult
-from framesense.storage.photo_sets import PhotoSetStore, Table, photoset_key
+from framesense.storage.photo_sets import PhotoSetStore, Table, photo_set_key
 from gateway.dependencies import Components
-from gateway.jobs.lookups import require_success
+from gateway.jobs.lookups import payload_of, require_success
 from gateway.jobs.submission import sha256_of, withdrawn_on_failure
 
 
 def submit_photos(components: Components, file: Path, name: str, parameters: DatasetParameters) -> Job:
     """Takes the file. Raises ProblemError 422 for an empty file, 503 when the queue cannot be reached."""
-    source = {"sha256": sha256_of(file, name), "name": name, "bytes": file.stat().st_size}
+    source = StoredFile(sha256=sha256_of(file, name), name=name, bytes=file.stat().st_size)
     job = components.jobs.create(
-        JobKind.DATASET, name=name, parameters=parameters.model_dump(mode="json"), payload={"photos": source}
+        JobKind.DATASET,
+        name=name,
+        parameters=parameters.model_dump(mode="json"),
+        payload=PhotoSetPayload(photos=source),
     )
     with withdrawn_on_failure(components, job):
-        components.storage.take(file, photoset_key(str(source["sha256"])))
+        components.storage.take(file, photo_set_key(source.sha256))
         enqueue(components.celery, JobKind.DATASET, job.id)
     return components.jobs.get(job.id) or job
 
@@ -61,11 +65,8 @@ _NONE = "none"
 
 
 def tagging_of(components: Components, job: Job) -> str:
-    """The key of a job's tagging; while that is not known, one that no tagging has."""
-    try:
-        return str(components.jobs.payload(job.id).get("tagging", _NONE))
-    except KeyError:  # deleted meanwhile
-        return _NONE
+    """Return the key of a job's tagging; while that is not known, one that no tagging has."""
+    return payload_of(components, job, PhotoSetPayload).work or _NONE
 
 
 def _gone(job: Job) -> ProblemError:

@@ -8,7 +8,7 @@ from framesense.http.problems import ProblemError
 from framesense.schemas.jobs import JobKind
 from framesense.schemas.references import NewReference, Reference, ReferenceList, ReferenceName
 from gateway.dependencies import Parts
-from gateway.jobs.lookups import find_analysis, find_job
+from gateway.jobs.lookups import find_job, load_analysis
 from gateway.openapi import examples
 
 router = APIRouter(tags=["references"], prefix="/references")
@@ -34,7 +34,7 @@ def create_reference(parts: Parts, asked: NewReference, response: Response) -> R
     if job.kind is not JobKind.VIDEO:
         raise ProblemError(422, "not-a-video-job", "Not a video job", f"Job {job.id} is no video job.")
     response.headers["Location"] = f"/references/{asked.name}"
-    return parts.references.create(asked, find_analysis(parts, job), parts.analyses)
+    return parts.references.create(asked, load_analysis(parts, job), parts.analyses)
 
 
 @router.get(

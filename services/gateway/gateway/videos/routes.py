@@ -16,7 +16,7 @@ from framesense.schemas.novelty import VideoParameters, VideoResult
 from gateway.dependencies import Components, Parts
 from gateway.http.multipart import Form, FormLimits, receive_form
 from gateway.jobs.events import wait_until_finished
-from gateway.jobs.lookups import find_analysis, find_job
+from gateway.jobs.lookups import find_job, load_analysis
 from gateway.jobs.submission import resubmit_video, submit_video
 from gateway.jobs.waiting import preferred_wait
 from gateway.models.available import seeing_models
@@ -99,7 +99,7 @@ async def video_captions(
     if finished is None:
         return JSONResponse(job.model_dump(mode="json"), 202, location)
     applied = {**location, "Preference-Applied": f"wait={wait:g}"}
-    analysed = await asyncio.to_thread(find_analysis, parts, finished)
+    analysed = await asyncio.to_thread(load_analysis, parts, finished)
     result = await asyncio.to_thread(video_result, analysed, parameters, parts.curves)
     return Response(result.model_dump_json(), 200, applied, "application/json")
 

@@ -24,7 +24,7 @@ from framesense.storage.edits import EditStore, Made
 from worker.edits.progress import Reporter
 from worker.edits.prompt_similarity import Judge, comparable
 from worker.edits.retry import patiently
-from worker.jobs.lease_heartbeat import JobKeeper
+from worker.jobs.lease_heartbeat import LeaseHeartbeat
 from worker.jobs.model_change import is_same_model
 from worker.pipeline import Stopped
 from worker.settings import WorkerSettings
@@ -54,10 +54,10 @@ class Maker:
         store: EditStore,
         reporter: Reporter,
         settings: WorkerSettings,
-        keeper: JobKeeper,
+        heartbeat: LeaseHeartbeat,
     ) -> None:
         self._order, self._editor, self._judge, self._store = order, editor, judge, store
-        self._reporter, self._settings, self._keeper = reporter, settings, keeper
+        self._reporter, self._settings, self._keeper = reporter, settings, heartbeat
         self._mask = Upload(store.mask(order.job_id), "mask", None) if order.masked else None
         self._opened: tuple[int, Upload, RGB] | None = None
 

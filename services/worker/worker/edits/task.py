@@ -11,6 +11,7 @@ from framesense.clients.editor import EditorClient, EditorUnavailable
 from framesense.clients.tagger import TaggerClient
 from framesense.edits.series import Cell, Plan, plan
 from framesense.http.problems import ProblemError
+from framesense.jobs.payloads import EditPayload
 from framesense.jobs.queue import QUEUES, TASKS, waits
 from framesense.media.images import ImageLimits, decode_image
 from framesense.schemas.edits import (
@@ -27,8 +28,8 @@ from worker.edits.progress import Reporter, expected_steps
 from worker.edits.prompt_similarity import Judge, best_of
 from worker.edits.retry import ROUND, patiently
 from worker.edits.runner import Maker, Order, following, thumbnail
-from worker.jobs.lease_heartbeat import JobKeeper, ShutdownFlag
-from worker.jobs.task import GaveWay, JobTask, sleep_unless_stopped
+from worker.jobs.lease_heartbeat import LeaseHeartbeat, ShutdownFlag
+from worker.jobs.task import JobTask, Requeued, sleep_unless_stopped
 from worker.pipeline import Stopped
 from worker.settings import WorkerSettings
 
@@ -53,7 +54,7 @@ def register(app: Celery, settings: WorkerSettings, shutdown: ShutdownFlag) -> N
 
 
 class _Editing(JobTask):
-    """What both kinds have in common. Their payload: ``{"edit": {"photos": [names], "mask": bool}}``."""
+    """Carry out edit jobs, as far as single edits and series have it in common."""
 
     def __init__(self, app: Celery, settings: WorkerSettings, redis: Redis, shutdown: ShutdownFlag) -> None:
         super().__init__(app, settings, redis, shutdown)
@@ -73,9 +74,9 @@ class _Editing(JobTask):
     ) -> None:
         """Stores the result."""
 
-    def work(self, job_id: str, keeper: JobKeeper) -> None:
+    def work(self, job_id: str, heartbeat: LeaseHeartbeat) -> None:
         try:
-            self._edit(job_id, keeper)
+            self._edit(job_id, heartbeat)
         except EditorUnavailable as error:
             log.error("job %s: %s", job_id, error)
             detail = (
@@ -88,11 +89,11 @@ class _Editing(JobTask):
                 self._store.delete(job_id)
             raise
 
-    def _edit(self, job_id: str, keeper: JobKeeper) -> None:
-        job, source = self._jobs.get(job_id), self._jobs.payload(job_id)["edit"]
+    def _edit(self, job_id: str, heartbeat: LeaseHeartbeat) -> None:
+        job, source = self._jobs.get(job_id), self._jobs.payload(job_id, EditPayload).edit
         if job is None:
             return
-        photos: list[str] = source["photos"]
+        photos = source.photos
         wanted = self._plan(job, photos)
         self._count_attempt(job_id, len(self._store.images(job_id)), source="edit", unit="pictures")
         settings = self._settings
@@ -100,38 +101,38 @@ class _Editing(JobTask):
             settings.editor_url,
             timeout=settings.worker_editor_timeout,
             retries=attempts_within(min(ROUND, settings.worker_editor_patience)) - 1,
-            sleep=lambda seconds: self._wait(job_id, seconds, keeper),
+            sleep=lambda seconds: self._wait(job_id, seconds, heartbeat),
         )
         tagger = TaggerClient(
             settings.tagger_url,
             timeout=settings.worker_tagger_timeout,
             retries=TAGGER_RETRIES,
-            sleep=lambda seconds: sleep_unless_stopped(seconds, keeper),
+            sleep=lambda seconds: sleep_unless_stopped(seconds, heartbeat),
         )
         with editor, tagger:
             abilities = patiently(editor.capabilities, settings.worker_editor_patience)
             expected = [expected_steps(cell.parameters, abilities) for cell in wanted.cells]
             maker = Maker(
-                Order(job_id, wanted.cells, photos, source["mask"]),
+                Order(job_id, wanted.cells, photos, source.mask),
                 editor,
                 Judge(tagger, side=settings.worker_photo_side),
                 self._store,
                 Reporter(self._jobs, job_id, expected, interval=settings.worker_progress_interval),
                 settings,
-                keeper,
+                heartbeat,
             )
             images = maker.make(self._between)
-        if keeper.stop.is_set():
+        if heartbeat.stop.is_set():
             raise Stopped
         first = images[0].model or abilities.model
         self._finish(job, photos, wanted, images, abilities.model_copy(update={"model": first}))
 
-    def _wait(self, job_id: str, seconds: float, keeper: JobKeeper) -> None:
+    def _wait(self, job_id: str, seconds: float, heartbeat: LeaseHeartbeat) -> None:
         job = self._jobs.get(job_id)
         waiting = "waiting for the editor"
         if job is not None and job.progress.message != waiting:
             self._jobs.progress(job_id, job.progress.model_copy(update={"message": waiting}))
-        sleep_unless_stopped(seconds, keeper)
+        sleep_unless_stopped(seconds, heartbeat)
 
 
 class EditTask(_Editing):
@@ -171,7 +172,7 @@ class SeriesTask(_Editing):
 
     def _between(self) -> None:
         if waits(self._redis, JobKind.EDIT):
-            raise GaveWay
+            raise Requeued
 
     def _plan(self, job: Job, photos: list[str]) -> Plan:
         return plan(SeriesParameters.model_validate(job.parameters), photos)

@@ -38,7 +38,7 @@ class ShutdownFlag:
         return self._byte[0] != 0
 
 
-class JobKeeper:
+class LeaseHeartbeat:
     """Keeps a job's lease in a thread, inside a ``with``. ``stop`` is set once the work should end; ``reason`` says
     why. ``lease_seconds`` is how long the lease lasts unrenewed."""
 
@@ -50,7 +50,7 @@ class JobKeeper:
         self._jobs, self._job_id, self._lease, self._seconds = jobs, job_id, lease, lease_seconds
         self._shutdown = shutdown
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="job-keeper", daemon=True)
+        self._thread = threading.Thread(target=self._keep, name="job-heartbeat", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()

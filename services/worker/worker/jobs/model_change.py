@@ -5,7 +5,7 @@ model meanwhile, the job begins again with the new one (:class:`worker.jobs.task
 from framesense.http.problems import ProblemError
 from framesense.schemas.models import ModelInfo
 
-MODEL_CHANGES = 3
+MAX_MODEL_CHANGES = 3
 """How often a job begins again before it is given up: a server that is switched more often than that in one job is at
 odds with itself, such as two of different models behind one address."""
 

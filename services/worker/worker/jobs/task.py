@@ -12,12 +12,13 @@ from celery import Celery
 from redis import Redis, RedisError
 
 from framesense.http.problems import ProblemError
+from framesense.jobs.payloads import Attempts, ModelChanges, Payload, SharedWorkPayload, UnknownPayloadError
 from framesense.jobs.queue import enqueue
-from framesense.jobs.store import JobStore
+from framesense.jobs.store import JobStore, UnknownJobError
 from framesense.schemas.jobs import JobKind, Progress
 from framesense.storage.blobs import Storage
-from worker.jobs.lease_heartbeat import JobKeeper, ShutdownFlag, StopReason
-from worker.jobs.model_change import MODEL_CHANGES, ModelChanged
+from worker.jobs.lease_heartbeat import LeaseHeartbeat, ShutdownFlag, StopReason
+from worker.jobs.model_change import MAX_MODEL_CHANGES, ModelChanged
 from worker.jobs.recovery import Recovery
 from worker.pipeline import Stopped
 from worker.settings import WorkerSettings
@@ -28,7 +29,7 @@ SAME_WORK_INTERVAL = 0.5
 """Seconds between looks at whether another job has done the same work."""
 
 
-class GaveWay(Exception):  # noqa: N818 - no error
+class Requeued(Exception):  # noqa: N818 - no error
     """A job lets others pass: it is queued again, and goes on from what it has stored."""
 
 
@@ -44,11 +45,11 @@ class JobTask(ABC):
         self._storage = Storage(settings.storage_url)
 
     @abstractmethod
-    def work(self, job_id: str, keeper: JobKeeper) -> None:
+    def work(self, job_id: str, heartbeat: LeaseHeartbeat) -> None:
         """Does the job and stores its result, going on where an earlier worker stopped.
 
-        Raises ProblemError for what its owner should be told, ModelChanged to begin again, GaveWay to be queued again,
-        and Stopped soon after ``keeper.stop`` is set.
+        Raises ProblemError for what its owner should be told, ModelChanged to begin again, Requeued to be queued again,
+        and Stopped soon after ``heartbeat.stop`` is set.
         """
 
     def run(self, job_id: str) -> None:
@@ -57,39 +58,45 @@ class JobTask(ABC):
         if lease is None:
             log.info("job %s: another worker has it", job_id)
             return
-        gave_way = False
+        requeued = False
         try:
             self._recovery.taken(job_id)
             if not self._jobs.start(job_id):
                 log.info("job %s: is finished or unknown", job_id)
                 return
-            keeper = JobKeeper(
+            heartbeat = LeaseHeartbeat(
                 self._jobs, job_id, lease, lease_seconds=self._settings.job_lease, shutdown=self._shutdown
             )
-            with keeper:
-                gave_way = self._carry_out(job_id, keeper)
+            with heartbeat:
+                requeued = self._carry_out(job_id, heartbeat)
         finally:
             lease.release()
-        if gave_way or (keeper.reason is StopReason.SHUTTING_DOWN and self._jobs.is_running(job_id)):
+        if requeued or (heartbeat.reason is StopReason.SHUTTING_DOWN and self._jobs.is_running(job_id)):
             enqueue(self._app, self.kind, job_id)
 
-    def _carry_out(self, job_id: str, keeper: JobKeeper) -> bool:
+    def _carry_out(self, job_id: str, heartbeat: LeaseHeartbeat) -> bool:
         """Whether the job is to be queued again, because it gave way."""
         log.info("job %s: started", job_id)
         started = time.monotonic()
         try:
-            self._work_with_one_model(job_id, keeper)
+            self._work_with_one_model(job_id, heartbeat)
             self._jobs.succeed(job_id, f"/jobs/{job_id}/result")
         except Stopped:
-            log.info("job %s: stopped: %s", job_id, keeper.reason)
-            if keeper.reason is StopReason.SHUTTING_DOWN:
-                self._jobs.amend_payload(job_id, attempts=None)
-        except GaveWay:
+            log.info("job %s: stopped: %s", job_id, heartbeat.reason)
+            if heartbeat.reason is StopReason.SHUTTING_DOWN:
+                self._amend(job_id, attempts=None)
+        except Requeued:
             log.info("job %s: gave way", job_id)
-            return self._jobs.give_way(job_id)
+            return self._jobs.requeue(job_id)
         except ProblemError as error:
             log.info("job %s: failed: %s", job_id, error)
             self._fail(job_id, error)
+        except UnknownJobError:
+            log.info("job %s: was deleted", job_id)
+        except UnknownPayloadError as error:
+            log.error("job %s: %s", job_id, error)
+            detail = "The job was made by another release of Framesense, and this worker cannot read it. Send it again."
+            self._fail(job_id, ProblemError(500, "unreadable-job", "Unreadable job", detail))
         except RedisError:
             log.exception("job %s: lost Redis; another worker will go on", job_id)
         except Exception:
@@ -100,51 +107,52 @@ class JobTask(ABC):
             log.info("job %s: succeeded after %.1f s", job_id, time.monotonic() - started)
         return False
 
-    def _work_with_one_model(self, job_id: str, keeper: JobKeeper) -> None:
+    def _work_with_one_model(self, job_id: str, heartbeat: LeaseHeartbeat) -> None:
         """Begins again, a few times, where a model server changes its model meanwhile."""
         while True:
             try:
-                return self.work(job_id, keeper)
+                return self.work(job_id, heartbeat)
             except ModelChanged as change:
-                if keeper.stop.is_set():
+                if heartbeat.stop.is_set():
                     raise Stopped from change
-                self._begin_again(job_id, change)
+                self._restart(job_id, change)
 
-    def _begin_again(self, job_id: str, change: ModelChanged) -> None:
+    def _restart(self, job_id: str, change: ModelChanged) -> None:
         """Raises ProblemError where that was done too often."""
-        count = self._jobs.payload(job_id).get("model_changes", {"count": 0})["count"] + 1
+        before = self._jobs.payload(job_id, Payload).model_changes
+        count = before.count + 1 if before else 1
         log.info("job %s: %s", job_id, change)
-        if count > MODEL_CHANGES:
+        if count > MAX_MODEL_CHANGES:
             raise change.problem(count) from change
         # The attempts are for workers that die, and none has.
-        self._jobs.amend_payload(job_id, model_changes={"count": count, "reason": change.reason}, attempts=None)
-        self._jobs.begin_again(job_id, Progress(message=change.announcement))
+        self._amend(job_id, model_changes=ModelChanges(count=count, reason=change.reason), attempts=None)
+        self._jobs.restart(job_id, Progress(message=change.announcement))
 
-    def _take_up(self, job_id: str, name: str, work: str) -> None:
-        """Notes in the payload, as ``name``, the ``work`` that a job is at (the key of what is made). Where a model has
-        changed since it began, that is other work than before: then any other job may go on with the former, and so
-        may this one if the model changes back; it is deleted with the last of them."""
-        payload = self._jobs.payload(job_id)
-        former = payload.get(name, work)
-        if former != work:
-            self._jobs.disclaim(former, job_id)
-        earlier = {*payload.get("earlier", ()), former} - {work}
-        self._jobs.amend_payload(job_id, **{name: work, "earlier": sorted(earlier)})
+    def _take_up(self, job_id: str, work: str) -> None:
+        """Note in the payload the ``work`` that a job is at: the key of what it makes.
+
+        Where a model has changed since the job began, that is other work than before: then any other job may go on with
+        the former, and so may this one if the model changes back; it is deleted with the last of them.
+        """
+        payload = self._jobs.payload(job_id, SharedWorkPayload)
+        if payload.work is not None and payload.work != work:
+            self._jobs.release_claim(payload.work, job_id)
+        self._jobs.save_payload(job_id, payload.with_work(work))
 
     def _count_attempt(self, job_id: str, done: int, *, source: str, unit: str) -> None:
         """A job that kills every worker that touches it is given up, as long as they finish no unit of it. ``source``
         and ``unit`` name what is worked on and what ``done`` counts: "video", "frames"."""
-        tried = self._jobs.payload(job_id).get("attempts") or {"count": 0, "done": done}
-        count = tried["count"] + 1 if tried["done"] == done else 1
+        before = self._jobs.payload(job_id, Payload).attempts
+        count = before.count + 1 if before and before.done == done else 1
         if count > self._settings.worker_max_attempts:
             detail = (
                 f"{count - 1} workers died at this {source} after {done} {unit}. Their logs have the reason; it may "
                 "need more memory than a worker has."
             )
             raise ProblemError(500, "workers-died", "Workers died", detail)
-        self._jobs.amend_payload(job_id, attempts={"count": count, "done": done})
+        self._amend(job_id, attempts=Attempts(count=count, done=done))
 
-    def _wait_for_turn(self, job_id: str, work: str, keeper: JobKeeper) -> None:
+    def _wait_for_turn(self, job_id: str, work: str, heartbeat: LeaseHeartbeat) -> None:
         """Until no other job's worker is at the same ``work`` (the key of what is made): what it makes is then there,
         or its beginning. Raises Stopped."""
         told = False
@@ -153,14 +161,14 @@ class JobTask(ABC):
                 log.info("job %s: another job is at the same work", job_id)
                 self._jobs.progress(job_id, Progress(message="waiting for another job that asked for the same"))
                 told = True
-            sleep_unless_stopped(SAME_WORK_INTERVAL, keeper)
+            sleep_unless_stopped(SAME_WORK_INTERVAL, heartbeat)
         if told:
             self._jobs.progress(job_id, Progress(message="the other job has ended"))
 
     def _reporter(self, job_id: str, total: int, message: str) -> Callable[[int], None]:
         """Tells the job's progress, not too often, but always the first and the last."""
-        if changes := self._jobs.payload(job_id).get("model_changes"):
-            message = f"{message}, {changes['reason']}"
+        if changes := self._jobs.payload(job_id, Payload).model_changes:
+            message = f"{message}, {changes.reason}"
         interval, told = self._settings.worker_progress_interval, float("-inf")
 
         def report(done: int) -> None:
@@ -172,11 +180,15 @@ class JobTask(ABC):
 
         return report
 
+    def _amend(self, job_id: str, **changes: Attempts | ModelChanges | None) -> None:
+        payload = self._jobs.payload(job_id, Payload)
+        self._jobs.save_payload(job_id, payload.model_copy(update=changes))
+
     def _fail(self, job_id: str, error: ProblemError) -> None:
         self._jobs.fail(job_id, error.document(request_id=job_id))
 
 
-def sleep_unless_stopped(seconds: float, keeper: JobKeeper) -> None:
-    """Raises Stopped as soon as the keeper says so."""
-    if keeper.stop.wait(seconds):
+def sleep_unless_stopped(seconds: float, heartbeat: LeaseHeartbeat) -> None:
+    """Raises Stopped as soon as the heartbeat says so."""
+    if heartbeat.stop.wait(seconds):
         raise Stopped

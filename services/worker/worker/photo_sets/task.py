@@ -8,14 +8,15 @@ from redis import Redis
 from framesense.clients.base import attempts_within
 from framesense.clients.tagger import TaggerClient, TaggerUnavailable, TagQuestion
 from framesense.http.problems import ProblemError
+from framesense.jobs.payloads import PhotoSetPayload, StoredFile
 from framesense.jobs.queue import QUEUES, TASKS
 from framesense.media.archives import ArchiveLimits, PhotoArchive
 from framesense.schemas.jobs import JobKind, Progress
 from framesense.schemas.models import ModelInfo
 from framesense.schemas.photo_sets import DatasetParameters
 from framesense.schemas.tags import DEFAULT_TEMPLATE
-from framesense.storage.photo_sets import PhotoSetStore, Tagged, photoset_key, tagging_key
-from worker.jobs.lease_heartbeat import JobKeeper, ShutdownFlag
+from framesense.storage.photo_sets import PhotoSetStore, Tagged, photo_set_key, tagging_key
+from worker.jobs.lease_heartbeat import LeaseHeartbeat, ShutdownFlag
 from worker.jobs.task import JobTask, sleep_unless_stopped
 from worker.photo_sets.groups import GROUPS_FILE, read_grouping
 from worker.photo_sets.report import PhotoSet, describe
@@ -37,7 +38,7 @@ def register(app: Celery, settings: WorkerSettings, shutdown: ShutdownFlag) -> N
 
 
 class DatasetTask(JobTask):
-    """Carries out photo-set jobs. Their payload: ``{"photos": {"sha256", "name", "bytes"}}``."""
+    """Carry out photo-set jobs."""
 
     kind = JobKind.DATASET
 
@@ -45,9 +46,9 @@ class DatasetTask(JobTask):
         super().__init__(app, settings, redis, shutdown)
         self._store = PhotoSetStore(self._storage)
 
-    def work(self, job_id: str, keeper: JobKeeper) -> None:
+    def work(self, job_id: str, heartbeat: LeaseHeartbeat) -> None:
         try:
-            self._tag(job_id, keeper)
+            self._tag(job_id, heartbeat)
         except TaggerUnavailable as error:
             log.error("job %s: %s", job_id, error)
             detail = (
@@ -56,47 +57,47 @@ class DatasetTask(JobTask):
             )
             raise ProblemError(503, "tagger-unavailable", "Tagger unavailable", detail) from error
 
-    def _tag(self, job_id: str, keeper: JobKeeper) -> None:
-        job, source = self._jobs.get(job_id), self._jobs.payload(job_id)["photos"]
+    def _tag(self, job_id: str, heartbeat: LeaseHeartbeat) -> None:
+        job, source = self._jobs.get(job_id), self._jobs.payload(job_id, PhotoSetPayload).photos
         if job is None:
             return
         tagger = TaggerClient(
             self._settings.tagger_url,
             timeout=self._settings.worker_tagger_timeout,
             retries=attempts_within(self._settings.worker_tagger_patience) - 1,
-            sleep=lambda seconds: sleep_unless_stopped(seconds, keeper),
+            sleep=lambda seconds: sleep_unless_stopped(seconds, heartbeat),
         )
         with tagger:
             parameters = _resolved(DatasetParameters.model_validate(job.parameters), tagger)
             model = tagger.model()
-            key = tagging_key(sha256=source["sha256"], parameters=parameters, model=model)
-            self._take_up(job_id, "tagging", key)
+            key = tagging_key(sha256=source.sha256, parameters=parameters, model=model)
+            self._take_up(job_id, key)
             if not self._store.is_whole(key):
-                self._wait_for_turn(job_id, key, keeper)
+                self._wait_for_turn(job_id, key, heartbeat)
             if not self._store.is_whole(key):
-                self._complete(job_id, source, key, parameters, model, tagger, keeper)
+                self._complete(job_id, source, key, parameters, model, tagger, heartbeat)
 
     def _complete(
         self,
         job_id: str,
-        source: dict[str, str],
+        source: StoredFile,
         key: str,
         parameters: DatasetParameters,
         model: ModelInfo,
         tagger: TaggerClient,
-        keeper: JobKeeper,
+        heartbeat: LeaseHeartbeat,
     ) -> None:
         """Adds what a tagging still lacks."""
         finished = self._store.checkpoint(key)
         done = finished.entries if finished else 0
         self._count_attempt(job_id, done, source="photo set", unit="photos")
-        stored, settings = photoset_key(source["sha256"]), self._settings
+        stored, settings = photo_set_key(source.sha256), self._settings
         if not self._storage.exists(stored):
             raise ProblemError(410, "photos-gone", "Photos gone", "The photos are no longer stored. Upload them again.")
         self._jobs.progress(job_id, Progress(done=done, message="reading the zip"))
         max_bytes = settings.worker_max_photo_set_bytes
         limits = ArchiveLimits(settings.worker_max_photos, max_bytes, settings.max_image_bytes)
-        with self._storage.open(stored) as file, PhotoArchive(file, limits, name=source["name"]) as archive:
+        with self._storage.open(stored) as file, PhotoArchive(file, limits, name=source.name) as archive:
             grouping = read_grouping(archive, parameters.group_column)
             total = len(archive)
             report = self._reporter(job_id, total, "tagging photos")
@@ -111,15 +112,15 @@ class DatasetTask(JobTask):
                 settings,
                 finished=finished,
                 on_progress=report,
-                stop=keeper.stop,
+                stop=heartbeat.stop,
             )
             others = [path for path in archive.others if path.name.lower() != GROUPS_FILE]
         self._jobs.progress(job_id, Progress(done=total, total=total, message="finding duplicates and clusters"))
-        photos = PhotoSet(source["name"], self._tagged(key), parameters, grouping, others)
+        photos = PhotoSet(source.name, self._tagged(key), parameters, grouping, others)
         result = describe(
-            photos, max_clustered=settings.worker_max_clustered, pause=lambda: sleep_unless_stopped(0, keeper)
+            photos, max_clustered=settings.worker_max_clustered, pause=lambda: sleep_unless_stopped(0, heartbeat)
         )
-        if keeper.stop.is_set():
+        if heartbeat.stop.is_set():
             raise Stopped
         self._store.finish(key, result, write_tables(result, photos.tagged))
 

@@ -9,11 +9,12 @@ from framesense.clients.base import attempts_within
 from framesense.clients.captioner import CaptionerClient, CaptionerUnavailable
 from framesense.clients.tagger import TaggerClient, TaggerUnavailable
 from framesense.http.problems import ProblemError
+from framesense.jobs.payloads import StoredFile, VideoPayload
 from framesense.jobs.queue import QUEUES, TASKS
 from framesense.schemas.jobs import JobKind, Progress
 from framesense.schemas.models import ModelInfo
 from framesense.storage.analyses import AnalysisStore, Summary, VideoModels, analysis_key, video_key
-from worker.jobs.lease_heartbeat import JobKeeper, ShutdownFlag
+from worker.jobs.lease_heartbeat import LeaseHeartbeat, ShutdownFlag
 from worker.jobs.task import JobTask, sleep_unless_stopped
 from worker.pipeline import Stopped
 from worker.settings import WorkerSettings
@@ -44,9 +45,9 @@ class VideoTask(JobTask):
         super().__init__(app, settings, redis, shutdown)
         self._store = AnalysisStore(self._storage)
 
-    def work(self, job_id: str, keeper: JobKeeper) -> None:
+    def work(self, job_id: str, heartbeat: LeaseHeartbeat) -> None:
         try:
-            self._analyse(job_id, keeper)
+            self._analyse(job_id, heartbeat)
         except CaptionerUnavailable as error:
             log.error("job %s: %s", job_id, error)
             detail = (
@@ -62,31 +63,31 @@ class VideoTask(JobTask):
             )
             raise ProblemError(503, "tagger-unavailable", "Tagger unavailable", detail) from error
 
-    def _analyse(self, job_id: str, keeper: JobKeeper) -> None:
-        payload = self._jobs.payload(job_id)
-        source = payload["video"]
+    def _analyse(self, job_id: str, heartbeat: LeaseHeartbeat) -> None:
+        payload = self._jobs.payload(job_id, VideoPayload)
+        source = payload.video
         captioner = CaptionerClient(
             self._settings.captioner_url,
             timeout=self._settings.worker_caption_timeout,
             retries=attempts_within(self._settings.worker_caption_patience) - 1,
-            sleep=lambda seconds: sleep_unless_stopped(seconds, keeper),
+            sleep=lambda seconds: sleep_unless_stopped(seconds, heartbeat),
         )
         tagger = TaggerClient(
             self._settings.tagger_url,
             timeout=self._settings.worker_tagger_timeout,
             retries=attempts_within(self._settings.worker_tagger_patience) - 1,
-            sleep=lambda seconds: sleep_unless_stopped(seconds, keeper),
+            sleep=lambda seconds: sleep_unless_stopped(seconds, heartbeat),
         )
         with captioner, tagger:
             models = VideoModels(captioner.model(), self._tagger_model())
-            asked = {name: payload[name] for name in ("every_n_second", "beams", "max_tokens")}
-            key = analysis_key(sha256=source["sha256"], models=models, **asked)
-            self._take_up(job_id, "analysis", key)
+            sampling = payload.model_dump(include={"every_n_second", "beams", "max_tokens"})
+            key = analysis_key(sha256=source.sha256, models=models, **sampling)
+            self._take_up(job_id, key)
             if not self._store.is_whole(key):
-                self._wait_for_turn(job_id, key, keeper)
+                self._wait_for_turn(job_id, key, heartbeat)
             if not self._store.is_whole(key):
-                question = Question(key=key, models=models, **asked)
-                self._complete(job_id, source, question, captioner, tagger if models.tagger else None, keeper)
+                question = Question(key=key, models=models, **sampling)
+                self._complete(job_id, source, question, captioner, tagger if models.tagger else None, heartbeat)
 
     def _tagger_model(self) -> ModelInfo | None:
         """None where no tagger runs, which is no fault: then there is no search in words. Asked without patience."""
@@ -100,20 +101,20 @@ class VideoTask(JobTask):
     def _complete(
         self,
         job_id: str,
-        source: dict[str, str],
+        source: StoredFile,
         question: Question,
         captioner: CaptionerClient,
         tagger: TaggerClient | None,
-        keeper: JobKeeper,
+        heartbeat: LeaseHeartbeat,
     ) -> None:
         """Adds what an analysis still lacks."""
         finished = self._store.checkpoint(question.key)
         done = len(finished) if finished else 0
         self._count_attempt(job_id, done, source="video", unit="frames")
-        if not self._storage.exists(video_key(source["sha256"])):
+        if not self._storage.exists(video_key(source.sha256)):
             raise ProblemError(410, "video-gone", "Video gone", "The video is no longer stored. Upload it again.")
         try:
-            with self._storage.local_file(video_key(source["sha256"])) as path:
+            with self._storage.local_file(video_key(source.sha256)) as path:
                 self._jobs.progress(job_id, Progress(done=done, message="reading the video"))
                 video = open_video(path, max_pixels=self._settings.worker_max_frame_pixels)
                 report = self._reporter(job_id, self._count_frames(video, question.every_n_second), "captioning frames")
@@ -127,9 +128,9 @@ class VideoTask(JobTask):
                     self._settings,
                     done=done,
                     on_progress=report,
-                    stop=keeper.stop,
+                    stop=heartbeat.stop,
                 )
-                info = video.info(name=source["name"], sha256=source["sha256"], size=path.stat().st_size)
+                info = video.info(name=source.name, sha256=source.sha256, size=path.stat().st_size)
         except Exception as error:
             if not isinstance(error, Stopped) and self._store.checkpoint(question.key) is None:
                 self._store.delete(question.key)

@@ -1,0 +1,115 @@
+"""The payload of a job: what its worker needs and the user does not see. One model a kind of job.
+
+The gateway writes a payload when it makes the job; the worker notes in it what it found out; deletion reads from it
+which blobs the job refers to. Payloads lie in Redis as JSON and outlive releases: a field may be added with a default,
+and a change that old workers could not read takes a new :data:`VERSION`.
+"""
+
+from typing import Annotated, Self
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+
+from framesense.schemas.jobs import JobKind
+from framesense.schemas.novelty import EveryNSecond
+
+VERSION = 1
+"""Written into each payload. Those of releases before there was a version have the same fields, and are read as 1."""
+
+
+class UnknownPayloadError(ValueError):
+    """A payload that this release cannot read: its version is newer, or it is damaged."""
+
+
+class StoredFile(BaseModel):
+    """An uploaded file in the blob store, under its content's hash."""
+
+    sha256: str
+    name: str
+    bytes: int = Field(ge=0)
+
+
+class Attempts(BaseModel):
+    """How many workers began a job in vain, with ``done`` units of it finished."""
+
+    count: int = Field(ge=1)
+    done: int = Field(ge=0)
+
+
+class ModelChanges(BaseModel):
+    """How often a job began again because a model server changed its model, and why it did last."""
+
+    count: int = Field(ge=1)
+    reason: str
+
+
+class Payload(BaseModel):
+    """The fields that every kind of payload has."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: Annotated[int, Field(ge=1, le=VERSION)] = VERSION
+    attempts: Attempts | None = None
+    model_changes: ModelChanges | None = None
+
+
+class SharedWorkPayload(Payload):
+    """A payload of jobs whose result is stored under a key of its own, which other jobs may share."""
+
+    work: str | None = Field(default=None, description="key of the analysis or tagging that the job makes")
+    earlier: tuple[str, ...] = Field(default=(), description="keys of work that was begun with models used before")
+
+    def with_work(self, key: str) -> Self:
+        """Return the payload at work on ``key``; what it was at work on before joins ``earlier``."""
+        former = {*self.earlier, *([self.work] if self.work else [])} - {key}
+        return self.model_copy(update={"work": key, "earlier": tuple(sorted(former))})
+
+    @property
+    def works(self) -> tuple[str, ...]:
+        """Every key under which the job has stored something."""
+        return (self.work, *self.earlier) if self.work else self.earlier
+
+
+class VideoPayload(SharedWorkPayload):
+    """A video to analyse, and how its frames are sampled and captioned."""
+
+    video: StoredFile
+    every_n_second: EveryNSecond
+    beams: int = Field(ge=1)
+    max_tokens: int = Field(ge=1)
+    work: str | None = Field(default=None, validation_alias=AliasChoices("work", "analysis"))
+
+
+class PhotoSetPayload(SharedWorkPayload):
+    """A zip of photos to tag."""
+
+    photos: StoredFile
+    work: str | None = Field(default=None, validation_alias=AliasChoices("work", "tagging"))
+
+
+class EditSource(BaseModel):
+    """The names of the photos to edit, as they were uploaded, and whether a mask was uploaded with them."""
+
+    photos: list[str]
+    mask: bool = False
+
+
+class EditPayload(Payload):
+    """Photos to edit; the files lie in the store under the job's id."""
+
+    edit: EditSource
+
+
+PAYLOADS: dict[JobKind, type[Payload]] = {
+    JobKind.VIDEO: VideoPayload,
+    JobKind.DATASET: PhotoSetPayload,
+    JobKind.EDIT: EditPayload,
+    JobKind.EDIT_SERIES: EditPayload,
+}
+
+
+def read_payload(kind: JobKind, text: str) -> Payload:
+    """Read the JSON of a payload. Raises UnknownPayloadError."""
+    try:
+        return PAYLOADS[kind].model_validate_json(text)
+    except ValidationError as error:
+        raise UnknownPayloadError(f"the payload of a {kind} job cannot be read: {error}") from error
