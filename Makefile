@@ -43,10 +43,11 @@ test: $(VENV)/.develops  ## All tests but those with containers (N=2: two files 
 test-compose: $(VENV)/.develops  ## Build the images and try them; needs a Docker Engine
 	$(bin)/python -m pytest -m compose tests/compose $(ARGS)
 
-lint: $(VENV)/.develops  ## ruff and mypy
+lint: $(VENV)/.develops  ## ruff, mypy, and who may import what
 	$(bin)/ruff check .
 	$(bin)/ruff format --check .
 	$(bin)/mypy tools $(packages)
+	$(bin)/lint-imports
 
 format: $(VENV)/.develops  ## Let ruff put things right
 	$(bin)/ruff check --fix .

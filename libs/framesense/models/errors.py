@@ -9,8 +9,6 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
-from framesense.serving.oom_retry import is_out_of_memory
-
 FETCH = "make models MODELS={name} (in containers: docker compose run --rm -e MODELS={name} models)"
 """How a model is fetched beforehand."""
 
@@ -63,6 +61,15 @@ def blames_name(error: BaseException, name: str) -> bool:
     if name.startswith("path:") and isinstance(error, OSError):
         return True
     return isinstance(error, ValueError | FileNotFoundError) and "LocalEntryNotFoundError" not in kinds
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether memory was short: on a GPU (torch.OutOfMemoryError) or of the machine."""
+    if isinstance(error, MemoryError) or any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__):
+        return True
+    # The CPU allocator and CUDA libraries say so in a plain RuntimeError.
+    words = ("can't allocate memory", "not enough memory", "CUDA out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
 
 
 def _fetch(name: str) -> str:

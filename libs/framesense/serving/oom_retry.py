@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
 from framesense.http.problems import ProblemError
+from framesense.models.errors import is_out_of_memory
 from framesense.serving.memory import release
 
 log = logging.getLogger(__name__)
@@ -20,16 +21,7 @@ Prepared = TypeVar("Prepared")
 Result = TypeVar("Result")
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory was short: on a GPU (torch.OutOfMemoryError) or of the machine."""
-    if isinstance(error, MemoryError) or any(kind.__name__ == "OutOfMemoryError" for kind in type(error).__mro__):
-        return True
-    # The CPU allocator and CUDA libraries say so in a plain RuntimeError.
-    words = ("can't allocate memory", "not enough memory", "CUDA out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
-    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
-
-
-class HalvingRunner(Generic[Key, Prepared, Result]):
+class OomRetryBatcher(Generic[Key, Prepared, Result]):
     """Wraps a :class:`~framesense.serving.batching.MicroBatcher`'s ``run``, on whose one thread it is called."""
 
     def __init__(self, run: Callable[[Key, list[Prepared]], Sequence[Result]]) -> None:

@@ -52,7 +52,7 @@ Served = TypeVar("Served", bound=Servable)
 
 
 @dataclass(frozen=True)
-class Policy:
+class ModelPolicy:
     """When a model is loaded and unloaded, and who may switch it."""
 
     load: Literal["start", "first-use"] = "start"
@@ -117,12 +117,12 @@ class ModelRuntime(Generic[Served]):
         service: str,
         model: str,
         load: Callable[[str], Served],
-        policy: Policy | None = None,
+        policy: ModelPolicy | None = None,
         *,
         accepts: Callable[[ModelSpec], None] = lambda spec: None,
     ) -> None:
         self._service, self._model, self._load = service, model, load
-        self._policy, self._accepts = policy or Policy(), accepts
+        self._policy, self._accepts = policy or ModelPolicy(), accepts
         self._current: _Slot[Served] | None = None
         self._info: ModelInfo | None = None
         """Of the model that answers, or did until it was unloaded."""

@@ -36,7 +36,7 @@ def create_app(
         chosen = settings.model_copy(update={"captioner_model": name})
         return Serving(load(chosen), chosen, observer)
 
-    policy = settings.policy(settings.captioner_load, settings.captioner_unload_after, settings.models_dir)
+    policy = settings.policy(settings.captioner_load, settings.captioner_unload_after)
     runtime = ModelRuntime("captioner", settings.captioner_model, load_named, policy, accepts=require_captioner)
     limits = UploadLimits(
         max_bytes=settings.captioner_max_request_bytes,

@@ -20,7 +20,7 @@ from framesense.schemas.captions import CaptionExtra
 from framesense.schemas.models import ModelInfo
 from framesense.serving.batching import BatchObserver, MicroBatcher
 from framesense.serving.compiled_batches import Compilable
-from framesense.serving.oom_retry import HalvingRunner
+from framesense.serving.oom_retry import OomRetryBatcher
 from framesense.serving.threads import keep_to_one_core
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Captioner:
 
     def __init__(self, loaded: LoadedModel, sentences: SentenceEncoder, limits: ImageLimits) -> None:
         self._loaded, self._sentences, self._limits = loaded, sentences, limits
-        self._runner = HalvingRunner[CaptionOptions, Tensor, Described](self.describe)
+        self._runner = OomRetryBatcher[CaptionOptions, Tensor, Described](self.describe)
 
     @classmethod
     def load(cls, settings: CaptionerSettings) -> Self:

@@ -37,7 +37,7 @@ def create_app(settings: EditorSettings | None = None, *, load: Loader = load_mo
         for serving in list(loaded):
             serving.break_off()
 
-    policy = settings.policy(settings.editor_load, settings.editor_unload_after, settings.models_dir)
+    policy = settings.policy(settings.editor_load, settings.editor_unload_after)
     runtime = ModelRuntime("editor", settings.editor_model, load_named, policy, accepts=require_editor)
 
     @asynccontextmanager

@@ -1,44 +1,27 @@
 """The editor's settings, read from environment variables of the same names in capitals."""
 
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from framesense.models.spec import DTypeChoice, ModelSpec
-from framesense.settings import ModelServerSettings
-
-
-def _parsable(text: str) -> str:
-    return str(ModelSpec.parse(text))
-
-
-def _parsable_or_empty(text: str) -> str:
-    return _parsable(text) if text.strip() else ""
-
-
-def _find_models_dir() -> Path:
-    """The repository's models/ when run from a checkout, else ./models."""
-    for folder in Path(__file__).resolve().parents:
-        if (folder / "models" / "editor-pixel-diffusion").is_dir():
-            return folder / "models"
-    return Path("models")
+from framesense.serving.settings import ModelName, ModelServerSettings, OptionalModelName
 
 
 class EditorSettings(ModelServerSettings):
     editor_host: str = "127.0.0.1"
     editor_port: int = Field(default=8003, ge=0, le=65535)
 
-    editor_model: Annotated[str, AfterValidator(_parsable)] = Field(
+    editor_model: ModelName = Field(
         default="embedded", description="embedded, hf:ORG/NAME[@REVISION] or path:DIR of a diffusers pipeline"
     )
-    editor_controlnet: Annotated[str, AfterValidator(_parsable_or_empty)] = Field(
+    editor_controlnet: OptionalModelName = Field(
         default="", description="a ControlNet beside it (canny or depth): hf:ORG/NAME[@REVISION] or path:DIR"
     )
     editor_control: Literal["auto", "canny", "depth"] = Field(
         default="auto", description="what the ControlNet is shown of a photo; auto: as its name says"
     )
-    editor_depth: Annotated[str, AfterValidator(_parsable_or_empty)] = Field(
+    editor_depth: OptionalModelName = Field(
         default="", description="the depth estimator (of transformers) for a depth ControlNet: hf:ORG/NAME or path:DIR"
     )
     editor_device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1 ...")
@@ -57,7 +40,6 @@ class EditorSettings(ModelServerSettings):
         "their last bits from pictures made alone",
     )
     editor_threads: int | None = Field(default=None, ge=1, description="torch's threads; all cores by default")
-    models_dir: Path = Field(default_factory=_find_models_dir, description="where the embedded weights are")
 
     editor_load: Literal["start", "first-use"] = Field(default="start", description="when the model is loaded")
     editor_unload_after: float = Field(

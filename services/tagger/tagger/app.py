@@ -31,7 +31,7 @@ def create_app(
         chosen = settings.model_copy(update={"tagger_model": name})
         return Serving(load(chosen), chosen, observer)
 
-    policy = settings.policy(settings.tagger_load, settings.tagger_unload_after, settings.models_dir)
+    policy = settings.policy(settings.tagger_load, settings.tagger_unload_after)
     runtime = ModelRuntime("tagger", settings.tagger_model, load_named, policy)
     components = Components.of(settings, runtime)
 

@@ -1,39 +1,25 @@
 """The tagger's settings, read from environment variables of the same names in capitals."""
 
 import os
-from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from framesense.models.spec import DTypeChoice, ModelSpec
-from framesense.settings import ModelServerSettings
-
-
-def _parsable(text: str) -> str:
-    return str(ModelSpec.parse(text))
-
-
-def _find_models_dir() -> Path:
-    """The repository's models/ when run from a checkout, else ./models."""
-    for folder in Path(__file__).resolve().parents:
-        if (folder / "models" / "tagger-dual-encoder").is_dir():
-            return folder / "models"
-    return Path("models")
+from framesense.serving.settings import ModelName, ModelServerSettings
 
 
 class TaggerSettings(ModelServerSettings):
     tagger_host: str = "127.0.0.1"
     tagger_port: int = Field(default=8002, ge=0, le=65535)
 
-    tagger_model: Annotated[str, AfterValidator(_parsable)] = Field(
+    tagger_model: ModelName = Field(
         default="embedded",
         description="embedded, open_clip:ARCH/TAG, hf:ORG/NAME[@REVISION] (CLIP, SigLIP, SigLIP 2) or path:DIR; "
         "unset: the tier's",
     )
     tagger_device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1 ...")
     tagger_dtype: DTypeChoice = Field(default="auto", description="auto: bfloat16 where the hardware has it")
-    models_dir: Path = Field(default_factory=_find_models_dir, description="where the embedded weights are")
     storage_url: str = Field(
         default="./data/blobs", description="where classifiers and label sets are kept: a folder or any fsspec URL"
     )

@@ -29,9 +29,9 @@ from editor.models.base import Edited, LoadedModel, ModelRequest, Step, schedule
 from editor.settings import EditorSettings
 from framesense.http.problems import ProblemError
 from framesense.media.images import RGB
+from framesense.models.errors import is_out_of_memory
 from framesense.schemas.edits import EditedImage, EditEvent, ImageEvent, Preserve, StepEvent, Task
 from framesense.serving.memory import release
-from framesense.serving.oom_retry import is_out_of_memory
 
 log = logging.getLogger(__name__)
 

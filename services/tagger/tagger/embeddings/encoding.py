@@ -16,7 +16,7 @@ from framesense.media.images import ImageLimits, decode_image
 from framesense.schemas.models import ModelInfo
 from framesense.serving.batching import BatchObserver, MicroBatcher
 from framesense.serving.compiled_batches import Compilable
-from framesense.serving.oom_retry import HalvingRunner
+from framesense.serving.oom_retry import OomRetryBatcher
 from framesense.serving.threads import keep_to_one_core
 from tagger.labels.prompts import TextCache, ensemble
 from tagger.models.base import LoadedModel
@@ -35,7 +35,7 @@ class Embedder:
 
     def __init__(self, loaded: LoadedModel, limits: ImageLimits, text_cache: int) -> None:
         self._loaded, self._limits = loaded, limits
-        self._runner = HalvingRunner[None, Tensor, Floats](self.embed)
+        self._runner = OomRetryBatcher[None, Tensor, Floats](self.embed)
         self._texts = TextCache(loaded.model.encode_texts, text_cache)
 
     @classmethod

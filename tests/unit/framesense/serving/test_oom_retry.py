@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from framesense.http.problems import ProblemError
+from framesense.models.errors import is_out_of_memory
 from framesense.serving.batching import MicroBatcher
-from framesense.serving.oom_retry import HalvingRunner, is_out_of_memory
+from framesense.serving.oom_retry import OomRetryBatcher
 
 
 class SmallGpu:
@@ -24,7 +25,7 @@ class SmallGpu:
 
 def test_a_batch_is_halved_until_it_fits_and_the_size_is_remembered() -> None:
     gpu = SmallGpu(room=5)
-    runner = HalvingRunner(gpu.run)
+    runner = OomRetryBatcher(gpu.run)
     assert runner.limit is None
     assert runner("a", list(range(16))) == [2 * n for n in range(16)]
     assert gpu.sizes == [16, 8, 4, 4, 4, 4]
@@ -36,7 +37,7 @@ def test_a_batch_is_halved_until_it_fits_and_the_size_is_remembered() -> None:
 
 def test_the_limit_is_of_one_kind_of_call() -> None:
     gpu = SmallGpu(room=2)
-    runner = HalvingRunner(gpu.run)
+    runner = OomRetryBatcher(gpu.run)
     runner("many beams", [1, 2, 3, 4])
     gpu.room, gpu.sizes = 8, []
     runner("greedy", list(range(8)))
@@ -45,7 +46,7 @@ def test_the_limit_is_of_one_kind_of_call() -> None:
 
 def test_where_not_one_fits_it_is_told() -> None:
     with pytest.raises(ProblemError, match="fewer beams") as told:
-        HalvingRunner(SmallGpu(room=0).run)("a", [1, 2])
+        OomRetryBatcher(SmallGpu(room=0).run)("a", [1, 2])
     assert (told.value.status, told.value.slug) == (503, "out-of-memory")
 
 
@@ -54,12 +55,12 @@ def test_other_errors_pass() -> None:
         raise RuntimeError("shapes do not fit")
 
     with pytest.raises(RuntimeError, match="shapes"):
-        HalvingRunner(run)("a", [1, 2])
+        OomRetryBatcher(run)("a", [1, 2])
 
 
 def test_too_few_results_are_an_error() -> None:
     with pytest.raises(ValueError, match="1 results for 2"):
-        HalvingRunner[str, int, int](lambda key, items: items[1:])("a", [1, 2])
+        OomRetryBatcher[str, int, int](lambda key, items: items[1:])("a", [1, 2])
 
 
 def test_what_the_cpus_allocator_says_is_known() -> None:
@@ -72,7 +73,7 @@ def test_what_the_cpus_allocator_says_is_known() -> None:
 
 async def test_behind_a_micro_batcher_every_caller_gets_an_answer() -> None:
     gpu = SmallGpu(room=3)
-    runner = HalvingRunner(gpu.run)
+    runner = OomRetryBatcher(gpu.run)
     async with MicroBatcher[str, int, int, int](
         lambda item: item, runner, max_batch=8, max_wait=1, max_queue=50
     ) as batches:

@@ -14,7 +14,7 @@ import framesense.serving.runtime
 from framesense.http.problems import ProblemError
 from framesense.models.spec import ModelSource, ModelSpec
 from framesense.schemas.models import ModelInfo, ModelPhase
-from framesense.serving.runtime import ModelRuntime, Policy
+from framesense.serving.runtime import ModelPolicy, ModelRuntime
 
 A, B, BROKEN = "hf:some/a", "hf:some/b", "hf:some/broken"
 
@@ -80,7 +80,7 @@ def refuse_open_clip(spec: ModelSpec) -> None:
 
 @asynccontextmanager
 async def running(loader: Loader, **policy: object) -> AsyncIterator[ModelRuntime[Served]]:
-    async with ModelRuntime("test", A, loader, Policy(**policy), accepts=refuse_open_clip) as runtime:  # type: ignore[arg-type]
+    async with ModelRuntime("test", A, loader, ModelPolicy(**policy), accepts=refuse_open_clip) as runtime:  # type: ignore[arg-type]
         yield runtime
 
 
