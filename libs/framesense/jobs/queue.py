@@ -58,12 +58,6 @@ def enqueue(app: Celery, kind: JobKind, job_id: str) -> None:
     app.send_task(TASKS[kind], args=[job_id], queue=QUEUES[kind], priority=PRIORITIES.get(kind, 0), retry=False)
 
 
-def length(redis: Redis, queue: str) -> int:
-    """How many tasks no worker has taken yet."""
-    lengths: list[int] = [redis.llen(name) for name in _lists(queue)]
-    return sum(lengths)
-
-
 def waits(redis: Redis, kind: JobKind) -> bool:
     """Whether a task of this priority in its queue has not been taken yet."""
     return redis.llen(_list_of(QUEUES[kind], PRIORITIES.get(kind, 0))) > 0

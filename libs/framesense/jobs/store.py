@@ -7,7 +7,8 @@ leave one of the two, never a mixture.
 
 import base64
 import json
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
@@ -23,6 +24,7 @@ AnyPayload = TypeVar("AnyPayload", bound=Payload)
 
 INDEX = "framesense:jobs"
 ACTIVE = "framesense:jobs:active"
+_CURSOR = re.compile(r"\d{1,12}(?:\.\d{1,9})?-[0-9a-f]{32}")
 EVENTS_KEPT = 512
 PREVIEW_SECONDS = 300
 QUEUED_AT_MOST = timedelta(minutes=1)
@@ -51,6 +53,34 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if ARGV[2] == '0' then return redis.call('DEL', KEYS[1]) end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """
+# KEYS: indexes by kind. ARGV: limit, offset, the score and id that a page before ended with, prefix of a job's key.
+# Answers how many jobs there are in all, whether more follow, and the page's jobs as flat hashes, the newest first.
+_PAGE = """
+local limit, offset, score, last = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local total, found = 0, {}
+for _, key in ipairs(KEYS) do
+  total = total + redis.call('ZCARD', key)
+  local want, start = limit + offset + 1, 0
+  while want > 0 do
+    local batch = redis.call('ZREVRANGEBYSCORE', key, score, '-inf', 'WITHSCORES', 'LIMIT', start, want)
+    if #batch == 0 then break end
+    start = start + #batch / 2
+    for i = 1, #batch, 2 do
+      if last == '' or tonumber(batch[i + 1]) < tonumber(score) or batch[i] < last then
+        found[#found + 1] = {batch[i], tonumber(batch[i + 1])}
+        want = want - 1
+      end
+    end
+  end
+end
+table.sort(found, function(a, b) if a[2] == b[2] then return a[1] > b[1] end return a[2] > b[2] end)
+local page = {total, #found > offset + limit and 1 or 0}
+for i = offset + 1, math.min(offset + limit, #found) do
+  local job = redis.call('HGETALL', ARGV[5] .. found[i][1])
+  if #job > 0 then page[#page + 1] = job end
+end
+return page
+"""
 # KEYS: job. ARGV: payload. A job that was deleted meanwhile is not made again.
 _SAVE_PAYLOAD = """
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
@@ -73,6 +103,22 @@ def events_key(job_id: str) -> str:
 
 def _job_key(job_id: str) -> str:
     return f"framesense:job:{job_id}"
+
+
+def _kind_key(kind: JobKind) -> str:
+    return f"{INDEX}:{kind}"
+
+
+def _cursor(job: Job) -> str:
+    return f"{job.created_at.timestamp()!r}-{job.id}"
+
+
+def _read_cursor(cursor: str) -> tuple[str, str]:
+    """Return the score and the id that a page ended with. Raises ValueError."""
+    score, dash, job_id = cursor.partition("-")
+    if not dash or not _CURSOR.fullmatch(cursor):
+        raise ValueError(f"{cursor[:64]!r} is no cursor of a page before")
+    return score, job_id
 
 
 def _lease_key(job_id: str) -> str:
@@ -128,6 +174,7 @@ class JobStore:
         self._change_script = redis.register_script(_CHANGE)
         self._lease_script = redis.register_script(_KEEP_LEASE)
         self._claim_script = redis.register_script(_CLAIM)
+        self._page_script = redis.register_script(_PAGE)
         self._payload_script = redis.register_script(_SAVE_PAYLOAD)
 
     def check(self) -> None:
@@ -152,6 +199,7 @@ class JobStore:
             for field, value in fields.items():
                 pipe.hset(_job_key(job.id), field, value)
             pipe.zadd(INDEX, {job.id: job.created_at.timestamp()})
+            pipe.zadd(_kind_key(kind), {job.id: job.created_at.timestamp()})
             pipe.sadd(ACTIVE, job.id)
             pipe.execute()
         self._change(job.id, (), {})
@@ -181,22 +229,47 @@ class JobStore:
         if not self._payload_script(keys=[_job_key(job_id)], args=[text]):
             raise UnknownJobError(job_id)
 
-    def page(self, *, limit: int = 50, offset: int = 0, kind: JobKind | None = None) -> JobList:
-        """Newest first; of one kind only, or of all."""
-        if kind is None:
-            ids = cast(list[str], self._redis.zrevrange(INDEX, offset, offset + limit - 1))
-            total = self._redis.zcard(INDEX)
-        else:
-            of_kind = self._of_kind(kind)
-            ids, total = of_kind[offset : offset + limit], len(of_kind)
-        found = (self.get(job_id) for job_id in ids)
-        return JobList(jobs=[job for job in found if job], total=total)
+    def page(
+        self, *, limit: int = 50, offset: int = 0, cursor: str | None = None, kinds: Collection[JobKind] = ()
+    ) -> JobList:
+        """Return up to ``limit`` jobs, the newest first: of some kinds, or of all where ``kinds`` is empty.
+
+        ``cursor`` is the ``next_cursor`` of the page before; jobs made or deleted meanwhile neither repeat nor hide
+        any. ``offset`` passes over that many more. One round trip, however many jobs there are. Raises ValueError for a
+        cursor that no page gave.
+        """
+        score, job_id = _read_cursor(cursor) if cursor else ("+inf", "")
+        keys = [_kind_key(kind) for kind in (kinds or JobKind)]
+        total, more, *found = self._page_script(keys=keys, args=[limit, offset, score, job_id, _job_key("")])
+        jobs = [_read(dict(zip(flat[::2], flat[1::2], strict=True))) for flat in found]
+        return JobList(jobs=jobs, total=total, next_cursor=_cursor(jobs[-1]) if more and jobs else None)
+
+    def index_kinds(self) -> None:
+        """Enter jobs of releases that kept no index by kind into it. Costs one call where there are none."""
+        with self._redis.pipeline(transaction=False) as pipe:
+            for key in (INDEX, *map(_kind_key, JobKind)):
+                pipe.zcard(key)
+            known, *indexed = pipe.execute()
+        if known == sum(indexed):
+            return
+        scores = cast(list[tuple[str, float]], self._redis.zrange(INDEX, 0, -1, withscores=True))
+        with self._redis.pipeline(transaction=False) as pipe:
+            for job_id, _ in scores:
+                pipe.hget(_job_key(job_id), "kind")
+            kinds = pipe.execute()
+            for (job_id, score), kind in zip(scores, kinds, strict=True):
+                if kind is None:
+                    pipe.zrem(INDEX, job_id)
+                else:
+                    pipe.zadd(_kind_key(JobKind(json.loads(kind))), {job_id: score})
+            pipe.execute()
 
     def delete(self, job_id: str) -> None:
         """Forgets a job, its events and its lease; its blobs are the caller's."""
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.delete(_job_key(job_id), events_key(job_id), _lease_key(job_id), _preview_key(job_id))
-            pipe.zrem(INDEX, job_id)
+            for index in (INDEX, *map(_kind_key, JobKind)):
+                pipe.zrem(index, job_id)
             pipe.srem(ACTIVE, job_id)
             pipe.execute()
 
@@ -297,13 +370,6 @@ class JobStore:
             for job_id in cast(list[str], self._redis.zrange(INDEX, 0, -1)):
                 pipe.hget(_job_key(job_id), "state")
             return [JobState(state) for state in pipe.execute() if state]
-
-    def _of_kind(self, kind: JobKind) -> list[str]:
-        ids = cast(list[str], self._redis.zrevrange(INDEX, 0, -1))
-        with self._redis.pipeline(transaction=False) as pipe:
-            for job_id in ids:
-                pipe.hget(_job_key(job_id), "kind")
-            return [job_id for job_id, found in zip(ids, pipe.execute(), strict=True) if found == json.dumps(kind)]
 
     def _change(self, job_id: str, allowed: tuple[JobState, ...], fields: dict[str, str]) -> bool:
         keys = [_job_key(job_id), events_key(job_id), ACTIVE]

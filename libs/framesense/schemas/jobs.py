@@ -55,4 +55,5 @@ class Job(BaseModel):
 
 class JobList(BaseModel):
     jobs: list[Job] = Field(description="newest first")
-    total: int = Field(ge=0)
+    total: int = Field(ge=0, description="how many there are in all, of the kinds asked for")
+    next_cursor: str | None = Field(default=None, description="`cursor` of the next page; absent on the last one")

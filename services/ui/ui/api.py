@@ -1,7 +1,7 @@
 """The gateway over HTTP: the one place of the ui that makes requests. Answers are the shared contracts."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal, TypeVar
@@ -95,10 +95,9 @@ class GatewayApi:
             Job, "POST", "/video_captions", files=form, params=parameters.model_dump(mode="json", exclude_none=True)
         )
 
-    def jobs(self, *kinds: JobKind) -> list[Job]:
-        """The newest first."""
-        page = self._read(JobList, "GET", "/jobs", params={"limit": MOST_JOBS})
-        return [job for job in page.jobs if job.kind in kinds]
+    def jobs(self, kinds: Collection[JobKind], *, limit: int) -> JobList:
+        """Return the newest jobs of some kinds. ``limit``: 1 to :data:`MOST_JOBS`."""
+        return self._read(JobList, "GET", "/jobs", params={"limit": limit, "kind": list(kinds)})
 
     def job(self, job_id: str) -> Job:
         return self._read(Job, "GET", f"/jobs/{job_id}")

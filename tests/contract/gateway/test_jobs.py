@@ -2,6 +2,7 @@
 
 import csv
 import io
+from typing import Any
 
 import httpx
 import numpy as np
@@ -37,7 +38,24 @@ def test_jobs_are_listed_newest_first_and_in_pages(gateway: Gateway) -> None:
     page = JobList.model_validate(gateway.http.get("/jobs", params={"limit": 2, "offset": 1}).json())
     assert [job.id for job in page.jobs] == [ids[3], ids[2]]
     assert page.total == 5
-    assert gateway.http.get("/jobs", params={"offset": 99}).json() == {"jobs": [], "total": 5}
+    assert gateway.http.get("/jobs", params={"offset": 99}).json() == {"jobs": [], "total": 5, "next_cursor": None}
+
+
+def test_a_cursor_goes_on_where_a_page_ended(gateway: Gateway) -> None:
+    ids = [gateway.submit(MP4, name=f"{n}.mp4").id for n in range(5)]
+    query: dict[str, Any] = {"limit": 2, "kind": ["video", "edit"]}
+    first = JobList.model_validate(gateway.http.get("/jobs", params=query).json())
+    gateway.submit(MP4, name="meanwhile.mp4")
+    second = JobList.model_validate(gateway.http.get("/jobs", params={**query, "cursor": first.next_cursor}).json())
+    assert [job.id for job in (*first.jobs, *second.jobs)] == ids[:0:-1]
+    last = JobList.model_validate(gateway.http.get("/jobs", params={**query, "cursor": second.next_cursor}).json())
+    assert ([job.id for job in last.jobs], last.next_cursor) == (ids[:1], None)
+    assert gateway.http.get("/jobs", params={"kind": "dataset"}).json()["jobs"] == []
+
+
+@pytest.mark.parametrize("cursor", ["x", "1-2", "1e9-" + "0" * 32, "-" + "0" * 32, "+inf-" + "0" * 32, "1" * 65])
+def test_a_cursor_that_no_page_gave_is_refused(gateway: Gateway, cursor: str) -> None:
+    assert "cursor" in problem(gateway.http.get("/jobs", params={"cursor": cursor}), 422).detail
 
 
 @pytest.mark.parametrize(

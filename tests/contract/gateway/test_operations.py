@@ -6,6 +6,8 @@ import httpx
 import pytest
 from redis import Redis
 
+from framesense.jobs.queue import create_celery, enqueue
+from framesense.settings import JobSettings
 from gateway.settings import GatewaySettings
 from tests.conftest import free_port
 from tests.support.gateway_process import MP4, Gateway, problem, running_gateway, wait_until
@@ -16,14 +18,15 @@ def test_ready_when_everything_answers(gateway: Gateway) -> None:
     assert gateway.http.get("/ready").json() == {"status": "ready", "checks": checks}
 
 
-def test_metrics_count_jobs_and_tasks(gateway: Gateway) -> None:
-    gateway.submit(MP4)
+def test_metrics_count_jobs_and_those_that_wait_once(gateway: Gateway, redis_url: str) -> None:
+    job = gateway.submit(MP4)
+    enqueue(create_celery(JobSettings(redis_url=redis_url)), job.kind, job.id)  # as after a worker's death
     gateway.jobs.cancel(gateway.submit(MP4).id)
     told = gateway.http.get("/metrics").text
     assert 'framesense_jobs{state="queued"} 1.0' in told
     assert 'framesense_jobs{state="cancelled"} 1.0' in told
     assert 'framesense_jobs{state="failed"} 0.0' in told
-    assert 'framesense_queue_length{queue="video"} 2.0' in told
+    assert 'framesense_queue_length{queue="video"} 1.0' in told
     assert 'route="/jobs/{job_id}"' not in told or gateway.jobs.page().jobs[0].id not in told
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis import Redis
 
-from framesense.jobs.payloads import Payload, StoredFile, VideoPayload
+from framesense.jobs.payloads import EditPayload, EditSource, Payload, StoredFile, VideoPayload
 from framesense.jobs.store import INDEX, QUEUED_AT_MOST, JobStore, events_key, read_event
 from framesense.schemas.jobs import Job, JobKind, JobState, Progress
 from framesense.schemas.problems import Problem
@@ -146,6 +146,34 @@ def test_pages(jobs: JobStore) -> None:
     assert page.jobs == [made[3], made[2]]
     assert page.total == 5
     assert jobs.page(offset=5).jobs == []
+
+
+def test_pages_of_some_kinds_by_cursor(jobs: JobStore, redis: Redis) -> None:
+    edit = EditPayload(edit=EditSource(photos=["a.png"]))
+    made = [
+        jobs.create(kind, name=str(n), parameters={}, payload=edit if kind is JobKind.EDIT else payload_of(str(n)))
+        for n, kind in enumerate([JobKind.VIDEO, JobKind.EDIT] * 4)
+    ]
+    for job in made:  # all in the same instant: their ids decide
+        redis.hset(f"framesense:job:{job.id}", "created_at", json.dumps(made[0].created_at.isoformat()))
+        redis.zadd(f"framesense:jobs:{job.kind}", {job.id: made[0].created_at.timestamp()})
+    for kinds in ([JobKind.EDIT], [JobKind.VIDEO, JobKind.EDIT], []):
+        whole = jobs.page(kinds=kinds)
+        assert (len(whole.jobs), whole.total, whole.next_cursor) == (4 if len(kinds) == 1 else 8,) * 2 + (None,)
+    first = jobs.page(limit=3, kinds=[JobKind.VIDEO])
+    jobs.delete(first.jobs[-1].id)
+    rest = jobs.page(limit=3, kinds=[JobKind.VIDEO], cursor=first.next_cursor)
+    assert len(rest.jobs) == 1 and rest.jobs[0] not in first.jobs and rest.next_cursor is None
+
+
+def test_jobs_of_a_release_without_an_index_by_kind_are_listed(jobs: JobStore, redis: Redis) -> None:
+    made = [create(jobs, f"{n}.mp4") for n in range(3)]
+    redis.delete("framesense:jobs:video")
+    redis.zadd("framesense:jobs", {"gone": 1.0})
+    assert jobs.page().jobs == []
+    jobs.index_kinds()
+    assert jobs.page(kinds=[JobKind.VIDEO]).jobs == made[::-1]
+    assert redis.zcard("framesense:jobs") == 3
 
 
 def test_a_deleted_job_leaves_nothing(jobs: JobStore, redis: Redis) -> None:

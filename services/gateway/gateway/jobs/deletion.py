@@ -28,10 +28,13 @@ def delete_job(components: Components, job: Job) -> None:
 
 def every_job(components: Components) -> Iterator[Job]:
     """Iterate over all jobs, the newest first."""
-    offset = 0
-    while page := components.jobs.page(limit=_PAGE, offset=offset).jobs:
-        yield from page
-        offset += _PAGE
+    cursor: str | None = None
+    while True:
+        page = components.jobs.page(limit=_PAGE, cursor=cursor)
+        yield from page.jobs
+        cursor = page.next_cursor
+        if cursor is None:
+            return
 
 
 def _blobs(components: Components, job: Job) -> set[str]:

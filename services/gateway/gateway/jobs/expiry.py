@@ -23,6 +23,7 @@ async def purge_expired(components: Components) -> None:
 
 def sweep(components: Components) -> None:
     """Raises OSError and RedisError."""
+    components.jobs.index_kinds()
     components.uploads.sweep()
     for job in components.jobs.expired():
         delete_job(components, job)

@@ -67,11 +67,20 @@ Changes = Annotated[NoveltyQuery, Query()]
 def list_jobs(
     parts: Parts,
     limit: Annotated[int, Query(ge=1, le=500, description="most jobs to answer")] = 50,
-    offset: Annotated[int, Query(ge=0, le=2**53, description="jobs to pass over")] = 0,
-    kind: Annotated[JobKind | None, Query(description="of this kind only")] = None,
+    offset: Annotated[int, Query(ge=0, le=10_000, description="jobs to pass over")] = 0,
+    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before", max_length=64)] = None,
+    kind: Annotated[list[JobKind] | None, Query(description="of these kinds only; may be repeated")] = None,
 ) -> JobList:
-    """Newest first; they are kept for `JOB_RETENTION` seconds after they were made."""
-    page = parts.jobs.page(limit=limit, offset=offset, kind=kind)
+    """Newest first; they are kept for `JOB_RETENTION` seconds after they were made.
+
+        curl 'http://127.0.0.1:8000/jobs?kind=edit&kind=edit_series&limit=20'
+
+    For the next page, send the answer's `next_cursor` as `cursor`: jobs made or deleted meanwhile change no page.
+    """
+    try:
+        page = parts.jobs.page(limit=limit, offset=offset, cursor=cursor, kinds=kind or ())
+    except ValueError as error:
+        raise ProblemError(422, "invalid-cursor", "Invalid cursor", f"cursor: {error}.") from None
     return page.model_copy(update={"jobs": with_positions(parts, page.jobs)})
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from framesense.schemas.jobs import Job, JobKind, JobState
-from ui.api import GatewayApi, GatewayError
+from ui.api import MOST_JOBS, GatewayApi, GatewayError
 from ui.jobs.navigation import open_job
 from ui.shared import show_error
 from ui.wording import ago, plain
@@ -31,13 +31,19 @@ def show_jobs(
 ) -> None:
     """``describe``: what a job was asked for, in a few words. ``picture``: the URL of a small one of it. ``more``:
     shows what else can be done with it."""
-    jobs = api.jobs(*kinds)
-    if not jobs:
+    shown = f"jobs-shown-{'-'.join(kinds)}"
+    page = api.jobs(kinds, limit=st.session_state.get(shown, JOBS_SHOWN))
+    if not page.jobs:
         st.caption("None yet. They stay here for everyone who opens this page.")
-    for job in jobs[:JOBS_SHOWN]:
+    for job in page.jobs:
         _show_job(api, job, describe(job), picture(job) if picture else None, more)
-    if len(jobs) > JOBS_SHOWN:
-        st.caption(f"The newest {JOBS_SHOWN} of {len(jobs)}.")
+    if page.next_cursor is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"The newest {len(page.jobs)} of {page.total}.")
+        if len(page.jobs) < MOST_JOBS and st.button("Show more", key=f"more-{shown}"):
+            st.session_state[shown] = min(MOST_JOBS, len(page.jobs) + JOBS_SHOWN)
+            st.rerun()
 
 
 def _show_job(api: GatewayApi, job: Job, asked: str, picture: str | None, more: Callable[[Job], None] | None) -> None:
