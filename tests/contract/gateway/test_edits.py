@@ -250,7 +250,7 @@ def test_single_edits_go_before_series(gateway: Gateway) -> None:
     assert gateway.http.get(f"/jobs/{first.id}").json()["queue_position"] is None
     gateway.http.delete(f"/jobs/{edits[0].id}")
     assert gateway.http.get(f"/jobs/{second.id}").json()["queue_position"] == 1, "after the second edit only"
-    assert 'framesense_queue_length{queue="edit"} 3.0' in gateway.http.get("/metrics").text
+    assert 'framesense_queue_length{queue="edit"} 2.0' in gateway.http.get("/metrics").text
 
 
 def test_jobs_of_one_kind(gateway: Gateway) -> None:
