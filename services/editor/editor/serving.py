@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from editor.edits.edit_queue import Line, LineClosed, LineFull
 from editor.edits.editing import Editing, EditTicket
-from editor.edits.resolve import capabilities, settle
+from editor.edits.resolve import capabilities, resolve
 from editor.edits.sources import PhotoLimits, prepare
 from editor.metrics import EditMetrics
 from editor.models.base import LoadedModel
@@ -79,9 +79,9 @@ class Serving:
         Raises ProblemError: 4xx for what cannot be done or taken, 503 when too many are waiting.
         """
         abilities, info = self._loaded.model.abilities, self._loaded.info
-        asked = settle(parameters, abilities, info, has_image=image is not None, has_mask=mask is not None)
+        resolved = resolve(parameters, abilities, info, has_image=image is not None, has_mask=mask is not None)
         self._require_room()  # rather than after the work of decoding
-        prepared = await asyncio.to_thread(prepare, asked, image, mask, self._limits, abilities.size)
+        prepared = await asyncio.to_thread(prepare, resolved, image, mask, self._limits, abilities.size)
         try:
             return self._line.enter(lambda ticket: self._editing.carry_out(prepared, ticket))
         except LineFull as error:

@@ -273,10 +273,11 @@ def test_a_mask_drawn_on_a_transparent_ground(client: TestClient) -> None:
 
 def test_an_empty_mask_leaves_nothing_to_edit(client: TestClient) -> None:
     problem = refused(ask(client, CAT, png(np.zeros((HEIGHT, WIDTH)))))
-    assert problem.type.endswith("nothing-to-edit") and "black all over" in problem.detail
+    assert problem.type.endswith("empty-mask") and "black all over" in problem.detail
     corner = np.zeros((HEIGHT, WIDTH), np.uint8)
     corner[:, :4] = 255
-    assert "cut off" in refused(ask(client, CAT, png(corner), width=50, height=100, fit="crop")).detail
+    cut_off = refused(ask(client, CAT, png(corner), width=50, height=100, fit="crop"))
+    assert cut_off.type.endswith("empty-mask") and "cut off" in cut_off.detail
 
 
 def test_masks_go_where_the_photo_goes(client: TestClient) -> None:
@@ -370,7 +371,6 @@ def _error(found: RGB) -> float:
         ({"scheduler": "lcm"}, "ddim, euler"),
         ({"width": 7}, "greater than or equal to 8"),
         ({"width": 100_000}, "less than or equal to"),
-        ({"width": 4000, "height": 4000, "fit": "fill"}, "at most 4,000,000"),
         ({"width": 8, "height": 8}, "8 × 5 pixels"),
         ({"task": "colourise"}, "'edit'"),
         ({"task": "generate"}, "takes no photo"),
@@ -383,6 +383,11 @@ def _error(found: RGB) -> float:
 )
 def test_parameters_that_are_refused(client: TestClient, parameters: dict[str, Any], words: str) -> None:
     assert words in refused(ask(client, **parameters)).detail
+
+
+def test_a_result_that_is_too_large_is_refused(client: TestClient) -> None:
+    problem = refused(ask(client, width=4000, height=4000, fit="fill"), 413)
+    assert problem.type.endswith("result-too-large") and "at most 4,000,000" in problem.detail
 
 
 @pytest.mark.parametrize(
@@ -424,7 +429,7 @@ def test_what_the_model_lacks_is_refused_with_what_it_has() -> None:
     abilities = replace(ABILITIES, tasks=frozenset({Task.EDIT}), relevance=False)
     with serving(Painter(abilities=abilities)) as client:
         detail = refused(ask(client, None, task="generate")).detail
-        assert "cannot do 'generate'" in detail and "denoise, edit, upscale_x2" in detail
+        assert "cannot make a picture from words alone" in detail and "edit, denoise, upscale_x2" in detail
         assert "Send a mask" in refused(ask(client, preserve="auto")).detail
         found = EditorCapabilities.model_validate_json(client.get("/capabilities").content)
         assert found.tasks == ["edit", "denoise", "upscale_x2", "upscale_x4"]

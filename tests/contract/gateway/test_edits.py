@@ -157,6 +157,7 @@ def test_parameters_that_make_no_sense_are_refused(gateway: Gateway, fields: dic
         ({"photo": ("a.png", ROOM)}, 422, "'photo'"),
         ([("image", ("a.png", ROOM)), ("image", ("b.png", ROOM))], 422, "/edits/series"),
         ({"image": ("a.png", ROOM), "mask": ("m.png", _mask(white=False))}, 422, "black all over"),
+        ({"mask": ("m.png", _mask(white=True)), "task": (None, b"generate")}, 422, "takes no mask"),
         ({"image": ("a.png", ROOM), "mask": ("m.png", b"nonsense")}, 415, "plain text"),
         ([("image", ("a.png", ROOM)), *[("mask", ("m.png", _mask(white=True)))] * 2], 422, "'mask'"),
         ({"image": (None, b"text")}, 422, "text"),
@@ -174,7 +175,8 @@ def test_a_decompression_bomb_and_too_large_a_result_are_refused(gateway: Gatewa
     bomb = gateway.http.post("/edits", files={"image": ("bomb.png", stream.getvalue())}, data=WORDS)
     assert "pixels" in problem(bomb, 413).detail
     upscaled = gateway.http.post("/edits", files={"image": ("a.png", _plain(3000, 1500))}, data={"task": "upscale_x4"})
-    assert "12000 × 6000" in problem(upscaled, 413).detail
+    refused = problem(upscaled, 413)
+    assert refused.type.endswith("result-too-large") and "12000 × 6000" in refused.detail
 
 
 def _plain(width: int, height: int) -> bytes:

@@ -833,7 +833,7 @@ def test_an_upscaler_through_the_service(upscaler: LoadedModel, copy: Path) -> N
         assert last["image"]["method"] == "Stable Diffusion ×4 upscaler"
         refused = post(client)
         assert refused.status_code == 422
-        assert "cannot do 'edit'" in refused.json()["detail"]
+        assert "cannot edit a photo by words" in refused.json()["detail"]
 
 
 def test_the_service_tells_why_its_model_cannot_be_loaded(copy: Path) -> None:

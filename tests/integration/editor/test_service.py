@@ -185,7 +185,7 @@ def test_what_is_refused_is_refused_at_once_and_in_words(client: EditorClient) -
         list(client.edit(ask()))
     with pytest.raises(ProblemError, match="not like an image"):
         list(client.edit(ask(), image=Upload(b"text", "notes.txt", "text/plain")))
-    with pytest.raises(ProblemError, match="has no scheduler 'lcm'"):
+    with pytest.raises(ProblemError, match="has no scheduler lcm"):
         list(client.edit(ask(scheduler="lcm"), image=CAT))
 
 

@@ -17,16 +17,17 @@ import numpy as np
 
 from editor.edits.edit_queue import Ticket
 from editor.edits.previews import Previews
-from editor.edits.resolve import CLASSICAL, FACTORS
-from editor.edits.sources import Prepared
+from editor.edits.resolve import CLASSICAL
+from editor.edits.sources import PreparedEdit
 from editor.imaging.change import change_map, measure
 from editor.imaging.masks import encode_mask, feather
 from editor.imaging.preservation import Region, keep, region_of_words
 from editor.imaging.restoration import denoise, plain_upscale, upscale
 from editor.imaging.sizing import model_size, resize, resize_mask
 from editor.metrics import EditMetrics
-from editor.models.base import Edited, LoadedModel, ModelRequest, Step, schedule_for
+from editor.models.base import Edited, LoadedModel, ModelRequest, Step
 from editor.settings import EditorSettings
+from framesense.edits.rules import ENLARGEMENTS, schedule_steps
 from framesense.http.problems import ProblemError
 from framesense.media.images import RGB
 from framesense.models.errors import is_out_of_memory
@@ -65,7 +66,7 @@ class Editing:
         """Pictures a call, since a larger batch ran out of memory."""
         return self._batch_limit
 
-    def carry_out(self, prepared: Prepared, ticket: EditTicket) -> None:
+    def carry_out(self, prepared: PreparedEdit, ticket: EditTicket) -> None:
         """Emits the events of a whole edit.
 
         Raises:
@@ -73,7 +74,7 @@ class Editing:
             ProblemError: the model cannot do it, or has not the memory for it.
         """
         try:
-            if prepared.asked.by_model:
+            if prepared.resolved.by_model:
                 self._by_model(prepared, ticket)
             else:
                 self._classically(prepared, ticket)
@@ -110,8 +111,8 @@ class Editing:
 
     # ------------------------------------------------------------------------------------------- by the model
 
-    def _by_model(self, prepared: Prepared, ticket: EditTicket) -> None:
-        asked = prepared.asked
+    def _by_model(self, prepared: PreparedEdit, ticket: EditTicket) -> None:
+        resolved = prepared.resolved
         began = time.perf_counter()
         source = _source(prepared)
         request = self._request(prepared, source)
@@ -119,14 +120,14 @@ class Editing:
         request = self._where(request, region)
         previews = Previews(self._settings.editor_preview_interval, self._settings.editor_preview_side)
         done = 0
-        while done < len(asked.seeds):
+        while done < len(resolved.seeds):
             ticket.check()
-            seeds = asked.seeds[done : done + self._batch]
+            seeds = resolved.seeds[done : done + self._batch]
             edited = self._call(request, seeds, done, region, source, previews, ticket)
             if edited is None:
                 continue
             seconds, began = time.perf_counter() - began, time.perf_counter()
-            notes = [*asked.notes, *self._sizing_notes(prepared, request), *_region_notes(region), *edited.notes]
+            notes = [*resolved.notes, *self._sizing_notes(prepared, request), *_region_notes(region), *edited.notes]
             for index, (seed, picture) in enumerate(zip(seeds, edited.pictures, strict=True), done):
                 made = _Made(index, seed, picture, edited.method, notes, seconds / len(seeds))
                 ticket.finish(partial(self._finish, prepared, source, region, made, ticket))
@@ -136,8 +137,8 @@ class Editing:
     def _batch(self) -> int:
         return min(self._loaded.model.abilities.batch, self._batch_limit or 2**31)
 
-    def _request(self, prepared: Prepared, source: RGB | None) -> ModelRequest:
-        parameters, abilities = prepared.asked.parameters, self._loaded.model.abilities
+    def _request(self, prepared: PreparedEdit, source: RGB | None) -> ModelRequest:
+        parameters, abilities = prepared.resolved.parameters, self._loaded.model.abilities
         assert parameters.steps and parameters.scheduler and parameters.guidance_scale is not None
         width, height = prepared.width, prepared.height
         photo = prepared.photo
@@ -149,7 +150,7 @@ class Editing:
             prompt=parameters.prompt,
             negative_prompt=parameters.negative_prompt,
             strength=parameters.strength,
-            steps=schedule_for(parameters.steps, parameters.strength),
+            steps=schedule_steps(parameters.steps, parameters.strength),
             guidance_scale=parameters.guidance_scale,
             scheduler=parameters.scheduler,
             seeds=(),
@@ -158,12 +159,12 @@ class Editing:
             photo=photo,
         )
 
-    def _region(self, prepared: Prepared, request: ModelRequest, ticket: EditTicket) -> Region | None:
+    def _region(self, prepared: PreparedEdit, request: ModelRequest, ticket: EditTicket) -> Region | None:
         """Where the result is to change; None: everywhere."""
-        parameters, drawn = prepared.asked.parameters, _drawn_region(prepared)
+        parameters, drawn = prepared.resolved.parameters, _drawn_region(prepared)
         if parameters.preserve is not Preserve.AUTO:
             return drawn
-        request = replace(request, seeds=(prepared.asked.seeds[0],))
+        request = replace(request, seeds=(prepared.resolved.seeds[0],))
         relevance = self._loaded.model.relevance(request, ticket.check)
         if relevance is None:
             detail = "This model cannot tell where words apply. Send a mask instead of preserve=auto."
@@ -209,7 +210,7 @@ class Editing:
         release()
         return None
 
-    def _sizing_notes(self, prepared: Prepared, request: ModelRequest) -> list[str]:
+    def _sizing_notes(self, prepared: PreparedEdit, request: ModelRequest) -> list[str]:
         notes = []
         if prepared.width > ENLARGED * request.width or prepared.height > ENLARGED * request.height:
             notes.append(
@@ -221,9 +222,9 @@ class Editing:
 
     # -------------------------------------------------------------------------------------------- classically
 
-    def _classically(self, prepared: Prepared, ticket: EditTicket) -> None:
+    def _classically(self, prepared: PreparedEdit, ticket: EditTicket) -> None:
         began = time.perf_counter()
-        parameters, photo = prepared.asked.parameters, prepared.photo
+        parameters, photo = prepared.resolved.parameters, prepared.photo
         assert photo is not None
         previews = Previews(self._settings.editor_preview_interval, self._settings.editor_preview_side)
 
@@ -232,18 +233,18 @@ class Editing:
             shown = previews.take(lambda: [picture])
             ticket.emit(StepEvent(image=0, step=done, steps=total, preview=shown[0] if shown else None))
 
-        factor = FACTORS.get(parameters.task)
+        factor = ENLARGEMENTS.get(parameters.task)
         picture = denoise(photo, parameters.strength, on_tile) if factor is None else upscale(photo, factor, on_tile)
         source, region = _source(prepared), _drawn_region(prepared)
-        (seed,) = prepared.asked.seeds
-        notes = prepared.asked.notes
+        (seed,) = prepared.resolved.seeds
+        notes = prepared.resolved.notes
         made = _Made(0, seed, picture, CLASSICAL[parameters.task], notes, time.perf_counter() - began)
         ticket.finish(partial(self._finish, prepared, source, region, made, ticket))
 
     # ---------------------------------------------------------------------------------------------- finishing
 
     def _finish(
-        self, prepared: Prepared, source: RGB | None, region: Region | None, made: _Made, ticket: EditTicket
+        self, prepared: PreparedEdit, source: RGB | None, region: Region | None, made: _Made, ticket: EditTicket
     ) -> None:
         """Brings a picture to the result's size, puts the photo back where it is kept, measures and encodes."""
         began = time.perf_counter()
@@ -259,7 +260,7 @@ class Editing:
             seed=made.seed,
             width=prepared.width,
             height=prepared.height,
-            parameters=prepared.asked.parameters.model_copy(update={"seed": made.seed, "images": 1}),
+            parameters=prepared.resolved.parameters.model_copy(update={"seed": made.seed, "images": 1}),
             change=change,
             seconds=seconds,
             model=self._loaded.info,
@@ -267,7 +268,7 @@ class Editing:
             notes=made.notes,
             photo=prepared.name,
         )
-        self._metrics.picture_made(prepared.asked.parameters.task.value, seconds)
+        self._metrics.picture_made(prepared.resolved.parameters.task.value, seconds)
         ticket.emit(
             ImageEvent(
                 image=image,
@@ -278,17 +279,17 @@ class Editing:
         )
 
 
-def _source(prepared: Prepared) -> RGB | None:
+def _source(prepared: PreparedEdit) -> RGB | None:
     """What the result is compared with: the photo at the result's size."""
-    factor = FACTORS.get(prepared.asked.parameters.task)
+    factor = ENLARGEMENTS.get(prepared.resolved.parameters.task)
     if prepared.photo is None or factor is None:
         return prepared.photo
     return plain_upscale(prepared.photo, factor)
 
 
-def _drawn_region(prepared: Prepared) -> Region | None:
+def _drawn_region(prepared: PreparedEdit) -> Region | None:
     """The mask, feathered. It is also what preserve=auto may find something in; with preserve=none it only counts."""
-    parameters = prepared.asked.parameters
+    parameters = prepared.resolved.parameters
     if prepared.mask is None or parameters.preserve is Preserve.NONE:
         return None
     return Region(feather(prepared.mask, parameters.mask_blur))

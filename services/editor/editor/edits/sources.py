@@ -1,32 +1,42 @@
-"""Uploaded files → the pictures that an edit works with, at the size of its result. All that can be refused is."""
+"""Turn uploaded files into the pictures that an edit works with, at the size of its result; refuse all that can be."""
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from PIL import Image
 
-from editor.edits.resolve import FACTORS, Asked
-from editor.imaging.masks import read_mask
+from editor.edits.resolve import ResolvedEdit
+from editor.imaging.masks import fit_mask
 from editor.imaging.sizing import Placement
 from editor.models.base import Floats
 from editor.settings import EditorSettings
-from framesense.http.problems import ProblemError
+from framesense.edits.masks import read_mask
+from framesense.edits.rules import (
+    ENLARGEMENTS,
+    SizeLimits,
+    check_mask,
+    check_photo_size,
+    check_result_size,
+    empty_mask,
+    generated_size,
+    result_size,
+)
 from framesense.http.uploads import Upload
 from framesense.media.images import RGB, ImageLimits, decode_image
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A request that can be carried out."""
+class PreparedEdit:
+    """An edit that can be carried out."""
 
-    asked: Asked
+    resolved: ResolvedEdit
     name: str
     """The photo's; empty without one."""
     width: int
     height: int
-    """Of the result."""
+    """Of the result, in pixels."""
     photo: RGB | None
     """height × width × 3; of an upscale, the photo as it is."""
     mask: Floats | None
@@ -35,77 +45,54 @@ class Prepared:
 
 @dataclass(frozen=True)
 class PhotoLimits:
+    """Limits on the files sent and on the sizes of photos and results."""
+
     images: ImageLimits
-    min_side: int
-    max_side: int
-    max_result_pixels: int
+    sizes: SizeLimits
 
     @classmethod
     def of(cls, settings: EditorSettings) -> PhotoLimits:
         return cls(
             ImageLimits(settings.max_image_bytes, settings.max_image_pixels),
-            settings.editor_min_side,
-            settings.editor_max_side,
-            settings.editor_max_result_pixels,
+            SizeLimits(settings.editor_min_side, settings.editor_max_side, settings.editor_max_result_pixels),
         )
 
 
-def prepare(asked: Asked, image: Upload | None, mask: Upload | None, limits: PhotoLimits, size: int) -> Prepared:
-    """
+def prepare(
+    resolved: ResolvedEdit, image: Upload | None, mask: Upload | None, limits: PhotoLimits, size: int
+) -> PreparedEdit:
+    """Decode the files of an edit and bring them to the size of its result.
+
     Args:
-        image, mask: as :func:`editor.edits.resolve.settle` made sure of.
-        size: width and height of a picture made from words alone, where it is not said.
+        image, mask: that go together with the parameters, as :func:`editor.edits.resolve.resolve` checks.
+        size: width and height, in pixels, of a picture made from words alone, where it is not said.
 
     Raises:
         ProblemError: 413, 415 or 422 for files that cannot be taken, sizes that cannot be made, an empty mask.
     """
-    parameters = asked.parameters
+    parameters = resolved.parameters
     if image is None:
-        width, height = parameters.width or parameters.height or size, parameters.height or parameters.width or size
-        _check_result(width, height, limits)
-        return Prepared(asked, "", width, height, None, None)
+        width, height = generated_size(parameters, size)
+        check_result_size(width, height, limits.sizes)
+        return PreparedEdit(resolved, "", width, height, None, None)
     photo = decode_image(image.content, limits.images, name=image.filename, media_type=image.media_type)
-    _check_sides(photo, image.filename, limits)
-    asked = asked.with_note(_transparency(image))
     photo_size = (photo.shape[1], photo.shape[0])
-    if (factor := FACTORS.get(parameters.task)) is not None:
-        width, height = factor * photo_size[0], factor * photo_size[1]
-        _check_result(width, height, limits)
-        return Prepared(asked, image.filename, width, height, photo, None)
+    check_photo_size(image.filename, *photo_size, limits.sizes)
+    width, height = result_size(photo_size, parameters)
+    check_result_size(width, height, limits.sizes)
+    resolved = resolved.with_note(_transparency(image))
+    if parameters.task in ENLARGEMENTS:
+        return PreparedEdit(resolved, image.filename, width, height, photo, None)
     placement = Placement.of(photo_size, parameters.width, parameters.height, parameters.fit)
-    _check_result(placement.width, placement.height, limits)
     placed_mask = None
     if mask is not None:
-        read = read_mask(mask, photo_size, limits.images)
-        asked, placed_mask = asked.with_note(read.note), placement.mask(read.values)
+        weights = read_mask(mask, limits.images)
+        check_mask(weights, mask.filename)
+        fitted, note = fit_mask(weights, photo_size)
+        resolved, placed_mask = resolved.with_note(note), placement.mask(fitted)
         if not placed_mask.any():
-            detail = "There is nothing to edit: what is white in the mask is cut off with fit=crop."
-            raise ProblemError(422, "nothing-to-edit", "Nothing to edit", detail)
-    return Prepared(
-        replace(asked), image.filename, placement.width, placement.height, placement.picture(photo), placed_mask
-    )
-
-
-def _check_sides(photo: RGB, name: str, limits: PhotoLimits) -> None:
-    height, width = photo.shape[:2]
-    if min(width, height) < limits.min_side:
-        detail = f"{name} is {width} × {height} pixels; at least {limits.min_side} a side are needed to edit a photo."
-        raise ProblemError(422, "image-too-small", "Image too small", detail)
-    if max(width, height) > limits.max_side:
-        detail = f"{name} is {width} × {height} pixels; at most {limits.max_side:,} a side are taken. Make it smaller."
-        raise ProblemError(413, "image-too-large", "Image too large", detail)
-
-
-def _check_result(width: int, height: int, limits: PhotoLimits) -> None:
-    if min(width, height) < limits.min_side:
-        detail = f"The result would have {width} × {height} pixels; at least {limits.min_side} a side can be made."
-        raise ProblemError(422, "result-too-small", "Result too small", detail)
-    if width * height > limits.max_result_pixels:
-        detail = (
-            f"The result would have {width} × {height} = {width * height:,} pixels; at most "
-            f"{limits.max_result_pixels:,} are made. Send a smaller photo or ask for a smaller width and height."
-        )
-        raise ProblemError(422, "result-too-large", "Result too large", detail)
+            raise empty_mask("What is white in the mask is cut off with fit=crop, so nothing would change.")
+    return PreparedEdit(resolved, image.filename, width, height, placement.picture(photo), placed_mask)
 
 
 def _transparency(image: Upload) -> str | None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from editor.models.base import Floats
+from framesense.edits.rules import fitted_size
 from framesense.media.images import RGB
 from framesense.schemas.edits import Fit
 
@@ -47,22 +48,16 @@ class Placement:
         """
         w, h = photo
         whole = (0.0, 0.0, float(w), float(h))
-        if width is None and height is None:
-            return cls(w, h, whole, (0, 0, w, h))
-        if width is None or height is None:
-            scale = height / h if width is None else width / w  # type: ignore[operator]
-            width, height = width or max(1, round(w * scale)), height or max(1, round(h * scale))
-            return cls(width, height, whole, (0, 0, width, height))
+        size = fitted_size(photo, width, height, fit)
+        if width is None or height is None or fit is Fit.FIT:
+            return cls(*size, whole, (0, 0, *size))
         if fit is Fit.CROP:
             scale = max(width / w, height / h)
             used_w, used_h = min(w, width / scale), min(h, height / scale)
             left, top = (w - used_w) / 2, (h - used_h) / 2
-            return cls(width, height, (left, top, left + used_w, top + used_h), (0, 0, width, height))
-        scale = min(width / w, height / h)
-        inner_w, inner_h = min(width, max(1, round(w * scale))), min(height, max(1, round(h * scale)))
-        if fit is Fit.FIT:
-            return cls(inner_w, inner_h, whole, (0, 0, inner_w, inner_h))
-        return cls(width, height, whole, ((width - inner_w) // 2, (height - inner_h) // 2, inner_w, inner_h))
+            return cls(*size, (left, top, left + used_w, top + used_h), (0, 0, *size))
+        inner_w, inner_h = fitted_size(photo, width, height, Fit.FIT)
+        return cls(*size, whole, ((width - inner_w) // 2, (height - inner_h) // 2, inner_w, inner_h))
 
     @property
     def changes_size(self) -> bool:

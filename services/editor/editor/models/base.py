@@ -6,7 +6,6 @@ figures on what changed are the service's (:mod:`editor.edits.editing`).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -14,6 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from framesense.edits.rules import steps_taken
 from framesense.media.images import RGB
 from framesense.schemas.edits import SchedulerName, Task
 from framesense.schemas.models import ModelInfo
@@ -80,19 +80,8 @@ class ModelRequest:
 
     @property
     def steps_taken(self) -> int:
-        """How many of the schedule's steps are taken: its last ``int(steps × strength)``, as diffusers counts them."""
-        return min(int(self.steps * self.strength), self.steps)
-
-
-def schedule_for(steps: int, strength: float) -> int:
-    """The steps of the schedule, raised where diffusers would take none of them: at least one is taken.
-
-    A finer schedule, not a greater strength: how far the photo is changed stays what was asked for.
-    """
-    if int(steps * strength) >= 1:
-        return steps
-    finer = math.ceil(1 / strength)
-    return finer if int(finer * strength) >= 1 else finer + 1
+        """Return how many of the schedule's steps are taken."""
+        return steps_taken(self.steps, self.strength)
 
 
 @dataclass(frozen=True)

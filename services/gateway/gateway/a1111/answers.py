@@ -17,7 +17,7 @@ from gateway.a1111.options import checkpoint
 from gateway.a1111.pictures import base64_text, png
 from gateway.a1111.samplers import SAMPLERS
 from gateway.a1111.schemas import ImageRequest, ImagesResponse, Img2ImgRequest
-from gateway.a1111.translation import Asked, Frame
+from gateway.a1111.translation import Frame, TranslatedEdit
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,15 @@ class Ended:
     """How many jobs were before it when it was submitted."""
 
 
-def images_response(request: ImageRequest, asked: Asked, ended: Ended) -> ImagesResponse:
+def images_response(request: ImageRequest, edit: TranslatedEdit, ended: Ended) -> ImagesResponse:
     """Decodes and encodes pictures: not for an event loop."""
-    made = batches(ended.made, len(asked.photos))
-    if asked.frame:
-        made = [put_back(one, asked.frame) for one in made]
+    made = batches(ended.made, len(edit.photos))
+    if edit.frame:
+        made = [put_back(one, edit.frame) for one in made]
     return ImagesResponse(
         images=[base64_text(one.png) for one in made] if request.send_images else [],
         parameters=_echo(request),
-        info=json.dumps(_info(request, ended, made, asked.notes)),
+        info=json.dumps(_info(request, ended, made, edit.notes)),
     )
 
 

@@ -2,15 +2,16 @@
 
 import asyncio
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from fastapi import Request
 from PIL import Image
 
+from framesense.edits.rules import SizeLimits, check_result_size
 from framesense.http.problems import ProblemError
-from framesense.media.images import RGB, ImageLimits, decode_image
+from framesense.media.images import RGB, decode_image
 from framesense.schemas.edits import EditorCapabilities, EditParameters, Task
 from framesense.schemas.jobs import Job
 from gateway.a1111.answers import Made
@@ -19,8 +20,9 @@ from gateway.a1111.pictures import picture_bytes, png
 from gateway.a1111.refusals import refuse_unsupported_extras, unsupported
 from gateway.a1111.running import run
 from gateway.a1111.schemas import ExtrasRequest
-from gateway.a1111.translation import Asked
+from gateway.a1111.translation import DecodedPhoto, TranslatedEdit
 from gateway.dependencies import Components
+from gateway.edits.sources import image_limits
 from gateway.settings import GatewaySettings
 
 MOST = 4.0
@@ -65,8 +67,10 @@ def check_upscaler(request: ExtrasRequest, capabilities: EditorCapabilities | No
 
 
 def enlargement(request: ExtrasRequest, width: int, height: int, *, max_pixels: int) -> Enlargement:
-    """Of a picture of that size. Raises ProblemError: 422 for more than :data:`MOST` times, 413 for a result of more
-    than ``max_pixels``."""
+    """Return what becomes of a picture of that width and height.
+
+    Raises ProblemError: 422 for more than :data:`MOST` times, 413 for a result of more than ``max_pixels``.
+    """
     if request.upscaler_1.lower() == "none":
         return Enlargement(1, width, height, width, height)
     wanted = request.upscaling_resize_w, request.upscaling_resize_h
@@ -74,9 +78,7 @@ def enlargement(request: ExtrasRequest, width: int, height: int, *, max_pixels: 
     if factor > MOST:
         raise unsupported(f"The picture would become {factor:g} times as large; {MOST:g} times is the most.")
     size = max(1, round(width * factor)), max(1, round(height * factor))
-    if size[0] * size[1] > max_pixels:
-        detail = f"The picture would have {size[0]} × {size[1]} pixels; at most {max_pixels:,} are made."
-        raise ProblemError(413, "image-too-large", "Image too large", detail)
+    check_result_size(*size, SizeLimits(min_side=1, max_side=max(size), max_result_pixels=max_pixels))
     crops = request.resize_mode == 1 and request.upscaling_crop
     kept = (min(size[0], wanted[0]), min(size[1], wanted[1])) if crops else size
     return Enlargement(factor, *size, *kept)
@@ -108,14 +110,14 @@ async def enlarge(request: Request, parts: Components, asked: ExtrasRequest, pic
     if not pictures or len(pictures) > settings.edit_max_photos:
         detail = f"Send 1 to {settings.edit_max_photos} pictures; {len(pictures)} came."
         raise ProblemError(422, "wrong-number-of-images", "Wrong number of images", detail)
-    files, targets = await asyncio.to_thread(_read, asked, pictures, settings)
     if capabilities is None:
-        return await asyncio.to_thread(_enlarge_classically, files, targets, asked.upscaler_1, settings)
+        return await asyncio.to_thread(_enlarge_classically, asked, pictures, settings)
+    photos, targets = await asyncio.to_thread(_read, asked, pictures, settings)
     task = Task.UPSCALE_X2 if all(target.factor <= 2 for target in targets) else Task.UPSCALE_X4
-    edit = Asked(EditParameters(task=task), files)
+    edit = TranslatedEdit(EditParameters(task=task), photos)
     ended = await run(request, parts, edit, capabilities, task=asked.force_task_id)
-    if len(ended.made) < len(files):
-        detail = f"Job {ended.job.id} was interrupted after {len(ended.made)} of {len(files)} pictures."
+    if len(ended.made) < len(photos):
+        detail = f"Job {ended.job.id} was interrupted after {len(ended.made)} of {len(photos)} pictures."
         raise ProblemError(410, "job-cancelled", "Job cancelled", detail)
     name = next(
         upscaler.name for upscaler in upscalers(capabilities) if upscaler.name.lower() == asked.upscaler_1.lower()
@@ -125,23 +127,33 @@ async def enlarge(request: Request, parts: Components, asked: ExtrasRequest, pic
 
 
 def _read(
-    asked: ExtrasRequest, pictures: Mapping[str, str], settings: GatewaySettings
-) -> tuple[list[bytes], list[Enlargement]]:
-    limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
-    files = [picture_bytes(text, limits, name=name) for name, text in pictures.items()]
-    sizes = [decode_image(file, limits, name=name).shape for file, name in zip(files, pictures, strict=True)]
-    most = settings.editor_max_result_pixels
-    return files, [enlargement(asked, width, height, max_pixels=most) for height, width, _ in sizes]
+    request: ExtrasRequest, pictures: Mapping[str, str], settings: GatewaySettings
+) -> tuple[list[DecodedPhoto], list[Enlargement]]:
+    photos, targets = [], []
+    for file, pixels in _decode(pictures, settings):
+        height, width = pixels.shape[:2]
+        photos.append(DecodedPhoto(file, width, height))
+        targets.append(enlargement(request, width, height, max_pixels=settings.editor_max_result_pixels))
+    return photos, targets
 
 
-def _enlarge_classically(
-    files: list[bytes], targets: list[Enlargement], upscaler: str, settings: GatewaySettings
-) -> Enlarged:
-    limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
-    method = _FILTERS.get(upscaler.lower(), Image.Resampling.NEAREST)
-    pairs = zip(files, targets, strict=True)
-    photos = [target.resampled(decode_image(file, limits), method) for file, target in pairs]
-    return Enlarged([png(photo) for photo in photos], targets, upscaler.capitalize())
+def _enlarge_classically(request: ExtrasRequest, pictures: Mapping[str, str], settings: GatewaySettings) -> Enlarged:
+    method = _FILTERS.get(request.upscaler_1.lower(), Image.Resampling.NEAREST)
+    pngs, targets = [], []
+    for _, pixels in _decode(pictures, settings):
+        height, width = pixels.shape[:2]
+        target = enlargement(request, width, height, max_pixels=settings.editor_max_result_pixels)
+        pngs.append(png(target.resampled(pixels, method)))
+        targets.append(target)
+    return Enlarged(pngs, targets, request.upscaler_1.capitalize())
+
+
+def _decode(pictures: Mapping[str, str], settings: GatewaySettings) -> Iterator[tuple[bytes, RGB]]:
+    """Decode pictures one after another, each once; yield each file with its pixels."""
+    limits = image_limits(settings)
+    for name, text in pictures.items():
+        file = picture_bytes(text, limits, name=name)
+        yield file, decode_image(file, limits, name=name)
 
 
 def _to_size(made: list[Made], targets: list[Enlargement]) -> list[bytes]:

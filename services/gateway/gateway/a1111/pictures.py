@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from framesense.edits.rules import Floats
 from framesense.http.problems import ProblemError
 from framesense.media.images import RGB, ImageLimits, decode_image
 
@@ -69,6 +70,11 @@ def _alpha(content: bytes) -> Mask | None:
             return None
         alpha = np.asarray(image.convert("RGBA").getchannel("A"))
     return alpha if alpha.min() < 255 else None
+
+
+def unit(mask: Mask) -> Floats:
+    """Bring a mask from 0 … 255 to 0 … 1."""
+    return mask.astype(np.float32) / np.float32(255)
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:

@@ -46,7 +46,7 @@ from gateway.a1111.schemas import (
     Txt2ImgRequest,
     Upscaler,
 )
-from gateway.a1111.translation import Asked, from_photos, from_words
+from gateway.a1111.translation import TranslatedEdit, from_photos, from_words
 from gateway.dependencies import Components, Parts
 from gateway.edits.jobs import with_position
 from gateway.http.forwarding import limited_body
@@ -375,7 +375,7 @@ router.include_router(internal)
 
 
 async def _images(
-    request: Request, parts: Components, asked: ImageRequest, edit: Asked, capabilities: EditorCapabilities
+    request: Request, parts: Components, asked: ImageRequest, edit: TranslatedEdit, capabilities: EditorCapabilities
 ) -> Response:
     ended = await run(request, parts, edit, capabilities, task=asked.force_task_id)
     answer = await asyncio.to_thread(images_response, asked, edit, ended)

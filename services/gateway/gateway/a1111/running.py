@@ -4,6 +4,7 @@ import asyncio
 
 from fastapi import Request
 
+from framesense.edits.rules import check_capabilities
 from framesense.edits.series import plan
 from framesense.http.uploads import unless_disconnected
 from framesense.jobs.payloads import EditPayload
@@ -14,10 +15,10 @@ from framesense.schemas.models import ModelInfo
 from framesense.storage.edits import EditStore, Picture
 from gateway.a1111.answers import Ended, Made
 from gateway.a1111.ownership import Ownership, identities
-from gateway.a1111.translation import Asked
+from gateway.a1111.translation import TranslatedEdit
 from gateway.dependencies import Components
-from gateway.edits.forms import check_ability, check_sources
 from gateway.edits.jobs import edit_result, submit_edit, submit_series
+from gateway.edits.sources import check_counts, check_decoded
 from gateway.jobs.events import wait_until_finished
 from gateway.jobs.lookups import find_job, require_success
 
@@ -38,11 +39,11 @@ def pictures_of(parts: Components, job: Job) -> int:
 
 
 async def run(
-    request: Request, parts: Components, asked: Asked, capabilities: EditorCapabilities, *, task: str
+    request: Request, parts: Components, edit: TranslatedEdit, capabilities: EditorCapabilities, *, task: str
 ) -> Ended:
     """Raises ProblemError: what cannot be edited so, 409 for a task's name in use, 410 for a job that was interrupted
     before its first picture, a failed job's own; ClientDisconnect."""
-    job = await asyncio.to_thread(_submit, parts, asked, capabilities, identities(request)[0], task)
+    job = await asyncio.to_thread(_submit, parts, edit, capabilities, identities(request)[0], task)
     try:
         finished = await unless_disconnected(request, wait_until_finished(parts.events, job.id))
     except BaseException:
@@ -53,12 +54,13 @@ async def run(
     return Ended(finished or job, made, model, job.queue_position)
 
 
-def _submit(parts: Components, asked: Asked, capabilities: EditorCapabilities, client: str, task: str) -> Job:
-    own, sources, series = ownership(parts), asked.sources, asked.series
-    check_sources(sources, [asked.parameters], parts.settings, several=True)
-    check_ability(capabilities, asked.parameters)
+def _submit(parts: Components, edit: TranslatedEdit, capabilities: EditorCapabilities, client: str, task: str) -> Job:
+    own, series = ownership(parts), edit.series
+    check_counts(len(edit.photos), edit.mask is not None, [edit.parameters], parts.settings, several=True)
+    check_decoded(edit.decoded, [edit.parameters], parts.settings)
+    check_capabilities(edit.parameters, capabilities)
     own.require_free(task)
-    job = submit_series(parts, sources, series) if series else submit_edit(parts, sources, asked.parameters)
+    job = submit_series(parts, edit.sources, series) if series else submit_edit(parts, edit.sources, edit.parameters)
     own.note(job, client, task)
     return job
 

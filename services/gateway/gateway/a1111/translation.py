@@ -2,10 +2,11 @@
 
 import secrets
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 from pydantic import ValidationError
 
+from framesense.edits.rules import empty_mask, mask_weights
 from framesense.http.problems import ProblemError
 from framesense.http.uploads import Upload
 from framesense.media.images import RGB, ImageLimits, decode_image
@@ -20,12 +21,12 @@ from framesense.schemas.edits import (
     Task,
 )
 from gateway.a1111.inpainting import BLUR_MARGIN, LEAST_SIDE, Box, fill_from_surroundings, masked_box
-from gateway.a1111.pictures import Mask, picture_bytes, png, read_mask, resized
+from gateway.a1111.pictures import Mask, picture_bytes, png, read_mask, resized, unit
 from gateway.a1111.refusals import refuse_unsupported, unsupported
 from gateway.a1111.routing import invalid
 from gateway.a1111.samplers import Choice, choose_sampler
 from gateway.a1111.schemas import ImageRequest, Img2ImgRequest, Txt2ImgRequest
-from gateway.edits.jobs import Sources
+from gateway.edits.sources import DecodedSources, PhotoSize, Sources
 
 STRETCH = 0
 """The resize_mode that keeps no proportions."""
@@ -51,26 +52,47 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """An edit to submit."""
+class DecodedPhoto:
+    """An image file that was decoded before, and its size in pixels: it is decoded once."""
+
+    content: bytes
+    width: int
+    height: int
+
+    @classmethod
+    def encode(cls, pixels: RGB) -> Self:
+        """Encode H × W × 3 pixels as PNG."""
+        return cls(png(pixels), pixels.shape[1], pixels.shape[0])
+
+
+@dataclass(frozen=True)
+class TranslatedEdit:
+    """An edit to submit, translated from a request of that API."""
 
     parameters: EditParameters
-    photos: list[bytes] = field(default_factory=list)
-    """Image files; none where the picture is made from words alone."""
-    mask: bytes | None = None
+    photos: list[DecodedPhoto] = field(default_factory=list)
+    """None where the picture is made from words alone."""
+    mask: Mask | None = None
     frame: Frame | None = None
     """Where only a part of the photo is edited."""
     notes: tuple[str, ...] = ()
-    """What its asker should know."""
+    """What whoever asked should know of the result."""
 
     @property
     def sources(self) -> Sources:
-        photos = [Upload(photo, f"photo {index + 1}", None) for index, photo in enumerate(self.photos)]
-        return Sources(photos, Upload(self.mask, "mask", None) if self.mask else None)
+        """Return the files to submit."""
+        photos = [Upload(photo.content, _photo_name(index), None) for index, photo in enumerate(self.photos)]
+        return Sources(photos, None if self.mask is None else Upload(png(self.mask), "mask", None))
+
+    @property
+    def decoded(self) -> DecodedSources:
+        """Return the facts about these files that the rules of an edit ask for."""
+        photos = [PhotoSize(_photo_name(index), each.width, each.height) for index, each in enumerate(self.photos)]
+        return DecodedSources(photos, None if self.mask is None else mask_weights(unit(self.mask)))
 
     @property
     def series(self) -> SeriesParameters | None:
-        """The same edit of several photos, each with the same seeds; None for one photo or none."""
+        """Return the same edit of several photos, each with the same seeds; None for one photo or none."""
         if len(self.photos) < 2:
             return None
         pictures, seed = self.parameters.images, self.parameters.seed
@@ -81,7 +103,11 @@ class Asked:
         return SeriesParameters(base=base, columns=Axis(parameter="seed", values=list(range(first, first + pictures))))
 
 
-def from_words(request: Txt2ImgRequest, capabilities: EditorCapabilities) -> Asked:
+def _photo_name(index: int) -> str:
+    return f"photo {index + 1}"
+
+
+def from_words(request: Txt2ImgRequest, capabilities: EditorCapabilities) -> TranslatedEdit:
     """Raises ProblemError: 404 an unknown sampler or model, 422 what cannot be done."""
     refuse_unsupported(request, capabilities)
     if Task.GENERATE not in capabilities.tasks:
@@ -92,12 +118,12 @@ def from_words(request: Txt2ImgRequest, capabilities: EditorCapabilities) -> Ask
         raise ProblemError(422, "model-cannot", "Not with this model", detail)
     sampler = _sampler(request, capabilities)
     parameters = _parameters(request, sampler, task=Task.GENERATE, images=request.pictures)
-    return Asked(parameters, notes=sampler.notes)
+    return TranslatedEdit(parameters, notes=sampler.notes)
 
 
 def from_photos(
     request: Img2ImgRequest, capabilities: EditorCapabilities, limits: ImageLimits, *, max_photos: int
-) -> Asked:
+) -> TranslatedEdit:
     """Decodes the pictures: not for an event loop.
 
     Raises ProblemError: 404 no init image, an unknown sampler or model; 413 and 415 for pictures; 422 else.
@@ -123,7 +149,7 @@ def from_photos(
     )
     names = [f"init_images[{index}]" for index in range(count)]
     files = [picture_bytes(text, limits, name=name) for text, name in zip(request.init_images, names, strict=True)]
-    photos = [decode_image(file, limits, name=name) for file, name in zip(files, names, strict=True)]
+    pictures = [decode_image(file, limits, name=name) for file, name in zip(files, names, strict=True)]
     if request.mask:
         if count > 1:
             raise unsupported("A mask belongs to one photo, and init_images has several. Send them one by one.")
@@ -133,17 +159,17 @@ def from_photos(
         if fills and capabilities.model.family in PAINTS_NOTHING_NEW:
             # 0 is what clients send unasked: a hole in the photo would be all that comes of it.
             fills, notes = False, (*notes, "what is masked starts from the photo: the model cannot paint it anew")
-        edit = _inpainting(request, parameters, photos[0], mask, fills=fills)
+        edit = _inpainting(request, parameters, pictures[0], mask, fills=fills)
         return replace(edit, notes=notes)
-    if request.resize_mode == STRETCH:
-        files = [_stretched(file, photo, request) for file, photo in zip(files, photos, strict=True)]
-    return Asked(parameters, files, notes=sampler.notes)
+    photos = [_photo(file, picture, request) for file, picture in zip(files, pictures, strict=True)]
+    return TranslatedEdit(parameters, photos, notes=sampler.notes)
 
 
-def _inpainting(request: Img2ImgRequest, parameters: EditParameters, photo: RGB, mask: Mask, *, fills: bool) -> Asked:
-    if not mask.any():
-        detail = "The mask has no white, so nothing would change. White is changed; inpainting_mask_invert=1 swaps."
-        raise ProblemError(422, "empty-mask", "Empty mask", detail)
+def _inpainting(
+    request: Img2ImgRequest, parameters: EditParameters, photo: RGB, mask: Mask, *, fills: bool
+) -> TranslatedEdit:
+    if not mask_weights(unit(mask)).any():
+        raise empty_mask("The mask has no white, so nothing would change. inpainting_mask_invert=1 takes its black.")
     mask = resized(mask, photo.shape[1], photo.shape[0])
     start = fill_from_surroundings(photo, mask) if fills else photo
     if request.inpaint_full_res:
@@ -153,19 +179,19 @@ def _inpainting(request: Img2ImgRequest, parameters: EditParameters, photo: RGB,
         if box is not None:  # else its few white pixels went when it was made smaller
             # The part keeps its own size, so that it goes back as it is; the editor brings it to its model's.
             own_size = {**parameters.model_dump(exclude_unset=True), "width": None, "height": None}
-            parts = [png(box.cut(start))], png(box.cut(mask))
-            return Asked(EditParameters.model_validate(own_size), *parts, Frame(photo, box))
+            part = DecodedPhoto.encode(box.cut(start))
+            return TranslatedEdit(EditParameters.model_validate(own_size), [part], box.cut(mask), Frame(photo, box))
     if request.resize_mode == STRETCH:
         start, mask = resized(start, request.width, request.height), resized(mask, request.width, request.height)
-    return Asked(parameters, [png(start)], png(mask))
+    return TranslatedEdit(parameters, [DecodedPhoto.encode(start)], mask)
 
 
-def _stretched(file: bytes, photo: RGB, request: Img2ImgRequest) -> bytes:
-    """The file as it is where the proportions are those asked for: then the editor resizes it, once."""
-    height, width = photo.shape[:2]
-    if abs(width * request.height - height * request.width) < max(width, height):
-        return file
-    return png(resized(photo, request.width, request.height))
+def _photo(file: bytes, picture: RGB, request: Img2ImgRequest) -> DecodedPhoto:
+    """Stretch a photo to other proportions where those are asked for; else keep its file: the editor resizes it."""
+    height, width = picture.shape[:2]
+    if request.resize_mode == STRETCH and abs(width * request.height - height * request.width) >= max(width, height):
+        return DecodedPhoto.encode(resized(picture, request.width, request.height))
+    return DecodedPhoto(file, width, height)
 
 
 def _blur(request: Img2ImgRequest) -> float:

@@ -3,7 +3,6 @@
 import io
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from PIL import Image
@@ -17,6 +16,7 @@ from framesense.schemas.edits import MAX_SEED, EditedImage, EditParameters, Edit
 from framesense.schemas.jobs import Job, JobKind, JobState
 from framesense.storage.edits import EditStore, Picture
 from gateway.dependencies import Components
+from gateway.edits.sources import Sources
 from gateway.http.zips import stream_zip
 from gateway.jobs.lookups import find_job, payload_of, require_success
 from gateway.jobs.submission import withdrawn_on_failure
@@ -24,14 +24,6 @@ from gateway.jobs.submission import withdrawn_on_failure
 EDITS = (JobKind.EDIT, JobKind.EDIT_SERIES)
 NAME_LENGTH = 80
 """Letters of a prompt that name a job without a photo."""
-
-
-@dataclass(frozen=True)
-class Sources:
-    """The files that an edit starts from: checked, as they were uploaded."""
-
-    photos: Sequence[Upload]
-    mask: Upload | None = None
 
 
 def submit_edit(components: Components, sources: Sources, parameters: EditParameters) -> Job:

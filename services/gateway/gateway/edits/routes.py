@@ -6,24 +6,22 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.responses import JSONResponse
 
+from framesense.edits.rules import check_capabilities, resolve_preserve
 from framesense.edits.series import plan
 from framesense.http.problems import ProblemError
 from framesense.http.uploads import unless_disconnected
-from framesense.schemas.edits import EditorCapabilities, EditParameters, EditResult, Preserve, SeriesParameters
+from framesense.schemas.edits import EditorCapabilities, EditParameters, EditResult, SeriesParameters
 from framesense.schemas.jobs import Job
 from framesense.storage.edits import Picture
 from gateway.dependencies import Components, Parts
 from gateway.edits.forms import (
     SERIES_PHOTO_FIELDS,
     EditForm,
-    check_ability,
-    check_sources,
     read_edit_form,
     read_json,
     read_parameters,
 )
 from gateway.edits.jobs import (
-    Sources,
     contact_sheet,
     edit_picture,
     edit_result,
@@ -33,6 +31,7 @@ from gateway.edits.jobs import (
     submit_edit,
     submit_series,
 )
+from gateway.edits.sources import Sources, check_sources
 from gateway.jobs.events import wait_until_finished
 from gateway.jobs.lookups import find_job
 from gateway.jobs.waiting import preferred_wait
@@ -263,7 +262,7 @@ async def _sources(parts: Components, form: EditForm) -> Sources:
 def _preserving(parameters: EditParameters, *, masked: bool) -> EditParameters:
     """A mask that is sent is meant."""
     if parameters.preserve is None and masked:
-        return parameters.model_copy(update={"preserve": Preserve.MASK})
+        return parameters.model_copy(update={"preserve": resolve_preserve(parameters, has_mask=True)})
     return parameters
 
 
@@ -274,7 +273,7 @@ async def _check_abilities(parts: Components, asked: list[EditParameters]) -> No
     except ProblemError:
         return
     for parameters in asked:
-        check_ability(abilities, parameters)
+        check_capabilities(parameters, abilities)
 
 
 async def _answer(request: Request, parts: Components, job: Job, prefer: str | None) -> Response:

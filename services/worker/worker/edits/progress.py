@@ -3,17 +3,20 @@
 import time
 from collections.abc import Sequence
 
+from framesense.edits.rules import schedule_steps, steps_taken
 from framesense.jobs.store import JobStore
 from framesense.schemas.edits import EditorCapabilities, EditParameters, StepEvent, Task
 from framesense.schemas.jobs import Progress
 
 
 def expected_steps(parameters: EditParameters, abilities: EditorCapabilities) -> int:
-    """Of one picture. An edit of strength s takes the last s of the schedule's steps."""
+    """Return how many steps one picture is expected to take."""
     if parameters.task.restores:
         return 1
     steps = parameters.steps or abilities.default_steps
-    return steps if parameters.task is Task.GENERATE else max(1, int(parameters.strength * steps))
+    if parameters.task is Task.GENERATE:
+        return steps
+    return steps_taken(schedule_steps(steps, parameters.strength), parameters.strength)
 
 
 class Reporter:

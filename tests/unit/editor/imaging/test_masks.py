@@ -1,4 +1,4 @@
-"""Masks of people's programs, soft edges, where words apply, and that the rest stays byte for byte."""
+"""Masks at a photo's size, soft edges, where words apply, and that the rest stays byte for byte."""
 
 import io
 from typing import Any
@@ -9,60 +9,26 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from editor.imaging.masks import encode_mask, feather, read_mask
+from editor.imaging.masks import encode_mask, feather, fit_mask
 from editor.imaging.preservation import keep, region_of_words
-from framesense.http.problems import ProblemError
-from framesense.http.uploads import Upload
-from framesense.media.images import ImageLimits
-
-LIMITS = ImageLimits(10**7, 10**7)
-
-
-def file(pixels: Any, kind: str = "PNG", **options: Any) -> Upload:
-    stream = io.BytesIO()
-    Image.fromarray(np.asarray(pixels, np.uint8)).save(stream, kind, **options)
-    return Upload(stream.getvalue(), "mask", None)
 
 
 def circle(width: int = 300, height: int = 200) -> Any:
     return cv2.circle(np.zeros((height, width), np.uint8), (width // 2, height // 2), 60, 255, -1)
 
 
-def test_white_is_one_black_is_nought_grey_between() -> None:
-    mask = read_mask(file([[0, 255] * 10, [128, 64] * 10] * 10), (20, 20), LIMITS)
-    assert mask.note is None
-    assert mask.values.dtype == np.float32
-    np.testing.assert_allclose(mask.values[0, :2], [0, 1])
-    np.testing.assert_allclose(mask.values[1, :2], [0.5, 0.25], atol=0.02)
-
-
-def test_a_jpegs_noise_is_no_mask() -> None:
-    values = read_mask(file(circle(), "JPEG", quality=90), (300, 200), LIMITS).values
-    away = cv2.dilate(circle(), np.ones((17, 17))) == 0
-    inside = cv2.erode(circle(), np.ones((17, 17))) == 255
-    assert values[away].max() == 0 and values[inside].min() == 1
-
-
 @pytest.mark.parametrize("size", [(600, 400), (150, 100), (100, 300)])
 def test_another_size_is_resized_and_told(size: tuple[int, int]) -> None:
-    mask = read_mask(file(circle()), size, LIMITS)
-    assert mask.values.shape == (size[1], size[0])
-    assert mask.values.mean() == pytest.approx((circle() > 0).mean(), abs=0.01)
-    assert mask.note == f"the mask, 300 × 200 pixels, was resized to the photo's {size[0]} × {size[1]}"
+    mask, note = fit_mask((circle() / 255).astype(np.float32), size)
+    assert (mask.shape, mask.dtype) == ((size[1], size[0]), np.float32)
+    assert mask.mean() == pytest.approx((circle() > 0).mean(), abs=0.01)
+    assert note == f"the mask, 300 × 200 pixels, was resized to the photo's {size[0]} × {size[1]}"
 
 
-@pytest.mark.parametrize("pen", [0, 90, 255])
-def test_a_drawing_on_a_transparent_ground(pen: int) -> None:
-    drawing = np.dstack([np.full((200, 300, 3), pen, np.uint8), circle()])
-    values = read_mask(file(drawing), (300, 200), LIMITS).values
-    assert ((values > 0) == (circle() > 0)).all()
-    assert values.max() == pytest.approx(1 if pen in (0, 255) else 90 / 255, abs=0.05)
-
-
-@pytest.mark.parametrize("pixels", [np.zeros((20, 20)), np.full((20, 20), 5), np.zeros((20, 20, 4))])
-def test_nothing_white_is_nothing_to_edit(pixels: Any) -> None:
-    with pytest.raises(ProblemError, match="nothing to edit"):
-        read_mask(file(pixels), (20, 20), LIMITS)
+def test_a_mask_of_the_photos_size_stays() -> None:
+    mask = (circle() / 255).astype(np.float32)
+    fitted, note = fit_mask(mask, (300, 200))
+    assert fitted is mask and note is None
 
 
 def test_a_feather_is_soft_at_the_edge_and_ends() -> None:
