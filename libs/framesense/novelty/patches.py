@@ -9,7 +9,7 @@ Prefer this to whole-picture embeddings where the odd thing is small; where the 
 """
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +27,9 @@ REFERENCE_PATCHES = 256
 """Descriptors that a reference keeps for each height."""
 REFERENCE_CANDIDATES = 4096
 """Descriptors of each height among which those are chosen, thinned evenly: a long reference takes no longer."""
+
+REFERENCE_FOLDS = 4
+"""Stretches that normal footage is cut into, to see how unlike one another they are."""
 
 
 class Memory(Protocol):
@@ -124,6 +127,22 @@ def frame_score(distances: Map, top: int = TOP_PATCHES) -> float:
     flat = distances.ravel()
     top = min(top, flat.size)
     return float(np.partition(flat, -top)[-top:].mean())
+
+
+def distances_within(grids: Sequence[Grid], folds: int = REFERENCE_FOLDS) -> NDArray[np.float64]:
+    """How far the frames of normal footage are from the rest of it: what a reference takes as usual.
+
+    The frames are cut into ``folds`` stretches, and each is scored (:func:`frame_score`) against a reference made of
+    the others: its neighbours in time would be too near to tell. Returns one value a frame, none for fewer than two.
+    """
+    stretches = [part for part in np.array_split(np.arange(len(grids)), folds) if len(part)]
+    if len(stretches) < 2:
+        return np.zeros(0)
+    found = np.zeros(len(grids))
+    for stretch in stretches:
+        rest = Reference.build([grids[index] for index in np.setdiff1d(np.arange(len(grids)), stretch)])
+        found[stretch] = [frame_score(rest.distances(grids[index])) for index in stretch]
+    return found
 
 
 @dataclass(frozen=True)

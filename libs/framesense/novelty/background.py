@@ -1,0 +1,106 @@
+"""How unlike its background each place of the picture is, for cameras that stand still. Pure numpy, no I/O.
+
+The background of a place is whatever is seen there now and then throughout the video, not what is seen there most: a
+swaying branch, a passing belt and a blinking cursor come back, a car does not. Two distances tell what is not
+background, both to descriptors *of the same place*:
+
+- to the ``RARE`` nearest share of other times, one's own time left out: what comes and goes;
+- to the nearest of all earlier times: what comes and stays, for as long as it is new.
+
+A place is as odd as the larger of them, less what is usual at that place. Prefer
+:mod:`framesense.novelty.patches` where there is footage known to be normal.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Grids = NDArray[np.float32]
+"""Frames × rows × columns × d."""
+ReadGrids = Callable[[NDArray[np.intp]], Grids]
+"""The descriptors of the frames of these indices, which rise."""
+
+SAMPLES = 192
+"""Frames of the surroundings that a frame is compared with, taken evenly."""
+BLOCK, AROUND = 512, 256
+"""Frames scored at once, and how many before and after them belong to their surroundings: daylight changes."""
+RARE = 0.05
+"""What is seen at a place in a larger share of the frames is background."""
+OWN = 8
+"""Frames around a frame that say nothing on how rare it is."""
+TOP_PLACES = 3
+"""A frame is as odd as its oddest places, on average."""
+
+
+@dataclass(frozen=True)
+class Background:
+    """``oddness``: n values, the mean distance of a frame's three oddest places to their background, less what is
+    usual there; ``restlessness``: the distance that is usual at a usual place, small where the camera stands still."""
+
+    oddness: NDArray[np.float64]
+    restlessness: NDArray[np.float64]
+
+
+def compare_with_background(read: ReadGrids, frames: NDArray[np.intp], *, window: int) -> Background:
+    """The frames of one scene, by index. ``window``: for how many frames something stays new."""
+    oddness, restlessness = np.zeros(len(frames)), np.zeros(len(frames))
+    for start in range(0, len(frames), BLOCK):
+        stop = min(start + BLOCK, len(frames))
+        around = frames[max(0, start - AROUND) : stop + AROUND]
+        chosen = around[np.unique(np.linspace(0, len(around) - 1, min(SAMPLES, len(around))).round().astype(int))]
+        block = frames[start:stop]
+        oddness[start:stop], restlessness[start:stop] = _compare(read(block), block, read(chosen), chosen, window)
+    return Background(oddness, restlessness)
+
+
+def _compare(
+    grids: Grids, frames: NDArray[np.intp], surroundings: Grids, chosen: NDArray[np.intp], window: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    apart = frames[:, None] - chosen[None]
+    late = frames >= (chosen[0] + chosen[-1]) / 2
+    rank = min(max(2, round(RARE * len(chosen))), max(1, len(chosen) - 1))
+    odd = np.zeros(grids.shape[:3], dtype=np.float32)
+    raw = np.zeros(grids.shape[:3], dtype=np.float32)
+    for place in np.ndindex(grids.shape[1:3]):
+        distances = _distances(grids[:, *place], surroundings[:, *place])
+        rare = np.partition(np.where(np.abs(apart) <= OWN, np.inf, distances), rank, axis=1)[:, rank]
+        rare = np.where(np.isfinite(rare), rare, 0)
+        new = _new(distances, apart, late, window)
+        raw[:, *place] = rare
+        odd[:, *place] = np.maximum(rare - np.median(rare), new - np.median(new))
+    flat = filled(odd.reshape(len(odd), -1), OWN - 2)
+    top = min(TOP_PLACES, flat.shape[1])
+    return np.partition(flat, -top, axis=1)[:, -top:].mean(axis=1), np.quantile(raw.reshape(len(raw), -1), 0.25, axis=1)
+
+
+def filled(curves: NDArray[Any], longest: int) -> NDArray[Any]:
+    """Curves of n values, n × …, with valleys of up to ``longest`` frames filled to their lower side (grey closing)."""
+    count = len(curves)
+    if count <= longest:
+        return curves
+    ends = np.full((longest, *curves.shape[1:]), -np.inf, dtype=curves.dtype)
+    padded = np.concatenate([ends, curves, ends])
+    highest = np.max([padded[shift : shift + count + longest] for shift in range(longest + 1)], axis=0)
+    lowest: NDArray[Any] = np.min([highest[shift : shift + count] for shift in range(longest + 1)], axis=0)
+    return lowest
+
+
+def _new(
+    distances: NDArray[np.float32], apart: NDArray[np.intp], late: NDArray[np.bool_], window: int
+) -> NDArray[np.float32]:
+    before = np.where(apart >= window, distances, np.inf).min(axis=1)
+    after = np.where(apart <= -window, distances, np.inf).min(axis=1)
+    old = np.concatenate([np.full(min(window, len(after)), np.inf), after[:-window]])
+    changed = np.minimum(before, old)
+    new = np.where(late, before, np.maximum(after, np.where(np.isfinite(changed), changed, 0)))
+    return np.where(np.isfinite(new), new, 0).astype(np.float32)
+
+
+def _distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    """n × d and m × d → n × m Euclidean distances."""
+    squares = np.einsum("nd,nd->n", a, a)[:, None] + np.einsum("md,md->m", b, b)[None] - 2 * a @ b.T
+    distances: NDArray[np.float32] = np.sqrt(np.maximum(squares, 0))
+    return distances

@@ -1,0 +1,170 @@
+"""How far each frame stands out, on one scale for every signal: 1 is where a strong moment begins.
+
+Pure numpy, no I/O. docs/novelty.md has the measurements that chose the constants.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framesense.novelty.background import ReadGrids, compare_with_background
+from framesense.novelty.curve import Floats, robust_spread
+from framesense.novelty.mixing import OUTLIER, unit
+from framesense.novelty.moments import WEAK
+from framesense.novelty.shots import above_neighbours, jumps
+
+PAST = 1024
+"""Frames before a frame that it is compared with, and as many more, taken evenly, of all that came earlier."""
+
+CUT_RISE, CUT_CHANGE = 0.5, 0.4
+"""A jump this far above those around it, or a whole picture this unlike all before it, makes half of a cut."""
+CHANGE, CHANGE_USUAL = 0.17, 3.0
+"""Cosine distance of the whole picture to all before it, and how many times the usual one, that stands out."""
+ODD_PLACE, ODD_PLACE_USUAL = 0.4, 0.42
+"""Distance of the oddest places to their background that stands out, and how far above the usual it has to be."""
+RESTLESS, STEEP = 0.5, 8.0
+"""Distance of a quiet place to its background from which a camera does not stand still, and how fast what is odd there
+loses its meaning."""
+RETURN = 0.3
+"""A frame after a cut is back at an earlier scene where its distance to that is at most this share of the distance to
+the frame before."""
+VISIT_SHARE, VISIT_LONGEST = 0.9, 0.15
+"""A scene that comes for no longer than this share of the video, or LEAST_SCENE frames, and gives way to the one before
+it is one moment from its first frame to its last."""
+LEAST_SCENE, LEAST_FRAMES = 24, 12
+"""Frames that a scene needs for its background to be known: one of several, and the only one."""
+FIRST, FIRST_SHARE = 16, 0.45
+"""What is odd from a scene's very first frame on for up to so many frames was there before: it did not appear, and
+often it is but an encoder that settles. It counts by this share."""
+CURVE_SPREADS = 5.0
+"""A curve stands out where it is this many times as far above its usual height as that is above its lowest tenth."""
+REFERENCE_OF_ONE = 0.8
+"""Distance that stands out from a reference of a single frame, which has no spread."""
+NOISE = 0.1
+"""Distances of places this small are quantisation and the encoder's rounding: no novelty."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """n values each, in units of what stands out."""
+
+    cuts: NDArray[np.float64]
+    changes: NDArray[np.float64]
+    places: NDArray[np.float64]
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        return np.maximum(np.maximum(self.cuts, self.changes), self.places)
+
+
+def auto_evidence(visual: Floats, read: ReadGrids, *, window: int) -> Evidence:
+    """``visual``: n × d embeddings of the pictures; ``read``: their patch descriptors."""
+    count = len(visual)
+    pictures = unit(visual)
+    rises = above_neighbours(jumps(read, count)) / CUT_RISE
+    new, nearest = newness(pictures, gap=1)
+    cuts = (rises + new / CUT_CHANGE) / 2
+    returns = _returns(pictures, new)
+    changes, _ = newness(pictures, gap=window)
+    usual = float(np.median(changes)) if count else 0.0
+    places = np.zeros(count)
+    found = scenes(cuts >= 1, returns, nearest)
+    for scene in found:
+        if len(scene) >= min(LEAST_SCENE, max(LEAST_FRAMES, count)):
+            # In edited footage what moves within a shot is what the shot is for: the shorter its part, the more so.
+            places[scene] = _odd_places(read, scene, window) * np.sqrt(len(scene) / count)
+    cuts, changes = np.where(returns, 0, cuts), changes / max(CHANGE, CHANGE_USUAL * usual)
+    for visit in _visits(found, count):
+        cuts[visit] = np.maximum(cuts[visit], VISIT_SHARE * np.maximum(cuts, changes)[visit].max())
+    return Evidence(cuts, changes, places)
+
+
+def _odd_places(read: ReadGrids, scene: NDArray[np.intp], window: int) -> NDArray[np.float64]:
+    background = compare_with_background(read, scene, window=window)
+    odd = np.maximum(background.oddness - NOISE, 0)
+    level = max(ODD_PLACE, float(np.quantile(odd, 0.25)) + ODD_PLACE_USUAL)
+    restlessness = float(np.quantile(background.restlessness, 0.25))
+    scores = odd / level / (1 + STEEP * max(0.0, restlessness - RESTLESS))
+    begins = int(np.argmax(np.append(scores[:FIRST], 0) < WEAK))
+    scores[:begins] *= FIRST_SHARE
+    return scores
+
+
+def scenes(cuts: NDArray[np.bool_], returns: NDArray[np.bool_], nearest: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """The frames of each scene: a cut begins another, unless it is back at an earlier one."""
+    labels = np.zeros(len(cuts), dtype=np.intp)
+    for index in range(1, len(cuts)):
+        if not cuts[index]:
+            labels[index] = labels[index - 1]
+        else:
+            labels[index] = labels[nearest[index]] if returns[index] else labels.max() + 1
+    return [np.flatnonzero(labels == label) for label in np.unique(labels)]
+
+
+def _visits(found: list[NDArray[np.intp]], count: int) -> list[NDArray[np.intp]]:
+    """Scenes that are seen once, for a short while, between frames of one other scene."""
+    labels = np.zeros(count, dtype=np.intp)
+    for label, scene in enumerate(found):
+        labels[scene] = label
+    return [
+        scene
+        for scene in found
+        if len(scene) <= max(LEAST_SCENE, VISIT_LONGEST * count)
+        and scene[0] > 0
+        and scene[-1] + 1 < count
+        and scene[-1] - scene[0] + 1 == len(scene)
+        and labels[scene[0] - 1] == labels[scene[-1] + 1]
+    ]
+
+
+def _returns(pictures: NDArray[np.float64], new: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Frames that are unlike the frame before, but like an earlier one."""
+    change = np.zeros(len(pictures))
+    change[1:] = 1 - np.einsum("nd,nd->n", pictures[1:], pictures[:-1])
+    return new <= RETURN * change
+
+
+def newness(pictures: NDArray[np.float64], *, gap: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Cosine distance of each of n pictures to the nearest of those ``gap`` or more frames before it, and which it is.
+
+    ``pictures``: n × d of length 1. Returns n values in [0, 2]; the first ``gap`` are compared with the first picture.
+    """
+    found, which = np.zeros(len(pictures)), np.zeros(len(pictures), dtype=np.intp)
+    for index in range(1, len(pictures)):
+        last = max(1, index - gap + 1)
+        first = max(0, last - PAST)
+        earlier = np.concatenate([np.arange(0, first, max(1, first // PAST)), np.arange(first, last)])
+        likeness = pictures[earlier] @ pictures[index]
+        best = int(np.argmax(likeness))
+        found[index], which[index] = max(0.0, 1 - float(likeness[best])), earlier[best]
+    return found, which
+
+
+def curve_scores(curve: NDArray[np.float64], *, floor: float) -> NDArray[np.float64]:
+    """Scores of a novelty curve of any signal, metric and window.
+
+    What is usual is told by the lower part of the curve alone: in a short, busy video half of the frames may stand out,
+    and a spread of all of them would hide every one. ``floor``: the rise that stands out in footage where nothing
+    happens. Returns n values ≥ 0; the first frame has no novelty and scores 0.
+    """
+    scores = np.zeros(len(curve))
+    if len(curve) < 3:
+        return scores
+    low, usual = np.quantile(curve[1:], [0.1, 0.3])
+    level = max(floor, CURVE_SPREADS * float(usual - low))
+    scores[1:] = np.maximum(curve[1:] - usual, 0) / level
+    return scores
+
+
+def reference_scores(curve: NDArray[np.float64], own: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores of distances to a reference, by how far its own frames are from the rest of it.
+
+    ``own``: m ≥ 0 such distances (:func:`framesense.novelty.patches.distances_within`). Stands out what is farther than
+    its farthest frame by a quarter of its range, and by more than NOISE.
+    """
+    usual = float(np.median(own)) if len(own) else 0.0
+    farthest = float(np.max(own)) if len(own) else REFERENCE_OF_ONE
+    level = max(1.25 * (farthest - usual), OUTLIER * robust_spread(own) if len(own) else 0.0, NOISE)
+    scores: NDArray[np.float64] = np.maximum(curve - usual, 0) / level
+    return scores

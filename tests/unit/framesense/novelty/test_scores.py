@@ -1,0 +1,162 @@
+"""What stands out, in footage made of random places: each place of each scene looks like something of its own."""
+
+import numpy as np
+import pytest
+
+from framesense.novelty.background import compare_with_background
+from framesense.novelty.moments import Moment, Strength, find_moments
+from framesense.novelty.patches import distances_within
+from framesense.novelty.scores import Evidence, auto_evidence, curve_scores, newness, reference_scores, scenes
+from framesense.novelty.shots import above_neighbours, jump
+
+ROWS, COLUMNS, DIMENSIONS, PICTURE = 7, 7, 24, 40
+
+
+class Footage:
+    """Scenes are numbers; frames of one scene differ by noise alone."""
+
+    def __init__(self, order: list[int], noise: float = 0.02) -> None:
+        rng = np.random.default_rng(0)
+        places = rng.normal(size=(max(order) + 1, ROWS, COLUMNS, DIMENSIONS))
+        pictures = rng.normal(size=(max(order) + 1, PICTURE))
+        self.grids = _unit(places[order] + noise * rng.normal(size=(len(order), ROWS, COLUMNS, DIMENSIONS)))
+        self.visual = _unit(pictures[order] + noise * rng.normal(size=(len(order), PICTURE)))
+
+    def put(self, frames: slice, row: int, column: int, *, seed: int = 7) -> "Footage":
+        """Something in 2 × 2 places that the picture as a whole hardly shows."""
+        thing = _unit(np.random.default_rng(seed).normal(size=(2, 2, DIMENSIONS)))
+        self.grids[frames, row : row + 2, column : column + 2] = thing
+        return self
+
+    def evidence(self) -> Evidence:
+        return auto_evidence(self.visual, lambda indices: self.grids[indices], window=3)
+
+    def strong(self) -> list[Moment]:
+        found = find_moments(self.evidence().scores)
+        return sorted((one for one in found if one.strength is Strength.STRONG), key=lambda one: one.start)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def covered(moments: list[Moment]) -> list[tuple[int, int]]:
+    return [(moment.start, moment.end) for moment in moments]
+
+
+def test_identical_pictures_have_no_novelty_and_no_moment() -> None:
+    still = Footage([0] * 60, noise=0.0)
+    assert still.evidence().scores.max() == 0
+    assert find_moments(still.evidence().scores) == []
+
+
+def test_sensor_noise_is_no_moment() -> None:
+    assert find_moments(Footage([0] * 80, noise=0.05).evidence().scores) == []
+
+
+def test_what_appears_in_a_corner_and_goes_is_found_each_time() -> None:
+    road = Footage([0] * 100).put(slice(20, 26), 5, 0).put(slice(60, 65), 1, 4, seed=8)
+    assert covered(road.strong()) == [(20, 25), (60, 64)]
+
+
+@pytest.mark.parametrize("start", [15, 50, 80])
+def test_what_appears_and_stays_is_found_where_it_appears(start: int) -> None:
+    (moment,) = Footage([0] * 100).put(slice(start, 100), 2, 2).strong()
+    assert moment.start - 3 <= start <= moment.end + 1
+
+
+def test_what_keeps_coming_back_is_background() -> None:
+    belt = Footage([0] * 120)
+    for start in range(0, 120, 8):
+        belt.put(slice(start, start + 4), 3, 3)
+    assert belt.strong() == []
+
+
+def test_every_cut_is_found_and_every_shot_may_be_short() -> None:
+    shots = Footage([0] * 9 + [1] * 8 + [2] * 12 + [3] * 11 + [4] * 1)
+    assert [moment.start for moment in shots.strong()] == [9, 17, 29, 40]
+
+
+def test_a_foreign_scene_is_one_moment_and_the_return_is_none() -> None:
+    (moment,) = Footage([0] * 40 + [1] * 6 + [0] * 40).strong()
+    assert (moment.start, moment.end) == (40, 45)
+    (first,) = Footage([0] * 40 + [1] * 30 + [0] * 40).strong()
+    assert first.start == 40  # what stays long becomes usual; the return after it is not odd
+
+
+def test_a_moving_camera_has_no_odd_places() -> None:
+    rng = np.random.default_rng(1)
+    wandering = Footage([0] * 80)
+    wandering.grids[:] = _unit(rng.normal(size=wandering.grids.shape))
+    assert wandering.strong() == []
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5, 11])
+def test_few_frames_are_no_trouble(count: int) -> None:
+    if count == 0:
+        nothing = auto_evidence(np.zeros((0, 4)), lambda indices: np.zeros((0, 2, 2, 3), np.float32), window=3)
+        assert nothing.scores.shape == (0,)
+    else:
+        assert Footage([0] * count).strong() == []
+
+
+def test_a_long_video_is_compared_in_blocks() -> None:
+    hours = Footage([0] * 1300).put(slice(100, 104), 0, 0).put(slice(700, 705), 5, 5).put(slice(1290, 1294), 2, 3)
+    assert covered(hours.strong()) == [(100, 103), (700, 704), (1290, 1293)]
+
+
+def test_the_oddest_three_places_make_a_frame_odd() -> None:
+    plain = Footage([0] * 40, noise=0.0).put(slice(20, 22), 2, 2)
+    background = compare_with_background(lambda indices: plain.grids[indices], np.arange(40), window=3)
+    distances = np.linalg.norm(plain.grids[20, 2:4, 2:4] - plain.grids[0, 2:4, 2:4], axis=2)
+    assert background.oddness[20] == pytest.approx(np.sort(distances.ravel())[1:].mean(), abs=1e-3)
+    assert background.oddness[[5, 35]] == pytest.approx(0, abs=1e-3)
+    assert background.restlessness.max() == pytest.approx(0, abs=1e-3)
+
+
+def test_a_jump_follows_what_moved_to_a_neighbour() -> None:
+    before = Footage([0]).grids[0]
+    moved = np.roll(before, 1, axis=1)
+    assert jump(before, moved) == pytest.approx(0, abs=1e-3)
+    assert jump(before, np.roll(before, 3, axis=1)) > 0.8
+
+
+def test_a_rise_is_above_the_median_of_the_values_around() -> None:
+    assert above_neighbours(np.array([0, 1, 1, 5, 1, 1, 2.0])).tolist() == [0, 0, 0, 4, 0, 0, 1]
+
+
+def test_newness_is_the_distance_to_the_nearest_before() -> None:
+    found, nearest = newness(np.array([[1.0, 0], [0, 1], [1, 0], [0.6, 0.8]]), gap=1)
+    assert found == pytest.approx([0, 1, 0, 0.2])
+    assert nearest.tolist() == [0, 0, 0, 1]
+    assert newness(np.array([[1.0, 0], [0, 1], [0, 1], [0, 1]]), gap=2)[0] == pytest.approx([0, 1, 1, 0])
+
+
+def test_a_return_joins_the_scene_it_is_back_at() -> None:
+    cuts = np.array([False, False, True, False, True, False, True])
+    returns = np.array([False, False, False, False, True, False, False])
+    found = scenes(cuts, returns, np.array([0, 0, 1, 2, 1, 4, 5]))
+    assert [scene.tolist() for scene in found] == [[0, 1, 4, 5], [2, 3], [6]]
+
+
+def test_a_busy_curve_is_measured_by_its_lower_part() -> None:
+    calm, busy = np.full(30, 0.1), np.tile([0.1, 0.1, 0.1, 0.9, 0.8], 6)
+    assert curve_scores(calm, floor=0.2).max() == 0
+    assert curve_scores(busy, floor=0.2)[3] == pytest.approx(4)  # though two in five frames stand out
+    assert curve_scores(np.append(5.0, calm), floor=0.2)[0] == 0  # the first frame has nothing before it
+
+
+def test_a_reference_measures_by_its_own_spread() -> None:
+    own = np.array([0.001, 0.0012, 0.0009, 0.001])
+    assert reference_scores(np.array([0.001, 1.7]), own).tolist() == pytest.approx([0, 17], abs=0.1)
+    wide = reference_scores(np.array([1.0, 1.6, 2.6]), np.array([0.5, 1.0, 1.5, 0.8, 1.2]))
+    assert (wide[0], wide[1] < 1.1, wide[2] > 1.5) == (0, True, True)
+    assert reference_scores(np.array([0.1, 1.7]), np.zeros(0))[1] == pytest.approx(1.7)
+
+
+def test_the_frames_of_a_reference_are_held_against_the_others() -> None:
+    frames = Footage([0] * 12 + [1] * 4).grids
+    found = distances_within(frames)
+    assert found.shape == (16,)
+    assert found[:12].max() < 0.3 < found[12:].min()  # the last stretch is like none of the others
+    assert distances_within(frames[:1]).shape == (0,)
