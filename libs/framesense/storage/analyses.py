@@ -27,13 +27,15 @@ from framesense.schemas.models import ModelInfo
 from framesense.schemas.novelty import VideoInfo
 from framesense.storage.blobs import Storage
 
+VIDEOS, ANALYSES = "videos", "analyses"
+"""Prefixes under which each video and each analysis has one of its own."""
 FORMAT = 2
 """Part of every key: raise it when chunks change their meaning, and old analyses are made anew."""
 
 
 def video_prefix(sha256: str) -> str:
     """Return the prefix under which everything of an uploaded video is stored."""
-    return f"videos/{sha256}"
+    return f"{VIDEOS}/{sha256}"
 
 
 def video_key(sha256: str) -> str:
@@ -68,7 +70,7 @@ def analysis_key(
 
 def analysis_prefix(key: str) -> str:
     """Under which all of an analysis is stored."""
-    return f"analyses/{key}"
+    return f"{ANALYSES}/{key}"
 
 
 class Summary(BaseModel):

@@ -5,7 +5,8 @@ import posixpath
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -78,6 +79,14 @@ class Storage:
             return []
         names = sorted(posixpath.basename(path.rstrip("/")) for path in paths)
         return [f"{prefix}/{name}" for name in names if not name.startswith(".part-")]
+
+    def last_modified(self, prefix: str) -> datetime | None:
+        """Return when a blob, or the newest one under a prefix, was written; None where there is nothing."""
+        times = []
+        for path in self._fs.find(self._path(prefix)):
+            with suppress(FileNotFoundError):  # deleted meanwhile
+                times.append(self._fs.modified(path))
+        return max((time if time.tzinfo else time.replace(tzinfo=UTC) for time in times), default=None)
 
     def delete(self, key: str) -> None:
         """Deletes a blob or everything under a prefix; what is not there is already deleted."""

@@ -113,9 +113,13 @@ class EditStore:
         return self._storage.read(f"{edit_prefix(job_id)}/contact-sheet.png")
 
 
+EDITS = "edits"
+"""The prefix under which each edit job has one of its own."""
+
+
 def edit_prefix(job_id: str) -> str:
-    """Under which all of an edit job is stored."""
-    return f"edits/{job_id}"
+    """Return the prefix under which everything of an edit job is stored."""
+    return f"{EDITS}/{job_id}"
 
 
 def _photo_key(job_id: str, index: int) -> str:

@@ -28,6 +28,8 @@ from framesense.schemas.photo_sets import DatasetParameters, PhotoSetResult, Ski
 from framesense.schemas.tags import ThresholdOn
 from framesense.storage.blobs import Storage
 
+PHOTO_SETS, TAGGINGS = "photosets", "taggings"
+"""Prefixes under which each photo set and each tagging has one of its own."""
 FORMAT = 1
 """Part of every key: raise it when chunks change their meaning, and old taggings are made anew."""
 
@@ -43,7 +45,7 @@ class Table(StrEnum):
 
 def photo_set_prefix(sha256: str) -> str:
     """Return the prefix under which everything of an uploaded photo set is stored."""
-    return f"photosets/{sha256}"
+    return f"{PHOTO_SETS}/{sha256}"
 
 
 def photo_set_key(sha256: str) -> str:
@@ -59,7 +61,7 @@ def tagging_key(*, sha256: str, parameters: DatasetParameters, model: ModelInfo)
 
 def tagging_prefix(key: str) -> str:
     """Under which all of a tagging is stored."""
-    return f"taggings/{key}"
+    return f"{TAGGINGS}/{key}"
 
 
 class PhotoFile(BaseModel):

@@ -49,6 +49,9 @@ class GatewaySettings(JobSettings):
     prefer_wait_limit: float = Field(default=300, ge=0, description="most seconds that Prefer: wait is granted")
     events_keep_alive: float = Field(default=15, gt=0, description="seconds between signs of life in an event stream")
     event_listeners: int = Field(default=1000, ge=1, description="most event streams and waiting requests at once")
+    orphan_grace: float = Field(
+        default=3600, gt=0, description="seconds that stored files which no job refers to are kept"
+    )
     housekeeping_interval: float = Field(default=600, gt=0, description="seconds between sweeps of what has expired")
     gateway_max_references: int = Field(default=200, ge=0, description="most references of normal footage kept")
     analyses_in_memory: int = Field(default=8, ge=0, description="analyses kept ready for redrawing a curve")

@@ -1,6 +1,7 @@
 """Edits: what is taken and refused at the door, the place in the queue, and everything that can be had of a finished
 one. The editor and the worker are absent: what they make is in tests/integration/worker/test_edits.py."""
 
+import errno
 import io
 import json
 import threading
@@ -386,3 +387,14 @@ def test_what_the_editors_model_cannot_do_is_refused_at_the_door(redis_url: str,
         answer = gateway.http.post("/edits/series", files=files, data={"parameters": json.dumps(series)})
         assert "no scheduler lcm" in problem(answer, 422).detail
         assert _send(gateway, scheduler="euler_a", **WORDS).parameters["scheduler"] == "euler_a"
+
+
+def test_an_edit_that_cannot_be_stored_leaves_nothing(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(store: EditStore, job_id: str, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    monkeypatch.setattr(EditStore, "add_mask", full)
+    files = {"image": ("room.png", ROOM), "mask": ("mask.png", photo("white", size=(64, 48), kind="PNG"))}
+    problem(gateway.http.post("/edits", files=files, data={"prompt": "a red sofa"}), 507)
+    assert gateway.jobs.page().total == 0
+    assert gateway.storage.list("edits") == []

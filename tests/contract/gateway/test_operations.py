@@ -6,8 +6,10 @@ import httpx
 import pytest
 from redis import Redis
 
+from framesense.jobs.payloads import VideoPayload
 from framesense.jobs.queue import create_celery, enqueue
 from framesense.settings import JobSettings
+from framesense.storage.analyses import video_key
 from gateway.settings import GatewaySettings
 from tests.conftest import free_port
 from tests.support.gateway_process import MP4, Gateway, problem, running_gateway, wait_until
@@ -113,6 +115,20 @@ def test_a_job_that_cannot_be_queued_leaves_nothing(gateway: Gateway) -> None:
     answer = gateway.http.post("/video_captions", files={"video": ("a.mp4", MP4)})
     assert answer.status_code >= 500
     assert gateway.jobs.page().total == 0
+    assert gateway.storage.list("videos") == []
+
+
+def test_blobs_that_no_job_refers_to_are_swept_once_they_are_old(redis_url: str, tmp_path: Path) -> None:
+    with running_gateway(redis_url, tmp_path, housekeeping_interval=0.05, orphan_grace=1) as gateway:
+        job = gateway.submit(MP4 + b"kept")
+        for key in ("videos/a/source", "analyses/b/chunks/0.npz", "photosets/c/source", "taggings/d/e", "edits/f/mask"):
+            gateway.storage.write(key, b"left by a gateway that died")
+        assert len(gateway.storage.list("videos")) == 2, "too young to be taken for an orphan"
+        others = ("analyses", "photosets", "taggings", "edits")
+        wait_until(lambda: not any(gateway.storage.list(root) for root in others))
+        wait_until(lambda: len(gateway.storage.list("videos")) == 1)
+        sha256 = gateway.jobs.payload(job.id, VideoPayload).video.sha256
+        assert gateway.storage.exists(video_key(sha256))
 
 
 def test_unknown_addresses_and_methods_are_problems(gateway: Gateway) -> None:

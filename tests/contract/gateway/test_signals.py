@@ -150,6 +150,13 @@ def test_what_a_reference_calls_normal_is_not_odd(gateway: Gateway) -> None:
     problem(gateway.http.get(f"/jobs/{job.id}/novelty", params={"reference": "calm"}), 404)
 
 
+def test_a_reference_that_is_replaced_leaves_no_patches_behind(gateway: Gateway) -> None:
+    job = analyse(gateway)
+    for _ in range(2):
+        assert gateway.http.post("/references", json={"name": "normal", "job": job.id}).status_code in (200, 201)
+    assert len([key for key in gateway.storage.list("references") if key.endswith(".npy")]) == 1
+
+
 def test_another_signal_leaves_the_jobs_reference_behind(gateway: Gateway) -> None:
     job = analyse(gateway)
     gateway.http.post("/references", json={"name": "all", "job": job.id})

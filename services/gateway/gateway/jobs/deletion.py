@@ -2,28 +2,42 @@
 with an edit, its pictures."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
-from framesense.jobs.payloads import Payload, PhotoSetPayload, UnknownPayloadError, VideoPayload
+from framesense.jobs.payloads import EditPayload, Payload, PhotoSetPayload, UnknownPayloadError, VideoPayload
 from framesense.jobs.store import UnknownJobError
 from framesense.schemas.jobs import Job
-from framesense.storage.analyses import analysis_prefix, video_prefix
-from framesense.storage.edits import edit_prefix
-from framesense.storage.photo_sets import photo_set_prefix, tagging_prefix
+from framesense.storage.analyses import ANALYSES, VIDEOS, analysis_prefix, video_prefix
+from framesense.storage.edits import EDITS, edit_prefix
+from framesense.storage.photo_sets import PHOTO_SETS, TAGGINGS, photo_set_prefix, tagging_prefix
 from gateway.dependencies import Components
-from gateway.edits.jobs import EDITS
 
 _PAGE = 200
 
 
 def delete_job(components: Components, job: Job) -> None:
-    """Delete a finished job and every blob that no other job needs. Blocking."""
+    """Delete a job and every blob that no other job needs. Blocking."""
     blobs = _blobs(components, job)
     components.jobs.delete(job.id)
-    if job.kind in EDITS:
-        components.storage.delete(edit_prefix(job.id))
-    needed: set[str] = set().union(*(_blobs(components, other) for other in every_job(components)))
-    for prefix in blobs - needed:
+    for prefix in blobs - _referenced(components):
         components.storage.delete(prefix)
+
+
+def delete_orphans(components: Components, *, older_than: float) -> None:
+    """Delete blobs that no job refers to, as a failed submission or a killed gateway leaves them. Blocking.
+
+    Those written in the last ``older_than`` seconds stay: whoever wrote them may be about to refer to them.
+    """
+    # Blobs are listed first: a job is made before its blobs, so each blob listed has its job by now, or lost it.
+    stored = [key for root in (VIDEOS, ANALYSES, PHOTO_SETS, TAGGINGS, EDITS) for key in components.storage.list(root)]
+    referenced = _referenced(components)
+    latest = datetime.now(UTC) - timedelta(seconds=older_than)
+    for prefix in stored:
+        if prefix in referenced:
+            continue
+        written = components.storage.last_modified(prefix)
+        if written is None or written < latest:
+            components.storage.delete(prefix)
 
 
 def every_job(components: Components) -> Iterator[Job]:
@@ -37,19 +51,23 @@ def every_job(components: Components) -> Iterator[Job]:
             return
 
 
+def _referenced(components: Components) -> set[str]:
+    """Return the prefixes in the store that some job refers to."""
+    return set().union(*(_blobs(components, job) for job in every_job(components)))
+
+
 def _blobs(components: Components, job: Job) -> set[str]:
     """Return the prefixes in the store that a job's payload refers to; none for a job deleted meanwhile."""
     try:
-        return _prefixes(components.jobs.payload(job.id, Payload))
+        payload = components.jobs.payload(job.id, Payload)
     except (UnknownJobError, UnknownPayloadError):
         return set()
-
-
-def _prefixes(payload: Payload) -> set[str]:
     match payload:
         case VideoPayload():
             return {video_prefix(payload.video.sha256), *map(analysis_prefix, payload.works)}
         case PhotoSetPayload():
             return {photo_set_prefix(payload.photos.sha256), *map(tagging_prefix, payload.works)}
+        case EditPayload():
+            return {edit_prefix(job.id)}
         case _:
             return set()

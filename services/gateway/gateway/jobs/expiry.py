@@ -6,7 +6,7 @@ import logging
 from redis import RedisError
 
 from gateway.dependencies import Components
-from gateway.jobs.deletion import delete_job
+from gateway.jobs.deletion import delete_job, delete_orphans
 
 log = logging.getLogger(__name__)
 
@@ -27,3 +27,5 @@ def sweep(components: Components) -> None:
     components.uploads.sweep()
     for job in components.jobs.expired():
         delete_job(components, job)
+    delete_orphans(components, older_than=components.settings.orphan_grace)
+    components.references.delete_orphans()

@@ -3,11 +3,13 @@ same question was answered before, to a job that has succeeded already.
 """
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from kombu.exceptions import OperationalError
+from redis import RedisError
 
 from framesense.http.problems import ProblemError
 from framesense.jobs.payloads import StoredFile, VideoPayload
@@ -16,7 +18,10 @@ from framesense.schemas.jobs import Job, JobKind, Progress
 from framesense.schemas.novelty import VideoParameters
 from framesense.storage.analyses import VideoModels, analysis_key, video_key
 from gateway.dependencies import Components
+from gateway.jobs.deletion import delete_job
 from gateway.jobs.lookups import payload_of
+
+log = logging.getLogger(__name__)
 
 BEAMS, MAX_TOKENS = 4, 24
 """How a video's frames are captioned."""
@@ -88,20 +93,29 @@ def sha256_of(file: Path, name: str) -> str:
 
 @contextmanager
 def withdrawn_on_failure(components: Components, job: Job) -> Iterator[None]:
-    """A job whose input cannot be stored or whose task cannot be sent is forgotten.
+    """Delete a job whose input cannot be stored or whose task cannot be sent, with what was stored of it.
 
-    Raises ProblemError 503 when the queue cannot be reached.
+    Raises ProblemError 503 when the queue cannot be reached. Where Redis is gone too, the blobs that stay are found by
+    :func:`gateway.jobs.deletion.delete_orphans`.
     """
     try:
         yield
     except OperationalError as error:
-        components.jobs.delete(job.id)
+        _withdraw(components, job)
         raise ProblemError(
             503, "queue-unavailable", "Queue unavailable", "The job queue cannot be reached. Try again in a moment."
         ) from error
     except BaseException:
-        components.jobs.delete(job.id)
+        _withdraw(components, job)
         raise
+
+
+def _withdraw(components: Components, job: Job) -> None:
+    """Delete the job as far as Redis and the store let it; the first error is the one to tell."""
+    try:
+        delete_job(components, job)
+    except (OSError, RedisError) as error:
+        log.warning("job %s could not be withdrawn: %s", job.id, error)
 
 
 def _answer_from_store(components: Components, job: Job, payload: VideoPayload, models: VideoModels) -> bool:

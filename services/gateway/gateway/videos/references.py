@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -24,6 +24,9 @@ from framesense.storage.blobs import Storage
 if TYPE_CHECKING:
     from gateway.videos.results import Analysed
 
+_FOLDER = "references"
+ORPHAN_GRACE = timedelta(hours=1)
+"""Patches are written before the document that names them."""
 MOST_FRAMES = 512
 """Frames of a reference: longer footage is thinned evenly, so that making one takes seconds."""
 
@@ -43,7 +46,8 @@ class References:
         references.
         """
         kept = self.list().references
-        if len(kept) >= self._limit and asked.name not in {reference.name for reference in kept}:
+        replaced = [reference for reference in kept if reference.name == asked.name]
+        if len(kept) >= self._limit and not replaced:
             detail = f"There are {len(kept)} references, the most that are kept. Delete one first."
             raise ProblemError(409, "too-many-references", "Too many references", detail)
         indices = _indices(analysed, asked.ranges)
@@ -64,6 +68,8 @@ class References:
         np.save(buffer, Patches.build(grids).patches)
         self._storage.write(_patches_key(reference), buffer.getvalue())
         self._storage.write(_key(reference.name), reference.model_dump_json().encode())
+        for former in replaced:
+            self._storage.delete(_patches_key(former))
         return reference
 
     def get(self, name: str) -> Reference:
@@ -76,7 +82,7 @@ class References:
             raise ProblemError(404, "unknown-reference", "Unknown reference", detail) from None
 
     def list(self) -> ReferenceList:
-        documents = [key for key in self._storage.list("references") if key.endswith(".json")]
+        documents = [key for key in self._storage.list(_FOLDER) if key.endswith(".json")]
         found = [Reference.model_validate(json.loads(self._storage.read(key))) for key in documents]
         return ReferenceList(references=sorted(found, key=lambda reference: reference.name))
 
@@ -85,6 +91,14 @@ class References:
         reference = self.get(name)
         self._storage.delete(_key(name))
         self._storage.delete(_patches_key(reference))
+
+    def delete_orphans(self) -> None:
+        """Delete patches that no reference names, as a gateway that dies between two writes leaves them."""
+        stored = {key for key in self._storage.list(_FOLDER) if key.endswith(".npy")}
+        for key in stored - {_patches_key(reference) for reference in self.list().references}:
+            written = self._storage.last_modified(key)
+            if written is None or written < datetime.now(UTC) - ORPHAN_GRACE:
+                self._storage.delete(key)
 
     def revision(self, name: str) -> str:
         """Raises ProblemError 404."""
@@ -112,8 +126,8 @@ def _indices(analysed: Analysed, ranges: Sequence[TimeRange] | None) -> Sequence
 
 
 def _key(name: str) -> str:
-    return f"references/{name}.json"
+    return f"{_FOLDER}/{name}.json"
 
 
 def _patches_key(reference: Reference) -> str:
-    return f"references/{reference.name}-{reference.revision}.npy"
+    return f"{_FOLDER}/{reference.name}-{reference.revision}.npy"
