@@ -12,7 +12,7 @@ from captioner.answers import caption_response
 from captioner.captioning import Captioner, CaptionOptions
 from captioner.models.factory import require_captioner
 from captioner.options import parse_extras
-from captioner.serving import Serving
+from captioner.serving import BatchedCaptioner
 from captioner.settings import CaptionerSettings
 from framesense.http.app import create_service
 from framesense.http.uploads import UploadLimits, images_form, read_uploads, unless_disconnected
@@ -32,9 +32,9 @@ def create_app(
     registry = CollectorRegistry()
     observer = BatchMetrics(registry, "captioner")
 
-    def load_named(name: str) -> Serving:
+    def load_named(name: str) -> BatchedCaptioner:
         chosen = settings.model_copy(update={"captioner_model": name})
-        return Serving(load(chosen), chosen, observer)
+        return BatchedCaptioner(load(chosen), chosen, observer)
 
     policy = settings.policy(settings.captioner_load, settings.captioner_unload_after)
     runtime = ModelRuntime("captioner", settings.captioner_model, load_named, policy, accepts=require_captioner)

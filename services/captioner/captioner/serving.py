@@ -1,4 +1,4 @@
-"""A captioner with the micro-batcher that feeds it: what the model runtime loads, and a request borrows."""
+"""A captioner behind its micro-batcher: the model runtime loads it, a request borrows it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from captioner.captioning import Captioner, CaptionOptions, Described
 from captioner.settings import CaptionerSettings
-from framesense.http.problems import ProblemError
 from framesense.http.uploads import Upload
 from framesense.schemas.models import ModelInfo
-from framesense.serving.batching import BatcherClosed, BatchObserver, QueueFull
+from framesense.serving.batching import BatchObserver
+from framesense.serving.unavailable import batcher_problems
 
 
-class Serving:
-    """A :class:`framesense.serving.runtime.Servable`."""
+class BatchedCaptioner:
+    """Caption images in batches; a :class:`framesense.serving.runtime.Servable`."""
 
     def __init__(self, captioner: Captioner, settings: CaptionerSettings, observer: BatchObserver) -> None:
         self._captioner, self._batcher = captioner, captioner.batcher(settings, observer)
@@ -33,18 +33,10 @@ class Serving:
         await self._batcher.__aexit__(None, None, None)
 
     async def caption(self, uploads: Sequence[Upload], options: CaptionOptions) -> list[Described]:
-        """One caption an image, in order.
+        """Return one caption an image, in order.
 
         Raises ProblemError: 4xx for an image or an option that cannot be taken, 503 when busy.
         """
         self._captioner.check(options)
-        try:
+        with batcher_problems("captioner"):
             return await self._batcher.submit(options, uploads)
-        except QueueFull as error:
-            detail = f"{error.waiting} images are waiting already. Try again in {error.retry_after} s."
-            headers = {"Retry-After": str(error.retry_after)}
-            raise ProblemError(503, "captioner-busy", "Captioner busy", detail, headers=headers) from error
-        except BatcherClosed as error:
-            detail = "The captioner is shutting down. Try again in a moment."
-            headers = {"Retry-After": "5"}
-            raise ProblemError(503, "captioner-stopping", "Captioner stopping", detail, headers=headers) from error

@@ -7,11 +7,11 @@ from weakref import WeakSet
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from editor.dependencies import Components
+from editor.dependencies import EditorDependencies
 from editor.edits import routes as edits
 from editor.metrics import EditMetrics
 from editor.models.factory import load_model, require_editor
-from editor.serving import Loader, Serving
+from editor.serving import Loader, QueuedEditor
 from editor.settings import EditorSettings
 from framesense.http.app import create_service
 from framesense.serving.routes import model_routes
@@ -26,10 +26,10 @@ def create_app(settings: EditorSettings | None = None, *, load: Loader = load_mo
     registry = CollectorRegistry()
     metrics = EditMetrics(registry)
 
-    loaded: WeakSet[Serving] = WeakSet()
+    loaded: WeakSet[QueuedEditor] = WeakSet()
 
-    def load_named(name: str) -> Serving:
-        serving = Serving.load(settings.model_copy(update={"editor_model": name}), metrics, load)
+    def load_named(name: str) -> QueuedEditor:
+        serving = QueuedEditor.load(settings.model_copy(update={"editor_model": name}), metrics, load)
         loaded.add(serving)
         return serving
 
@@ -46,7 +46,7 @@ def create_app(settings: EditorSettings | None = None, *, load: Loader = load_mo
             yield
 
     app = create_service("Framesense editor", lifespan=lifespan, checks={"model": runtime.check}, registry=registry)
-    app.include_router(edits.router(Components.of(settings, runtime, metrics)))
+    app.include_router(edits.router(EditorDependencies.build(settings, runtime, metrics)))
     app.include_router(model_routes(runtime))
     app.state.break_off = break_off
     return app

@@ -1,4 +1,4 @@
-"""What the routes work with, put together once by the application."""
+"""The components that routes work with, put together once by the application."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import Self
 
 from editor.metrics import EditMetrics
-from editor.serving import Serving
+from editor.serving import QueuedEditor
 from editor.settings import EditorSettings
 from framesense.http.uploads import UploadLimits
 from framesense.serving.runtime import ModelRuntime
 
 
 @dataclass(frozen=True)
-class Components:
-    runtime: ModelRuntime[Serving]
+class EditorDependencies:
+    runtime: ModelRuntime[QueuedEditor]
     metrics: EditMetrics
     files: UploadLimits
     """Of a request: a photo and a mask."""
@@ -22,7 +22,7 @@ class Components:
     """Seconds of silence after which a waiting caller is sent a sign of life."""
 
     @classmethod
-    def of(cls, settings: EditorSettings, runtime: ModelRuntime[Serving], metrics: EditMetrics) -> Self:
+    def build(cls, settings: EditorSettings, runtime: ModelRuntime[QueuedEditor], metrics: EditMetrics) -> Self:
         return cls(
             runtime=runtime,
             metrics=metrics,

@@ -17,13 +17,14 @@ from framesense.http.problems import ProblemError
 from framesense.http.uploads import Upload
 from framesense.schemas.edits import EditEvent, EditorCapabilities, EditParameters
 from framesense.schemas.models import ModelInfo
+from framesense.serving.unavailable import busy, stopping
 
 log = logging.getLogger(__name__)
 
 Loader = Callable[[EditorSettings], LoadedModel]
 
 
-class Serving:
+class QueuedEditor:
     """A :class:`framesense.serving.runtime.Servable`."""
 
     def __init__(self, loaded: LoadedModel, settings: EditorSettings, metrics: EditMetrics) -> None:
@@ -33,7 +34,7 @@ class Serving:
         self._limits = PhotoLimits.of(settings)
 
     @classmethod
-    def load(cls, settings: EditorSettings, metrics: EditMetrics, load: Loader) -> Serving:
+    def load(cls, settings: EditorSettings, metrics: EditMetrics, load: Loader) -> QueuedEditor:
         """Load and, where it takes no more than a moment, warm up.
 
         Raises ValueError or OSError, in words a person can act on.
@@ -87,7 +88,7 @@ class Serving:
         except LineFull as error:
             raise _busy(error) from error
         except LineClosed as error:
-            raise stopping() from error
+            raise stopping("editor") from error
 
     def leave(self, ticket: EditTicket) -> None:
         self._line.leave(ticket)
@@ -100,10 +101,4 @@ class Serving:
 
 
 def _busy(full: LineFull) -> ProblemError:
-    detail = f"{full.waiting} edits are waiting already. Try again in {full.retry_after} s."
-    return ProblemError(503, "editor-busy", "Editor busy", detail, headers={"Retry-After": str(full.retry_after)})
-
-
-def stopping() -> ProblemError:
-    detail = "The editor is shutting down. Try again in a moment."
-    return ProblemError(503, "editor-stopping", "Editor stopping", detail, headers={"Retry-After": "5"})
+    return busy("editor", "edits", full.waiting, full.retry_after)

@@ -11,10 +11,10 @@ from framesense.serving.batch_metrics import BatchMetrics
 from framesense.serving.routes import model_routes
 from framesense.serving.runtime import ModelRuntime
 from tagger.classifiers import routes as classifiers
-from tagger.dependencies import Components
+from tagger.dependencies import TaggerDependencies
 from tagger.embeddings import routes as embeddings
 from tagger.embeddings.encoding import Embedder
-from tagger.serving import Serving
+from tagger.serving import BatchedEmbedder
 from tagger.settings import TaggerSettings
 from tagger.tags import routes as tags
 
@@ -27,13 +27,13 @@ def create_app(
     registry = CollectorRegistry()
     observer = BatchMetrics(registry, "tagger")
 
-    def load_named(name: str) -> Serving:
+    def load_named(name: str) -> BatchedEmbedder:
         chosen = settings.model_copy(update={"tagger_model": name})
-        return Serving(load(chosen), chosen, observer)
+        return BatchedEmbedder(load(chosen), chosen, observer)
 
     policy = settings.policy(settings.tagger_load, settings.tagger_unload_after)
     runtime = ModelRuntime("tagger", settings.tagger_model, load_named, policy)
-    components = Components.of(settings, runtime)
+    dependencies = TaggerDependencies.build(settings, runtime)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -42,6 +42,6 @@ def create_app(
 
     app = create_service("Framesense tagger", lifespan=lifespan, checks={"model": runtime.check}, registry=registry)
     for subject in (tags, embeddings, classifiers):
-        app.include_router(subject.router(components))
+        app.include_router(subject.router(dependencies))
     app.include_router(model_routes(runtime))
     return app

@@ -1,4 +1,4 @@
-"""What the routes work with, put together once by the application."""
+"""The components that routes work with, put together once by the application."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from framesense.storage.blobs import Storage
 from tagger.classifiers.heads import Classifiers
 from tagger.labels.label_sets import LabelSets
 from tagger.labels.validation import LabelLimits
-from tagger.serving import Serving
+from tagger.serving import BatchedEmbedder
 from tagger.settings import TaggerSettings
 
 
 @dataclass(frozen=True)
-class Components:
-    runtime: ModelRuntime[Serving]
+class TaggerDependencies:
+    runtime: ModelRuntime[BatchedEmbedder]
     classifiers: Classifiers
     label_sets: LabelSets
     labels: LabelLimits
@@ -31,7 +31,7 @@ class Components:
     """Images that are given to the micro-batcher at once, where there are more than a request may hold."""
 
     @classmethod
-    def of(cls, settings: TaggerSettings, runtime: ModelRuntime[Serving]) -> Self:
+    def build(cls, settings: TaggerSettings, runtime: ModelRuntime[BatchedEmbedder]) -> Self:
         storage = Storage(settings.storage_url)
         limits = LabelLimits.of(settings)
         request = settings.tagger_max_request_bytes

@@ -1,4 +1,4 @@
-"""An embedder with the micro-batcher that feeds it: what the model runtime loads, and a request borrows."""
+"""An embedder behind its micro-batcher: the model runtime loads it, a request borrows it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from framesense.http.problems import ProblemError
 from framesense.http.uploads import Upload
 from framesense.schemas.models import ModelInfo
-from framesense.serving.batching import BatcherClosed, BatchObserver, QueueFull
+from framesense.serving.batching import BatchObserver
+from framesense.serving.unavailable import batcher_problems
 from tagger.embeddings.encoding import Embedder
 from tagger.settings import TaggerSettings
 
 Floats = NDArray[np.float32]
 
 
-class Serving:
-    """A :class:`framesense.serving.runtime.Servable`."""
+class BatchedEmbedder:
+    """Embed images in batches; a :class:`framesense.serving.runtime.Servable`."""
 
     def __init__(self, embedder: Embedder, settings: TaggerSettings, observer: BatchObserver) -> None:
         self.embedder = embedder
@@ -39,17 +39,9 @@ class Serving:
         await self._batcher.__aexit__(None, None, None)
 
     async def embed(self, uploads: Sequence[Upload]) -> Floats:
-        """n ≥ 1 images, at most as many as the queue holds → n × dimensions, L2-normalised.
+        """Embed n ≥ 1 images, at most as many as the queue holds: n × dimensions, L2-normalised.
 
         Raises ProblemError: 4xx for an image that cannot be taken, 503 when busy.
         """
-        try:
+        with batcher_problems("tagger"):
             return np.stack(await self._batcher.submit(None, uploads))
-        except QueueFull as error:
-            detail = f"{error.waiting} images are waiting already. Try again in {error.retry_after} s."
-            headers = {"Retry-After": str(error.retry_after)}
-            raise ProblemError(503, "tagger-busy", "Tagger busy", detail, headers=headers) from error
-        except BatcherClosed as error:
-            detail = "The tagger is shutting down. Try again in a moment."
-            headers = {"Retry-After": "5"}
-            raise ProblemError(503, "tagger-stopping", "Tagger stopping", detail, headers=headers) from error

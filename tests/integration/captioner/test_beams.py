@@ -24,8 +24,8 @@ def test_they_write_what_transformers_writes_by_itself(
     assert isinstance(model, GeneratingCaptioner)
     with torch.inference_mode():
         pictures = (data.coffee(), data.chelsea(), data.astronaut())
-        seen = model.see(torch.stack([model.preprocess(picture) for picture in pictures]))
-        ours = model.write(seen, width, 8)
+        encoded = model.encode(torch.stack([model.preprocess(picture) for picture in pictures]))
+        ours = model.generate(encoded, width, 8)
         monkeypatch.setattr(beams, "PictureCache", lambda *known: None)
-        theirs = model.write(seen, width, 8)
+        theirs = model.generate(encoded, width, 8)
     assert torch.equal(ours, theirs)

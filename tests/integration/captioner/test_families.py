@@ -97,11 +97,11 @@ def test_what_is_written_is_what_is_scored(folder: Path, name: str) -> None:
     model = load_model(settings.model_copy(update={"captioner_dtype": "float32"})).model
     pixels = torch.stack([model.preprocess(image) for image in (data.coffee(), data.chelsea(), data.astronaut())])
     with torch.inference_mode():
-        seen = model.see(pixels)  # type: ignore[attr-defined]
-        written = model.write(seen, 1, 5)  # type: ignore[attr-defined]
-        logits = model.score(seen, written)  # type: ignore[attr-defined]
-    assert logits.shape[:2] == written.shape
-    for row, ids in zip(logits, written, strict=True):
+        encoded = model.encode(pixels)  # type: ignore[attr-defined]
+        generated = model.generate(encoded, 1, 5)  # type: ignore[attr-defined]
+        logits = model.score(encoded, generated)  # type: ignore[attr-defined]
+    assert logits.shape[:2] == generated.shape
+    for row, ids in zip(logits, generated, strict=True):
         likeliest = row.topk(2).indices.tolist()
         for position, token in enumerate(ids.tolist()):
             # the first may not be the end (min_new_tokens), the last may have been forced; padding is not scored

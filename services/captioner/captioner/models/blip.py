@@ -12,7 +12,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from captioner.models.generating import GeneratingCaptioner, Seen, grid_of
+from captioner.models.generating import EncodedImages, GeneratingCaptioner, grid_of
 from framesense.models.pretrained import Pretrained
 from framesense.models.torch_compat import prepare_torchvision
 
@@ -33,18 +33,18 @@ class Blip(GeneratingCaptioner):
             stop=[model.config.text_config.sep_token_id],
         )
 
-    def see(self, pixels: Tensor) -> Seen:
+    def encode(self, pixels: Tensor) -> EncodedImages:
         states: Tensor = self.model.vision_model(pixel_values=pixels)[0]
-        return Seen(states, grid_of(states))
+        return EncodedImages(states, grid_of(states))
 
-    def write(self, seen: Seen, beams: int, max_tokens: int) -> Tensor:
+    def generate(self, encoded: EncodedImages, beams: int, max_tokens: int) -> Tensor:
         from captioner.models.beams import PictureCache
 
         config = self.model.config.text_config
-        written: Tensor = self.model.text_decoder.generate(
-            input_ids=self.starts(len(seen.states), config.bos_token_id),
-            encoder_hidden_states=seen.states,
-            past_key_values=PictureCache(self._keys_values(seen), beams),
+        generated: Tensor = self.model.text_decoder.generate(
+            input_ids=self.starts(len(encoded.states), config.bos_token_id),
+            encoder_hidden_states=encoded.states,
+            past_key_values=PictureCache(self._keys_values(encoded), beams),
             num_beams=beams,
             do_sample=False,
             max_new_tokens=max_tokens,
@@ -53,22 +53,22 @@ class Blip(GeneratingCaptioner):
             eos_token_id=config.sep_token_id,
             pad_token_id=config.pad_token_id,
         )
-        return written[:, 1:]
+        return generated[:, 1:]
 
-    def score(self, seen: Seen, written: Tensor) -> Tensor:
-        begun = torch.cat([self.starts(len(written), self.model.config.text_config.bos_token_id), written], dim=1)
+    def score(self, encoded: EncodedImages, generated: Tensor) -> Tensor:
+        begun = torch.cat([self.starts(len(generated), self.model.config.text_config.bos_token_id), generated], dim=1)
         logits: Tensor = self.model.text_decoder(
-            input_ids=begun[:, :-1], encoder_hidden_states=seen.states, use_cache=False
+            input_ids=begun[:, :-1], encoder_hidden_states=encoded.states, use_cache=False
         ).logits
         return logits
 
-    def _keys_values(self, seen: Seen) -> Iterator[tuple[Tensor, Tensor]]:
+    def _keys_values(self, encoded: EncodedImages) -> Iterator[tuple[Tensor, Tensor]]:
         """Of each layer of the decoder, the picture's keys and values: B × heads × places × D. Left to itself, the
         decoder makes them for each beam of a picture."""
         for layer in self.model.text_decoder.bert.encoder.layer:
             attention = layer.crossattention.self
-            shape = (*seen.states.shape[:2], attention.num_attention_heads, attention.attention_head_size)
-            keys, values = attention.key(seen.states), attention.value(seen.states)
+            shape = (*encoded.states.shape[:2], attention.num_attention_heads, attention.attention_head_size)
+            keys, values = attention.key(encoded.states), attention.value(encoded.states)
             yield keys.view(shape).transpose(1, 2), values.view(shape).transpose(1, 2)
 
     @property

@@ -11,7 +11,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from captioner.models.generating import GeneratingCaptioner, Seen, grid_of
+from captioner.models.generating import EncodedImages, GeneratingCaptioner, grid_of
 from framesense.models.pretrained import Pretrained
 from framesense.models.torch_compat import prepare_torchvision
 
@@ -32,14 +32,14 @@ class Blip2(GeneratingCaptioner):
             stop=_ends(model),
         )
 
-    def see(self, pixels: Tensor) -> Seen:
+    def encode(self, pixels: Tensor) -> EncodedImages:
         found = self.model.get_image_features(pixels)
-        return Seen(found.pooler_output, grid_of(found.last_hidden_state))
+        return EncodedImages(found.pooler_output, grid_of(found.last_hidden_state))
 
-    def write(self, seen: Seen, beams: int, max_tokens: int) -> Tensor:
+    def generate(self, encoded: EncodedImages, beams: int, max_tokens: int) -> Tensor:
         config = self.model.config.text_config
-        prefix = self._prefix(seen)
-        written: Tensor = self.model.language_model.generate(
+        prefix = self._prefix(encoded)
+        generated: Tensor = self.model.language_model.generate(
             inputs_embeds=prefix,
             attention_mask=torch.ones(prefix.shape[:2], dtype=torch.long, device=self.device),
             num_beams=beams,
@@ -49,16 +49,16 @@ class Blip2(GeneratingCaptioner):
             eos_token_id=_ends(self.model),
             pad_token_id=config.pad_token_id,
         )
-        return written if self._decoder_only else written[:, 1:]
+        return generated if self._decoder_only else generated[:, 1:]
 
-    def score(self, seen: Seen, written: Tensor) -> Tensor:
-        prefix, language = self._prefix(seen), self.model.language_model
+    def score(self, encoded: EncodedImages, generated: Tensor) -> Tensor:
+        prefix, language = self._prefix(encoded), self.model.language_model
         if self._decoder_only:
-            begun = torch.cat([prefix, language.get_input_embeddings()(written[:, :-1])], dim=1)
+            begun = torch.cat([prefix, language.get_input_embeddings()(generated[:, :-1])], dim=1)
             logits: Tensor = language(inputs_embeds=begun, use_cache=False).logits[:, prefix.shape[1] - 1 :]
             return logits
-        start = self.starts(len(written), self.model.config.text_config.decoder_start_token_id)
-        begun = torch.cat([start, written[:, :-1]], dim=1)
+        start = self.starts(len(generated), self.model.config.text_config.decoder_start_token_id)
+        begun = torch.cat([start, generated[:, :-1]], dim=1)
         answers: Tensor = language(inputs_embeds=prefix, decoder_input_ids=begun, use_cache=False).logits
         return answers
 
@@ -71,13 +71,13 @@ class Blip2(GeneratingCaptioner):
     def _decoder_only(self) -> bool:
         return bool(self.model.config.use_decoder_only_language_model)
 
-    def _prefix(self, seen: Seen) -> Tensor:
+    def _prefix(self, encoded: EncodedImages) -> Tensor:
         """The Q-Former's answers, then what follows them in training: a start token for OPT, the end of an empty prompt
         for T5."""
         config = self.model.config.text_config
         token = config.bos_token_id if self._decoder_only else config.eos_token_id
-        start = self.model.language_model.get_input_embeddings()(self.starts(len(seen.states), token))
-        return torch.cat([seen.states.to(start.dtype), start], dim=1)
+        start = self.model.language_model.get_input_embeddings()(self.starts(len(encoded.states), token))
+        return torch.cat([encoded.states.to(start.dtype), start], dim=1)
 
 
 def _ends(model: Any) -> list[int]:

@@ -24,7 +24,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from captioner.models.generating import GeneratingCaptioner, Seen, grid_of
+from captioner.models.generating import EncodedImages, GeneratingCaptioner, grid_of
 from framesense.models.pretrained import Pretrained
 from framesense.models.torch_compat import prepare_torchvision
 
@@ -112,8 +112,8 @@ class TransformerMapper(nn.Module):
 
     def forward(self, embedding: Tensor) -> Tensor:
         """B × clip → B × prefix × gpt."""
-        seen = self.linear(embedding).unflatten(1, (self._clip_length, -1))
-        tokens = torch.cat([seen, self.prefix_const.expand(len(seen), -1, -1)], dim=1)
+        tokens: Tensor = self.linear(embedding).unflatten(1, (self._clip_length, -1))
+        tokens = torch.cat([tokens, self.prefix_const.expand(len(tokens), -1, -1)], dim=1)
         for layer in self.transformer.layers:  # type: ignore[union-attr]
             tokens = layer(tokens)
         return tokens[:, self._clip_length :]
@@ -159,17 +159,17 @@ class ClipCap(GeneratingCaptioner):
             stop=ends,
         )
 
-    def see(self, pixels: Tensor) -> Seen:
+    def encode(self, pixels: Tensor) -> EncodedImages:
         found = self.model.clip(pixel_values=pixels)
         embedding = found.image_embeds
         if self.model.sizes.normalize:
             embedding = nn.functional.normalize(embedding, dim=-1)
-        return Seen(self.model.clip_project(embedding), grid_of(found.last_hidden_state))
+        return EncodedImages(self.model.clip_project(embedding), grid_of(found.last_hidden_state))
 
-    def write(self, seen: Seen, beams: int, max_tokens: int) -> Tensor:
-        written: Tensor = self.model.gpt.generate(
-            inputs_embeds=seen.states,
-            attention_mask=torch.ones(seen.states.shape[:2], dtype=torch.long, device=self.device),
+    def generate(self, encoded: EncodedImages, beams: int, max_tokens: int) -> Tensor:
+        generated: Tensor = self.model.gpt.generate(
+            inputs_embeds=encoded.states,
+            attention_mask=torch.ones(encoded.states.shape[:2], dtype=torch.long, device=self.device),
             num_beams=beams,
             do_sample=False,
             max_new_tokens=max_tokens,
@@ -177,12 +177,12 @@ class ClipCap(GeneratingCaptioner):
             eos_token_id=sorted(self._stop),
             pad_token_id=self.tokenizer.eos_token_id,
         )
-        return written
+        return generated
 
-    def score(self, seen: Seen, written: Tensor) -> Tensor:
-        begun = torch.cat([seen.states, self.model.gpt.get_input_embeddings()(written[:, :-1])], dim=1)
+    def score(self, encoded: EncodedImages, generated: Tensor) -> Tensor:
+        begun = torch.cat([encoded.states, self.model.gpt.get_input_embeddings()(generated[:, :-1])], dim=1)
         logits: Tensor = self.model.gpt(inputs_embeds=begun, use_cache=False).logits
-        return logits[:, seen.states.shape[1] - 1 :]
+        return logits[:, encoded.states.shape[1] - 1 :]
 
     @property
     def embeddings(self) -> Tensor:

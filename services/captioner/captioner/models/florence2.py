@@ -11,7 +11,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from captioner.models.generating import GeneratingCaptioner, Seen
+from captioner.models.generating import EncodedImages, GeneratingCaptioner
 from framesense.models.pretrained import Pretrained
 from framesense.models.torch_compat import prepare_torchvision
 
@@ -41,20 +41,20 @@ class Florence2(GeneratingCaptioner):
         are worth, and its prompt is read along with the picture."""
         raise ValueError("Florence-2 is not compiled; set CAPTIONER_COMPILE=false")
 
-    def see(self, pixels: Tensor) -> Seen:
+    def encode(self, pixels: Tensor) -> EncodedImages:
         """The states are the text encoder's, over the picture and the prompt."""
         found = self.model.get_image_features(pixels)
         prompt = self.tokenizer(PROMPT, return_tensors="pt").input_ids.to(self.device).expand(len(pixels), -1)
         embedded = self.model.get_input_embeddings()(prompt)
         read = torch.cat([found.pooler_output.to(embedded.dtype), embedded], dim=1)
-        return Seen(self.model.model.language_model.encoder(inputs_embeds=read)[0], found.last_hidden_state)
+        return EncodedImages(self.model.model.language_model.encoder(inputs_embeds=read)[0], found.last_hidden_state)
 
-    def write(self, seen: Seen, beams: int, max_tokens: int) -> Tensor:
+    def generate(self, encoded: EncodedImages, beams: int, max_tokens: int) -> Tensor:
         from captioner.models.beams import PictureCache
 
         config = self.model.config.text_config
-        written: Tensor = self.model.generate(
-            encoder_outputs=self._encoded(seen),
+        generated: Tensor = self.model.generate(
+            encoder_outputs=self._encoder_output(encoded),
             past_key_values=PictureCache(),
             num_beams=beams,
             do_sample=False,
@@ -64,13 +64,13 @@ class Florence2(GeneratingCaptioner):
             eos_token_id=config.eos_token_id,
             pad_token_id=config.pad_token_id,
         )
-        return written[:, 1:]
+        return generated[:, 1:]
 
-    def score(self, seen: Seen, written: Tensor) -> Tensor:
-        start = self.starts(len(written), self.model.config.text_config.decoder_start_token_id)
-        begun = torch.cat([start, written[:, :-1]], dim=1)
-        encoded = self._encoded(seen)
-        logits: Tensor = self.model(encoder_outputs=encoded, decoder_input_ids=begun, use_cache=False).logits
+    def score(self, encoded: EncodedImages, generated: Tensor) -> Tensor:
+        start = self.starts(len(generated), self.model.config.text_config.decoder_start_token_id)
+        begun = torch.cat([start, generated[:, :-1]], dim=1)
+        states = self._encoder_output(encoded)
+        logits: Tensor = self.model(encoder_outputs=states, decoder_input_ids=begun, use_cache=False).logits
         return logits
 
     @property
@@ -78,7 +78,7 @@ class Florence2(GeneratingCaptioner):
         weight: Tensor = self.model.get_input_embeddings().weight
         return weight
 
-    def _encoded(self, seen: Seen) -> Any:
+    def _encoder_output(self, encoded: EncodedImages) -> Any:
         from transformers.modeling_outputs import BaseModelOutput
 
-        return BaseModelOutput(last_hidden_state=seen.states)
+        return BaseModelOutput(last_hidden_state=encoded.states)

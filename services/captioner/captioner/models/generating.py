@@ -1,7 +1,7 @@
-"""What every captioner from transformers has in common: an encoder looks at the picture, a decoder writes by
-``generate``, and one more pass over the finished captions tells how likely each token was.
+"""Captioners of an encoder, which reads the picture, and an autoregressive decoder, which generates the caption; one
+more pass over the finished captions tells how likely each token was.
 
-A family says how its parts are called (:meth:`GeneratingCaptioner.see`, ``write``, ``score``); batching, tokens,
+A family says how its parts are called (:meth:`GeneratingCaptioner.encode`, ``generate``, ``score``); batching, tokens,
 log-probabilities, embeddings and views are here. There are no attention maps: a word attends through many layers and
 heads, so there is no one map of it.
 """
@@ -33,7 +33,7 @@ NO_ATTENTION = {
 
 @dataclass(frozen=True)
 class PieceCaption:
-    """A :class:`captioner.models.base.GeneratedCaption`; the tokens are word pieces ("sun", "##flower")."""
+    """Hold a :class:`captioner.models.base.GeneratedCaption`; the tokens are word pieces ("sun", "##flower")."""
 
     text: str
     tokens: list[str]
@@ -47,8 +47,8 @@ class PieceCaption:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A batch of pictures as the encoder sees it."""
+class EncodedImages:
+    """Hold a batch of pictures, encoded."""
 
     states: Tensor
     """B × N × D: what the decoder reads."""
@@ -57,7 +57,7 @@ class Seen:
 
 
 class GeneratingCaptioner(ABC):
-    """A :class:`captioner.models.base.CaptionModel`.
+    """Caption pictures with an encoder and a decoder; a :class:`captioner.models.base.CaptionModel`.
 
     Args:
         place: where the model was loaded from; the image processor and the tokenizer lie beside it.
@@ -67,7 +67,7 @@ class GeneratingCaptioner(ABC):
     """
 
     usual_image_size: ClassVar[int] = 224
-    """Where neither says."""
+    """The side of pictures where neither the model nor its image processor says."""
 
     def __init__(
         self,
@@ -87,34 +87,38 @@ class GeneratingCaptioner(ABC):
         self._static: StaticBatches | None = None
         self._special = frozenset(self.tokenizer.all_special_ids)
 
-    # ----------------------------------------------------------------------------------------- a family's own
+    # ----------------------------------------------------------------------------------------- of a family
 
     @classmethod
     @abstractmethod
     def load(cls, place: Pretrained, device: torch.device, dtype: torch.dtype) -> Self:
-        """Raises OSError or ValueError where it cannot be had or is of another family."""
+        """Load a model of this family from its files.
+
+        Raises OSError or ValueError where it cannot be had or is of another family.
+        """
 
     @abstractmethod
-    def see(self, pixels: Tensor) -> Seen:
-        """A batch of preprocessed pictures, on the model's device, through the encoder."""
+    def encode(self, pixels: Tensor) -> EncodedImages:
+        """Encode a batch of preprocessed pictures, which are on the model's device."""
 
     @abstractmethod
-    def write(self, seen: Seen, beams: int, max_tokens: int) -> Tensor:
-        """B × T ids of the captions, without start tokens; rows that ended early are filled up."""
+    def generate(self, encoded: EncodedImages, beams: int, max_tokens: int) -> Tensor:
+        """Generate a caption for each picture, by beam search: B × T token ids without start tokens; rows that ended
+        early are padded."""
 
     @abstractmethod
-    def score(self, seen: Seen, written: Tensor) -> Tensor:
-        """B × T × vocabulary: the logits of each written token given those before it."""
+    def score(self, encoded: EncodedImages, generated: Tensor) -> Tensor:
+        """Return the logits of each generated token given those before it: B × T × vocabulary."""
 
     @property
     @abstractmethod
     def embeddings(self) -> Tensor:
-        """Vocabulary × D: the decoder's own word embeddings."""
+        """Return the decoder's own word embeddings: vocabulary × D."""
 
-    # ---------------------------------------------------------------------------------------- everybody's
+    # ---------------------------------------------------------------------------------------- shared
 
     def preprocess(self, image: NDArray[np.uint8]) -> Tensor:
-        """An H × W × 3 uint8 RGB picture → 3 × S × S float32, resized and normalised as in training."""
+        """Resize and normalise a picture as in training: H × W × 3 uint8 RGB → 3 × S × S float32."""
         pixels: Tensor = self._image_processor(Image.fromarray(image), return_tensors="pt")["pixel_values"][0]
         return pixels
 
@@ -136,29 +140,29 @@ class GeneratingCaptioner(ABC):
         """
         if attention:
             raise ValueError(f"attention maps: {NO_ATTENTION[CaptionExtra.ATTENTION]}")
-        seen = Seen(*(self._static or self._seen)(to_device(pixels, self.device, self.dtype)))
-        written = self.write(seen, beams, max_tokens)
-        logits = self.score(seen, written)
-        logs = logits.float().log_softmax(-1).gather(-1, written[:, :, None]).squeeze(-1)
-        views_of = _look(seen.grid, features, views)
+        encoded = EncodedImages(*(self._static or self._encode)(to_device(pixels, self.device, self.dtype)))
+        generated = self.generate(encoded, beams, max_tokens)
+        logits = self.score(encoded, generated)
+        logs = logits.float().log_softmax(-1).gather(-1, generated[:, :, None]).squeeze(-1)
+        views_of = _views(encoded.grid, features, views)
         return [
             self._describe(ids, log_probabilities, {name: array[row] for name, array in views_of.items()})
-            for row, (ids, log_probabilities) in enumerate(zip(written.tolist(), logs.tolist(), strict=True))
+            for row, (ids, log_probabilities) in enumerate(zip(generated.tolist(), logs.tolist(), strict=True))
         ]
 
     @torch.inference_mode()
     def compile(self, largest: int, **options: Any) -> None:
-        """Of the encoder; the decoder's batches change with beams and with every token."""
-        static = compiled(self._seen, largest, **options)
+        """Compile the encoder; the decoder's batches change with beams and with every token."""
+        static = compiled(self._encode, largest, **options)
         static.warm_up(torch.zeros(1, 3, self.image_size, self.image_size, device=self.device, dtype=self.dtype))
         self._static = static
 
-    def _seen(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        seen = self.see(pixels)
-        return seen.states, seen.grid
+    def _encode(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        encoded = self.encode(pixels)
+        return encoded.states, encoded.grid
 
     def starts(self, count: int, token: int) -> Tensor:
-        """count × 1: the token with which every caption starts."""
+        """Return the token with which every caption starts, for each of ``count`` captions: count × 1."""
         return torch.full((count, 1), token, device=self.device)
 
     def _describe(
@@ -181,8 +185,8 @@ class GeneratingCaptioner(ABC):
 
 
 def pieces(tokens: Sequence[str]) -> list[str]:
-    """Word pieces written as BERT writes them, ``##`` before one that goes on within a word, whatever the tokenizer:
-    GPT-2 and its like mark the beginning of a word (Ġ, ▁) instead."""
+    """Write word pieces as BERT does, ``##`` before one that goes on within a word, whatever the tokenizer: GPT-2 and
+    its like mark the beginning of a word (Ġ, ▁) instead."""
     if not any(token.startswith(("Ġ", "▁", "Ċ")) for token in tokens):
         return list(tokens)
     return [
@@ -192,13 +196,14 @@ def pieces(tokens: Sequence[str]) -> list[str]:
 
 
 def grid_of(states: Tensor) -> Tensor:
-    """A vision transformer's last states, B × N × D, class and register tokens first → B × D × side × side."""
+    """Lay out a vision transformer's last states as a grid: B × N × D, class and register tokens first → B × D × side ×
+    side."""
     side = math.isqrt(states.shape[1])
     return states[:, -side * side :].transpose(1, 2).reshape(len(states), -1, side, side)
 
 
-def _look(grid: Tensor, features: bool, views: bool) -> dict[str, NDArray[np.float32]]:
-    """What is asked for of the encoder's last stage: features are B × rows × columns × channels."""
+def _views(grid: Tensor, features: bool, views: bool) -> dict[str, NDArray[np.float32]]:
+    """Return what is requested of the encoder's last stage: features are B × rows × columns × channels."""
     stage = grid.float()
     found = {"features": stage.permute(0, 2, 3, 1)} if features else {}
     if views:

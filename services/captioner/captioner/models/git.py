@@ -9,13 +9,13 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from captioner.models.generating import GeneratingCaptioner, Seen, grid_of
+from captioner.models.generating import EncodedImages, GeneratingCaptioner, grid_of
 from framesense.models.pretrained import Pretrained
 from framesense.models.torch_compat import prepare_torchvision
 
 
-class _SeenAlready(nn.Module):
-    """In the place of GIT's image encoder, which transformers would call again for every beam and every pass: takes the
+class _PrecomputedImages(nn.Module):
+    """Stand in for GIT's image encoder, which transformers would call again for every beam and every pass: take the
     encoder's states, B × 1 × N × D, as if they were a picture."""
 
     def forward(self, pixel_values: Tensor, **options: object) -> Any:
@@ -39,20 +39,20 @@ class Git(GeneratingCaptioner):
             dtype=dtype,
             stop=[model.config.eos_token_id],
         )
-        git._encoder, model.git.image_encoder = model.git.image_encoder, _SeenAlready()
+        git._encoder, model.git.image_encoder = model.git.image_encoder, _PrecomputedImages()
         return git
 
     _encoder: nn.Module
 
-    def see(self, pixels: Tensor) -> Seen:
+    def encode(self, pixels: Tensor) -> EncodedImages:
         states: Tensor = self._encoder(pixels).last_hidden_state
-        return Seen(states, grid_of(states))
+        return EncodedImages(states, grid_of(states))
 
-    def write(self, seen: Seen, beams: int, max_tokens: int) -> Tensor:
+    def generate(self, encoded: EncodedImages, beams: int, max_tokens: int) -> Tensor:
         config = self.model.config
-        written: Tensor = self.model.generate(
-            input_ids=self.starts(len(seen.states), config.bos_token_id),
-            pixel_values=seen.states.unsqueeze(1),
+        generated: Tensor = self.model.generate(
+            input_ids=self.starts(len(encoded.states), config.bos_token_id),
+            pixel_values=encoded.states.unsqueeze(1),
             num_beams=beams,
             do_sample=False,
             max_new_tokens=max_tokens,
@@ -60,12 +60,12 @@ class Git(GeneratingCaptioner):
             eos_token_id=config.eos_token_id,
             pad_token_id=config.pad_token_id,
         )
-        return written[:, 1:]
+        return generated[:, 1:]
 
-    def score(self, seen: Seen, written: Tensor) -> Tensor:
-        begun = torch.cat([self.starts(len(written), self.model.config.bos_token_id), written[:, :-1]], dim=1)
-        logits: Tensor = self.model(input_ids=begun, pixel_values=seen.states.unsqueeze(1), use_cache=False).logits
-        return logits[:, -written.shape[1] :]
+    def score(self, encoded: EncodedImages, generated: Tensor) -> Tensor:
+        begun = torch.cat([self.starts(len(generated), self.model.config.bos_token_id), generated[:, :-1]], dim=1)
+        logits: Tensor = self.model(input_ids=begun, pixel_values=encoded.states.unsqueeze(1), use_cache=False).logits
+        return logits[:, -generated.shape[1] :]
 
     @property
     def embeddings(self) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from captioner.models.generating import GeneratingCaptioner, Seen, grid_of
+from captioner.models.generating import EncodedImages, GeneratingCaptioner, grid_of
 from framesense.models.pretrained import Pretrained
 from framesense.models.torch_compat import prepare_torchvision
 
@@ -29,19 +29,19 @@ class VisionEncoderDecoder(GeneratingCaptioner):
             stop=[model.config.eos_token_id or model.config.decoder.eos_token_id],
         )
 
-    def see(self, pixels: Tensor) -> Seen:
+    def encode(self, pixels: Tensor) -> EncodedImages:
         states: Tensor = self.model.encoder(pixel_values=pixels).last_hidden_state
-        return Seen(states, grid_of(states))
+        return EncodedImages(states, grid_of(states))
 
-    def write(self, seen: Seen, beams: int, max_tokens: int) -> Tensor:
+    def generate(self, encoded: EncodedImages, beams: int, max_tokens: int) -> Tensor:
         from transformers.modeling_outputs import BaseModelOutput
 
         from captioner.models.beams import PictureCache
 
         (end,) = self._stop
         config = self.model.config
-        written: Tensor = self.model.generate(
-            encoder_outputs=BaseModelOutput(last_hidden_state=seen.states),
+        generated: Tensor = self.model.generate(
+            encoder_outputs=BaseModelOutput(last_hidden_state=encoded.states),
             past_key_values=PictureCache(),
             num_beams=beams,
             do_sample=False,
@@ -51,11 +51,11 @@ class VisionEncoderDecoder(GeneratingCaptioner):
             eos_token_id=end,
             pad_token_id=end if config.pad_token_id is None else config.pad_token_id,
         )
-        return written[:, 1:]
+        return generated[:, 1:]
 
-    def score(self, seen: Seen, written: Tensor) -> Tensor:
-        begun = torch.cat([self.starts(len(written), self._start), written[:, :-1]], dim=1)
-        logits: Tensor = self.model(encoder_outputs=(seen.states,), decoder_input_ids=begun, use_cache=False).logits
+    def score(self, encoded: EncodedImages, generated: Tensor) -> Tensor:
+        begun = torch.cat([self.starts(len(generated), self._start), generated[:, :-1]], dim=1)
+        logits: Tensor = self.model(encoder_outputs=(encoded.states,), decoder_input_ids=begun, use_cache=False).logits
         return logits
 
     @property

@@ -14,15 +14,15 @@ from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 
-from editor.dependencies import Components
+from editor.dependencies import EditorDependencies
 from editor.edits.edit_queue import LineClosed
 from editor.edits.editing import EditTicket
 from editor.models.base import Cancelled
-from editor.serving import stopping
 from framesense.http.problems import ProblemError
 from framesense.http.uploads import read_named_form, unless_disconnected
 from framesense.schemas.edits import EditEvent, EditorCapabilities, EditParameters, FailureEvent
 from framesense.schemas.problems import problem_responses
+from framesense.serving.unavailable import stopping
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class EventStream(StreamingResponse):
             await asyncio.shield(self._resources.aclose())
 
 
-def router(components: Components) -> APIRouter:
+def router(dependencies: EditorDependencies) -> APIRouter:
     routes = APIRouter(tags=["edits"])
 
     @routes.post(
@@ -81,21 +81,21 @@ def router(components: Components) -> APIRouter:
         openapi_extra=FORM,
     )
     async def edit(request: Request) -> Response:
-        form = await read_named_form(request, components.files, fields=FIELDS)
+        form = await read_named_form(request, dependencies.files, fields=FIELDS)
         parameters = _parameters(form.values)
         image, mask = form.file("image"), form.file("mask")
         async with AsyncExitStack() as resources:
-            model = await resources.enter_async_context(components.runtime.use())
+            model = await resources.enter_async_context(dependencies.runtime.use())
             ticket = await unless_disconnected(request, model.enter(parameters, image, mask))
             resources.callback(model.leave, ticket)
-            lines = _lines(ticket, components, getattr(request.state, "request_id", None))
+            lines = _lines(ticket, dependencies, getattr(request.state, "request_id", None))
             # A hang-up in the middle of a sending leaves it suspended, to be ended whenever garbage is collected.
             resources.push_async_callback(lines.aclose)
             return EventStream(lines, resources.pop_all())
 
     @routes.get("/capabilities", summary="What the editor's model can do", responses=problem_responses(503))
     async def capabilities() -> EditorCapabilities:
-        async with components.runtime.use() as model:
+        async with dependencies.runtime.use() as model:
             return model.capabilities
 
     return routes
@@ -115,11 +115,13 @@ def _parameters(values: dict[str, list[str]]) -> EditParameters:
         ) from error
 
 
-async def _lines(ticket: EditTicket, components: Components, request_id: str | None) -> AsyncGenerator[bytes, None]:
+async def _lines(
+    ticket: EditTicket, dependencies: EditorDependencies, request_id: str | None
+) -> AsyncGenerator[bytes, None]:
     """Until the caller hangs up, which ends this generator from outside."""
     outcome = "cancelled"
     try:
-        async for event in ticket.events(components.keep_alive):
+        async for event in ticket.events(dependencies.keep_alive):
             yield b"\n" if event is None else _line(event)
         outcome = "done"
     except Cancelled:
@@ -128,7 +130,7 @@ async def _lines(ticket: EditTicket, components: Components, request_id: str | N
         outcome = "failed"
         yield _line(FailureEvent(problem=_problem_of(error).document(request_id)))
     finally:
-        components.metrics.ended(outcome)
+        dependencies.metrics.ended(outcome)
 
 
 def _line(event: EditEvent) -> bytes:
@@ -139,7 +141,7 @@ def _problem_of(error: Exception) -> ProblemError:
     if isinstance(error, ProblemError):
         return error
     if isinstance(error, LineClosed):
-        return stopping()
+        return stopping("editor")
     log.error("an edit failed unexpectedly", exc_info=error)
     detail = f"The edit failed in a way it should not have ({type(error).__name__}). The editor's log has the reason."
     return ProblemError(500, "edit-failed", "Edit failed", detail)

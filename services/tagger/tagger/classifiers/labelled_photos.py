@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from framesense.http.problems import ProblemError
 from framesense.http.uploads import IMAGE_FIELDS, Form, Upload, read_form, unless_disconnected
 from framesense.media.archives import looks_like_zip, read_images
-from tagger.dependencies import Components
+from tagger.dependencies import TaggerDependencies
 from tagger.labels.validation import split_field
-from tagger.serving import Serving
+from tagger.serving import BatchedEmbedder
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.intp]
@@ -34,7 +34,7 @@ class LabelledPhotos:
 
 
 async def read_labelled(
-    request: Request, labels: Sequence[str], components: Components, model: Serving
+    request: Request, labels: Sequence[str], dependencies: TaggerDependencies, model: BatchedEmbedder
 ) -> LabelledPhotos:
     """Labels match a classifier's whatever their case, ``_`` and ``-`` taken for a blank.
 
@@ -42,11 +42,11 @@ async def read_labelled(
     """
     form = await read_form(
         request,
-        components.labelled,
+        dependencies.labelled,
         fields=(*IMAGE_FIELDS, ARCHIVE_FIELD),
-        max_values=components.archives.max_images + 100,
+        max_values=dependencies.archives.max_images + 100,
     )
-    photos = await asyncio.to_thread(_pairs, form, components)
+    photos = await asyncio.to_thread(_pairs, form, dependencies)
     known = {_key(label): index for index, label in enumerate(labels)}
     if strange := sorted({label for _, label in photos if _key(label) not in known}):
         detail = (
@@ -54,7 +54,7 @@ async def read_labelled(
             f"{', '.join(map(repr, labels[:20]))}. Name the folders so."
         )
         raise ProblemError(422, "unknown-label", "Unknown label", detail)
-    chunks = [photos[start : start + components.chunk] for start in range(0, len(photos), components.chunk)]
+    chunks = [photos[start : start + dependencies.chunk] for start in range(0, len(photos), dependencies.chunk)]
     embeddings = [await unless_disconnected(request, model.embed([upload for upload, _ in chunk])) for chunk in chunks]
     return LabelledPhotos(
         names=[upload.filename for upload, _ in photos],
@@ -63,12 +63,12 @@ async def read_labelled(
     )
 
 
-def _pairs(form: Form, components: Components) -> list[tuple[Upload, str]]:
+def _pairs(form: Form, dependencies: TaggerDependencies) -> list[tuple[Upload, str]]:
     """Photos and their labels."""
     first = form.files[0]
     if len(form.files) == 1 and looks_like_zip(first.content):
         pairs = []
-        for image in read_images(io.BytesIO(first.content), components.archives, name=first.filename):
+        for image in read_images(io.BytesIO(first.content), dependencies.archives, name=first.filename):
             if image.group is None:
                 detail = f"{image.path} lies in no folder of the zip. Put each photo into a folder named as its label."
                 raise ProblemError(422, "photo-without-label", "Photo without a label", detail)

@@ -22,7 +22,7 @@ from tagger.classifiers.evaluation import evaluate
 from tagger.classifiers.few_shot import improve
 from tagger.classifiers.heads import Head
 from tagger.classifiers.labelled_photos import ARCHIVE_FIELD, read_labelled
-from tagger.dependencies import Components
+from tagger.dependencies import TaggerDependencies
 from tagger.embeddings.routes import as_json
 from tagger.forms import FILES, LABELS, form_body
 from tagger.tags.calibration import shares
@@ -39,9 +39,9 @@ LABELLED_FORM = form_body(
 LABELLED_PROBLEMS = problem_responses(400, 404, 409, 413, 415, 422, 503)
 
 
-def router(components: Components) -> APIRouter:
+def router(dependencies: TaggerDependencies) -> APIRouter:
     routes = APIRouter(prefix="/classifiers", tags=["classifiers"])
-    runtime, classifiers = components.runtime, components.classifiers
+    runtime, classifiers = dependencies.runtime, dependencies.classifiers
 
     @routes.post(
         "",
@@ -73,7 +73,7 @@ def router(components: Components) -> APIRouter:
     async def upload(
         request: Request, name: Annotated[str | None, Query(description="another name than the file's own")] = None
     ) -> Classifier:
-        (file,) = await read_uploads(request, components.heads, fields=HEAD_FIELDS)
+        (file,) = await read_uploads(request, dependencies.heads, fields=HEAD_FIELDS)
         model = await runtime.info()
         head = await asyncio.to_thread(classifiers.upload, file.content, name, model)
         return head.describe(model)
@@ -106,7 +106,7 @@ def router(components: Components) -> APIRouter:
     )
     async def classify(request: Request, name: Name) -> Response:
         await _fitting(name, await runtime.info())  # before the photos have come
-        uploads = await read_uploads(request, components.images)
+        uploads = await read_uploads(request, dependencies.images)
         async with runtime.use() as model:
             head, embedder = await _fitting(name, model.info), model.embedder
             images = await unless_disconnected(request, model.embed(uploads))
@@ -127,7 +127,7 @@ def router(components: Components) -> APIRouter:
     async def evaluate_classifier(request: Request, name: Name) -> Response:
         async with runtime.use() as model:
             head, embedder = await _fitting(name, model.info), model.embedder
-            photos = await read_labelled(request, head.labels, components, model)
+            photos = await read_labelled(request, head.labels, dependencies, model)
         answer = evaluate(
             name,
             head.labels,
@@ -152,7 +152,7 @@ def router(components: Components) -> APIRouter:
     ) -> Classifier:
         async with runtime.use() as model:
             head, embedder = await _fitting(name, model.info), model.embedder
-            photos = await read_labelled(request, head.labels, components, model)
+            photos = await read_labelled(request, head.labels, dependencies, model)
         try:
             improved = await asyncio.to_thread(
                 improve, head.text, photos.embeddings, photos.truth, head.labels, embedder.calibration

@@ -10,7 +10,7 @@ from framesense.schemas.arrays import EncodingFormat, encode
 from framesense.schemas.problems import problem_responses
 from framesense.schemas.tags import ImageEmbeddings, SimilarityResponse, TextEmbeddings, TextsRequest
 from framesense.serving.threads import in_own_thread
-from tagger.dependencies import Components
+from tagger.dependencies import TaggerDependencies
 from tagger.forms import FILES, HOW_TO_LIST, TEMPLATES, TEXTS, form_body, templates
 from tagger.labels.validation import check_labels, check_templates, split_field
 from tagger.tags.calibration import BackgroundCalibration
@@ -24,9 +24,9 @@ def as_json(document: BaseModel) -> Response:
     return Response(document.model_dump_json(exclude_none=True), media_type="application/json")
 
 
-def router(components: Components) -> APIRouter:
+def router(dependencies: TaggerDependencies) -> APIRouter:
     routes = APIRouter(tags=["embeddings"])
-    runtime, limits = components.runtime, components.labels
+    runtime, limits = dependencies.runtime, dependencies.labels
 
     @routes.post(
         "/embed/images",
@@ -36,7 +36,7 @@ def router(components: Components) -> APIRouter:
         openapi_extra=images_form(),
     )
     async def embed_images(request: Request, encoding_format: Encoding = EncodingFormat.FLOAT) -> Response:
-        uploads = await read_uploads(request, components.images)
+        uploads = await read_uploads(request, dependencies.images)
         async with runtime.use() as model:
             embeddings = await unless_disconnected(request, model.embed(uploads))
             info = model.info
@@ -86,7 +86,7 @@ def router(components: Components) -> APIRouter:
         ),
     )
     async def similarity(request: Request, encoding_format: Encoding = EncodingFormat.FLOAT) -> Response:
-        form = await read_form(request, components.images, max_values=limits.max_labels + 100)
+        form = await read_form(request, dependencies.images, max_values=limits.max_labels + 100)
         texts = check_labels(split_field(form.values.get("texts", [])), limits, what="text")
         given = templates(form.values)
         filled = check_templates(given, limits) if given else ["{label}"]

@@ -19,7 +19,7 @@ from framesense.schemas.tags import (
     ThresholdOn,
 )
 from framesense.serving.threads import in_own_thread
-from tagger.dependencies import Components
+from tagger.dependencies import TaggerDependencies
 from tagger.embeddings.routes import as_json
 from tagger.forms import FILES, LABELS, TEMPLATES, TagOptions, extras, form_body, tag_options, templates
 from tagger.labels.validation import check_labels, check_templates, split_field
@@ -41,9 +41,9 @@ TAGS_FORM = form_body(
 )
 
 
-def router(components: Components) -> APIRouter:
+def router(dependencies: TaggerDependencies) -> APIRouter:
     routes = APIRouter(tags=["tags"])
-    runtime, label_sets = components.runtime, components.label_sets
+    runtime, label_sets = dependencies.runtime, dependencies.label_sets
 
     @routes.post(
         "/tags",
@@ -56,9 +56,9 @@ def router(components: Components) -> APIRouter:
         request: Request,
         encoding_format: Annotated[EncodingFormat, Query(description="how arrays are written")] = EncodingFormat.FLOAT,
     ) -> Response:
-        form = await read_form(request, components.images, max_values=components.labels.max_labels + 100)
+        form = await read_form(request, dependencies.images, max_values=dependencies.labels.max_labels + 100)
         options, wanted = tag_options(form.values), extras(form.values)
-        labels, filled = await asyncio.to_thread(_asked, form, options, components)
+        labels, filled = await asyncio.to_thread(_asked, form, options, dependencies)
         async with runtime.use() as model:
             embedder = model.embedder
             texts = await in_own_thread(embedder.embed_labels, labels, filled)
@@ -102,16 +102,16 @@ def router(components: Components) -> APIRouter:
     return routes
 
 
-def _asked(form: Form, options: TagOptions, components: Components) -> tuple[list[str], list[str]]:
+def _asked(form: Form, options: TagOptions, dependencies: TaggerDependencies) -> tuple[list[str], list[str]]:
     """Labels and templates: the form's own, or those of the stored set that it names."""
     labels, given = split_field(form.values.get("labels", [])), templates(form.values)
     if options.label_set is None:
-        return check_labels(labels, components.labels), check_templates(given, components.labels)
+        return check_labels(labels, dependencies.labels), check_templates(given, dependencies.labels)
     if labels:
         detail = "Send labels or label_set, not both."
         raise ProblemError(422, "invalid-request", "Invalid request", detail)
-    stored = components.label_sets.get(options.label_set)
-    return stored.labels, check_templates(given, components.labels) if given else stored.templates
+    stored = dependencies.label_sets.get(options.label_set)
+    return stored.labels, check_templates(given, dependencies.labels) if given else stored.templates
 
 
 def _rule(options: TagOptions, calibration: Calibration, all_scores: bool) -> TagRule:
