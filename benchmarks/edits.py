@@ -233,7 +233,7 @@ def _served(
     from editor.models.base import ModelRequest
     from editor.models.folders import Architecture, Distillation, PipelineFolder, Role
     from editor.models.hardware import lay_out
-    from editor.models.latent import Components
+    from editor.models.latent import PipelineComponents
     from editor.models.stable_diffusion import StableDiffusion
     from framesense.schemas.edits import Task
 
@@ -250,7 +250,7 @@ def _served(
     parts["vae"].register_to_config(force_upcast=False)
     lay_out(parts, device, low_memory="off", compiled=device.type == "cuda")
     settings = {"requires_safety_checker": False, "add_watermarker": False}
-    model = StableDiffusion(Components(parts, settings, folder, device, dtype), batch=number)
+    model = StableDiffusion(PipelineComponents(parts, settings, folder, device, dtype), batch=number)
     asked = ModelRequest(
         task=Task.EDIT,
         prompt=PROMPT,

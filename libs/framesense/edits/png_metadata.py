@@ -34,24 +34,24 @@ def picture_texts(image: EditedImage, model: ModelInfo) -> dict[str, str]:
 
 def a1111_parameters(image: EditedImage, model: ModelInfo) -> str:
     """A picture's parameters as stable-diffusion-webui writes them (its ``create_infotext``)."""
-    asked = image.parameters
+    parameters = image.parameters
     pairs: dict[str, object] = {
-        "Steps": asked.steps,
-        "Sampler": asked.scheduler.label if asked.scheduler else None,
-        "CFG scale": None if asked.guidance_scale is None else f"{asked.guidance_scale:g}",
+        "Steps": parameters.steps,
+        "Sampler": parameters.scheduler.label if parameters.scheduler else None,
+        "CFG scale": None if parameters.guidance_scale is None else f"{parameters.guidance_scale:g}",
         "Seed": image.seed,
         "Size": f"{image.width}x{image.height}",
         "Model hash": model.revision or None,
         "Model": model.name,
     }
-    if asked.task is Task.EDIT:
-        pairs["Denoising strength"] = f"{asked.strength:g}"
-    if asked.preserve is Preserve.MASK:
-        pairs["Mask blur"] = f"{asked.mask_blur:g}"
+    if parameters.task is Task.EDIT:
+        pairs["Denoising strength"] = f"{parameters.strength:g}"
+    if parameters.preserve is Preserve.MASK:
+        pairs["Mask blur"] = f"{parameters.mask_blur:g}"
     pairs["Version"] = "Framesense"
     settings = ", ".join(f"{name}: {_quoted(str(value))}" for name, value in pairs.items() if value is not None)
-    negative = f"Negative prompt: {asked.negative_prompt}" if asked.negative_prompt else ""
-    return "\n".join(line for line in (asked.prompt, negative, settings) if line)
+    negative = f"Negative prompt: {parameters.negative_prompt}" if parameters.negative_prompt else ""
+    return "\n".join(line for line in (parameters.prompt, negative, settings) if line)
 
 
 def with_texts(png: bytes, texts: Mapping[str, str]) -> bytes:

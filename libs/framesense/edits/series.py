@@ -25,7 +25,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SeriesPlan:
     """The pictures of a series, row by row, and the labels of rows and columns; ``None`` stands for an only one."""
 
     cells: list[Cell]
@@ -33,7 +33,7 @@ class Plan:
     columns: list[str | None]
 
 
-def plan(series: SeriesParameters, photos: Sequence[str]) -> Plan:
+def plan_series(series: SeriesParameters, photos: Sequence[str]) -> SeriesPlan:
     """``photos``: their names; none where pictures are made from words alone.
 
     Raises ProblemError 422 for axes that do not go together and for the first value that a parameter cannot take.
@@ -51,7 +51,7 @@ def plan(series: SeriesParameters, photos: Sequence[str]) -> Plan:
         for row, photo, down in rows
         for column, across in columns
     ]
-    return Plan(cells, [row for row, _, _ in rows], [column for column, _ in columns])
+    return SeriesPlan(cells, [row for row, _, _ in rows], [column for column, _ in columns])
 
 
 def _refuse_unclear(series: SeriesParameters, photos: Sequence[str]) -> None:

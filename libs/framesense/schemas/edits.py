@@ -128,7 +128,7 @@ class Change(BaseModel):
     )
 
 
-class Agreement(BaseModel):
+class PromptSimilarity(BaseModel):
     """How well picture and words agree, in the tagger's space."""
 
     before: float = Field(description="cosine of the photo and the prompt")
@@ -147,7 +147,9 @@ class EditedImage(BaseModel):
     height: int
     parameters: EditParameters = Field(description="with every default filled in")
     change: Change | None = Field(default=None, description="absent for a picture made from words alone")
-    agreement: Agreement | None = Field(default=None, description="absent where no tagger answered or without words")
+    agreement: PromptSimilarity | None = Field(
+        default=None, description="absent where no tagger answered or without words"
+    )
     seconds: float = Field(ge=0, description="time in the model server")
     model: ModelInfo | None = Field(default=None, description="the editor's, that made it")
     method: str = Field(description="how it was made, in words: 'SDEdit, guided upsampling', 'bicubic interpolation'")

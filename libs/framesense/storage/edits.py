@@ -20,7 +20,7 @@ from framesense.schemas.edits import EditedImage, EditResult
 from framesense.storage.blobs import Storage
 
 
-class Picture(StrEnum):
+class PictureKind(StrEnum):
     """Which of an edit's pictures."""
 
     IMAGE = "image"
@@ -31,7 +31,7 @@ class Picture(StrEnum):
 
 
 @dataclass(frozen=True)
-class Made:
+class FinishedPicture:
     """One finished picture: its description, its files as PNG, and a small JPEG of it."""
 
     image: EditedImage
@@ -61,9 +61,9 @@ class EditStore:
         """The file as it was uploaded. Raises FileNotFoundError."""
         return self._storage.read(f"{edit_prefix(job_id)}/mask")
 
-    def append(self, job_id: str, made: Made) -> None:
+    def append(self, job_id: str, made: FinishedPicture) -> None:
         """The picture of index ``made.image.index``."""
-        files = {Picture.IMAGE: made.png, Picture.CHANGE: made.change_map, Picture.MASK: made.mask}
+        files = {PictureKind.IMAGE: made.png, PictureKind.CHANGE: made.change_map, PictureKind.MASK: made.mask}
         for picture, png in files.items():
             if png is not None:
                 self._storage.write(_png_key(job_id, picture, made.image.index), png)
@@ -80,10 +80,10 @@ class EditStore:
                 return found
             found.append(EditedImage.model_validate_json(description))
 
-    def has(self, job_id: str, picture: Picture, index: int) -> bool:
+    def has(self, job_id: str, picture: PictureKind, index: int) -> bool:
         return self._storage.exists(_png_key(job_id, picture, index))
 
-    def png(self, job_id: str, picture: Picture, index: int) -> bytes:
+    def png(self, job_id: str, picture: PictureKind, index: int) -> bytes:
         """Raises FileNotFoundError for one that is not made yet, or that there is not."""
         if not self._storage.exists(_description_key(job_id, index)):
             raise FileNotFoundError(_description_key(job_id, index))
@@ -126,7 +126,7 @@ def _photo_key(job_id: str, index: int) -> str:
     return f"{edit_prefix(job_id)}/photos/{index:03d}"
 
 
-def _png_key(job_id: str, picture: Picture, index: int) -> str:
+def _png_key(job_id: str, picture: PictureKind, index: int) -> str:
     return f"{edit_prefix(job_id)}/{picture}-{index:03d}.png"
 
 

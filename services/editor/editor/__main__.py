@@ -21,12 +21,12 @@ class Server(uvicorn.Server):
     """Breaks edits off when it is told to stop, rather than wait for minutes of work: whoever asked for them asks
     again once it is back."""
 
-    def __init__(self, config: uvicorn.Config, break_off: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, abort: Callable[[], None]) -> None:
         super().__init__(config)
-        self._break_off = break_off
+        self._abort = abort
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._break_off()
+        self._abort()
         await super().shutdown(sockets)
 
 
@@ -44,7 +44,7 @@ def main() -> None:
         access_log=settings.log_level == "DEBUG",
         timeout_graceful_shutdown=30,
     )
-    server = Server(config, app.state.break_off)
+    server = Server(config, app.state.abort)
     with contextlib.suppress(KeyboardInterrupt):
         server.run()
     if not server.started:

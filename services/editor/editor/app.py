@@ -1,4 +1,4 @@
-"""The editor's application: its components, its lifespan, its routes."""
+"""The editor's application: its dependencies, its lifespan, its routes."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +20,7 @@ from framesense.serving.runtime import ModelRuntime
 
 def create_app(settings: EditorSettings | None = None, *, load: Loader = load_model) -> FastAPI:
     """The application; ``load`` is called in the background, once it starts and whenever the model is switched.
-    ``app.state.break_off()`` ends all edits at their next step, so that a server that stops need not wait for them.
+    ``app.state.abort()`` ends all edits at their next step, so that a server that stops need not wait for them.
     """
     settings = settings or EditorSettings()
     registry = CollectorRegistry()
@@ -29,13 +29,13 @@ def create_app(settings: EditorSettings | None = None, *, load: Loader = load_mo
     loaded: WeakSet[QueuedEditor] = WeakSet()
 
     def load_named(name: str) -> QueuedEditor:
-        serving = QueuedEditor.load(settings.model_copy(update={"editor_model": name}), metrics, load)
-        loaded.add(serving)
-        return serving
+        editor = QueuedEditor.load(settings.model_copy(update={"editor_model": name}), metrics, load)
+        loaded.add(editor)
+        return editor
 
-    def break_off() -> None:
-        for serving in list(loaded):
-            serving.break_off()
+    def abort() -> None:
+        for editor in list(loaded):
+            editor.abort()
 
     policy = settings.policy(settings.editor_load, settings.editor_unload_after)
     runtime = ModelRuntime("editor", settings.editor_model, load_named, policy, accepts=require_editor)
@@ -48,5 +48,5 @@ def create_app(settings: EditorSettings | None = None, *, load: Loader = load_mo
     app = create_service("Framesense editor", lifespan=lifespan, checks={"model": runtime.check}, registry=registry)
     app.include_router(edits.router(EditorDependencies.build(settings, runtime, metrics)))
     app.include_router(model_routes(runtime))
-    app.state.break_off = break_off
+    app.state.abort = abort
     return app

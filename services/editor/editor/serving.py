@@ -1,4 +1,4 @@
-"""A model with the line of those who wait for it: what the model runtime loads, and a request borrows."""
+"""Pair a loaded model with the queue of edits that wait for it: the runtime loads both, a request borrows them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from editor.edits.edit_queue import Line, LineClosed, LineFull
-from editor.edits.editing import Editing, EditTicket
+from editor.edits.edit_queue import EditQueue, QueueClosed, QueueFull
+from editor.edits.editing import EditExecutor, EventTask
 from editor.edits.resolve import capabilities, resolve
 from editor.edits.sources import PhotoLimits, prepare
 from editor.metrics import EditMetrics
@@ -29,8 +29,8 @@ class QueuedEditor:
 
     def __init__(self, loaded: LoadedModel, settings: EditorSettings, metrics: EditMetrics) -> None:
         self._loaded = loaded
-        self._editing = Editing(loaded, settings, metrics)
-        self._line: Line[EditEvent] = Line(settings.editor_max_queue, metrics.queue_changed)
+        self._executor = EditExecutor(loaded, settings, metrics)
+        self._queue: EditQueue[EditEvent] = EditQueue(settings.editor_max_queue, metrics.queue_changed)
         self._limits = PhotoLimits.of(settings)
 
     @classmethod
@@ -44,13 +44,12 @@ class QueuedEditor:
 
             torch.set_num_threads(settings.editor_threads)
         loaded = load(settings)
-        serving = cls(loaded, settings, metrics)
-        if (
-            loaded.model.abilities.any_size or loaded.info.device != "cpu"
-        ):  # a step of a large model takes a minute on a CPU
-            serving._editing.warm_up()
+        editor = cls(loaded, settings, metrics)
+        # A step of a large model takes a minute on a CPU.
+        if loaded.model.abilities.any_size or loaded.info.device != "cpu":
+            editor._executor.warm_up()
         log.info("%s (%s) is ready on %s", loaded.info.name, loaded.info.revision, loaded.info.device)
-        return serving
+        return editor
 
     @property
     def info(self) -> ModelInfo:
@@ -58,7 +57,7 @@ class QueuedEditor:
 
     @property
     def batch_limit(self) -> int | None:
-        return self._editing.batch_limit
+        return self._executor.batch_limit
 
     @property
     def capabilities(self) -> EditorCapabilities:
@@ -67,14 +66,14 @@ class QueuedEditor:
     async def start(self) -> None:
         """The line's threads start by themselves."""
 
-    def break_off(self) -> None:
+    def abort(self) -> None:
         """Ends every edit at its next step; who asked for it is told that the editor is shutting down."""
-        self._line.break_off()
+        self._queue.abort()
 
     async def stop(self) -> None:
-        await self._line.close()
+        await self._queue.close()
 
-    async def enter(self, parameters: EditParameters, image: Upload | None, mask: Upload | None) -> EditTicket:
+    async def submit(self, parameters: EditParameters, image: Upload | None, mask: Upload | None) -> EventTask:
         """Check everything that can be checked, then stand in line.
 
         Raises ProblemError: 4xx for what cannot be done or taken, 503 when too many are waiting.
@@ -84,21 +83,21 @@ class QueuedEditor:
         self._require_room()  # rather than after the work of decoding
         prepared = await asyncio.to_thread(prepare, resolved, image, mask, self._limits, abilities.size)
         try:
-            return self._line.enter(lambda ticket: self._editing.carry_out(prepared, ticket))
-        except LineFull as error:
+            return self._queue.submit(lambda task: self._executor.run(prepared, task))
+        except QueueFull as error:
             raise _busy(error) from error
-        except LineClosed as error:
+        except QueueClosed as error:
             raise stopping("editor") from error
 
-    def leave(self, ticket: EditTicket) -> None:
-        self._line.leave(ticket)
+    def cancel(self, task: EventTask) -> None:
+        self._queue.cancel(task)
 
     def _require_room(self) -> None:
         try:
-            self._line.require_room()
-        except LineFull as error:
+            self._queue.require_room()
+        except QueueFull as error:
             raise _busy(error) from error
 
 
-def _busy(full: LineFull) -> ProblemError:
+def _busy(full: QueueFull) -> ProblemError:
     return busy("editor", "edits", full.waiting, full.retry_after)

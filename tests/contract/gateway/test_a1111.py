@@ -25,13 +25,13 @@ from framesense.edits.png_metadata import picture_texts, with_texts
 from framesense.http.app import create_service
 from framesense.jobs.queue import QUEUES, waiting
 from framesense.schemas.edits import (
-    Agreement,
     Change,
     EditedImage,
     EditorCapabilities,
     EditParameters,
     EditResult,
     Preserve,
+    PromptSimilarity,
     SamplerInfo,
     SchedulerName,
     SeriesParameters,
@@ -41,7 +41,7 @@ from framesense.schemas.jobs import Job, JobKind, JobState, Progress
 from framesense.schemas.models import ModelInfo
 from framesense.schemas.problems import Problem
 from framesense.schemas.tags import ImageTags, Tag, TagsResponse, ThresholdOn
-from framesense.storage.edits import EditStore, Made
+from framesense.storage.edits import EditStore, FinishedPicture
 from tests.support.gateway_process import MP4, TAGGER_MODEL, Gateway, problem, running_gateway, served, wait_until
 
 PHOTO = np.asarray(Image.open(Path(skimage.__file__).parent / "data/chelsea.png").convert("RGB"))
@@ -171,13 +171,13 @@ class Sent:
             height=height,
             parameters=asked.model_copy(update={"scheduler": asked.scheduler or SchedulerName.EULER_A, **filled}),
             change=Change(inside=0.5, outside=0.25, region=1),
-            agreement=Agreement(before=0.1, after=0.3, gain=0.2, photo_similarity=0.9),
+            agreement=PromptSimilarity(before=0.1, after=0.3, gain=0.2, photo_similarity=0.9),
             seconds=0.1,
             method="paint",
             notes=["painted by hand"],
         ).model_copy(update=changes)
         png = with_texts(file(pixels), picture_texts(image, MODEL))
-        self.studio.store.append(self.job.id, Made(image=image, png=png, thumbnail=b"jpeg"))
+        self.studio.store.append(self.job.id, FinishedPicture(image=image, png=png, thumbnail=b"jpeg"))
 
     def finished(self) -> dict[str, Any]:
         store, jobs = self.studio.store, self.studio.gateway.jobs

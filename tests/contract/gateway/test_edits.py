@@ -16,7 +16,7 @@ from framesense.jobs.payloads import EditPayload, EditSource
 from framesense.jobs.queue import PRIORITIES, waiting
 from framesense.schemas.edits import EditorCapabilities, EditParameters, EditResult, Preserve, SeriesParameters
 from framesense.schemas.jobs import Job, JobKind, JobState
-from framesense.storage.edits import EditStore, Made, edit_prefix
+from framesense.storage.edits import EditStore, FinishedPicture, edit_prefix
 from gateway.openapi.editing_examples import EDIT_RESULT
 from tests.support.gateway_process import MP4, Gateway, problem, running_gateway, served, wait_until
 from tests.support.paint_editor import PaintEditor
@@ -66,7 +66,7 @@ def _finish(gateway: Gateway, job: Job, pictures: int = 1) -> None:
         image = EDIT_RESULT.images[0].model_copy(update={"index": index, "photo_index": 0, "seed": 7 + index})
         bare = image.model_copy(update={"image_url": None, "change_map_url": None, "photo_url": None})
         png = f"png {index}".encode()
-        store.append(job.id, Made(bare, png, b"jpeg", change_map=b"change" if index == 0 else None))
+        store.append(job.id, FinishedPicture(bare, png, b"jpeg", change_map=b"change" if index == 0 else None))
         images.append(bare)
     sheet = b"sheet" if job.kind is JobKind.EDIT_SERIES else None
     result = EDIT_RESULT.model_copy(update={"job_id": job.id, "name": job.name, "images": images})
@@ -292,7 +292,7 @@ def test_pictures_are_there_before_the_job_ends(gateway: Gateway) -> None:
         problem(gateway.http.get(f"/jobs/{job.id}/{path}"), 409)
     problem(gateway.http.get(f"/jobs/{job.id}/images/0.png"), 404)
     image = EDIT_RESULT.images[0]
-    EditStore(gateway.storage).append(job.id, Made(image, b"png", b"jpeg"))
+    EditStore(gateway.storage).append(job.id, FinishedPicture(image, b"png", b"jpeg"))
     assert gateway.http.get(f"/jobs/{job.id}/images/0.png").content == b"png"
     gateway.jobs.show(job.id, "anBlZw==")
     preview = gateway.http.get(f"/jobs/{job.id}/preview.jpg")

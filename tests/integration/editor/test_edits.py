@@ -21,7 +21,7 @@ from PIL import Image
 
 from framesense.schemas.edits import EditorCapabilities
 from framesense.schemas.jobs import Job, JobState
-from framesense.storage.edits import Picture
+from framesense.storage.edits import PictureKind
 from tests.conftest import free_port
 from tests.support.edit_stack import Workplace, edit_workplace
 from tests.support.tiny_diffusion import save_pipeline
@@ -141,7 +141,7 @@ def test_the_real_editors_pictures_are_what_was_asked_for(workplace: Workplace) 
 
     again = workplace.result(workplace.edit(CAT, **asked, mask_blur=0, preserve="none"))
     once_more = workplace.result(workplace.edit(CAT, **asked, mask_blur=0, preserve="none"))
-    same = [workplace.store.png(found.job_id, Picture.IMAGE, 0) for found in (again, once_more)]
+    same = [workplace.store.png(found.job_id, PictureKind.IMAGE, 0) for found in (again, once_more)]
     assert Image.open(io.BytesIO(same[0])).tobytes() == Image.open(io.BytesIO(same[1])).tobytes()
 
 

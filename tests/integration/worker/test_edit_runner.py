@@ -13,10 +13,10 @@ from framesense.jobs.queue import create_celery, enqueue, waiting, waits
 from framesense.jobs.store import JobStore
 from framesense.schemas.edits import (
     MAX_SEED,
-    Agreement,
     Change,
     EditedImage,
     EditParameters,
+    PromptSimilarity,
     SheetOrder,
     StepEvent,
     Task,
@@ -24,17 +24,17 @@ from framesense.schemas.edits import (
 from framesense.schemas.jobs import JobKind, JobState
 from framesense.settings import JobSettings
 from tests.support.paint_editor import CAPABILITIES
-from worker.edits.contact_sheet import Sheet, Shown, draw_sheet, figures
-from worker.edits.progress import Reporter, expected_steps
+from worker.edits.contact_sheet import Sheet, SheetPicture, draw_sheet, figures
+from worker.edits.progress import ProgressReporter, expected_steps
 from worker.edits.prompt_similarity import best_of
-from worker.edits.runner import following, thumbnail
+from worker.edits.runner import seed_after, thumbnail
 from worker.settings import WorkerSettings
 
 
 def _image(index: int, gain: float | None = None, outside: float = 0.0, **place: str | int) -> EditedImage:
     agreement = None
     if gain is not None:
-        agreement = Agreement(before=0.1, after=0.1 + gain, gain=gain, photo_similarity=0.9)
+        agreement = PromptSimilarity(before=0.1, after=0.1 + gain, gain=gain, photo_similarity=0.9)
     return EditedImage.model_validate(
         {
             "index": index,
@@ -61,7 +61,7 @@ def test_the_best_came_nearer_to_the_words_and_left_the_rest_alone() -> None:
 
 
 def test_after_the_greatest_seed_comes_the_smallest() -> None:
-    assert [following(MAX_SEED - 1, further) for further in range(3)] == [MAX_SEED - 1, MAX_SEED, 0]
+    assert [seed_after(MAX_SEED - 1, further) for further in range(3)] == [MAX_SEED - 1, MAX_SEED, 0]
 
 
 def test_figures_below_a_picture() -> None:
@@ -87,8 +87,8 @@ def _places(png: bytes, colour: tuple[int, int, int]) -> list[tuple[int, int]]:
 
 def _sheet(order: SheetOrder = SheetOrder.GRID, **changes: object) -> Sheet:
     colours = [[RED, GREEN], [BLUE, RED]]
-    shown = [
-        Shown(_image(2 * i + j, 0.1 * (2 * i + j), row=f"row {i}", column=f"column {j}"), _colour(colours[i][j]))
+    pictures = [
+        SheetPicture(_image(2 * i + j, 0.1 * (2 * i + j), row=f"row {i}", column=f"column {j}"), _colour(colours[i][j]))
         for i in range(2)
         for j in range(2)
     ]
@@ -97,7 +97,7 @@ def _sheet(order: SheetOrder = SheetOrder.GRID, **changes: object) -> Sheet:
         "subtitle": "room.jpg, seed 4",
         "note": "small",
         "photos": [_colour(GREY)],
-        "pictures": shown,
+        "pictures": pictures,
         "rows": ["row 0", "row 1"],
         "columns": ["column 0", "column 1"],
         "best": 2,
@@ -121,7 +121,7 @@ def test_sorted_by_agreement_the_best_matches_come_first() -> None:
 
 
 def test_each_photo_stands_beside_what_was_made_of_it() -> None:
-    pictures = [Shown(_image(n, row=f"{n}.jpg", photo_index=n), _colour(RED)) for n in range(2)]
+    pictures = [SheetPicture(_image(n, row=f"{n}.jpg", photo_index=n), _colour(RED)) for n in range(2)]
     photos = [_colour(GREEN, (100, 256)), _colour(BLUE, (256, 100))]
     sheet = _sheet(photos=photos, pictures=pictures, rows=["0.jpg", "1.jpg"], columns=[], best=None)
     png = draw_sheet(sheet, cell=128)
@@ -147,7 +147,7 @@ def test_progress_is_told_in_steps_of_all_pictures(redis: Redis) -> None:
     jobs = JobStore(redis, lease_seconds=5, retention_seconds=60)
     job = jobs.create(JobKind.EDIT, name="a", parameters={}, payload=EditPayload(edit=EditSource(photos=["a"])))
     jobs.start(job.id)
-    reporter = Reporter(jobs, job.id, [10, 20], interval=0)
+    reporter = ProgressReporter(jobs, job.id, [10, 20], interval=0)
 
     def told() -> tuple[int, int | None, str]:
         found = jobs.get(job.id)

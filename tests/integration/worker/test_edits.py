@@ -122,8 +122,8 @@ def test_a_series_makes_every_picture_and_one_sheet(workplace: Workplace, editor
     assert result.best is not None and result.best >= 3, "more of it is redder"
     sheet = workplace.picture(result.contact_sheet_url)
     assert sheet.width > 4 * 150 and sheet.height > 2 * 64
-    shown = workplace.http.get(f"/jobs/{job.id}/images/5.jpg")
-    assert Image.open(io.BytesIO(shown.content)).format == "JPEG"
+    picture = workplace.http.get(f"/jobs/{job.id}/images/5.jpg")
+    assert Image.open(io.BytesIO(picture.content)).format == "JPEG"
     assert workplace.get(job).progress.message == "drawing the contact sheet"
 
     with zipfile.ZipFile(io.BytesIO(workplace.http.get(f"/jobs/{job.id}/export.zip").content)) as archive:

@@ -1,6 +1,6 @@
 """One edit after another: those who wait stand in line, and whoever leaves is forgotten at once.
 
-A :class:`Line` has two threads of its own: on the first the model works, on the second its pictures are finished
+A :class:`EditQueue` has two threads of its own: on the first the model works, on the second its pictures are finished
 (blended, measured, encoded) while the model is at the next one. It knows nothing of HTTP or of models.
 """
 
@@ -23,7 +23,7 @@ _UNFINISHED = 2
 """Pictures that may wait to be finished before the model does: they are large."""
 
 
-class LineFull(Exception):  # noqa: N818 - as asyncio.QueueFull
+class QueueFull(Exception):  # noqa: N818 - as asyncio.QueueFull
     """No room; ``retry_after`` is an estimate, in whole seconds, of when there will be."""
 
     def __init__(self, waiting: int, retry_after: int) -> None:
@@ -31,32 +31,32 @@ class LineFull(Exception):  # noqa: N818 - as asyncio.QueueFull
         self.waiting, self.retry_after = waiting, retry_after
 
 
-class LineClosed(Exception):  # noqa: N818 - a state, not an error
+class QueueClosed(Exception):  # noqa: N818 - a state, not an error
     """The line was closed before the work was done."""
 
 
-class Ticket(Generic[Event]):
+class EditTask(Generic[Event]):
     """A place in the line, and what comes of it. The work uses :meth:`emit`, :meth:`check` and :meth:`finish`, on the
-    line's threads; who waits for it uses :meth:`events`, on the event loop, and leaves by :meth:`Line.leave`."""
+    line's threads; who waits for it uses :meth:`events`, on the event loop, and leaves by :meth:`EditQueue.leave`."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, finisher: ThreadPoolExecutor) -> None:
         self._loop, self._finisher = loop, finisher
         self._events: asyncio.Queue[Event | BaseException | None] = asyncio.Queue()
-        self._given_up, self._closing = threading.Event(), threading.Event()
+        self._cancelled, self._closing = threading.Event(), threading.Event()
         self._room = threading.Semaphore(_UNFINISHED)
         self._failure: BaseException | None = None
         """Of what was left to the second thread."""
 
     def emit(self, event: Event) -> None:
         """From any thread."""
-        self._tell(event)
+        self._put(event)
 
     def check(self) -> None:
-        """Raises Cancelled once nobody waits any more, or it failed already; LineClosed once the line closes."""
-        if self._given_up.is_set() or self._failure is not None:
+        """Raises Cancelled once nobody waits any more, or it failed already; QueueClosed once the line closes."""
+        if self._cancelled.is_set() or self._failure is not None:
             raise Cancelled
         if self._closing.is_set():
-            raise LineClosed("the editor is shutting down")
+            raise QueueClosed("the editor is shutting down")
 
     def finish(self, work: Callable[[], None]) -> None:
         """Has the rest of the work done on the second thread, in order; waits where too much of it is waiting."""
@@ -67,7 +67,7 @@ class Ticket(Generic[Event]):
     async def events(self, silence: float) -> AsyncIterator[Event | None]:
         """What is emitted, to the end; None after every so many seconds of silence.
 
-        Raises whatever the work raised, and LineClosed.
+        Raises whatever the work raised, and QueueClosed.
         """
         while True:
             try:
@@ -82,7 +82,7 @@ class Ticket(Generic[Event]):
                 raise event
             yield event
 
-    def _run(self, work: Callable[[Ticket[Event]], None]) -> None:
+    def _run(self, work: Callable[[EditTask[Event]], None]) -> None:
         error: BaseException | None = None
         try:
             self.check()
@@ -101,23 +101,23 @@ class Ticket(Generic[Event]):
             self._room.release()
 
     def _end(self, error: BaseException | None) -> None:
-        self._tell(self._failure or error)
+        self._put(self._failure or error)
 
-    def _tell(self, event: Event | BaseException | None) -> None:
+    def _put(self, event: Event | BaseException | None) -> None:
         try:
             self._loop.call_soon_threadsafe(self._events.put_nowait, event)
         except RuntimeError:  # the event loop has ended before the work did
-            self._given_up.set()
+            self._cancelled.set()
 
 
-class Line(Generic[Event]):
+class EditQueue(Generic[Event]):
     """For one event loop. ``limit``: the most that may wait for their turn, besides the one whose turn it is."""
 
     def __init__(self, limit: int, observe: Callable[[int], None] = lambda waiting: None) -> None:
         self._limit, self._observe = limit, observe
         self._model = ThreadPoolExecutor(1, thread_name_prefix="model")
         self._finisher = ThreadPoolExecutor(1, thread_name_prefix="finish")
-        self._present: dict[Ticket[Event], Future[None]] = {}
+        self._tasks: dict[EditTask[Event], Future[None]] = {}
         self._seconds = 0.0
         """That an edit takes, of late."""
         self._closed = False
@@ -125,66 +125,66 @@ class Line(Generic[Event]):
     @property
     def waiting(self) -> int:
         """Those before whom there is another."""
-        return max(0, len(self._present) - 1)
+        return max(0, len(self._tasks) - 1)
 
-    def enter(self, work: Callable[[Ticket[Event]], None]) -> Ticket[Event]:
-        """``work`` is called on the model's thread when its turn has come; what it raises, the ticket's reader gets.
+    def submit(self, work: Callable[[EditTask[Event]], None]) -> EditTask[Event]:
+        """``work`` is called on the model's thread when its turn has come; what it raises, the task's reader gets.
 
-        Raises LineFull, LineClosed.
+        Raises QueueFull, QueueClosed.
         """
         if self._closed:
-            raise LineClosed("the editor is shutting down")
+            raise QueueClosed("the editor is shutting down")
         self.require_room()
         loop = asyncio.get_running_loop()
-        ticket: Ticket[Event] = Ticket(loop, self._finisher)
+        task: EditTask[Event] = EditTask(loop, self._finisher)
 
         def run() -> None:
             started = time.monotonic()
-            ticket._run(work)
+            task._run(work)
             with contextlib.suppress(RuntimeError):  # the event loop has ended
-                loop.call_soon_threadsafe(self._took, time.monotonic() - started)
+                loop.call_soon_threadsafe(self._record_duration, time.monotonic() - started)
 
         future = self._model.submit(run)
-        self._present[ticket] = future
+        self._tasks[task] = future
         self._observe(self.waiting)
-        future.add_done_callback(lambda _: _on(loop, self._gone, ticket))
-        return ticket
+        future.add_done_callback(lambda _: _on(loop, self._forget, task))
+        return task
 
     def require_room(self) -> None:
-        """Raises LineFull."""
-        if len(self._present) > self._limit:
-            raise LineFull(self.waiting, max(1, math.ceil(self._seconds)))
+        """Raises QueueFull."""
+        if len(self._tasks) > self._limit:
+            raise QueueFull(self.waiting, max(1, math.ceil(self._seconds)))
 
-    def leave(self, ticket: Ticket[Event]) -> None:
+    def cancel(self, task: EditTask[Event]) -> None:
         """Gives the place up: work that waits is never begun, work under way stops at its next check. May be called at
         any time, more than once."""
-        ticket._given_up.set()
-        if (future := self._present.get(ticket)) is not None and future.cancel():
-            self._gone(ticket)
+        task._cancelled.set()
+        if (future := self._tasks.get(task)) is not None and future.cancel():
+            self._forget(task)
 
-    def break_off(self) -> None:
-        """Nobody gets in any more, the work under way ends at its next check; all who are present get LineClosed."""
+    def abort(self) -> None:
+        """Nobody gets in any more, the work under way ends at its next check; all who are present get QueueClosed."""
         self._closed = True
-        for ticket, future in list(self._present.items()):
-            ticket._closing.set()
+        for task, future in list(self._tasks.items()):
+            task._closing.set()
             if future.cancel():
-                ticket._tell(LineClosed("the editor is shutting down"))
-                self._gone(ticket)
+                task._put(QueueClosed("the editor is shutting down"))
+                self._forget(task)
 
     async def close(self) -> None:
         """Breaks off, and returns when both threads have ended."""
-        self.break_off()
+        self.abort()
         await asyncio.to_thread(self._model.shutdown)
         await asyncio.to_thread(self._finisher.shutdown)
 
-    def _took(self, seconds: float) -> None:
+    def _record_duration(self, seconds: float) -> None:
         self._seconds = 0.7 * (self._seconds or seconds) + 0.3 * seconds
 
-    def _gone(self, ticket: Ticket[Event]) -> None:
-        if self._present.pop(ticket, None) is not None:
+    def _forget(self, task: EditTask[Event]) -> None:
+        if self._tasks.pop(task, None) is not None:
             self._observe(self.waiting)
 
 
-def _on(loop: asyncio.AbstractEventLoop, call: Callable[[Ticket[Event]], None], ticket: Ticket[Event]) -> None:
+def _on(loop: asyncio.AbstractEventLoop, call: Callable[[EditTask[Event]], None], task: EditTask[Event]) -> None:
     with contextlib.suppress(RuntimeError):  # the event loop has ended
-        loop.call_soon_threadsafe(call, ticket)
+        loop.call_soon_threadsafe(call, task)

@@ -15,7 +15,7 @@ from functools import partial
 import cv2
 import numpy as np
 
-from editor.edits.edit_queue import Ticket
+from editor.edits.edit_queue import EditTask
 from editor.edits.previews import Previews
 from editor.edits.resolve import CLASSICAL
 from editor.edits.sources import PreparedEdit
@@ -36,14 +36,14 @@ from framesense.serving.memory import release
 
 log = logging.getLogger(__name__)
 
-EditTicket = Ticket[EditEvent]
+EventTask = EditTask[EditEvent]
 
 ENLARGED = 1.5
 """From this factor on, a note says that the result was enlarged."""
 
 
 @dataclass(frozen=True)
-class _Made:
+class _RawPicture:
     """A picture that is to be finished."""
 
     index: int
@@ -54,7 +54,7 @@ class _Made:
     seconds: float
 
 
-class Editing:
+class EditExecutor:
     """Carries edits out with one model; called on the line's threads, by one edit at a time."""
 
     def __init__(self, loaded: LoadedModel, settings: EditorSettings, metrics: EditMetrics) -> None:
@@ -66,18 +66,18 @@ class Editing:
         """Pictures a call, since a larger batch ran out of memory."""
         return self._batch_limit
 
-    def carry_out(self, prepared: PreparedEdit, ticket: EditTicket) -> None:
+    def run(self, prepared: PreparedEdit, task: EventTask) -> None:
         """Emits the events of a whole edit.
 
         Raises:
-            Cancelled, LineClosed: from the ticket.
+            Cancelled, QueueClosed: from the task.
             ProblemError: the model cannot do it, or has not the memory for it.
         """
         try:
             if prepared.resolved.by_model:
-                self._by_model(prepared, ticket)
+                self._by_model(prepared, task)
             else:
-                self._classically(prepared, ticket)
+                self._classically(prepared, task)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -111,26 +111,26 @@ class Editing:
 
     # ------------------------------------------------------------------------------------------- by the model
 
-    def _by_model(self, prepared: PreparedEdit, ticket: EditTicket) -> None:
+    def _by_model(self, prepared: PreparedEdit, task: EventTask) -> None:
         resolved = prepared.resolved
         began = time.perf_counter()
         source = _source(prepared)
         request = self._request(prepared, source)
-        region = self._region(prepared, request, ticket)
+        region = self._region(prepared, request, task)
         request = self._where(request, region)
         previews = Previews(self._settings.editor_preview_interval, self._settings.editor_preview_side)
         done = 0
         while done < len(resolved.seeds):
-            ticket.check()
+            task.check()
             seeds = resolved.seeds[done : done + self._batch]
-            edited = self._call(request, seeds, done, region, source, previews, ticket)
+            edited = self._call(request, seeds, done, region, source, previews, task)
             if edited is None:
                 continue
             seconds, began = time.perf_counter() - began, time.perf_counter()
             notes = [*resolved.notes, *self._sizing_notes(prepared, request), *_region_notes(region), *edited.notes]
             for index, (seed, picture) in enumerate(zip(seeds, edited.pictures, strict=True), done):
-                made = _Made(index, seed, picture, edited.method, notes, seconds / len(seeds))
-                ticket.finish(partial(self._finish, prepared, source, region, made, ticket))
+                raw = _RawPicture(index, seed, picture, edited.method, notes, seconds / len(seeds))
+                task.finish(partial(self._finish, prepared, source, region, raw, task))
             done += len(seeds)
 
     @property
@@ -159,13 +159,13 @@ class Editing:
             photo=photo,
         )
 
-    def _region(self, prepared: PreparedEdit, request: ModelRequest, ticket: EditTicket) -> Region | None:
+    def _region(self, prepared: PreparedEdit, request: ModelRequest, task: EventTask) -> Region | None:
         """Where the result is to change; None: everywhere."""
         parameters, drawn = prepared.resolved.parameters, _drawn_region(prepared)
         if parameters.preserve is not Preserve.AUTO:
             return drawn
         request = replace(request, seeds=(prepared.resolved.seeds[0],))
-        relevance = self._loaded.model.relevance(request, ticket.check)
+        relevance = self._loaded.model.relevance(request, task.check)
         if relevance is None:
             detail = "This model cannot tell where words apply. Send a mask instead of preserve=auto."
             raise ProblemError(422, "unsupported-option", "Unsupported option", detail)
@@ -187,16 +187,16 @@ class Editing:
         region: Region | None,
         source: RGB | None,
         previews: Previews,
-        ticket: EditTicket,
+        task: EventTask,
     ) -> Edited | None:
         """None where the batch did not fit into memory, and a smaller one is to be tried."""
         if region is not None and source is not None and not region.weights.any():
             return Edited([source] * len(seeds), "left as it was")
 
         def on_step(step: Step) -> None:
-            ticket.check()
+            task.check()
             for offset, preview in enumerate(previews.take(step.preview) or [None] * len(seeds)):
-                ticket.emit(StepEvent(image=first + offset, step=step.done, steps=step.total, preview=preview))
+                task.emit(StepEvent(image=first + offset, step=step.done, steps=step.total, preview=preview))
 
         try:
             return self._loaded.model.edit(replace(request, seeds=tuple(seeds)), on_step)
@@ -222,54 +222,54 @@ class Editing:
 
     # -------------------------------------------------------------------------------------------- classically
 
-    def _classically(self, prepared: PreparedEdit, ticket: EditTicket) -> None:
+    def _classically(self, prepared: PreparedEdit, task: EventTask) -> None:
         began = time.perf_counter()
         parameters, photo = prepared.resolved.parameters, prepared.photo
         assert photo is not None
         previews = Previews(self._settings.editor_preview_interval, self._settings.editor_preview_side)
 
         def on_tile(done: int, total: int, picture: RGB) -> None:
-            ticket.check()
+            task.check()
             shown = previews.take(lambda: [picture])
-            ticket.emit(StepEvent(image=0, step=done, steps=total, preview=shown[0] if shown else None))
+            task.emit(StepEvent(image=0, step=done, steps=total, preview=shown[0] if shown else None))
 
         factor = ENLARGEMENTS.get(parameters.task)
         picture = denoise(photo, parameters.strength, on_tile) if factor is None else upscale(photo, factor, on_tile)
         source, region = _source(prepared), _drawn_region(prepared)
         (seed,) = prepared.resolved.seeds
         notes = prepared.resolved.notes
-        made = _Made(0, seed, picture, CLASSICAL[parameters.task], notes, time.perf_counter() - began)
-        ticket.finish(partial(self._finish, prepared, source, region, made, ticket))
+        raw = _RawPicture(0, seed, picture, CLASSICAL[parameters.task], notes, time.perf_counter() - began)
+        task.finish(partial(self._finish, prepared, source, region, raw, task))
 
     # ---------------------------------------------------------------------------------------------- finishing
 
     def _finish(
-        self, prepared: PreparedEdit, source: RGB | None, region: Region | None, made: _Made, ticket: EditTicket
+        self, prepared: PreparedEdit, source: RGB | None, region: Region | None, raw: _RawPicture, task: EventTask
     ) -> None:
         """Brings a picture to the result's size, puts the photo back where it is kept, measures and encodes."""
         began = time.perf_counter()
-        picture = resize(made.picture, prepared.width, prepared.height)
+        picture = resize(raw.picture, prepared.width, prepared.height)
         if region is not None and source is not None:
             picture = keep(source, picture, region.weights)
         counted = region.weights if region is not None else prepared.mask
         change = None if source is None else measure(source, picture, counted)
         map_ = None if source is None else _base64(change_map(source, picture))
-        seconds = made.seconds + time.perf_counter() - began
+        seconds = raw.seconds + time.perf_counter() - began
         image = EditedImage(
-            index=made.index,
-            seed=made.seed,
+            index=raw.index,
+            seed=raw.seed,
             width=prepared.width,
             height=prepared.height,
-            parameters=prepared.resolved.parameters.model_copy(update={"seed": made.seed, "images": 1}),
+            parameters=prepared.resolved.parameters.model_copy(update={"seed": raw.seed, "images": 1}),
             change=change,
             seconds=seconds,
             model=self._loaded.info,
-            method=made.method,
-            notes=made.notes,
+            method=raw.method,
+            notes=raw.notes,
             photo=prepared.name,
         )
         self._metrics.picture_made(prepared.resolved.parameters.task.value, seconds)
-        ticket.emit(
+        task.emit(
             ImageEvent(
                 image=image,
                 png=_base64(_png(picture)),

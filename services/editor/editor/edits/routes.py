@@ -15,8 +15,8 @@ from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 
 from editor.dependencies import EditorDependencies
-from editor.edits.edit_queue import LineClosed
-from editor.edits.editing import EditTicket
+from editor.edits.edit_queue import QueueClosed
+from editor.edits.editing import EventTask
 from editor.models.base import Cancelled
 from framesense.http.problems import ProblemError
 from framesense.http.uploads import read_named_form, unless_disconnected
@@ -86,9 +86,9 @@ def router(dependencies: EditorDependencies) -> APIRouter:
         image, mask = form.file("image"), form.file("mask")
         async with AsyncExitStack() as resources:
             model = await resources.enter_async_context(dependencies.runtime.use())
-            ticket = await unless_disconnected(request, model.enter(parameters, image, mask))
-            resources.callback(model.leave, ticket)
-            lines = _lines(ticket, dependencies, getattr(request.state, "request_id", None))
+            task = await unless_disconnected(request, model.submit(parameters, image, mask))
+            resources.callback(model.cancel, task)
+            lines = _lines(task, dependencies, getattr(request.state, "request_id", None))
             # A hang-up in the middle of a sending leaves it suspended, to be ended whenever garbage is collected.
             resources.push_async_callback(lines.aclose)
             return EventStream(lines, resources.pop_all())
@@ -116,12 +116,12 @@ def _parameters(values: dict[str, list[str]]) -> EditParameters:
 
 
 async def _lines(
-    ticket: EditTicket, dependencies: EditorDependencies, request_id: str | None
+    task: EventTask, dependencies: EditorDependencies, request_id: str | None
 ) -> AsyncGenerator[bytes, None]:
     """Until the caller hangs up, which ends this generator from outside."""
     outcome = "cancelled"
     try:
-        async for event in ticket.events(dependencies.keep_alive):
+        async for event in task.events(dependencies.keep_alive):
             yield b"\n" if event is None else _line(event)
         outcome = "done"
     except Cancelled:
@@ -140,7 +140,7 @@ def _line(event: EditEvent) -> bytes:
 def _problem_of(error: Exception) -> ProblemError:
     if isinstance(error, ProblemError):
         return error
-    if isinstance(error, LineClosed):
+    if isinstance(error, QueueClosed):
         return stopping("editor")
     log.error("an edit failed unexpectedly", exc_info=error)
     detail = f"The edit failed in a way it should not have ({type(error).__name__}). The editor's log has the reason."

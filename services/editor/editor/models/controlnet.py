@@ -12,7 +12,7 @@ from typing import Any
 from editor.models.base import ModelRequest
 from editor.models.controls import Control
 from editor.models.inpainting import Inpainting
-from editor.models.latent import Call, Components, as_image
+from editor.models.latent import Call, PipelineComponents, as_image
 from editor.models.stable_diffusion import StableDiffusion
 
 SCALE = 1.0
@@ -24,7 +24,7 @@ class _Controlled(StableDiffusion):
     made from words alone is made without it."""
 
     def __init__(
-        self, components: Components, control: Control, *, batch: int = 1, multiple_of: int | None = None
+        self, components: PipelineComponents, control: Control, *, batch: int = 1, multiple_of: int | None = None
     ) -> None:
         self._control = control
         super().__init__(components, batch=batch, multiple_of=multiple_of)

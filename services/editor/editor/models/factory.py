@@ -17,7 +17,7 @@ from editor.models.hardware import lay_out
 from editor.models.hub import component_folder, pipeline_folder
 from editor.models.inpainting import Inpainting
 from editor.models.instruct_pix2pix import InstructPix2Pix
-from editor.models.latent import Components, LatentDiffusion
+from editor.models.latent import LatentDiffusion, PipelineComponents
 from editor.models.loading import load_components, load_controlnet
 from editor.models.schedulers import suitable_schedulers
 from editor.models.stable_diffusion import Refiner, StableDiffusion
@@ -78,7 +78,7 @@ def _latent(settings: EditorSettings, device: torch.device, dtype: torch.dtype) 
 
 
 def _family(
-    folder: PipelineFolder, components: Components, control: Control | None, batch: int, multiple_of: int | None
+    folder: PipelineFolder, components: PipelineComponents, control: Control | None, batch: int, multiple_of: int | None
 ) -> LatentDiffusion:
     if control is not None:
         kind = ControlledInpainting if folder.role is Role.INPAINTING else ControlledStableDiffusion
@@ -95,8 +95,8 @@ def _family(
 
 
 def _with_controlnet(
-    settings: EditorSettings, spec: ModelSpec, components: Components
-) -> tuple[Control, Components, tuple[Path, ...]]:
+    settings: EditorSettings, spec: ModelSpec, components: PipelineComponents
+) -> tuple[Control, PipelineComponents, tuple[Path, ...]]:
     without = {Role.INSTRUCT: "an InstructPix2Pix model", Role.UPSCALER: "an upscaler"}
     if (what := without.get(components.folder.role)) or components.folder.aesthetics:
         raise ValueError(f"{what or 'the refiner of SDXL'} takes no ControlNet: leave EDITOR_CONTROLNET empty")

@@ -23,7 +23,7 @@ WEIGHTS = {"diffusers": "diffusion_pytorch_model", "transformers": "model"}
 HALF = "fp16"
 """The one variant of weights that hub repositories commonly hold beside, or instead of, the plain ones."""
 NOT_LOADED = frozenset({"safety_checker", "feature_extractor", "image_encoder", "watermarker"})
-"""Components that an edit does not need."""
+"""PipelineComponents that an edit does not need."""
 
 _POINTER = b"version https://git-lfs"
 _HASHED, _STRIDE = 2**20, 2**24

@@ -38,7 +38,7 @@ MASK_LEVEL = 0.1
 
 
 @dataclass(frozen=True)
-class Components:
+class PipelineComponents:
     """A pipeline's parts, loaded, and what its ``model_index.json`` says of how they are put together."""
 
     parts: Mapping[str, Any]
@@ -81,7 +81,7 @@ class LatentDiffusion(ABC):
     steps: ClassVar[int] = 25
     note: ClassVar[str | None] = None
 
-    def __init__(self, components: Components, *, batch: int = 1, multiple_of: int | None = None) -> None:
+    def __init__(self, components: PipelineComponents, *, batch: int = 1, multiple_of: int | None = None) -> None:
         self._components = components
         self._pipelines: dict[type, Any] = {}
         own = components.parts["scheduler"]

@@ -8,13 +8,13 @@ from typing import Any
 import torch
 
 from editor.models.folders import INDEX_FILE, NOT_LOADED, Architecture, PipelineFolder, Role, read_component, read_json
-from editor.models.latent import Components
+from editor.models.latent import PipelineComponents
 from framesense.models.torch_compat import prepare_torchvision
 
 _OURS = {"requires_safety_checker": False, "add_watermarker": False}
 
 
-def load_components(folder: PipelineFolder, device: torch.device, dtype: torch.dtype) -> Components:
+def load_components(folder: PipelineFolder, device: torch.device, dtype: torch.dtype) -> PipelineComponents:
     """Loads everything but a safety checker.
 
     Raises ValueError where diffusers or transformers cannot make a model of what is there.
@@ -49,7 +49,7 @@ def load_components(folder: PipelineFolder, device: torch.device, dtype: torch.d
             part.eval().requires_grad_(False).to(device)
     if dtype is not torch.float16:  # what overflows in float16 only need not be moved to float32 and back every time
         parts["vae"].register_to_config(force_upcast=False)
-    return Components(parts, simple | _OURS, folder, device, dtype)
+    return PipelineComponents(parts, simple | _OURS, folder, device, dtype)
 
 
 def load_controlnet(folder: Path, device: torch.device, dtype: torch.dtype) -> tuple[Any, tuple[Path, ...]]:

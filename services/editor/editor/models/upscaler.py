@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from editor.models.base import Check, Edited, Floats, ModelRequest, OnStep, Step
-from editor.models.latent import Call, Components, LatentDiffusion, as_image
+from editor.models.latent import Call, LatentDiffusion, PipelineComponents, as_image
 from editor.models.schedulers import make_scheduler, watch
 from framesense.media.images import RGB
 from framesense.schemas.edits import Task
@@ -47,7 +47,7 @@ class Upscaler(LatentDiffusion):
     steps = 25
     note = "An upscaler: it enlarges photos and does not edit them. The detail it adds is likely, not true."
 
-    def __init__(self, components: Components, *, batch: int = 1, multiple_of: int | None = None) -> None:
+    def __init__(self, components: PipelineComponents, *, batch: int = 1, multiple_of: int | None = None) -> None:
         super().__init__(components, batch=1, multiple_of=multiple_of)
         self.abilities = replace(self.abilities, any_size=True, relevance=False)
 

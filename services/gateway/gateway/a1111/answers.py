@@ -21,7 +21,7 @@ from gateway.a1111.translation import Frame, TranslatedEdit
 
 
 @dataclass(frozen=True)
-class Made:
+class ResultPicture:
     """One finished picture: its description, and its PNG."""
 
     image: EditedImage
@@ -29,44 +29,44 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Ended:
+class FinishedEdit:
     """A job that has ended with at least one picture."""
 
     job: Job
-    made: list[Made]
+    pictures: list[ResultPicture]
     model: ModelInfo
     waited_behind: int | None
     """How many jobs were before it when it was submitted."""
 
 
-def images_response(request: ImageRequest, edit: TranslatedEdit, ended: Ended) -> ImagesResponse:
+def images_response(request: ImageRequest, edit: TranslatedEdit, finished: FinishedEdit) -> ImagesResponse:
     """Decodes and encodes pictures: not for an event loop."""
-    made = batches(ended.made, len(edit.photos))
+    pictures = batches(finished.pictures, len(edit.photos))
     if edit.frame:
-        made = [put_back(one, edit.frame) for one in made]
+        pictures = [paste_back(picture, edit.frame) for picture in pictures]
     return ImagesResponse(
-        images=[base64_text(one.png) for one in made] if request.send_images else [],
+        images=[base64_text(picture.png) for picture in pictures] if request.send_images else [],
         parameters=_echo(request),
-        info=json.dumps(_info(request, ended, made, edit.notes)),
+        info=json.dumps(_info(request, finished, pictures, edit.notes)),
     )
 
 
-def put_back(one: Made, frame: Frame) -> Made:
+def paste_back(picture: ResultPicture, frame: Frame) -> ResultPicture:
     """The edited part in its photo, with the texts that the part's PNG carried."""
-    with Image.open(io.BytesIO(one.png)) as part:
+    with Image.open(io.BytesIO(picture.png)) as part:
         texts = _texts(part)
         whole = frame.box.paste(np.asarray(part.convert("RGB")), frame.photo)
     size = {"width": whole.shape[1], "height": whole.shape[0]}
-    return Made(one.image.model_copy(update=size), with_texts(png(whole), texts))
+    return ResultPicture(picture.image.model_copy(update=size), with_texts(png(whole), texts))
 
 
-def batches(made: Sequence[Made], photos: int) -> list[Made]:
+def batches(pictures: Sequence[ResultPicture], photos: int) -> list[ResultPicture]:
     """From photo by photo, as a series goes, to one batch of all photos after the other; an interrupted one stays as
     it is."""
-    if photos < 2 or len(made) % photos:
-        return list(made)
-    each = len(made) // photos
-    return [made[start] for turn in range(each) for start in range(turn, len(made), each)]
+    if photos < 2 or len(pictures) % photos:
+        return list(pictures)
+    each = len(pictures) // photos
+    return [pictures[start] for turn in range(each) for start in range(turn, len(pictures), each)]
 
 
 def _echo(request: ImageRequest) -> dict[str, Any]:
@@ -76,16 +76,18 @@ def _echo(request: ImageRequest) -> dict[str, Any]:
     return {**request.model_dump(mode="json"), **dropped}
 
 
-def _info(request: ImageRequest, ended: Ended, made: Sequence[Made], notes: Sequence[str]) -> dict[str, Any]:
-    first = made[0].image
-    done, loaded = first.parameters, checkpoint(ended.model)
-    seeds = [one.image.seed for one in made]
+def _info(
+    request: ImageRequest, finished: FinishedEdit, pictures: Sequence[ResultPicture], notes: Sequence[str]
+) -> dict[str, Any]:
+    first = pictures[0].image
+    done, loaded = first.parameters, checkpoint(finished.model)
+    seeds = [picture.image.seed for picture in pictures]
     edited, masked = done.task is Task.EDIT, isinstance(request, Img2ImgRequest) and request.mask != ""
     return {
         "prompt": done.prompt,
-        "all_prompts": [done.prompt] * len(made),
+        "all_prompts": [done.prompt] * len(pictures),
         "negative_prompt": done.negative_prompt,
-        "all_negative_prompts": [done.negative_prompt] * len(made),
+        "all_negative_prompts": [done.negative_prompt] * len(pictures),
         "seed": first.seed,
         "all_seeds": seeds,
         "subseed": first.seed,
@@ -108,17 +110,19 @@ def _info(request: ImageRequest, ended: Ended, made: Sequence[Made], notes: Sequ
         "denoising_strength": done.strength if edited else None,
         "extra_generation_params": {"Mask blur": done.mask_blur} if masked else {},
         "index_of_first_image": 0,
-        "infotexts": [_infotext(one) for one in made],
+        "infotexts": [_infotext(picture) for picture in pictures],
         "styles": [],
-        "job_timestamp": timestamp(ended.job),
+        "job_timestamp": timestamp(finished.job),
         "clip_skip": 1,
         "is_using_inpainting_conditioning": False,
-        "job_id": ended.job.id,
+        "job_id": finished.job.id,
         "task_id": request.force_task_id or None,
-        "queue_position": ended.waited_behind,
-        "notes": list(dict.fromkeys([*notes, *(note for one in made for note in one.image.notes)])),
-        "changes": [one.image.change.model_dump() if one.image.change else None for one in made],
-        "agreements": [one.image.agreement.model_dump() if one.image.agreement else None for one in made],
+        "queue_position": finished.waited_behind,
+        "notes": list(dict.fromkeys([*notes, *(note for picture in pictures for note in picture.image.notes)])),
+        "changes": [picture.image.change.model_dump() if picture.image.change else None for picture in pictures],
+        "agreements": [
+            picture.image.agreement.model_dump() if picture.image.agreement else None for picture in pictures
+        ],
     }
 
 
@@ -130,8 +134,8 @@ def _sampler(scheduler: SchedulerName | None) -> str | None:
     return SAMPLERS[scheduler].name if scheduler else None
 
 
-def _infotext(one: Made) -> str:
-    with Image.open(io.BytesIO(one.png)) as image:
+def _infotext(picture: ResultPicture) -> str:
+    with Image.open(io.BytesIO(picture.png)) as image:
         return _texts(image).get(PARAMETERS, "")
 
 

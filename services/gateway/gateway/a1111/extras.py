@@ -14,7 +14,7 @@ from framesense.http.problems import ProblemError
 from framesense.media.images import RGB, decode_image
 from framesense.schemas.edits import EditorCapabilities, EditParameters, Task
 from framesense.schemas.jobs import Job
-from gateway.a1111.answers import Made
+from gateway.a1111.answers import ResultPicture
 from gateway.a1111.options import upscalers
 from gateway.a1111.pictures import picture_bytes, png
 from gateway.a1111.refusals import refuse_unsupported_extras, unsupported
@@ -55,8 +55,8 @@ def is_classical(upscaler: str) -> bool:
 
 
 def check_upscaler(request: ExtrasRequest, capabilities: EditorCapabilities | None) -> None:
-    """``capabilities``: None where the upscaler needs no model. Raises ProblemError: 404 for an unknown one, 422 for
-    what is not there."""
+    """``capabilities``: None where the upscaler needs no model. Raises ProblemError: 404 for an unknown upscaler, 422
+    for what is not there."""
     refuse_unsupported_extras(request)
     if capabilities is None:
         return
@@ -99,31 +99,31 @@ class Enlarged:
         return f"<p>Upscaler: {self.upscaler}, size: {sizes}</p>"
 
 
-async def enlarge(request: Request, parts: Components, asked: ExtrasRequest, pictures: Mapping[str, str]) -> Enlarged:
+async def enlarge(request: Request, parts: Components, body: ExtrasRequest, pictures: Mapping[str, str]) -> Enlarged:
     """``pictures``: in base64, by what to call them in an error.
 
     Raises ProblemError: 404 an unknown upscaler, 413, 415 and 422 for pictures, and as :func:`run` does.
     """
-    capabilities = None if is_classical(asked.upscaler_1) else await parts.editor.capabilities()
-    check_upscaler(asked, capabilities)
+    capabilities = None if is_classical(body.upscaler_1) else await parts.editor.capabilities()
+    check_upscaler(body, capabilities)
     settings = parts.settings
     if not pictures or len(pictures) > settings.edit_max_photos:
         detail = f"Send 1 to {settings.edit_max_photos} pictures; {len(pictures)} came."
         raise ProblemError(422, "wrong-number-of-images", "Wrong number of images", detail)
     if capabilities is None:
-        return await asyncio.to_thread(_enlarge_classically, asked, pictures, settings)
-    photos, targets = await asyncio.to_thread(_read, asked, pictures, settings)
+        return await asyncio.to_thread(_enlarge_classically, body, pictures, settings)
+    photos, targets = await asyncio.to_thread(_read, body, pictures, settings)
     task = Task.UPSCALE_X2 if all(target.factor <= 2 for target in targets) else Task.UPSCALE_X4
     edit = TranslatedEdit(EditParameters(task=task), photos)
-    ended = await run(request, parts, edit, capabilities, task=asked.force_task_id)
-    if len(ended.made) < len(photos):
-        detail = f"Job {ended.job.id} was interrupted after {len(ended.made)} of {len(photos)} pictures."
+    finished = await run(request, parts, edit, capabilities, task=body.force_task_id)
+    if len(finished.pictures) < len(photos):
+        detail = f"Job {finished.job.id} was interrupted after {len(finished.pictures)} of {len(photos)} pictures."
         raise ProblemError(410, "job-cancelled", "Job cancelled", detail)
     name = next(
-        upscaler.name for upscaler in upscalers(capabilities) if upscaler.name.lower() == asked.upscaler_1.lower()
+        upscaler.name for upscaler in upscalers(capabilities) if upscaler.name.lower() == body.upscaler_1.lower()
     )
-    pngs = await asyncio.to_thread(_to_size, ended.made, targets)
-    return Enlarged(pngs, targets, name, ended.job)
+    pngs = await asyncio.to_thread(_to_size, finished.pictures, targets)
+    return Enlarged(pngs, targets, name, finished.job)
 
 
 def _read(
@@ -156,13 +156,13 @@ def _decode(pictures: Mapping[str, str], settings: GatewaySettings) -> Iterator[
         yield file, decode_image(file, limits, name=name)
 
 
-def _to_size(made: list[Made], targets: list[Enlargement]) -> list[bytes]:
+def _to_size(pictures: list[ResultPicture], targets: list[Enlargement]) -> list[bytes]:
     """The editor's pictures, which are two or four times as large as the photos, at the size asked for."""
     return [
-        one.png
-        if (one.image.width, one.image.height) == (target.kept_width, target.kept_height)
-        else _resampled(one.png, target)
-        for one, target in zip(made, targets, strict=True)
+        picture.png
+        if (picture.image.width, picture.image.height) == (target.kept_width, target.kept_height)
+        else _resampled(picture.png, target)
+        for picture, target in zip(pictures, targets, strict=True)
     ]
 
 

@@ -27,7 +27,7 @@ NOTHING: Mapping[str, Any] = {
     "extensions": [],
 }
 """What that server lists and this one has none of, each in its empty shape."""
-_SAID = {"sd_vae": ("Automatic", "None"), "samples_format": ("png",), "CLIP_stop_at_last_layers": (0, 1)}
+_EQUIVALENT_VALUES = {"sd_vae": ("Automatic", "None"), "samples_format": ("png",), "CLIP_stop_at_last_layers": (0, 1)}
 """Other values that mean what is the case anyway."""
 
 
@@ -56,13 +56,13 @@ def options(capabilities: EditorCapabilities) -> dict[str, Any]:
     }
 
 
-def refuse_changes(asked: Mapping[str, Any], capabilities: EditorCapabilities, *, where: str) -> None:
+def refuse_changes(changes: Mapping[str, Any], capabilities: EditorCapabilities, *, where: str) -> None:
     """Raises ProblemError for an option that would not be as it is: 404 for another model, else 422."""
     present = options(capabilities)
-    for name, value in asked.items():
+    for name, value in changes.items():
         if name == "sd_model_checkpoint":
             _check_model(value, capabilities.model)
-        elif value != present.get(name, None) and value not in _SAID.get(name, ()):
+        elif value != present.get(name, None) and value not in _EQUIVALENT_VALUES.get(name, ()):
             detail = (
                 f"{name[:100]} in {where} cannot be {str(value)[:100]!r}: the server's settings are everybody's, and "
                 "are changed where it is started (docs/settings.md). Leave it out."

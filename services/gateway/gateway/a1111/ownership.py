@@ -20,11 +20,11 @@ from framesense.schemas.jobs import Job, JobState
 from gateway.edits.jobs import EDITS
 
 COOKIE = "framesense-client"
-KEPT_AT_MOST = 200
+MAX_TRACKED_JOBS = 200
 """Jobs of one client that are looked through for an unfinished one."""
 
 
-def introduce(request: Request, response: Response) -> None:
+def set_client_cookie(request: Request, response: Response) -> None:
     """Gives a client that does not say who it is a cookie to say it with."""
     if not (request.headers.get("x-client-id") or request.cookies.get(COOKIE)):
         response.set_cookie(COOKIE, secrets.token_urlsafe(16), path="/sdapi", httponly=True, samesite="lax")
@@ -61,12 +61,12 @@ class Ownership:
             detail = f"force_task_id {task!r} is the name of job {job.id}, which is {job.state}. Choose another name."
             raise ProblemError(409, "task-exists", "Task exists", detail)
 
-    def note(self, job: Job, client: str, task: str) -> None:
+    def record(self, job: Job, client: str, task: str) -> None:
         """The job is this client's, and is called ``task`` unless that is empty."""
         key = _client_key(client)
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.zadd(key, {job.id: job.created_at.timestamp()})
-            pipe.zremrangebyrank(key, 0, -KEPT_AT_MOST - 1)
+            pipe.zremrangebyrank(key, 0, -MAX_TRACKED_JOBS - 1)
             pipe.expire(key, self._retention)
             if task:
                 pipe.set(_task_key(task), job.id, ex=self._retention)

@@ -22,8 +22,8 @@ _USER_COMMENT_CODES = {
 def read_png_info(picture: str, limits: ImageLimits) -> PngInfoResponse:
     """``picture``: in base64. Raises ProblemError as :func:`picture_texts` does."""
     texts = picture_texts(picture_bytes(picture, limits, name="image"), limits)
-    said = texts.pop(PARAMETERS, "")
-    return PngInfoResponse(info=said, items=texts, parameters=read_infotext(said))
+    text = texts.pop(PARAMETERS, "")
+    return PngInfoResponse(info=text, items=texts, parameters=read_infotext(text))
 
 
 def picture_texts(content: bytes, limits: ImageLimits) -> dict[str, str]:
@@ -47,8 +47,8 @@ def picture_texts(content: bytes, limits: ImageLimits) -> dict[str, str]:
     except Exception as error:  # readers fail in many ways on hostile bytes; each means the same to the sender
         raise ProblemError(422, "damaged-image", "Damaged image", f"image cannot be read ({error}).") from error
     found = {str(name): str(text) for name, text in texts.items() if isinstance(text, str)}
-    if PARAMETERS not in found and (said := _user_comment(comment)):
-        found[PARAMETERS] = said
+    if PARAMETERS not in found and (text := _user_comment(comment)):
+        found[PARAMETERS] = text
     return found
 
 
@@ -59,5 +59,5 @@ def _user_comment(comment: Any) -> str:
     if not isinstance(comment, bytes):
         return ""
     readings = [comment[8:].decode(code, errors="replace") for code in _USER_COMMENT_CODES.get(comment[:8], ())]
-    # Which end of a UTF-16 letter comes first is not said: Latin letters read the wrong way round are rare signs.
+    # Which end of a UTF-16 letter comes first is not told: Latin letters read the wrong way round are rare signs.
     return max(readings, key=lambda text: sum(letter.isascii() for letter in text), default="").strip("\0 ")

@@ -17,11 +17,11 @@ _EXTRA_NETWORK = re.compile(r"<\s*(lora|lyco|hypernet)\s*:", re.IGNORECASE)
 
 def refuse_unsupported(request: ImageRequest, capabilities: EditorCapabilities) -> None:
     """Raises ProblemError 422 for the first thing that has no counterpart here; 404 for another model."""
-    for asked, why in (*_of_any(request), *_of_one_kind(request, capabilities)):
-        if asked:
-            raise unsupported(why)
+    for is_asked_for, reason in (*_of_any(request), *_of_one_kind(request, capabilities)):
+        if is_asked_for:
+            raise unsupported(reason)
     for script, settings in request.alwayson_scripts.items():
-        if _asks(settings):
+        if _is_active(settings):
             raise unsupported(f"always on script {script!r} not found: there are no scripts or extensions here.")
     refuse_changes(request.override_settings, capabilities, where="override_settings")
 
@@ -80,7 +80,7 @@ def _of_one_kind(request: ImageRequest, capabilities: EditorCapabilities) -> Ite
             )
 
 
-def _asks(settings: Any) -> bool:
+def _is_active(settings: Any) -> bool:
     """Whether a script's entry asks for anything: clients send ``{"args": []}`` or ``{"args": [false]}`` to say no."""
     arguments = settings.get("args") if isinstance(settings, Mapping) else settings
     return any(arguments) if isinstance(arguments, list) else bool(arguments)

@@ -86,11 +86,11 @@ async def img2img(request: Request, parts: Parts) -> Response:
         pip install webuiapi
         python -c 'import webuiapi; print(webuiapi.WebUIApi(port=8000).get_samplers())'
     """
-    asked = await _read(request, parts, Img2ImgRequest)
+    body = await _read(request, parts, Img2ImgRequest)
     capabilities = await parts.editor.capabilities()
     limits, most = _limits(parts.settings), parts.settings.edit_max_photos
-    edit = await asyncio.to_thread(from_photos, asked, capabilities, limits, max_photos=most)
-    return await _images(request, parts, asked, edit, capabilities)
+    edit = await asyncio.to_thread(from_photos, body, capabilities, limits, max_photos=most)
+    return await _images(request, parts, body, edit, capabilities)
 
 
 @sdapi.post(
@@ -104,9 +104,9 @@ async def img2img(request: Request, parts: Parts) -> Response:
 )
 async def txt2img(request: Request, parts: Parts) -> Response:
     """As `img2img`, without a photo; 422 where the loaded model can only edit."""
-    asked = await _read(request, parts, Txt2ImgRequest)
+    body = await _read(request, parts, Txt2ImgRequest)
     capabilities = await parts.editor.capabilities()
-    return await _images(request, parts, asked, from_words(asked, capabilities), capabilities)
+    return await _images(request, parts, body, from_words(body, capabilities), capabilities)
 
 
 @sdapi.post(
@@ -121,9 +121,9 @@ async def txt2img(request: Request, parts: Parts) -> Response:
 async def extra_single_image(request: Request, parts: Parts) -> Response:
     """`upscaler_1`: `Framesense` is the editor's own and becomes a job; `Lanczos` and `Nearest` are computed at once;
     `None` leaves the picture as it is. Up to four times."""
-    asked = await _read(request, parts, ExtraSingleRequest)
-    enlarged = await enlarge(request, parts, asked, {"image": asked.image})
-    image = base64_text(enlarged.pngs[0]) if asked.show_extras_results else None
+    body = await _read(request, parts, ExtraSingleRequest)
+    enlarged = await enlarge(request, parts, body, {"image": body.image})
+    image = base64_text(enlarged.pngs[0]) if body.show_extras_results else None
     return _json(ExtraSingleResponse(html_info=enlarged.html_info, image=image), enlarged.job)
 
 
@@ -138,9 +138,9 @@ async def extra_single_image(request: Request, parts: Parts) -> Response:
 )
 async def extra_batch_images(request: Request, parts: Parts) -> Response:
     """As `extra-single-image`, in the order sent: one job, which lets single edits pass after every picture."""
-    asked = await _read(request, parts, ExtraBatchRequest)
-    pictures = {f"imageList[{index}]": picture.data for index, picture in enumerate(asked.imageList)}
-    enlarged = await enlarge(request, parts, asked, pictures)
+    body = await _read(request, parts, ExtraBatchRequest)
+    pictures = {f"imageList[{index}]": picture.data for index, picture in enumerate(body.imageList)}
+    enlarged = await enlarge(request, parts, body, pictures)
     images = [base64_text(picture) for picture in enlarged.pngs]
     return _json(ExtraBatchResponse(html_info=enlarged.html_info, images=images), enlarged.job)
 
@@ -157,16 +157,16 @@ async def extra_batch_images(request: Request, parts: Parts) -> Response:
 async def interrogate(request: Request, parts: Parts) -> Response:
     """`clip` is answered by the captioner, `deepdanbooru` (or `deepbooru`) by the tagger: the labels that fit, of the
     label set that `A1111_LABEL_SET` names, or of a list of everyday things."""
-    asked = await _read(request, parts, InterrogateRequest)
-    picture = await run_in_threadpool(picture_bytes, asked.image, _limits(parts.settings), name="image")
-    match asked.model.lower():
+    body = await _read(request, parts, InterrogateRequest)
+    picture = await run_in_threadpool(picture_bytes, body.image, _limits(parts.settings), name="image")
+    match body.model.lower():
         case "clip":
             words = interrogation.caption(parts.captioner, picture, request_id=request.state.request_id)
         case "deepdanbooru" | "deepbooru":
             labels = parts.settings.a1111_label_set
             words = interrogation.tags(parts.tagger, picture, label_set=labels, request_id=request.state.request_id)
         case _:
-            detail = f"Model not found: {asked.model[:100]!r}. There are clip and deepdanbooru."
+            detail = f"Model not found: {body.model[:100]!r}. There are clip and deepdanbooru."
             raise ProblemError(404, "unknown-model", "Model not found", detail)
     return _json(InterrogateResponse(caption=await unless_disconnected(request, words)))
 
@@ -182,8 +182,8 @@ async def interrogate(request: Request, parts: Parts) -> Response:
 )
 async def png_info(request: Request, parts: Parts) -> Response:
     """The texts in a PNG (or in EXIF's user comment): those that edits are answered with, and other programs'."""
-    asked = await _read(request, parts, PngInfoRequest)
-    return _json(await run_in_threadpool(read_png_info, asked.image, _limits(parts.settings)))
+    body = await _read(request, parts, PngInfoRequest)
+    return _json(await run_in_threadpool(read_png_info, body.image, _limits(parts.settings)))
 
 
 @sdapi.get(
@@ -222,8 +222,8 @@ def progress(
 )
 async def task_progress(request: Request, parts: Parts) -> TaskProgressResponse:
     """That server's own page asks so, by the `force_task_id` that it gave the task."""
-    asked = await _read(request, parts, TaskProgressRequest)
-    return await run_in_threadpool(_task_progress, parts, asked)
+    body = await _read(request, parts, TaskProgressRequest)
+    return await run_in_threadpool(_task_progress, parts, body)
 
 
 @sdapi.post(
@@ -277,8 +277,8 @@ async def get_options(parts: Parts) -> dict[str, Any]:
 async def set_options(request: Request, parts: Parts) -> dict[str, Any]:
     """Clients choose the model before they start: the loaded one is taken, by its title, name or hash. What would
     change the server for everybody is refused: 404 for another model, 422 for other settings."""
-    asked = await _read(request, parts, Options)
-    options.refuse_changes(asked.model_dump(exclude_unset=True), await parts.editor.capabilities(), where="options")
+    body = await _read(request, parts, Options)
+    options.refuse_changes(body.model_dump(exclude_unset=True), await parts.editor.capabilities(), where="options")
     return {}
 
 
@@ -375,11 +375,11 @@ router.include_router(internal)
 
 
 async def _images(
-    request: Request, parts: Components, asked: ImageRequest, edit: TranslatedEdit, capabilities: EditorCapabilities
+    request: Request, parts: Components, body: ImageRequest, edit: TranslatedEdit, capabilities: EditorCapabilities
 ) -> Response:
-    ended = await run(request, parts, edit, capabilities, task=asked.force_task_id)
-    answer = await asyncio.to_thread(images_response, asked, edit, ended)
-    return _json(answer, ended.job)
+    finished = await run(request, parts, edit, capabilities, task=body.force_task_id)
+    answer = await asyncio.to_thread(images_response, body, edit, finished)
+    return _json(answer, finished.job)
 
 
 async def _read(request: Request, parts: Components, contract: type[Contract]) -> Contract:
@@ -393,11 +393,11 @@ async def _read(request: Request, parts: Components, contract: type[Contract]) -
         raise invalid(error.errors()) from error
 
 
-def _task_progress(parts: Components, asked: TaskProgressRequest) -> TaskProgressResponse:
-    job = ownership(parts).get(asked.id_task)
+def _task_progress(parts: Components, body: TaskProgressRequest) -> TaskProgressResponse:
+    job = ownership(parts).get(body.id_task)
     if job is None:
         return task_progress_response(None, None)
-    preview = parts.jobs.preview(job.id) if asked.live_preview else None
+    preview = parts.jobs.preview(job.id) if body.live_preview else None
     return task_progress_response(with_position(parts, job), preview)
 
 

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 
 from framesense.http.problems import ProblemError
 from framesense.schemas.problems import MEDIA_TYPE
-from gateway.a1111.ownership import introduce
+from gateway.a1111.ownership import set_client_cookie
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -26,7 +26,7 @@ class CompatRoute(APIRoute):
         async def handle_and_translate(request: Request) -> Response:
             try:
                 response = await handle(request)
-                introduce(request, response)
+                set_client_cookie(request, response)
                 return response
             except RequestValidationError as error:
                 return _answer(request, invalid(error.errors()))

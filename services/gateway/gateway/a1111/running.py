@@ -5,15 +5,15 @@ import asyncio
 from fastapi import Request
 
 from framesense.edits.rules import check_capabilities
-from framesense.edits.series import plan
+from framesense.edits.series import plan_series
 from framesense.http.uploads import unless_disconnected
 from framesense.jobs.payloads import EditPayload
 from framesense.jobs.store import UnknownJobError
 from framesense.schemas.edits import EditorCapabilities, EditParameters, SeriesParameters
 from framesense.schemas.jobs import Job, JobKind, JobState
 from framesense.schemas.models import ModelInfo
-from framesense.storage.edits import EditStore, Picture
-from gateway.a1111.answers import Ended, Made
+from framesense.storage.edits import EditStore, PictureKind
+from gateway.a1111.answers import FinishedEdit, ResultPicture
 from gateway.a1111.ownership import Ownership, identities
 from gateway.a1111.translation import TranslatedEdit
 from gateway.dependencies import Components
@@ -35,12 +35,12 @@ def pictures_of(parts: Components, job: Job) -> int:
         photos = parts.jobs.payload(job.id, EditPayload).edit.photos
     except UnknownJobError:  # deleted meanwhile
         return 1
-    return len(plan(SeriesParameters.model_validate(job.parameters), photos).cells)
+    return len(plan_series(SeriesParameters.model_validate(job.parameters), photos).cells)
 
 
 async def run(
     request: Request, parts: Components, edit: TranslatedEdit, capabilities: EditorCapabilities, *, task: str
-) -> Ended:
+) -> FinishedEdit:
     """Raises ProblemError: what cannot be edited so, 409 for a task's name in use, 410 for a job that was interrupted
     before its first picture, a failed job's own; ClientDisconnect."""
     job = await asyncio.to_thread(_submit, parts, edit, capabilities, identities(request)[0], task)
@@ -50,8 +50,8 @@ async def run(
         # That API's clients that hang up want nothing more of it.
         await asyncio.shield(asyncio.to_thread(parts.jobs.cancel, job.id))
         raise
-    made, model = await asyncio.to_thread(_collect, parts, finished, job.id, capabilities)
-    return Ended(finished or job, made, model, job.queue_position)
+    pictures, model = await asyncio.to_thread(_collect, parts, finished, job.id, capabilities)
+    return FinishedEdit(finished or job, pictures, model, job.queue_position)
 
 
 def _submit(parts: Components, edit: TranslatedEdit, capabilities: EditorCapabilities, client: str, task: str) -> Job:
@@ -61,14 +61,14 @@ def _submit(parts: Components, edit: TranslatedEdit, capabilities: EditorCapabil
     check_capabilities(edit.parameters, capabilities)
     own.require_free(task)
     job = submit_series(parts, edit.sources, series) if series else submit_edit(parts, edit.sources, edit.parameters)
-    own.note(job, client, task)
+    own.record(job, client, task)
     return job
 
 
 def _collect(
     parts: Components, finished: Job | None, job_id: str, capabilities: EditorCapabilities
-) -> tuple[list[Made], ModelInfo]:
-    """The job's pictures; of an interrupted one, those that it had made."""
+) -> tuple[list[ResultPicture], ModelInfo]:
+    """Return the job's pictures with the model that made them; of an interrupted job, those that were finished."""
     store = EditStore(parts.storage)
     job = finished or find_job(parts, job_id)
     if job.state is JobState.CANCELLED and (images := store.images(job.id)):
@@ -77,4 +77,4 @@ def _collect(
         require_success(job)
         result = edit_result(parts, job)
         images, model = result.images, result.model
-    return [Made(image, store.png(job.id, Picture.IMAGE, image.index)) for image in images], model
+    return [ResultPicture(image, store.png(job.id, PictureKind.IMAGE, image.index)) for image in images], model

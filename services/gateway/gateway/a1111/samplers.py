@@ -23,14 +23,14 @@ def offered_samplers(capabilities: EditorCapabilities) -> list[Sampler]:
 
 
 @dataclass(frozen=True)
-class Choice:
+class SamplerChoice:
     """A sampler to use, or None for the model's own; and what its asker should know."""
 
     scheduler: SchedulerName | None
     notes: tuple[str, ...] = ()
 
 
-def choose_sampler(name: str, schedule: str, capabilities: EditorCapabilities) -> Choice:
+def choose_sampler(name: str, schedule: str, capabilities: EditorCapabilities) -> SamplerChoice:
     """``name``, ``schedule``: as sent; empty where they were not.
 
     Clients send "Euler a" unasked. A model that was distilled for another sampler therefore takes its own in place of
@@ -44,9 +44,9 @@ def choose_sampler(name: str, schedule: str, capabilities: EditorCapabilities) -
         )
         raise ProblemError(404, "unknown-scheduler", "Scheduler not found", detail)
     if sampler is None or any(sampler is offered.name for offered in capabilities.schedulers):
-        return Choice(sampler, ("DPM++ 2M with the model's own noise schedule, not Karras's",) if karras else ())
+        return SamplerChoice(sampler, ("DPM++ 2M with the model's own noise schedule, not Karras's",) if karras else ())
     own = SAMPLERS[capabilities.default_scheduler].name
-    return Choice(None, (f"{own} in place of {SAMPLERS[sampler].name}, which the model was not made for",))
+    return SamplerChoice(None, (f"{own} in place of {SAMPLERS[sampler].name}, which the model was not made for",))
 
 
 def _find(name: str, capabilities: EditorCapabilities) -> SchedulerName:

@@ -24,7 +24,7 @@ from gateway.a1111.inpainting import BLUR_MARGIN, LEAST_SIDE, Box, fill_from_sur
 from gateway.a1111.pictures import Mask, picture_bytes, png, read_mask, resized, unit
 from gateway.a1111.refusals import refuse_unsupported, unsupported
 from gateway.a1111.routing import invalid
-from gateway.a1111.samplers import Choice, choose_sampler
+from gateway.a1111.samplers import SamplerChoice, choose_sampler
 from gateway.a1111.schemas import ImageRequest, Img2ImgRequest, Txt2ImgRequest
 from gateway.edits.sources import DecodedSources, PhotoSize, Sources
 
@@ -32,9 +32,9 @@ STRETCH = 0
 """The resize_mode that keeps no proportions."""
 FILL = 0
 """The inpainting_fill that begins with the mask's surroundings."""
-PAINTS_NOTHING_NEW = ("pixel-diffusion",)
+RECOLOURING_FAMILIES = ("pixel-diffusion",)
 """Families of models that only change what is there."""
-_THEIR_NAMES = {
+_A1111_NAMES = {
     "strength": "denoising_strength",
     "guidance_scale": "cfg_scale",
     "images": "batch_size × n_iter",
@@ -156,7 +156,7 @@ def from_photos(
         mask = read_mask(request.mask, limits, invert=request.inverts)
         fills = request.inpainting_fill == FILL
         notes = sampler.notes
-        if fills and capabilities.model.family in PAINTS_NOTHING_NEW:
+        if fills and capabilities.model.family in RECOLOURING_FAMILIES:
             # 0 is what clients send unasked: a hole in the photo would be all that comes of it.
             fills, notes = False, (*notes, "what is masked starts from the photo: the model cannot paint it anew")
         edit = _inpainting(request, parameters, pictures[0], mask, fills=fills)
@@ -201,11 +201,11 @@ def _blur(request: Img2ImgRequest) -> float:
         raise unsupported(str(error)) from error
 
 
-def _sampler(request: ImageRequest, capabilities: EditorCapabilities) -> Choice:
+def _sampler(request: ImageRequest, capabilities: EditorCapabilities) -> SamplerChoice:
     return choose_sampler(request.sampler_name or request.sampler_index, request.scheduler, capabilities)
 
 
-def _parameters(request: ImageRequest, sampler: Choice, **own: Any) -> EditParameters:
+def _parameters(request: ImageRequest, sampler: SamplerChoice, **own: Any) -> EditParameters:
     given = {
         "prompt": request.prompt,
         "negative_prompt": request.negative_prompt,
@@ -221,7 +221,7 @@ def _parameters(request: ImageRequest, sampler: Choice, **own: Any) -> EditParam
         return EditParameters.model_validate({name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         faults = [
-            {**fault, "loc": tuple(_THEIR_NAMES.get(str(place), place) for place in fault["loc"])}
+            {**fault, "loc": tuple(_A1111_NAMES.get(str(place), place) for place in fault["loc"])}
             for fault in error.errors()
         ]
         raise invalid(faults) from error

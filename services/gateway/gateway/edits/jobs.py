@@ -7,14 +7,14 @@ from functools import partial
 
 from PIL import Image
 
-from framesense.edits.series import plan
+from framesense.edits.series import plan_series
 from framesense.http.problems import ProblemError
 from framesense.http.uploads import Upload
 from framesense.jobs.payloads import EditPayload, EditSource
 from framesense.jobs.queue import QUEUES, enqueue, waiting
 from framesense.schemas.edits import MAX_SEED, EditedImage, EditParameters, EditResult, SeriesParameters
 from framesense.schemas.jobs import Job, JobKind, JobState
-from framesense.storage.edits import EditStore, Picture
+from framesense.storage.edits import EditStore, PictureKind
 from gateway.dependencies import Components
 from gateway.edits.sources import Sources
 from gateway.http.zips import stream_zip
@@ -32,9 +32,13 @@ def submit_edit(components: Components, sources: Sources, parameters: EditParame
 
 
 def submit_series(components: Components, sources: Sources, series: SeriesParameters) -> Job:
-    """As :func:`submit_edit`. Raises ProblemError 422 as :func:`framesense.edits.series.plan`, 413 for too many."""
+    """Queue a series of edits and return its job.
+
+    Raises ProblemError: 422 as :func:`framesense.edits.series.plan_series`, 413 for too many pictures, 503 as
+    :func:`submit_edit`.
+    """
     limit = components.settings.edit_max_series_images
-    pictures = len(plan(series, [photo.filename for photo in sources.photos]).cells)
+    pictures = len(plan_series(series, [photo.filename for photo in sources.photos]).cells)
     if pictures > limit:
         detail = f"The series makes {pictures:,} pictures; at most {limit} are made at once. Send several series."
         raise ProblemError(413, "series-too-long", "Series too long", detail)
@@ -77,7 +81,7 @@ def edit_archive(components: Components, job: Job) -> Iterator[bytes]:
     :func:`edit_result`, before the first bytes."""
     result, store = edit_result(components, job), EditStore(components.storage)
     files: list[tuple[str, Callable[[], bytes]]] = []
-    for picture in Picture:
+    for picture in PictureKind:
         files += [
             (f"{picture}-{image.index:03d}.png", partial(store.png, job.id, picture, image.index))
             for image in result.images
@@ -94,10 +98,10 @@ def edit_thumbnail(components: Components, job: Job, index: int) -> bytes:
     try:
         return EditStore(components.storage).thumbnail(_edit(job).id, index)
     except FileNotFoundError:
-        raise _unknown_picture(job, Picture.IMAGE, index) from None
+        raise _unknown_picture(job, PictureKind.IMAGE, index) from None
 
 
-def edit_picture(components: Components, job: Job, picture: Picture, index: int) -> bytes:
+def edit_picture(components: Components, job: Job, picture: PictureKind, index: int) -> bytes:
     """A PNG. Raises a 404 problem for one that there is not, or not yet."""
     try:
         return EditStore(components.storage).png(_edit(job).id, picture, index)
@@ -144,10 +148,14 @@ def with_positions(components: Components, jobs: Sequence[Job]) -> list[Job]:
     ]
 
 
-_NAMES = {Picture.IMAGE: "image", Picture.CHANGE: "change map of an image", Picture.MASK: "mask of an image"}
+_NAMES = {
+    PictureKind.IMAGE: "image",
+    PictureKind.CHANGE: "change map of an image",
+    PictureKind.MASK: "mask of an image",
+}
 
 
-def _unknown_picture(job: Job, picture: Picture, index: int) -> ProblemError:
+def _unknown_picture(job: Job, picture: PictureKind, index: int) -> ProblemError:
     detail = f"Job {job.id} has no {_NAMES[picture]} {index}, or not yet."
     return ProblemError(404, "unknown-picture", "Unknown picture", detail)
 
@@ -193,9 +201,9 @@ def _addressed(store: EditStore, job: Job, image: EditedImage, photos: int) -> E
     """With the URLs of its pictures."""
     at, index = f"/jobs/{job.id}", image.index
     changes = {"image_url": f"{at}/images/{index}.png"}
-    if store.has(job.id, Picture.CHANGE, index):
+    if store.has(job.id, PictureKind.CHANGE, index):
         changes["change_map_url"] = f"{at}/changes/{index}.png"
-    if store.has(job.id, Picture.MASK, index):
+    if store.has(job.id, PictureKind.MASK, index):
         changes["mask_url"] = f"{at}/masks/{index}.png"
     if image.photo_index is not None:
         changes["photo_url"] = f"{at}/sources/{image.photo_index}"

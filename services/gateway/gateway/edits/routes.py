@@ -7,12 +7,12 @@ from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.responses import JSONResponse
 
 from framesense.edits.rules import check_capabilities, resolve_preserve
-from framesense.edits.series import plan
+from framesense.edits.series import plan_series
 from framesense.http.problems import ProblemError
 from framesense.http.uploads import unless_disconnected
 from framesense.schemas.edits import EditorCapabilities, EditParameters, EditResult, SeriesParameters
 from framesense.schemas.jobs import Job
-from framesense.storage.edits import Picture
+from framesense.storage.edits import PictureKind
 from gateway.dependencies import Components, Parts
 from gateway.edits.forms import (
     SERIES_PHOTO_FIELDS,
@@ -140,7 +140,7 @@ http://127.0.0.1:8000/edits/series
     series = read_json(SeriesParameters, form.fields)
     sources = await _sources(parts, form)
     series = series.model_copy(update={"base": _preserving(series.base, masked=sources.mask is not None)})
-    pictures = [cell.parameters for cell in plan(series, [photo.filename for photo in sources.photos]).cells]
+    pictures = [cell.parameters for cell in plan_series(series, [photo.filename for photo in sources.photos]).cells]
     await asyncio.to_thread(check_sources, sources, pictures, parts.settings, several=True)
     await _check_abilities(parts, pictures)
     job = await asyncio.to_thread(submit_series, parts, sources, series)
@@ -168,7 +168,7 @@ async def capabilities(parts: Parts) -> EditorCapabilities:
 def job_image(parts: Parts, job_id: JobId, index: Index, if_none_match: Cached = None) -> Response:
     """There from the moment it was made, also while the job runs. Its metadata hold the parameters: as JSON in
     `framesense`, and in `parameters` as other programs write them."""
-    return _picture(parts, job_id, Picture.IMAGE, index, if_none_match)
+    return _picture(parts, job_id, PictureKind.IMAGE, index, if_none_match)
 
 
 @router.get(
@@ -191,7 +191,7 @@ def job_image_thumbnail(parts: Parts, job_id: JobId, index: Index) -> Response:
 )
 def job_change_map(parts: Parts, job_id: JobId, index: Index, if_none_match: Cached = None) -> Response:
     """White where it changed most, black where it is as the photo was."""
-    return _picture(parts, job_id, Picture.CHANGE, index, if_none_match)
+    return _picture(parts, job_id, PictureKind.CHANGE, index, if_none_match)
 
 
 @router.get(
@@ -202,7 +202,7 @@ def job_change_map(parts: Parts, job_id: JobId, index: Index, if_none_match: Cac
 )
 def job_mask(parts: Parts, job_id: JobId, index: Index, if_none_match: Cached = None) -> Response:
     """White where it was to change: the mask sent, or the one that `preserve=auto` found; feathered."""
-    return _picture(parts, job_id, Picture.MASK, index, if_none_match)
+    return _picture(parts, job_id, PictureKind.MASK, index, if_none_match)
 
 
 @router.get(
@@ -266,13 +266,13 @@ def _preserving(parameters: EditParameters, *, masked: bool) -> EditParameters:
     return parameters
 
 
-async def _check_abilities(parts: Components, asked: list[EditParameters]) -> None:
+async def _check_abilities(parts: Components, pictures: list[EditParameters]) -> None:
     """While the editor does not answer nothing is refused: the job waits for it, and is told then."""
     try:
         abilities = await parts.editor.capabilities()
     except ProblemError:
         return
-    for parameters in asked:
+    for parameters in pictures:
         check_capabilities(parameters, abilities)
 
 
@@ -287,7 +287,7 @@ async def _answer(request: Request, parts: Components, job: Job, prefer: str | N
     return Response(result.model_dump_json(), 200, applied, "application/json")
 
 
-def _picture(parts: Components, job_id: str, picture: Picture, index: int, if_none_match: str | None) -> Response:
+def _picture(parts: Components, job_id: str, picture: PictureKind, index: int, if_none_match: str | None) -> Response:
     job = find_job(parts, job_id)
     tag = f'"{job.id}-{picture}-{index}"'
     headers = {"Cache-Control": _FOREVER, "ETag": tag}

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 from framesense.schemas.edits import (
-    Agreement,
     Axis,
     Change,
     EditedImage,
@@ -11,6 +10,7 @@ from framesense.schemas.edits import (
     EditParameters,
     EditResult,
     Preserve,
+    PromptSimilarity,
     SamplerInfo,
     SchedulerName,
     SeriesParameters,
@@ -82,7 +82,7 @@ EDIT_RESULT = EditResult(
             height=768,
             parameters=PARAMETERS,
             change=Change(inside=0.14, outside=0.0, region=1.0),
-            agreement=Agreement(before=0.12, after=0.17, gain=0.05, photo_similarity=0.81),
+            agreement=PromptSimilarity(before=0.12, after=0.17, gain=0.05, photo_similarity=0.81),
             seconds=2.4,
             method="SDEdit, guided upsampling",
             notes=["A small model: it changes light, colour and weather, and draws no objects."],

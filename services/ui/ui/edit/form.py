@@ -19,7 +19,7 @@ from framesense.schemas.edits import (
     Preserve,
     Task,
 )
-from ui.edit.kept import forget, keep, replace
+from ui.edit.widget_state import reset_value, restore_value, set_value
 
 LEAST_STRENGTH, LEAST_SIDE = 0.05, 8
 STRENGTH_HELP = "How far the photo may change. Low keeps what is there; at 1 only the words count."
@@ -73,10 +73,10 @@ def keep_form(capabilities: EditorCapabilities) -> None:
     """To be called before any widget of the form."""
     offered = _offered(capabilities)
     for field, default in _defaults(capabilities).items():
-        value = keep(key_of(field), default)
+        value = restore_value(key_of(field), default)
         if field in offered and value not in offered[field]:  # settings of another model's picture
-            forget(key_of(field))
-            keep(key_of(field), default)
+            reset_value(key_of(field))
+            restore_value(key_of(field), default)
 
 
 def load_settings(parameters: EditParameters) -> None:
@@ -84,9 +84,9 @@ def load_settings(parameters: EditParameters) -> None:
     for field in _FIELDS:
         value = getattr(parameters, field)
         if value is None and field not in ("seed", "width", "height"):
-            forget(key_of(field))
+            reset_value(key_of(field))
         else:
-            replace(key_of(field), max(LEAST_STRENGTH, value) if field == "strength" else value)
+            set_value(key_of(field), max(LEAST_STRENGTH, value) if field == "strength" else value)
 
 
 def settings(task: Task, *, masked: bool, prompt: str | None = None) -> EditParameters:
@@ -104,7 +104,7 @@ def settings(task: Task, *, masked: bool, prompt: str | None = None) -> EditPara
     return EditParameters(task=task, **values)
 
 
-def preserved() -> Preserve:
+def chosen_preserve() -> Preserve:
     return Preserve(st.session_state[key_of("preserve")])
 
 

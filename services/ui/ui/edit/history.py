@@ -5,7 +5,7 @@ import streamlit as st
 from framesense.schemas.jobs import Job, JobKind, JobState
 from ui.api import GatewayApi
 from ui.edit.pictures import small_picture
-from ui.edit.reuse import asked_parameters, use_job_settings
+from ui.edit.reuse import submitted_parameters, use_job_settings
 from ui.edit.words import settings_text, what_text
 from ui.jobs.listing import show_jobs
 
@@ -18,7 +18,7 @@ def show_history(api: GatewayApi) -> None:
         return small_picture(api, _picture_path(job), THUMBNAIL)
 
     def more(job: Job) -> None:
-        if not asked_parameters(job).task.restores:
+        if not submitted_parameters(job).task.restores:
             st.button(
                 "Use these settings",
                 key=f"settings-{job.id}",
@@ -27,7 +27,7 @@ def show_history(api: GatewayApi) -> None:
                 args=[api, job],
             )
 
-    show_jobs(api, KINDS, _asked, picture=picture, more=more)
+    show_jobs(api, KINDS, _summary, picture=picture, more=more)
 
 
 def _picture_path(job: Job) -> str | None:
@@ -37,7 +37,7 @@ def _picture_path(job: Job) -> str | None:
     return f"/jobs/{job.id}/contact-sheet.png" if sheet else f"/jobs/{job.id}/images/0.png"
 
 
-def _asked(job: Job) -> str:
-    parameters = asked_parameters(job)
+def _summary(job: Job) -> str:
+    parameters = submitted_parameters(job)
     series = "series · " if job.kind is JobKind.EDIT_SERIES else ""
     return f"{series}{what_text(parameters)} · {settings_text(parameters)}"

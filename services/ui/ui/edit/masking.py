@@ -3,13 +3,13 @@
 import streamlit as st
 
 from ui.components import paint_mask
-from ui.edit.photo import Shown, keep_mask, mask_of_file, painted_mask
+from ui.edit.photo import DisplayedPhoto, keep_mask, mask_of_file, painted_mask
 from ui.shared import PHOTO_TYPES
 
 MASK_HELP = "A picture of the same shape as the photo: white may change, black is kept."
 
 
-def ask_mask(shown: Shown) -> None:
+def ask_mask(shown: DisplayedPhoto) -> None:
     """What is painted stays with the photo in hand."""
     loaded = st.session_state.get(_key(shown))
     token = f"{shown.token}-{loaded or 0}"
@@ -24,7 +24,7 @@ def ask_mask(shown: Shown) -> None:
             st.error("This file cannot be opened as a picture.", icon=":material/error:")
 
 
-def _uploaded(key: str, shown: Shown) -> None:
+def _uploaded(key: str, shown: DisplayedPhoto) -> None:
     """What was uploaded is painted on the photo, and may be painted on."""
     file = st.session_state.get(key)
     if file is None:
@@ -35,5 +35,5 @@ def _uploaded(key: str, shown: Shown) -> None:
     st.session_state[_key(shown)] = file.file_id if mask else 0
 
 
-def _key(shown: Shown) -> str:
+def _key(shown: DisplayedPhoto) -> str:
     return f"edit-mask-loaded-{shown.token}"

@@ -21,7 +21,7 @@ _PNG = "data:image/png;base64,"
 
 
 @dataclass(frozen=True)
-class Shown:
+class DisplayedPhoto:
     """A photo as the page shows it: upright and not too large. ``size``: width and height in pixels; ``whole``: those
     of the photo itself. ``token``: the same for the same photo."""
 
@@ -51,7 +51,7 @@ def keep_mask(mask: str | None) -> None:
     st.session_state[_MASK] = mask
 
 
-def ask_photo() -> Shown | None:
+def ask_photo() -> DisplayedPhoto | None:
     """The uploader, and the photo in hand as it can be shown. None without one, or when it is no photo."""
     key = f"edit-upload-{st.session_state.get(_UPLOADS, 0)}"
     st.file_uploader("Photo", type=PHOTO_TYPES, key=key, on_change=_uploaded, args=[key])
@@ -79,7 +79,7 @@ def _uploaded(key: str) -> None:
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def show(data: bytes) -> Shown | None:
+def show(data: bytes) -> DisplayedPhoto | None:
     picture = preview(data, SHOWN_SIDE)
     if picture is None:
         return None
@@ -88,7 +88,7 @@ def show(data: bytes) -> Shown | None:
         if original.getexif().get(0x0112, 1) >= 5:  # turned by a quarter
             width, height = height, width
     token = hashlib.sha256(data).hexdigest()[:16]
-    return Shown(data_url(picture, SHOWN_SIDE), picture.size, (width, height), token)
+    return DisplayedPhoto(data_url(picture, SHOWN_SIDE), picture.size, (width, height), token)
 
 
 def mask_of_file(data: bytes, size: tuple[int, int]) -> str | None:

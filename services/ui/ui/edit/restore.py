@@ -5,8 +5,8 @@ import streamlit as st
 from framesense.schemas.edits import EditorCapabilities, EditParameters, Task
 from framesense.schemas.jobs import Job
 from ui.api import GatewayApi
-from ui.edit.asking import require_photo
 from ui.edit.photo import ask_photo
+from ui.edit.photo_input import require_photo
 
 NAMES = {
     Task.DENOISE: "Remove noise",

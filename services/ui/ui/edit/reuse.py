@@ -11,8 +11,8 @@ from framesense.schemas.problems import Problem
 from ui import examples
 from ui.api import GatewayApi, GatewayError, Photo
 from ui.edit.form import load_settings
-from ui.edit.kept import replace
 from ui.edit.photo import photo_in_hand, take_photo
+from ui.edit.widget_state import set_value
 from ui.jobs.navigation import close_job, open_job
 from ui.shared import show_error
 
@@ -41,7 +41,7 @@ def use_job_settings(api: GatewayApi, job: Job) -> None:
             return
     except GatewayError as error:
         _remember(error.problem)
-    _show_form(asked_parameters(job))
+    _show_form(submitted_parameters(job))
 
 
 def edit_further(api: GatewayApi, image: EditedImage, name: str) -> None:
@@ -71,7 +71,7 @@ def show_reuse_error() -> None:
         show_error(GatewayError(problem))
 
 
-def asked_parameters(job: Job) -> EditParameters:
+def submitted_parameters(job: Job) -> EditParameters:
     asked = job.parameters["base"] if job.kind is JobKind.EDIT_SERIES else job.parameters
     return EditParameters.model_validate(asked)
 
@@ -95,7 +95,7 @@ def _show_form(parameters: EditParameters) -> None:
     close_job()
     if parameters.task is Task.EDIT:
         load_settings(parameters)
-    replace(TAB, EDIT)
+    set_value(TAB, EDIT)
 
 
 def _remember(problem: Problem) -> None:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from framesense.schemas.jobs import Job, JobState
 from ui.api import GatewayApi, GatewayError
-from ui.edit.reuse import asked_parameters
+from ui.edit.reuse import submitted_parameters
 from ui.edit.words import settings_text, what_text
 from ui.thumbnails import jpeg_url
 from ui.wording import plain
@@ -13,7 +13,7 @@ PREVIEW_WIDTH = 512
 
 
 def watch_edit(api: GatewayApi, job: Job) -> None:
-    parameters = asked_parameters(job)
+    parameters = submitted_parameters(job)
     st.caption(plain(f"{what_text(parameters)} · {settings_text(parameters)}"))
     if job.state is not JobState.RUNNING:
         return

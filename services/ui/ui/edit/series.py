@@ -8,10 +8,10 @@ import streamlit as st
 from framesense.schemas.edits import EditorCapabilities, Preserve, SeriesParameters, SheetOrder, Task
 from framesense.schemas.jobs import Job
 from ui.api import GatewayApi, Photo
-from ui.edit.asking import ask_editable, require, require_mask, require_photo
 from ui.edit.axes import Varied, axis, read_values, varied_parameters
-from ui.edit.form import PRESERVE_NAMES, ask_preserve, ask_settings, ask_words, preserved, settings
-from ui.edit.kept import keep
+from ui.edit.form import PRESERVE_NAMES, ask_preserve, ask_settings, ask_words, chosen_preserve, settings
+from ui.edit.photo_input import ask_editable, require, require_mask, require_photo
+from ui.edit.widget_state import restore_value
 from ui.shared import ask_photos
 
 NOTHING = "nothing"
@@ -30,14 +30,14 @@ DEFAULTS = {Side.ROWS: "strength", Side.COLUMNS: "guidance_scale"}
 
 def ask_series(api: GatewayApi, capabilities: EditorCapabilities) -> Job | None:
     """The job that was started, if one was. Raises GatewayError and ValueError."""
-    keep(WAY, GRID)
+    restore_value(WAY, GRID)
     way = st.segmented_control("Series", [GRID, MANY], key=WAY, required=True)
     return _ask_many(api, capabilities) if way == MANY else _ask_grid(api, capabilities)
 
 
 def _ask_grid(api: GatewayApi, capabilities: EditorCapabilities) -> Job | None:
     offered = varied_parameters(capabilities, PRESERVE_NAMES)
-    chosen = {side: keep(_key(side), DEFAULTS[side]) for side in Side}
+    chosen = {side: restore_value(_key(side), DEFAULTS[side]) for side in Side}
     left, right = st.columns([1, 1], gap="large")
     with left:
         shown = ask_editable(capabilities)
@@ -56,14 +56,14 @@ def _ask_grid(api: GatewayApi, capabilities: EditorCapabilities) -> Job | None:
     if not pressed:
         return None
     photo = require_photo(shown)
-    read = {side: _axis_values(name, text, offered) for side, (name, text) in axes.items()}
+    values = {side: _axis_values(name, text, offered) for side, (name, text) in axes.items()}
     if axes[Side.ROWS][0] == axes[Side.COLUMNS][0] != NOTHING:
         raise ValueError("Rows and columns vary the same. Choose two different things.")
-    rows, columns = (axis(None if axes[side][0] == NOTHING else axes[side][0], read[side]) for side in Side)
+    rows, columns = (axis(None if axes[side][0] == NOTHING else axes[side][0], values[side]) for side in Side)
     require(rows or columns, "Choose what the rows or the columns vary.")
-    varied_words = [read[side] for side in Side if axes[side][0] == "prompt"]
+    varied_words = [values[side] for side in Side if axes[side][0] == "prompt"]
     base = settings(Task.EDIT, masked=True, prompt=varied_words[0][0] if varied_words and varied_words[0] else None)
-    masked = preserved() is Preserve.MASK or any(Preserve.MASK in values for values in read.values())
+    masked = chosen_preserve() is Preserve.MASK or any(Preserve.MASK in each for each in values.values())
     mask = require_mask(shown) if shown and masked else None
     base, order = base.model_copy(update={"images": 1}), SheetOrder.AGREEMENT if best_first else SheetOrder.GRID
     parameters = SeriesParameters(base=base, rows=rows, columns=columns, sort=order)
@@ -86,9 +86,9 @@ def _ask_axis(side: Side, offered: dict[str, Varied]) -> tuple[str, Any]:
         label = f"Values of the {side}"
         if varied.choices is not None:
             titles = varied.choices
-            keep(key, list(titles))
+            restore_value(key, list(titles))
             return name, st.multiselect(label, list(titles), format_func=titles.__getitem__, key=key, width="stretch")
-        keep(key, varied.values)
+        restore_value(key, varied.values)
         ask = st.text_area if name == "prompt" else st.text_input
         return name, ask(label, key=key, help="One a line." if name == "prompt" else VALUES_HELP)
 

@@ -9,13 +9,13 @@ from pydantic import ValidationError
 from framesense.schemas.edits import EditorCapabilities, Preserve, Task
 from framesense.schemas.jobs import Job
 from ui.api import GatewayApi, GatewayError
-from ui.edit.asking import ask_editable, require_mask, require_photo
-from ui.edit.form import ask_preserve, ask_settings, ask_words, keep_form, preserved, settings
+from ui.edit.form import ask_preserve, ask_settings, ask_words, chosen_preserve, keep_form, settings
 from ui.edit.history import show_history
-from ui.edit.kept import keep
+from ui.edit.photo_input import ask_editable, require_mask, require_photo
 from ui.edit.restore import ask_restoration
 from ui.edit.reuse import EDIT, TAB, show_reuse_error, try_example
 from ui.edit.series import ask_series
+from ui.edit.widget_state import restore_value
 from ui.jobs.navigation import open_job
 from ui.shared import show_error, warn_unless_ready
 from ui.wording import plain
@@ -39,7 +39,7 @@ def show_start(api: GatewayApi, public: str) -> None:
     show_reuse_error()
     capabilities = edit_capabilities(_api=api)
     keep_form(capabilities)
-    keep(TAB, EDIT)
+    restore_value(TAB, EDIT)
     tabs = dict(zip(TABS, st.tabs(TABS, key=TAB, on_change="rerun"), strict=True))
     asked: list[tuple[str, Ask]] = [(EDIT, _ask_edit), (SERIES, ask_series), (RESTORE, ask_restoration)]
     for name, ask in asked:
@@ -96,5 +96,5 @@ def _ask_edit(api: GatewayApi, capabilities: EditorCapabilities) -> Job | None:
         return api.edit(None, settings(Task.GENERATE, masked=False), None)
     photo = require_photo(shown)
     parameters = settings(Task.EDIT, masked=True)
-    mask = require_mask(shown) if shown and preserved() is Preserve.MASK else None
+    mask = require_mask(shown) if shown and chosen_preserve() is Preserve.MASK else None
     return api.edit(photo, parameters, mask)

@@ -1,6 +1,6 @@
 """Settings and figures of an edit as people read them."""
 
-from framesense.schemas.edits import Agreement, Change, EditParameters, Preserve, Task
+from framesense.schemas.edits import Change, EditParameters, Preserve, PromptSimilarity, Task
 from ui.wording import percent
 
 TASK_NAMES = {
@@ -45,7 +45,7 @@ def what_text(parameters: EditParameters) -> str:
     return TASK_NAMES[parameters.task] if parameters.task.restores else f"“{parameters.prompt}”"
 
 
-def agreement_text(agreement: Agreement) -> list[str]:
+def agreement_text(agreement: PromptSimilarity) -> list[str]:
     """How well it fits the words, and how like the photo it still is, in sentences."""
     before, after = f"{agreement.before:.2f}", f"{agreement.after:.2f}"
     if agreement.gain >= NOTICED:
@@ -70,7 +70,7 @@ def change_text(change: Change) -> list[str]:
     return [region, outside + "."]
 
 
-def short_figures(change: Change | None, agreement: Agreement | None) -> str:
+def short_figures(change: Change | None, agreement: PromptSimilarity | None) -> str:
     """For a small picture: how much better the words fit, else how much changed."""
     if agreement is not None:
         return f"{agreement.gain:+.2f}".replace("-", "−") if abs(agreement.gain) >= NOTICED else "0.00"

@@ -24,7 +24,7 @@ ELLIPSIS = "…"
 
 
 @dataclass(frozen=True)
-class Shown:
+class SheetPicture:
     """One finished picture and its thumbnail, a JPEG."""
 
     image: EditedImage
@@ -40,7 +40,7 @@ class Sheet:
     subtitle: str
     note: str | None
     photos: Sequence[bytes]
-    pictures: Sequence[Shown]
+    pictures: Sequence[SheetPicture]
     rows: Sequence[str]
     columns: Sequence[str]
     best: int | None
@@ -58,7 +58,7 @@ class _Page:
 
     def __init__(self, sheet: Sheet, cell: int) -> None:
         self._sheet = sheet
-        self._pictures = {shown.image.index: _open(shown.thumbnail, cell) for shown in sheet.pictures}
+        self._pictures = {picture.image.index: _open(picture.thumbnail, cell) for picture in sheet.pictures}
         self._photos = [_open(jpeg, cell) for jpeg in sheet.photos]
         # Narrow pictures still leave room for what stands below them.
         self._width = max([150, *(picture.width for picture in [*self._pictures.values(), *self._photos])])
@@ -85,13 +85,13 @@ class _Page:
 
     def _legend(self) -> str:
         """What the figures below the pictures mean, as far as there are any."""
-        images = [shown.image for shown in self._sheet.pictures]
-        said = []
+        images = [picture.image for picture in self._sheet.pictures]
+        parts = []
         if any(image.agreement for image in images):
-            said.append("match: by how much picture and words agree better than before")
+            parts.append("match: by how much picture and words agree better than before")
         if any(image.change for image in images):
-            said.append("changed, rest: mean change where it was to change, and elsewhere, from 0 to 1")
-        return "; ".join(said)
+            parts.append("changed, rest: mean change where it was to change, and elsewhere, from 0 to 1")
+        return "; ".join(parts)
 
     def _heading_height(self, room: int) -> int:
         self._paper(room, 400)
@@ -129,7 +129,7 @@ class _Page:
 class _Table(_Page):
     def png(self) -> bytes:
         sheet = self._sheet
-        by_place = {(shown.image.row, shown.image.column): shown.image for shown in sheet.pictures}
+        by_place = {(picture.image.row, picture.image.column): picture.image for picture in sheet.pictures}
         table = [[by_place[row, column] for column in sheet.columns] for row in sheet.rows]
         # Each row its own photo, or the only one at the head of the first.
         beside = self._photos if len(self._photos) > 1 else [*self._photos, *[None] * len(table)][: len(table)]
@@ -165,7 +165,7 @@ class _Table(_Page):
 class _Flow(_Page):
     def png(self) -> bytes:
         sheet = self._sheet
-        images = [shown.image for shown in sheet.pictures]
+        images = [picture.image for picture in sheet.pictures]
         if sheet.order is SheetOrder.AGREEMENT:
             images.sort(key=lambda image: -_sortable(image))
         beside = self._width + GAP if len(self._photos) > 1 else 0
@@ -206,14 +206,14 @@ class _Flow(_Page):
 
 def figures(image: EditedImage, *, best: bool) -> str:
     """What stands below a picture: "best: match +0.041, rest 0.002"."""
-    said = []
+    parts = []
     if image.agreement is not None:
-        said.append(f"match {image.agreement.gain:+.3f}".replace("-", "−"))
+        parts.append(f"match {image.agreement.gain:+.3f}".replace("-", "−"))
     if image.change is not None and image.change.region < 1:
-        said.append(f"rest {image.change.outside:.3f}")
+        parts.append(f"rest {image.change.outside:.3f}")
     elif image.change is not None:
-        said.append(f"changed {image.change.inside:.3f}")
-    return ("best: " if best else "") + ", ".join(said)
+        parts.append(f"changed {image.change.inside:.3f}")
+    return ("best: " if best else "") + ", ".join(parts)
 
 
 def _sortable(image: EditedImage) -> float:

@@ -19,7 +19,7 @@ def expected_steps(parameters: EditParameters, abilities: EditorCapabilities) ->
     return steps_taken(schedule_steps(steps, parameters.strength), parameters.strength)
 
 
-class Reporter:
+class ProgressReporter:
     """Tells a job's progress and shows its previews.
 
     Args:
@@ -29,25 +29,25 @@ class Reporter:
 
     def __init__(self, jobs: JobStore, job_id: str, expected: Sequence[int], *, interval: float) -> None:
         self._jobs, self._job_id, self._expected, self._interval = jobs, job_id, list(expected), interval
-        self._told = float("-inf")
+        self._reported_at = float("-inf")
 
     def picture(self, finished: int) -> None:
         """So many pictures are finished."""
         total = len(self._expected)
         message = f"picture {finished + 1} of {total}" if finished < total else f"{total} of {total} pictures"
-        self._tell(sum(self._expected[:finished]), message)
+        self._report(sum(self._expected[:finished]), message)
 
     def step(self, finished: int, event: StepEvent) -> None:
         """A step of the picture after so many finished ones."""
         if event.preview is not None:
             self._jobs.show(self._job_id, event.preview)
         now = time.monotonic()
-        if now - self._told < self._interval or finished >= len(self._expected):
+        if now - self._reported_at < self._interval or finished >= len(self._expected):
             return
         share = self._expected[finished] * min(1.0, event.step / event.steps)
         message = f"picture {finished + 1} of {len(self._expected)}, step {event.step} of {event.steps}"
-        self._tell(sum(self._expected[:finished]) + int(share), message)
+        self._report(sum(self._expected[:finished]) + int(share), message)
 
-    def _tell(self, done: int, message: str) -> None:
-        self._told = time.monotonic()
+    def _report(self, done: int, message: str) -> None:
+        self._reported_at = time.monotonic()
         self._jobs.progress(self._job_id, Progress(done=done, total=sum(self._expected), message=message))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from framesense.clients.tagger import EmbeddingBatch, TaggerClient, TaggerUnavailable
 from framesense.http.problems import ProblemError
 from framesense.media.images import RGB, shrink
-from framesense.schemas.edits import Agreement, EditedImage
+from framesense.schemas.edits import EditedImage, PromptSimilarity
 from framesense.schemas.models import ModelInfo
 from worker.jobs.model_change import ModelChanged, is_same_model, require_same_model
 
@@ -26,7 +26,7 @@ WORDS = 200
 UNCHECKED = "not checked how well picture and words agree: "
 
 
-class Judge:
+class SimilarityMeter:
     """Asks the tagger, each photo and each text once, or once more when it has changed its model. When it does not
     answer it is not asked again.
 
@@ -42,12 +42,12 @@ class Judge:
         self._texts: dict[str, Vector] = {}
         self._answers = True
 
-    def judge(self, photo_index: int, photo: RGB, edited: RGB, words: str) -> Agreement | str:
+    def measure(self, photo_index: int, photo: RGB, edited: RGB, words: str) -> PromptSimilarity | str:
         """Of ``words`` the first :data:`WORDS` letters count. In place of an agreement, why there is none, in words for
         the user."""
         if self._answers:
             try:
-                return self._judge(photo_index, photo, edited, words)
+                return self._compare(photo_index, photo, edited, words)
             except TaggerUnavailable as error:
                 log.info("agreement is not checked: %s", error)
                 self._answers = False
@@ -58,7 +58,7 @@ class Judge:
                 return UNCHECKED + str(change)
         return UNCHECKED + "the tagger does not answer"
 
-    def _judge(self, photo_index: int, photo: RGB, edited: RGB, words: str) -> Agreement:
+    def _compare(self, photo_index: int, photo: RGB, edited: RGB, words: str) -> PromptSimilarity:
         seen = self._see(edited)
         if self._model is None or not is_same_model(seen.model, self._model):
             self._model, self._photos, self._texts = seen.model, {}, {}
@@ -69,7 +69,7 @@ class Judge:
             self._texts[words] = _vector(self._tagger.embed_texts([words]), self._model)
         before, text, after = self._photos[photo_index], self._texts[words], seen.embeddings[0]
         cosines = float(before @ text), float(after @ text)
-        return Agreement(
+        return PromptSimilarity(
             before=cosines[0],
             after=cosines[1],
             gain=cosines[1] - cosines[0],
@@ -115,9 +115,9 @@ def score_of(image: EditedImage) -> float | None:
 
 def comparable(images: Sequence[EditedImage]) -> list[EditedImage]:
     """Those that were compared with words by the same tagger as the first of them."""
-    judged = [(image, _tagger_of(image.agreement)) for image in images if image.agreement is not None]
-    return [image for image, tagger in judged if tagger == judged[0][1]]
+    compared = [(image, _tagger_of(image.agreement)) for image in images if image.agreement is not None]
+    return [image for image, tagger in compared if tagger == compared[0][1]]
 
 
-def _tagger_of(agreement: Agreement) -> tuple[str, str] | None:
+def _tagger_of(agreement: PromptSimilarity) -> tuple[str, str] | None:
     return (agreement.model.name, agreement.model.revision) if agreement.model else None

@@ -12,7 +12,7 @@ ROUND = 10.0
 """Seconds that a client asks again by itself before it says so; a model that loads answers sooner, and often."""
 
 
-def patiently(ask: Callable[[], Answer], seconds: float) -> Answer:
+def retry(ask: Callable[[], Answer], seconds: float) -> Answer:
     """What ``ask`` answers; it is asked again for so many seconds while the editor gives no answer at all.
 
     Raises EditorUnavailable after that, and at once whatever else ``ask`` raises: EditInterrupted among it, for then

@@ -20,10 +20,10 @@ from framesense.http.problems import ProblemError
 from framesense.http.uploads import Upload
 from framesense.media.images import RGB, ImageLimits, decode_image
 from framesense.schemas.edits import MAX_SEED, EditedImage, ImageEvent, StepEvent
-from framesense.storage.edits import EditStore, Made
-from worker.edits.progress import Reporter
-from worker.edits.prompt_similarity import Judge, comparable
-from worker.edits.retry import patiently
+from framesense.storage.edits import EditStore, FinishedPicture
+from worker.edits.progress import ProgressReporter
+from worker.edits.prompt_similarity import SimilarityMeter, comparable
+from worker.edits.retry import retry
 from worker.jobs.lease_heartbeat import LeaseHeartbeat
 from worker.jobs.model_change import is_same_model
 from worker.pipeline import Stopped
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Order:
+class EditPlan:
     """A job's pictures: one a cell, in order. ``photos``: the names of the files it starts from."""
 
     job_id: str
@@ -42,57 +42,57 @@ class Order:
     masked: bool
 
 
-class Maker:
+class EditRunner:
     """Makes the pictures of one job. Each is what it is, whatever model made it: where the editor or the tagger changes
     its model meanwhile, the pictures say so."""
 
     def __init__(
         self,
-        order: Order,
+        plan: EditPlan,
         editor: EditorClient,
-        judge: Judge,
+        meter: SimilarityMeter,
         store: EditStore,
-        reporter: Reporter,
+        reporter: ProgressReporter,
         settings: WorkerSettings,
         heartbeat: LeaseHeartbeat,
     ) -> None:
-        self._order, self._editor, self._judge, self._store = order, editor, judge, store
-        self._reporter, self._settings, self._keeper = reporter, settings, heartbeat
-        self._mask = Upload(store.mask(order.job_id), "mask", None) if order.masked else None
+        self._plan, self._editor, self._meter, self._store = plan, editor, meter, store
+        self._reporter, self._settings, self._heartbeat = reporter, settings, heartbeat
+        self._mask = Upload(store.mask(plan.job_id), "mask", None) if plan.masked else None
         self._opened: tuple[int, Upload, RGB] | None = None
 
-    def make(self, between: Callable[[], None]) -> list[EditedImage]:
+    def run(self, between: Callable[[], None]) -> list[EditedImage]:
         """All pictures, those that were finished before among them. ``between`` is called after every picture but the
         last; what it raises, this raises.
 
         Raises EditorUnavailable, ProblemError for what the editor refuses or when it keeps dying, and Stopped.
         """
-        finished = self._store.images(self._order.job_id)
+        finished = self._store.images(self._plan.job_id)
         self._reporter.picture(len(finished))
         deaths = 0
-        while len(finished) < len(self._order.cells):
+        while len(finished) < len(self._plan.cells):
             before = len(finished)
             try:
-                patiently(lambda: self._ask(finished), self._settings.worker_editor_patience)
+                retry(lambda: self._ask(finished), self._settings.worker_editor_patience)
             except EditInterrupted as error:
-                log.warning("job %s: %s; asking again", self._order.job_id, error)
+                log.warning("job %s: %s; asking again", self._plan.job_id, error)
                 deaths = deaths + 1 if len(finished) == before else 1
                 if deaths >= self._settings.worker_max_attempts:
-                    raise self._keeps_dying(len(finished), deaths) from error
+                    raise self._crashes_again(len(finished), deaths) from error
             else:
                 deaths = 0
-            if before < len(finished) < len(self._order.cells):
+            if before < len(finished) < len(self._plan.cells):
                 between()
         return finished
 
     def _ask(self, finished: list[EditedImage]) -> None:
         """One request: the next picture, and those after it that differ by nothing but the next seed."""
-        cells = self._order.cells[len(finished) :]
+        cells = self._plan.cells[len(finished) :]
         first = cells[0].parameters
         alike = 1
         while alike < len(cells) and cells[alike] == _seeded(cells[0], alike):
             alike += 1
-        photo = self._photo(cells[0].photo) if self._order.photos else None
+        photo = self._photo(cells[0].photo) if self._plan.photos else None
         asked = first.model_copy(update={"images": alike})
         events = self._editor.edit(asked, image=photo[0] if photo else None, mask=self._mask, alive=self._go_on)
         for event in events:
@@ -104,51 +104,51 @@ class Maker:
                 self._reporter.picture(len(finished))
 
     def _go_on(self) -> None:
-        if self._keeper.stop.is_set():
+        if self._heartbeat.stop.is_set():
             raise Stopped
 
     def _stored(self, event: ImageEvent, before: Sequence[EditedImage], photo: RGB | None) -> EditedImage:
         index, model, png = len(before), event.image.model, base64.b64decode(event.png)
         assert model is not None, "the editor names it"
-        cell = self._order.cells[index]
+        cell = self._plan.cells[index]
         limits = ImageLimits(len(png), np.iinfo(np.int64).max)  # our own editor's, as large as it was asked to be
         pixels = decode_image(png, limits, name="the edited picture")
         own = {
             "index": index,
             "row": cell.row,
             "column": cell.column,
-            "photo": self._order.photos[cell.photo] if self._order.photos else "",
-            "photo_index": cell.photo if self._order.photos else None,
+            "photo": self._plan.photos[cell.photo] if self._plan.photos else "",
+            "photo_index": cell.photo if self._plan.photos else None,
         }
-        image = self._judged(event.image.model_copy(update=own), photo, pixels)
+        image = self._with_similarity(event.image.model_copy(update=own), photo, pixels)
         image = image.model_copy(update={"notes": [*image.notes, *_changes(before, image)]})
-        made = Made(
+        made = FinishedPicture(
             image=image,
             png=with_texts(png, picture_texts(image, model)),
             thumbnail=thumbnail(pixels, self._settings.worker_sheet_cell),
             change_map=base64.b64decode(event.change_map) if event.change_map else None,
             mask=base64.b64decode(event.mask) if event.mask else None,
         )
-        self._store.append(self._order.job_id, made)
+        self._store.append(self._plan.job_id, made)
         return image
 
-    def _judged(self, image: EditedImage, photo: RGB | None, pixels: RGB) -> EditedImage:
+    def _with_similarity(self, image: EditedImage, photo: RGB | None, pixels: RGB) -> EditedImage:
         """With the agreement of picture and words, where there are both."""
         notes, agreement = list(image.notes), None
         if photo is not None and image.photo_index is not None and image.parameters.prompt:
-            judged = self._judge.judge(image.photo_index, photo, pixels, image.parameters.prompt)
-            if isinstance(judged, str):
-                notes.append(judged)
+            similarity = self._meter.measure(image.photo_index, photo, pixels, image.parameters.prompt)
+            if isinstance(similarity, str):
+                notes.append(similarity)
             else:
-                agreement = judged
+                agreement = similarity
         return image.model_copy(update={"agreement": agreement, "notes": notes})
 
     def _photo(self, index: int) -> tuple[Upload, RGB]:
         """The file as it came, and its pixels; the last one is kept."""
         if self._opened is None or self._opened[0] != index:
-            name = self._order.photos[index]
+            name = self._plan.photos[index]
             try:
-                content = self._store.photo(self._order.job_id, index)
+                content = self._store.photo(self._plan.job_id, index)
             except FileNotFoundError:
                 detail = f"The photo {name} is no longer stored. Send it again."
                 raise ProblemError(410, "photo-gone", "Photo gone", detail) from None
@@ -157,9 +157,9 @@ class Maker:
             self._opened = (index, Upload(content, name, None), pixels)
         return self._opened[1], self._opened[2]
 
-    def _keeps_dying(self, finished: int, deaths: int) -> ProblemError:
+    def _crashes_again(self, finished: int, deaths: int) -> ProblemError:
         detail = (
-            f"The editor broke off {deaths} times at picture {finished + 1} of {len(self._order.cells)}. Its log has "
+            f"The editor broke off {deaths} times at picture {finished + 1} of {len(self._plan.cells)}. Its log has "
             "the reason; it may need more memory than it has. A smaller photo, or fewer pictures at once, may help."
         )
         return ProblemError(500, "editor-died", "Editor died", detail)
@@ -185,13 +185,13 @@ def thumbnail(pixels: RGB, side: int) -> bytes:
     return stream.getvalue()
 
 
-def following(seed: int, further: int) -> int:
+def seed_after(seed: int, further: int) -> int:
     """The seed so many pictures further on; after the greatest comes 0."""
     return (seed + further) % (MAX_SEED + 1)
 
 
 def _seeded(cell: Cell, further: int) -> Cell:
     """The same picture with a seed so much further on."""
-    seed = following(cell.parameters.seed or 0, further)
+    seed = seed_after(cell.parameters.seed or 0, further)
     parameters = cell.parameters.model_copy(update={"seed": seed})
     return Cell(cell.photo, parameters, cell.row, cell.column)

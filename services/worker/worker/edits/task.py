@@ -9,7 +9,7 @@ from redis import Redis
 from framesense.clients.base import attempts_within
 from framesense.clients.editor import EditorClient, EditorUnavailable
 from framesense.clients.tagger import TaggerClient
-from framesense.edits.series import Cell, Plan, plan
+from framesense.edits.series import Cell, SeriesPlan, plan_series
 from framesense.http.problems import ProblemError
 from framesense.jobs.payloads import EditPayload
 from framesense.jobs.queue import QUEUES, TASKS, waits
@@ -23,11 +23,11 @@ from framesense.schemas.edits import (
 )
 from framesense.schemas.jobs import Job, JobKind, Progress
 from framesense.storage.edits import EditStore
-from worker.edits.contact_sheet import Sheet, Shown, draw_sheet
-from worker.edits.progress import Reporter, expected_steps
-from worker.edits.prompt_similarity import Judge, best_of
-from worker.edits.retry import ROUND, patiently
-from worker.edits.runner import Maker, Order, following, thumbnail
+from worker.edits.contact_sheet import Sheet, SheetPicture, draw_sheet
+from worker.edits.progress import ProgressReporter, expected_steps
+from worker.edits.prompt_similarity import SimilarityMeter, best_of
+from worker.edits.retry import ROUND, retry
+from worker.edits.runner import EditPlan, EditRunner, seed_after, thumbnail
 from worker.jobs.lease_heartbeat import LeaseHeartbeat, ShutdownFlag
 from worker.jobs.task import JobTask, Requeued, sleep_unless_stopped
 from worker.pipeline import Stopped
@@ -45,15 +45,15 @@ def register(app: Celery, settings: WorkerSettings, shutdown: ShutdownFlag) -> N
     @app.task(name=TASKS[JobKind.EDIT], queue=QUEUES[JobKind.EDIT])  # type: ignore[untyped-decorator]
     def make_edit(job_id: str) -> None:
         with Redis.from_url(settings.redis_url, decode_responses=True) as redis:
-            EditTask(app, settings, redis, shutdown).run(job_id)
+            SingleEditTask(app, settings, redis, shutdown).run(job_id)
 
     @app.task(name=TASKS[JobKind.EDIT_SERIES], queue=QUEUES[JobKind.EDIT_SERIES])  # type: ignore[untyped-decorator]
     def make_series(job_id: str) -> None:
         with Redis.from_url(settings.redis_url, decode_responses=True) as redis:
-            SeriesTask(app, settings, redis, shutdown).run(job_id)
+            SeriesEditTask(app, settings, redis, shutdown).run(job_id)
 
 
-class _Editing(JobTask):
+class _EditJobTask(JobTask):
     """Carry out edit jobs, as far as single edits and series have it in common."""
 
     def __init__(self, app: Celery, settings: WorkerSettings, redis: Redis, shutdown: ShutdownFlag) -> None:
@@ -65,12 +65,12 @@ class _Editing(JobTask):
         """Called between two pictures."""
 
     @abstractmethod
-    def _plan(self, job: Job, photos: list[str]) -> Plan:
+    def _plan(self, job: Job, photos: list[str]) -> SeriesPlan:
         """The pictures to make."""
 
     @abstractmethod
     def _finish(
-        self, job: Job, photos: list[str], wanted: Plan, images: list[EditedImage], abilities: EditorCapabilities
+        self, job: Job, photos: list[str], plan: SeriesPlan, images: list[EditedImage], abilities: EditorCapabilities
     ) -> None:
         """Stores the result."""
 
@@ -94,7 +94,7 @@ class _Editing(JobTask):
         if job is None:
             return
         photos = source.photos
-        wanted = self._plan(job, photos)
+        plan = self._plan(job, photos)
         self._count_attempt(job_id, len(self._store.images(job_id)), source="edit", unit="pictures")
         settings = self._settings
         editor = EditorClient(
@@ -110,22 +110,22 @@ class _Editing(JobTask):
             sleep=lambda seconds: sleep_unless_stopped(seconds, heartbeat),
         )
         with editor, tagger:
-            abilities = patiently(editor.capabilities, settings.worker_editor_patience)
-            expected = [expected_steps(cell.parameters, abilities) for cell in wanted.cells]
-            maker = Maker(
-                Order(job_id, wanted.cells, photos, source.mask),
+            abilities = retry(editor.capabilities, settings.worker_editor_patience)
+            expected = [expected_steps(cell.parameters, abilities) for cell in plan.cells]
+            runner = EditRunner(
+                EditPlan(job_id, plan.cells, photos, source.mask),
                 editor,
-                Judge(tagger, side=settings.worker_photo_side),
+                SimilarityMeter(tagger, side=settings.worker_photo_side),
                 self._store,
-                Reporter(self._jobs, job_id, expected, interval=settings.worker_progress_interval),
+                ProgressReporter(self._jobs, job_id, expected, interval=settings.worker_progress_interval),
                 settings,
                 heartbeat,
             )
-            images = maker.make(self._between)
+            images = runner.run(self._between)
         if heartbeat.stop.is_set():
             raise Stopped
         first = images[0].model or abilities.model
-        self._finish(job, photos, wanted, images, abilities.model_copy(update={"model": first}))
+        self._finish(job, photos, plan, images, abilities.model_copy(update={"model": first}))
 
     def _wait(self, job_id: str, seconds: float, heartbeat: LeaseHeartbeat) -> None:
         job = self._jobs.get(job_id)
@@ -135,7 +135,7 @@ class _Editing(JobTask):
         sleep_unless_stopped(seconds, heartbeat)
 
 
-class EditTask(_Editing):
+class SingleEditTask(_EditJobTask):
     """Carries out single edits."""
 
     kind = JobKind.EDIT
@@ -143,15 +143,15 @@ class EditTask(_Editing):
     def _between(self) -> None:
         pass
 
-    def _plan(self, job: Job, photos: list[str]) -> Plan:
+    def _plan(self, job: Job, photos: list[str]) -> SeriesPlan:
         asked = EditParameters.model_validate(job.parameters)
         one = asked.model_copy(update={"images": 1})
-        seeds = [following(asked.seed or 0, further) for further in range(asked.images)]
+        seeds = [seed_after(asked.seed or 0, further) for further in range(asked.images)]
         cells = [Cell(0, one.model_copy(update={"seed": seed}), None, None) for seed in seeds]
-        return Plan(cells, [], [])
+        return SeriesPlan(cells, [], [])
 
     def _finish(
-        self, job: Job, photos: list[str], wanted: Plan, images: list[EditedImage], abilities: EditorCapabilities
+        self, job: Job, photos: list[str], plan: SeriesPlan, images: list[EditedImage], abilities: EditorCapabilities
     ) -> None:
         asked = EditParameters.model_validate(job.parameters)
         result = EditResult(
@@ -165,7 +165,7 @@ class EditTask(_Editing):
         self._store.finish(job.id, result, None)
 
 
-class SeriesTask(_Editing):
+class SeriesEditTask(_EditJobTask):
     """Carries out series; a single edit that waits goes first after every picture."""
 
     kind = JobKind.EDIT_SERIES
@@ -174,13 +174,13 @@ class SeriesTask(_Editing):
         if waits(self._redis, JobKind.EDIT):
             raise Requeued
 
-    def _plan(self, job: Job, photos: list[str]) -> Plan:
-        return plan(SeriesParameters.model_validate(job.parameters), photos)
+    def _plan(self, job: Job, photos: list[str]) -> SeriesPlan:
+        return plan_series(SeriesParameters.model_validate(job.parameters), photos)
 
     def _finish(
-        self, job: Job, photos: list[str], wanted: Plan, images: list[EditedImage], abilities: EditorCapabilities
+        self, job: Job, photos: list[str], plan: SeriesPlan, images: list[EditedImage], abilities: EditorCapabilities
     ) -> None:
-        steps = sum(expected_steps(cell.parameters, abilities) for cell in wanted.cells)
+        steps = sum(expected_steps(cell.parameters, abilities) for cell in plan.cells)
         self._jobs.progress(job.id, Progress(done=steps, total=steps, message="drawing the contact sheet"))
         series = SeriesParameters.model_validate(job.parameters)
         result = EditResult(
@@ -188,8 +188,8 @@ class SeriesTask(_Editing):
             name=job.name,
             parameters=series.base,
             images=images,
-            rows=[row for row in wanted.rows if row is not None],
-            columns=[column for column in wanted.columns if column is not None],
+            rows=[row for row in plan.rows if row is not None],
+            columns=[column for column in plan.columns if column is not None],
             best=best_of(images),
             model=abilities.model,
         )
@@ -205,7 +205,7 @@ class SeriesTask(_Editing):
             subtitle=_constants(series, job.name, abilities),
             note=abilities.note,
             photos=thumbnails,
-            pictures=[Shown(image, self._store.thumbnail(job.id, image.index)) for image in images],
+            pictures=[SheetPicture(image, self._store.thumbnail(job.id, image.index)) for image in images],
             rows=result.rows,
             columns=result.columns,
             best=result.best,
@@ -225,5 +225,5 @@ def _constants(series: SeriesParameters, name: str, abilities: EditorCapabilitie
         "seed": f"seed {base.seed}",
         "scheduler": (base.scheduler or abilities.default_scheduler).label,
     }
-    said = [text for parameter, text in shared.items() if parameter not in series.varied]
-    return ", ".join([name, *said, f"model {abilities.model.name}"])
+    parts = [text for parameter, text in shared.items() if parameter not in series.varied]
+    return ", ".join([name, *parts, f"model {abilities.model.name}"])

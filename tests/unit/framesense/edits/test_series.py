@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from framesense.edits.series import plan
+from framesense.edits.series import plan_series
 from framesense.http.problems import ProblemError
 from framesense.schemas.edits import SeriesParameters
 
@@ -16,7 +16,7 @@ def _series(**axes: Any) -> SeriesParameters:
 
 
 def test_a_grid_changes_two_parameters_and_nothing_else() -> None:
-    made = plan(
+    made = plan_series(
         _series(
             rows={"parameter": "strength", "values": [0.25, 1]},
             columns={"parameter": "guidance_scale", "values": [3, 7.5]},
@@ -34,17 +34,19 @@ def test_a_grid_changes_two_parameters_and_nothing_else() -> None:
 
 
 def test_one_change_over_many_photos() -> None:
-    made = plan(_series(columns={"parameter": "scheduler", "values": ["euler_a", "dpm++_2m"]}), ["a.jpg", "b", "a.jpg"])
+    made = plan_series(
+        _series(columns={"parameter": "scheduler", "values": ["euler_a", "dpm++_2m"]}), ["a.jpg", "b", "a.jpg"]
+    )
     assert made.rows == ["a.jpg (1)", "b", "a.jpg (2)"]
     assert made.columns == ["Euler a", "DPM++ 2M"]
     assert [cell.photo for cell in made.cells] == [0, 0, 1, 1, 2, 2]
-    assert [cell.photo for cell in plan(_series(), ["a", "b"]).cells] == [0, 1]
-    assert plan(_series(), ["a", "b"]).columns == [None]
+    assert [cell.photo for cell in plan_series(_series(), ["a", "b"]).cells] == [0, 1]
+    assert plan_series(_series(), ["a", "b"]).columns == [None]
 
 
 def test_words_alone_and_prompts() -> None:
     axis = {"parameter": "prompt", "values": ["a  red\nroom", "a green room"]}
-    made = plan(SeriesParameters.model_validate({"base": {"task": "generate"}, "rows": axis}), [])
+    made = plan_series(SeriesParameters.model_validate({"base": {"task": "generate"}, "rows": axis}), [])
     assert made.rows == ["a red room", "a green room"]
     assert [cell.parameters.prompt for cell in made.cells] == ["a  red\nroom", "a green room"]
     assert made.cells[0].parameters.task == "generate"
@@ -65,6 +67,6 @@ def test_words_alone_and_prompts() -> None:
 )
 def test_what_does_not_go_together_is_named(axes: dict[str, Any], photos: int, said: str) -> None:
     with pytest.raises(ProblemError) as raised:
-        plan(_series(**axes), [f"{n}.jpg" for n in range(photos)])
+        plan_series(_series(**axes), [f"{n}.jpg" for n in range(photos)])
     assert raised.value.status == 422
     assert said in raised.value.detail

@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from framesense.schemas.edits import Agreement, Change, EditParameters, Preserve, SchedulerName, Task
+from framesense.schemas.edits import Change, EditParameters, Preserve, PromptSimilarity, SchedulerName, Task
 from framesense.schemas.jobs import Job, JobKind, JobState
 from ui.edit.words import agreement_text, change_text, settings_text, short_figures, what_text
 from ui.jobs.progress import progress_text
 
 
-def _agreement(gain: float) -> Agreement:
-    return Agreement(before=0.2, after=0.2 + gain, gain=gain, photo_similarity=0.9)
+def _agreement(gain: float) -> PromptSimilarity:
+    return PromptSimilarity(before=0.2, after=0.2 + gain, gain=gain, photo_similarity=0.9)
 
 
 def test_settings_are_told_as_far_as_they_are_known() -> None:

@@ -4,29 +4,29 @@ from typing import Any
 
 import streamlit as st
 
-_KEPT = "edit-kept"
+_VALUES = "edit-widget-values"
 
 
-def keep(key: str, default: Any) -> Any:
+def restore_value(key: str, default: Any) -> Any:
     """To be called before the widget of this key, which then shows what it showed last; answers that.
 
     Streamlit forgets the widgets that a page does not show. And it tells the browser a value only in the run that sets
     it: the next click may interrupt that one, whereupon the browser would take the widget's least value for the user's.
     So it is set in every run.
     """
-    kept: dict[str, Any] = st.session_state.setdefault(_KEPT, {})
-    kept[key] = st.session_state.get(key, kept.get(key, default))
-    st.session_state[key] = kept[key]
-    return kept[key]
+    values: dict[str, Any] = st.session_state.setdefault(_VALUES, {})
+    values[key] = st.session_state.get(key, values.get(key, default))
+    st.session_state[key] = values[key]
+    return values[key]
 
 
-def replace(key: str, value: Any) -> None:
+def set_value(key: str, value: Any) -> None:
     """What the widget will show next."""
     st.session_state.pop(key, None)
-    st.session_state.setdefault(_KEPT, {})[key] = value
+    st.session_state.setdefault(_VALUES, {})[key] = value
 
 
-def forget(key: str) -> None:
+def reset_value(key: str) -> None:
     """The widget will show its default next."""
     st.session_state.pop(key, None)
-    st.session_state.setdefault(_KEPT, {}).pop(key, None)
+    st.session_state.setdefault(_VALUES, {}).pop(key, None)
