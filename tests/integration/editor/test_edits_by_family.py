@@ -1,5 +1,5 @@
 """Every family of editing models, tiny and of random weights, behind a running editor, a worker and a gateway: switched
-to by its folder, then sent a real photo. Each in itself: test_editor_families.py.
+to by its folder, then sent a real photo. Each in itself: families/.
 """
 
 import io

@@ -1,18 +1,26 @@
 """What all routes of that API have in common. Errors are as its clients show them: problem documents, with that API's
 own fields beside the standard's."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from contextlib import aclosing
+from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from pydantic import BaseModel, ValidationError
 
 from framesense.http.problems import ProblemError
+from framesense.schemas.jobs import Job
 from framesense.schemas.problems import MEDIA_TYPE
 from gateway.a1111.ownership import set_client_cookie
+from gateway.dependencies import Components
+from gateway.http.forwarding import limited_body
 
+Contract = TypeVar("Contract", bound=BaseModel)
+JOB_HEADER = "X-Job-ID"
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -34,6 +42,26 @@ class CompatRoute(APIRoute):
                 return _answer(request, error)
 
         return handle_and_translate
+
+
+async def read_body(request: Request, dependencies: Components, contract: type[Contract]) -> Contract:
+    """Read a JSON document within the gateway's limits.
+
+    Raises ProblemError: 413 and 408 while it arrives, 422 for what it says.
+    """
+    settings = dependencies.settings
+    async with aclosing(limited_body(request, settings.max_image_request_bytes, settings.upload_idle_timeout)) as body:
+        document = b"".join([chunk async for chunk in body])
+    try:
+        return await asyncio.to_thread(contract.model_validate_json, document)
+    except ValidationError as error:
+        raise invalid(error.errors()) from error
+
+
+def json_response(answer: BaseModel, job: Job | None = None) -> Response:
+    """Answer with JSON, and with the id of the job behind it in a header."""
+    headers = {JOB_HEADER: job.id} if job else {}
+    return Response(answer.model_dump_json(), headers=headers, media_type="application/json")
 
 
 def invalid(faults: Any) -> ProblemError:
