@@ -1,4 +1,4 @@
-"""How unlike each frame is to the frames before it, and which stretches stand out. Pure numpy, no I/O.
+"""How unlike each frame is to the frames before it. Pure numpy, no I/O.
 
 Prefer ``cosine`` when the embeddings' lengths mean nothing (sentence encoders), ``euclidean`` when they do (the mean
 of a caption's word embeddings shrinks as its words disagree). A larger window forgets more slowly: it marks the whole
@@ -92,30 +92,12 @@ class Span:
     score: float
 
 
-def find_spans(novelty: NDArray[np.float64], *, threshold: float = 3.5, limit: int = 50) -> list[Span]:
-    """The stretches whose novelty is far above the curve's middle, highest first.
-
-    Scores are robust z-scores, 0.6745 · (novelty − median) / MAD, and 3.5 is the usual threshold for an outlier
-    (Iglewicz & Hoaglin, 1993). A span holds the neighbouring frames above the threshold; the first frame has no
-    novelty and never counts. Where more than half of the values are equal the MAD is 0, and the mean absolute
-    deviation takes its place (its constant is 0.7979 = √(2/π)); a constant curve has no spans.
-    """
-    values = np.asarray(novelty, dtype=np.float64)
-    if len(values) < 3:
-        return []
-    scores = np.zeros(len(values))
-    scores[1:] = robust_z(values[1:])
-    above = scores > threshold
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], above, [False]])))
-    spans = []
-    for start, stop in edges.reshape(-1, 2).tolist():
-        peak = start + int(np.argmax(values[start:stop]))
-        spans.append(Span(start=start, peak=peak, end=stop - 1, score=float(scores[peak])))
-    return sorted(spans, key=lambda span: -span.score)[:limit]
-
-
 def robust_z(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Robust z-scores of n ≥ 1 values; see :func:`find_spans`."""
+    """Robust z-scores of n ≥ 1 values: 0.6745 · (value − median) / MAD (Iglewicz & Hoaglin, 1993).
+
+    Where more than half of the values are equal the MAD is 0, and the mean absolute deviation takes its place (its
+    constant is 0.7979 = √(2/π)); equal values have no scores.
+    """
     deviations = values - np.median(values)
     spread = _spread(deviations, float(np.abs(values).max()))
     if spread == 0:
@@ -126,7 +108,7 @@ def robust_z(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def robust_spread(values: NDArray[np.float64]) -> float:
     """The standard deviation of n ≥ 1 values, as their median (else mean) absolute deviation tells it; see
-    :func:`find_spans`."""
+    :func:`robust_z`."""
     return _spread(values - np.median(values), float(np.abs(values).max()))
 
 

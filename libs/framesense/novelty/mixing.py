@@ -12,7 +12,7 @@ from framesense.novelty.curve import Floats, frame_distances, robust_spread, rol
 from framesense.schemas.novelty import Metric
 
 OUTLIER = 3.5
-"""Robust z-score from which a frame is odd (Iglewicz & Hoaglin, 1993), as for moments."""
+"""Robust z-score from which a frame is odd (Iglewicz & Hoaglin, 1993)."""
 
 
 def mix(embeddings: Mapping[str, Floats], weights: Mapping[str, float]) -> NDArray[np.float64]:

@@ -7,12 +7,12 @@ cuts a curve of scores into humps and ranks them, so that another sensitivity co
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from framesense.novelty.background import filled
+from framesense.schemas.novelty import Strength
 
 STRONG, WEAK, FAINT = 1.0, 0.6, 0.2
 """Scores from which a hump is a strong moment, a weak one, or shown at all where nothing stands out."""
@@ -26,11 +26,6 @@ BRIDGE = 1
 """Valleys of so few frames part nothing."""
 SENSITIVITY_RANGE = 4.0
 """How many times higher the scores are at sensitivity 1 than at 0."""
-
-
-class Strength(StrEnum):
-    STRONG = "strong"
-    WEAK = "weak"
 
 
 @dataclass(frozen=True)

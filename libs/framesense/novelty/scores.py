@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framesense.novelty.background import ReadGrids, compare_with_background
-from framesense.novelty.curve import Floats, robust_spread
-from framesense.novelty.mixing import OUTLIER, unit
+from framesense.novelty.curve import Floats
+from framesense.novelty.mixing import unit
 from framesense.novelty.moments import WEAK
 from framesense.novelty.shots import above_neighbours, jumps
+from framesense.schemas.novelty import Metric, Signal
 
 PAST = 1024
 """Frames before a frame that it is compared with, and as many more, taken evenly, of all that came earlier."""
@@ -39,8 +40,15 @@ FIRST, FIRST_SHARE = 16, 0.45
 often it is but an encoder that settles. It counts by this share."""
 CURVE_SPREADS = 5.0
 """A curve stands out where it is this many times as far above its usual height as that is above its lowest tenth."""
-REFERENCE_OF_ONE = 0.8
-"""Distance that stands out from a reference of a single frame, which has no spread."""
+FLOORS = {
+    (Signal.VISUAL, Metric.COSINE): 0.09,
+    (Signal.VISUAL, Metric.EUCLIDEAN): 0.42,
+    (Signal.AUTO, Metric.COSINE): 0.09,
+    (Signal.AUTO, Metric.EUCLIDEAN): 0.42,
+    (Signal.PATCH, Metric.COSINE): 0.7,
+    (Signal.PATCH, Metric.EUCLIDEAN): 0.7,
+}
+"""For :func:`curve_scores`. ``auto``: of captioners that give no pictures to compare."""
 NOISE = 0.1
 """Distances of places this small are quantisation and the encoder's rounding: no novelty."""
 
@@ -157,14 +165,12 @@ def curve_scores(curve: NDArray[np.float64], *, floor: float) -> NDArray[np.floa
     return scores
 
 
-def reference_scores(curve: NDArray[np.float64], own: NDArray[np.float64]) -> NDArray[np.float64]:
+def reference_scores(curve: NDArray[np.float64], *, usual: float, farthest: float) -> NDArray[np.float64]:
     """Scores of distances to a reference, by how far its own frames are from the rest of it.
 
-    ``own``: m ≥ 0 such distances (:func:`framesense.novelty.patches.distances_within`). Stands out what is farther than
-    its farthest frame by a quarter of its range, and by more than NOISE.
+    ``usual``, ``farthest``: the median and the largest of these distances
+    (:func:`framesense.novelty.patches.distances_within`). What is farther than the farthest by a quarter of that range,
+    and by more than NOISE, stands out.
     """
-    usual = float(np.median(own)) if len(own) else 0.0
-    farthest = float(np.max(own)) if len(own) else REFERENCE_OF_ONE
-    level = max(1.25 * (farthest - usual), OUTLIER * robust_spread(own) if len(own) else 0.0, NOISE)
-    scores: NDArray[np.float64] = np.maximum(curve - usual, 0) / level
+    scores: NDArray[np.float64] = np.maximum(curve - usual, 0) / max(1.25 * (farthest - usual), NOISE)
     return scores

@@ -23,7 +23,8 @@ class Signal(StrEnum):
     """What of a frame is compared."""
 
     AUTO = "auto"
-    """Words, sentence and visual mixed, with a window that odd frames do not spoil."""
+    """Cuts, pictures unlike all before them, and places unlike their background where the camera stands still; words,
+    sentence and visual mixed where a captioner gives no pictures to compare. 1 stands out."""
     WORDS = "words"
     """The mean of the caption's word embeddings."""
     SENTENCE = "sentence"
@@ -80,8 +81,15 @@ class Frame(BaseModel):
     thumbnail: str = Field(description="URL of a JPEG")
 
 
+class Strength(StrEnum):
+    STRONG = "strong"
+    """It stands out."""
+    WEAK = "weak"
+    """It is among the most unusual frames, no more."""
+
+
 class Moment(BaseModel):
-    """A stretch of frames that stands out from the rest of the curve."""
+    """A stretch of frames that is unlike the rest of the video."""
 
     start: float = Field(description="seconds")
     peak: float = Field(description="seconds")
@@ -89,7 +97,10 @@ class Moment(BaseModel):
     peak_index: int = Field(ge=0, description="index of the peak's frame")
     caption: str
     novelty: float
-    score: float = Field(description="robust z-score of the peak: 0.6745 · (novelty − median) / MAD")
+    score: float = Field(description="how far the peak stands out; 1 is where a strong moment begins")
+    strength: Strength = Field(
+        default=Strength.STRONG, description="whether it stands out; where no moment is strong, nothing does"
+    )
     thumbnail: str
 
 

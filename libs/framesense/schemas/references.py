@@ -39,6 +39,10 @@ class Reference(NewReference):
     revision: str = Field(description="changes when the reference is made anew")
     frames: int = Field(ge=1, description="how many frames it was made of")
     video: str = Field(description="the video's name")
+    usual_distance: float = Field(default=0.0, ge=0, description="median distance of its frames to the rest of it")
+    farthest_distance: float = Field(
+        default=0.8, ge=0, description="largest such distance: what is clearly farther stands out"
+    )
 
 
 class ReferenceList(BaseModel):

@@ -15,6 +15,7 @@ from framesense.jobs.payloads import VideoPayload
 from framesense.novelty.curve import rolling_novelty
 from framesense.novelty.mixing import patient_novelty
 from framesense.novelty.patches import PackedGrids
+from framesense.novelty.scores import auto_evidence
 from framesense.novelty.signals import auto_embeddings
 from framesense.schemas.jobs import Job
 from framesense.schemas.models import ModelInfo
@@ -89,13 +90,12 @@ def test_auto_is_the_default_and_finds_what_words_do_not(gateway: Gateway) -> No
     job = analyse(gateway)
     result = VideoResult.model_validate(gateway.http.get(f"/jobs/{job.id}/result").json())
     assert result.parameters.signal == "auto"
-    stored = gateway.analyses.load(gateway.jobs.payload(job.id, VideoPayload).work)
-    assert stored is not None
-    cosine = patient_novelty(auto_embeddings(stored[1]), window=3, metric=Metric.COSINE)
-    assert curve(gateway, job, metric="cosine").novelty == pytest.approx(cosine, abs=1e-6)
-    chord = np.sqrt(2 * np.maximum(cosine, 0))
-    assert [frame.novelty for frame in result.frames] == pytest.approx(chord, abs=1e-6)
-    assert [moment.peak_index for moment in result.moments] == [ODD]
+    frames, grids = frames_and_patches()
+    assert frames.visual is not None
+    expected = auto_evidence(frames.visual, lambda indices: grids[indices], window=3).scores
+    assert [frame.novelty for frame in result.frames] == pytest.approx(expected, abs=0.02), "patches are stored as int8"
+    assert curve(gateway, job, metric="cosine").novelty == [frame.novelty for frame in result.frames]
+    assert [(moment.peak_index, moment.strength) for moment in result.moments] == [(ODD, "strong")]
     assert result.diversity is not None and 1 < result.diversity < 2, "one scene, and a frame of another"
 
 
@@ -138,6 +138,9 @@ def test_what_a_reference_calls_normal_is_not_odd(gateway: Gateway) -> None:
     assert calm.parameters.signal == "patch"
     assert int(np.argmax(calm.novelty)) == ODD and calm.novelty[ODD] > 1
     assert calm.novelty[0] == pytest.approx(0, abs=0.05), "a frame of the reference itself"
+    assert [(moment.peak_index, moment.strength) for moment in calm.moments] == [(ODD, "strong")]
+    told = gateway.http.get("/references").json()["references"][0]
+    assert 0 <= told["usual_distance"] <= told["farthest_distance"] < 0.2
 
     gateway.http.post(
         "/references", json={**asked, "ranges": [{"start": 0, "end": 50}, {"start": odd_time, "end": 999}]}
@@ -201,7 +204,11 @@ def test_a_captioner_that_sees_no_pictures_is_told_of(gateway: Gateway) -> None:
         assert signal in told.detail and "words" in told.detail
     problem(gateway.http.get(f"/jobs/{job.id}/frames/3/heatmap.png"), 409)
     problem(gateway.http.post("/references", json={"name": "calm", "job": job.id}), 409)
-    assert len(curve(gateway, job).novelty) == COUNT, "auto does with what there is"
+    stored = gateway.analyses.load(gateway.jobs.payload(job.id, VideoPayload).work)
+    assert stored is not None
+    mixed = patient_novelty(auto_embeddings(stored[1]), window=3, metric=Metric.COSINE)
+    found = curve(gateway, job, metric="cosine").novelty
+    assert found == pytest.approx(mixed, abs=1e-6), "auto does with what there is"
 
 
 def test_a_frame_that_is_not_there_has_no_heat_map(gateway: Gateway) -> None:

@@ -101,7 +101,7 @@ _MOMENT = Moment(
     peak_index=3,
     caption=_CAPTIONS[3],
     novelty=_NOVELTY[3],
-    score=90.4,
+    score=2.4,
     thumbnail=_THUMBNAIL,
 )
 CURVE = NoveltyCurve(parameters=NoveltyParameters(), novelty=list(_NOVELTY), moments=[_MOMENT])

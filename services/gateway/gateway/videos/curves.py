@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framesense.http.problems import ProblemError
+from framesense.novelty.background import Grids
 from framesense.novelty.patches import Grid, Map, PatchMemory, Reference, frame_score
+from framesense.novelty.scores import FLOORS, auto_evidence, curve_scores, reference_scores
 from framesense.novelty.signals import signal_novelty
 from framesense.schemas.novelty import NoveltyParameters, Signal
 from framesense.storage.analyses import AnalysisStore
@@ -30,11 +32,49 @@ what comes by every minute, a long one costs time."""
 
 
 class Curves:
-    """Reads what analyses store; patch scores are stored beside them once reckoned."""
+    """Reads what analyses store; what patches have to be read for is stored beside them once reckoned."""
 
     def __init__(self, analyses: AnalysisStore, references: References, storage: Storage, *, kept: int) -> None:
         self._analyses, self._references, self._storage = analyses, references, storage
         self._patch_curve = lru_cache(maxsize=kept)(self._read_patch_curve)
+
+    def scores(self, analysed: Analysed, parameters: NoveltyParameters) -> Curve:
+        """How far each frame stands out, 1 where a strong moment begins. Blocking; raises ProblemError as
+        :meth:`novelty`."""
+        novelty = self.novelty(analysed, parameters)
+        if parameters.signal is Signal.AUTO and self._sees(analysed):
+            return novelty
+        if parameters.reference is not None:
+            reference = self._references.get(parameters.reference)
+            return reference_scores(novelty, usual=reference.usual_distance, farthest=reference.farthest_distance)
+        return curve_scores(novelty, floor=FLOORS.get((parameters.signal, parameters.metric), 0.0))
+
+    def _sees(self, analysed: Analysed) -> bool:
+        """Whether pictures were stored to compare, as a whole and place by place."""
+        return analysed.frames.visual is not None and next(self._analyses.patches(analysed.key, 0, 1), None) is not None
+
+    def _auto_curve(self, analysed: Analysed, window: int) -> Curve:
+        place = f"analyses/{analysed.key}/patch-curves/auto-{window}.npy"
+        visual = analysed.frames.visual
+        assert visual is not None
+
+        def read(indices: NDArray[np.intp]) -> Grids:
+            wanted, first = set(indices.tolist()), int(indices[0])
+            grids = enumerate(self._analyses.patches(analysed.key, first, int(indices[-1]) + 1), first)
+            return np.stack([grid for index, grid in grids if index in wanted])
+
+        return self._stored(place, lambda: auto_evidence(visual, read, window=window).scores)
+
+    def _stored(self, place: str, make: Callable[[], Curve]) -> Curve:
+        try:
+            return np.asarray(np.load(io.BytesIO(self._storage.read(place)), allow_pickle=False), dtype=np.float64)
+        except FileNotFoundError:
+            curve = make()
+        if len(curve):
+            buffer = io.BytesIO()
+            np.save(buffer, curve)
+            self._storage.write(place, buffer.getvalue())
+        return curve
 
     def novelty(self, analysed: Analysed, parameters: NoveltyParameters) -> Curve:
         """One value a frame. Blocking. Raises ProblemError for a signal that was not stored or an unknown reference."""
@@ -44,6 +84,8 @@ class Curves:
             if len(curve) != len(analysed.frames):
                 raise _not_stored(Signal.PATCH)
             return curve
+        if parameters.signal is Signal.AUTO and self._sees(analysed):
+            return self._auto_curve(analysed, parameters.rolling_window_size)
         try:
             return signal_novelty(
                 analysed.frames, parameters.signal, window=parameters.rolling_window_size, metric=parameters.metric
@@ -64,18 +106,13 @@ class Curves:
     def _read_patch_curve(self, key: str, memory: int, reference: str | None, revision: str) -> Curve:
         name = f"reference-{reference}-{revision}" if reference else f"memory-{memory}"
         place = f"analyses/{key}/patch-curves/{name}.npy"
-        try:
-            return np.asarray(np.load(io.BytesIO(self._storage.read(place)), allow_pickle=False), dtype=np.float64)
-        except FileNotFoundError:
-            pass
         known = self._references.load(reference) if reference else None
-        maps = _maps(self._analyses.patches(key), known, memory)
-        curve = np.array([frame_score(distances) for distances in maps], dtype=np.float64)
-        if len(curve):
-            buffer = io.BytesIO()
-            np.save(buffer, curve)
-            self._storage.write(place, buffer.getvalue())
-        return curve
+
+        def compare() -> Curve:
+            maps = _maps(self._analyses.patches(key), known, memory)
+            return np.array([frame_score(distances) for distances in maps], dtype=np.float64)
+
+        return self._stored(place, compare)
 
 
 def _memory(parameters: NoveltyParameters) -> int:

@@ -17,6 +17,7 @@ import numpy as np
 
 from framesense.http.problems import ProblemError
 from framesense.novelty.patches import Reference as Patches
+from framesense.novelty.patches import distances_within
 from framesense.schemas.references import NewReference, Reference, ReferenceList, TimeRange
 from framesense.storage.analyses import AnalysisStore
 from framesense.storage.blobs import Storage
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _FOLDER = "references"
 ORPHAN_GRACE = timedelta(hours=1)
 """Patches are written before the document that names them."""
+FARTHEST_OF_ONE = 0.8
+"""What stands for the spread of a reference of one frame."""
 MOST_FRAMES = 512
 """Frames of a reference: longer footage is thinned evenly, so that making one takes seconds."""
 
@@ -57,8 +60,11 @@ class References:
         if not grids:
             detail = f"Job {analysed.job.id} has no patch descriptors: its captioner gives none."
             raise ProblemError(409, "signal-not-stored", "Signal not stored", detail)
+        within = distances_within(grids)
         reference = Reference(
             **asked.model_dump(),
+            usual_distance=float(np.median(within)) if len(within) else 0.0,
+            farthest_distance=float(within.max()) if len(within) else FARTHEST_OF_ONE,
             created_at=datetime.now(UTC),
             revision=uuid4().hex[:12],
             frames=len(indices),

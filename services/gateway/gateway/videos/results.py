@@ -9,8 +9,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from framesense.novelty.curve import Span, find_spans
 from framesense.novelty.diversity import vendi_score
+from framesense.novelty.moments import Moment as Hump
+from framesense.novelty.moments import find_moments
 from framesense.schemas.jobs import Job
 from framesense.schemas.novelty import (
     Frame,
@@ -92,7 +93,7 @@ def novelty_curve(analysed: Analysed, parameters: NoveltyParameters, curves: Cur
     return NoveltyCurve(
         parameters=NoveltyParameters(**parameters.model_dump(include=set(NoveltyParameters.model_fields))),
         novelty=novelty.tolist(),
-        moments=[_moment(job, frames, novelty, span) for span in find_spans(novelty)],
+        moments=[_moment(job, frames, novelty, hump) for hump in find_moments(curves.scores(analysed, parameters))],
     )
 
 
@@ -108,14 +109,15 @@ def thumbnail_url(job: Job, index: int) -> str:
     return f"/jobs/{job.id}/frames/{index}.jpg"
 
 
-def _moment(job: Job, frames: Frames, novelty: NDArray[np.float64], span: Span) -> Moment:
+def _moment(job: Job, frames: Frames, novelty: NDArray[np.float64], hump: Hump) -> Moment:
     return Moment(
-        start=frames.times[span.start],
-        peak=frames.times[span.peak],
-        end=frames.times[span.end],
-        peak_index=span.peak,
-        caption=frames.captions[span.peak],
-        novelty=novelty[span.peak],
-        score=span.score,
-        thumbnail=thumbnail_url(job, span.peak),
+        start=frames.times[hump.start],
+        peak=frames.times[hump.peak],
+        end=frames.times[hump.end],
+        peak_index=hump.peak,
+        caption=frames.captions[hump.peak],
+        novelty=novelty[hump.peak],
+        score=hump.score,
+        strength=hump.strength,
+        thumbnail=thumbnail_url(job, hump.peak),
     )

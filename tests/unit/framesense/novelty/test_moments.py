@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from framesense.novelty.moments import FAINT, WEAK, Strength, find_moments, stands_out
+from framesense.novelty.moments import FAINT, WEAK, find_moments, stands_out
+from framesense.schemas.novelty import Strength
 
 
 def spans(scores: list[float], sensitivity: float = 0.5, limit: int = 20) -> list[tuple[int, int, int]]:

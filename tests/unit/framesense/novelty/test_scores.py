@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from framesense.novelty.background import compare_with_background
-from framesense.novelty.moments import Moment, Strength, find_moments
+from framesense.novelty.moments import Moment, find_moments
 from framesense.novelty.patches import distances_within
 from framesense.novelty.scores import Evidence, auto_evidence, curve_scores, newness, reference_scores, scenes
 from framesense.novelty.shots import above_neighbours, jump
+from framesense.schemas.novelty import Strength
 
 ROWS, COLUMNS, DIMENSIONS, PICTURE = 7, 7, 24, 40
 
@@ -147,11 +148,10 @@ def test_a_busy_curve_is_measured_by_its_lower_part() -> None:
 
 
 def test_a_reference_measures_by_its_own_spread() -> None:
-    own = np.array([0.001, 0.0012, 0.0009, 0.001])
-    assert reference_scores(np.array([0.001, 1.7]), own).tolist() == pytest.approx([0, 17], abs=0.1)
-    wide = reference_scores(np.array([1.0, 1.6, 2.6]), np.array([0.5, 1.0, 1.5, 0.8, 1.2]))
-    assert (wide[0], wide[1] < 1.1, wide[2] > 1.5) == (0, True, True)
-    assert reference_scores(np.array([0.1, 1.7]), np.zeros(0))[1] == pytest.approx(1.7)
+    calm = reference_scores(np.array([0.001, 1.7]), usual=0.001, farthest=0.0012)
+    assert calm.tolist() == pytest.approx([0, 17], abs=0.1)
+    wide = reference_scores(np.array([1.0, 1.6, 2.6]), usual=1.0, farthest=1.5)
+    assert (wide[0], wide[1] < 1, wide[2] > 2) == (0, True, True)
 
 
 def test_the_frames_of_a_reference_are_held_against_the_others() -> None:

@@ -170,7 +170,7 @@ class NoveltyPlayer {
       const text = element("span", {},
         element("span", { className: "when", textContent: span(moment) }),
         element("span", { className: "caption", textContent: moment.caption }));
-      const score = element("span", { className: "score", textContent: moment.score.toFixed(1), title: "robust z-score: how far the peak stands out" });
+      const score = element("span", { className: "score", textContent: moment.score.toFixed(1), title: "how far the peak stands out; from 1 on it is a strong moment" });
       const button = element("button", { type: "button", onclick: () => this.play(moment.peak_index) },
         element("img", { src: moment.thumbnail, alt: "", loading: "lazy" }), text, score);
       button.setAttribute("aria-label", `Play from ${clock(moment.peak)}: ${moment.caption}, score ${moment.score.toFixed(1)}`);
