@@ -153,6 +153,7 @@ def tags(clip: Path, every_n_second: float) -> Cost:
     from PIL import Image
 
     from benchmarks.service import photo_files
+    from framesense.models.openclip import OpenClipFiles
     from framesense.models.spec import choose_dtype
     from tagger.models.embedded import CONFIG_FILE, EmbeddedDualEncoder
     from tagger.models.openclip import OpenClip
@@ -160,7 +161,11 @@ def tags(clip: Path, every_n_second: float) -> Cost:
     device = torch.device("cpu")
     dtype = choose_dtype("auto", device)
     embedded = (clip / CONFIG_FILE).exists()
-    model = EmbeddedDualEncoder.load(clip, device, dtype) if embedded else OpenClip.load(str(clip), None, device, dtype)
+    model = (
+        EmbeddedDualEncoder.load(clip, device, dtype)
+        if embedded
+        else OpenClip.load(OpenClipFiles(str(clip)), device, dtype)
+    )
     pictures = [np.array(Image.open(io.BytesIO(photo))) for photo in photo_files()]
     batch = torch.stack([model.preprocess(picture) for picture in pictures[:BATCH]])
     model.encode_images(batch)

@@ -258,14 +258,63 @@ OPEN_CLIP = {
 def open_clip(folder: Path, **config: float) -> Path:
     """A CLIP in OpenCLIP's format; with an ``init_logit_bias``, one that is scored as a SigLIP is."""
     prepare_torchvision()
-    import safetensors.torch
     from open_clip import CLIP
 
     torch.manual_seed(0)
-    model = CLIP(**OPEN_CLIP, **config)
+    return _save_open_clip(folder, CLIP(**OPEN_CLIP, **config), OPEN_CLIP | config)
+
+
+COCA = {
+    "embed_dim": 32,
+    "vision_cfg": {
+        "image_size": SIDE,
+        "layers": 2,
+        "width": 32,
+        "head_width": 16,
+        "patch_size": PATCH,
+        "attentional_pool": True,
+        "attn_pooler_heads": 2,
+        "output_tokens": True,
+    },
+    "text_cfg": {
+        "context_length": 76,
+        "vocab_size": 49408,
+        "width": 32,
+        "heads": 2,
+        "layers": 2,
+        "embed_cls": True,
+        "output_tokens": True,
+    },
+    "multimodal_cfg": {
+        "context_length": 76,
+        "vocab_size": 49408,
+        "width": 32,
+        "heads": 2,
+        "layers": 2,
+        "attn_pooler_heads": 2,
+    },
+    "custom_text": True,
+}
+
+
+def coca(folder: Path, seed: int = 12) -> Path:
+    prepare_torchvision()
+    from open_clip import CoCa
+
+    torch.manual_seed(seed)
+    model = CoCa(**{name: value for name, value in COCA.items() if name != "custom_text"})
+    for name, weights in model.named_parameters():
+        if weights.ndim > 1 or name.endswith("cls_emb"):  # OpenCLIP leaves some of these as the memory was
+            torch.nn.init.normal_(weights, std=0.5)
+    return _save_open_clip(folder, model, COCA)
+
+
+def _save_open_clip(folder: Path, model: Any, config: dict[str, Any]) -> Path:
+    import safetensors.torch
+
     folder.mkdir()
     preprocess = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
-    document = {"model_cfg": OPEN_CLIP | config, "preprocess_cfg": preprocess}
+    document = {"model_cfg": config, "preprocess_cfg": preprocess}
     (folder / "open_clip_config.json").write_text(json.dumps(document))
     safetensors.torch.save_file(model.state_dict(), folder / "open_clip_model.safetensors")
     return folder

@@ -14,7 +14,8 @@ class CaptionerSettings(ModelServerSettings):
     captioner_port: int = Field(default=8001, ge=0, le=65535)
 
     captioner_model: ModelName = Field(
-        default="embedded", description="embedded, hf:ORG/NAME[@REVISION] or path:DIR; unset: the tier's"
+        default="embedded",
+        description="embedded, hf:ORG/NAME[@REVISION], open_clip:coca_ARCH/TAG or path:DIR; unset: the tier's",
     )
     captioner_device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1 ...")
     captioner_dtype: DTypeChoice = Field(default="auto", description="auto: bfloat16 where the hardware has it")

@@ -12,7 +12,7 @@ import torch
 from skimage import data
 
 from captioner.captioning import Captioner, CaptionOptions
-from captioner.models.factory import FAMILIES, load_model
+from captioner.models.factory import FAMILIES, OPEN_CLIP_FAMILY, load_model
 from captioner.models.generating import pieces
 from captioner.settings import CaptionerSettings
 from framesense.schemas.arrays import to_numpy
@@ -30,6 +30,7 @@ MAKERS: dict[str, tuple[Callable[[Path], Path], str, int]] = {
     "vit-gpt2": (tiny.vit_gpt2, "vision-encoder-decoder", 3),
     "git": (tiny.git, "git", 3),
     "florence2": (tiny.florence2, "florence2", 3),
+    "coca": (tiny.coca, "coca", 3),
     "clipcap-mlp": (tiny.clipcap, "clipcap", 3),
     "clipcap-transformer": (lambda folder: tiny.clipcap(folder, "transformer"), "clipcap", 3),
 }
@@ -57,7 +58,7 @@ def caption(http: httpx.Client, *names: str, **query: object) -> httpx.Response:
 
 
 def test_every_family_is_tried() -> None:
-    assert {family for _, family, _ in MAKERS.values()} == FAMILIES.keys() - {"show-attend-tell"}
+    assert {family for _, family, _ in MAKERS.values()} == (FAMILIES.keys() | {OPEN_CLIP_FAMILY}) - {"show-attend-tell"}
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -148,7 +149,7 @@ def test_without_embeddings_of_its_own_the_sentence_encoder_stands_in(folder: Pa
     assert np.allclose(np.linalg.norm(words, axis=1), 1, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["blip", "git"])
+@pytest.mark.parametrize("name", ["blip", "git", "coca"])
 def test_compiled_for_fixed_sizes_it_says_the_same(folder: Path, name: str) -> None:
     loaded = captioner(folder / name)
     photos = [loaded._loaded.model.preprocess(image) for image in (data.coffee(), data.astronaut(), data.chelsea())]

@@ -20,3 +20,14 @@ def test_links_lead_somewhere(document: Path) -> None:
     targets = re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text())
     missing = [t for t in targets if not t.startswith("http") and not (document.parent / t).exists()]
     assert not missing
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_paths_that_are_named_are_there(document: Path) -> None:
+    """Whatever is set in `code` and begins with a folder of this repository; `*`, `<…>` and `{…}` are any name."""
+    folders = "|".join(sorted(path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")))
+    named = re.findall(rf"`((?:{folders})/[^`\s]*)`", document.read_text())
+    patterns = [re.sub(r"<[^>]*>|\{[^}]*\}", "*", path.split("#")[0].split("::")[0]).rstrip("/") for path in named]
+    made = ("data/", "out/")  # at run time
+    missing = [p for p in patterns if not p.startswith(made) and not any(ROOT.glob(p))]
+    assert not missing

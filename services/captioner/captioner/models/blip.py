@@ -12,21 +12,25 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from captioner.models.generating import EncodedImages, GeneratingCaptioner, grid_of
+from captioner.models.from_transformers import TransformersCaptioner
+from captioner.models.generating import EncodedImages, grid_of
 from framesense.models.pretrained import Pretrained
 from framesense.models.torch_compat import prepare_torchvision
 
 
-class Blip(GeneratingCaptioner):
+class Blip(TransformersCaptioner):
     @classmethod
-    def load(cls, place: Pretrained, device: torch.device, dtype: torch.dtype) -> Self:
-        """Raises OSError or ValueError where it cannot be had or is no BLIP captioner."""
+    def load(cls, files: Pretrained, device: torch.device, dtype: torch.dtype) -> Self:
+        """Load a model of this family.
+
+        Raises OSError or ValueError where it cannot be had or is no BLIP captioner.
+        """
         prepare_torchvision()
         from transformers import BlipForConditionalGeneration
 
-        model = place.model(BlipForConditionalGeneration, device, dtype)
+        model = files.model(BlipForConditionalGeneration, device, dtype)
         return cls(
-            place,
+            files,
             model,
             image_size=model.config.vision_config.image_size,
             dtype=dtype,

@@ -11,21 +11,25 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from captioner.models.generating import EncodedImages, GeneratingCaptioner, grid_of
+from captioner.models.from_transformers import TransformersCaptioner
+from captioner.models.generating import EncodedImages, grid_of
 from framesense.models.pretrained import Pretrained
 from framesense.models.torch_compat import prepare_torchvision
 
 
-class Blip2(GeneratingCaptioner):
+class Blip2(TransformersCaptioner):
     @classmethod
-    def load(cls, place: Pretrained, device: torch.device, dtype: torch.dtype) -> Self:
-        """Raises OSError or ValueError where it cannot be had or is no BLIP-2."""
+    def load(cls, files: Pretrained, device: torch.device, dtype: torch.dtype) -> Self:
+        """Load a model of this family.
+
+        Raises OSError or ValueError where it cannot be had or is no BLIP-2.
+        """
         prepare_torchvision()
         from transformers import Blip2ForConditionalGeneration
 
-        model = place.model(Blip2ForConditionalGeneration, device, dtype)
+        model = files.model(Blip2ForConditionalGeneration, device, dtype)
         return cls(
-            place,
+            files,
             model,
             image_size=model.config.vision_config.image_size,
             dtype=dtype,

@@ -24,7 +24,8 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from captioner.models.generating import EncodedImages, GeneratingCaptioner, grid_of
+from captioner.models.from_transformers import TransformersCaptioner
+from captioner.models.generating import EncodedImages, grid_of
 from framesense.models.pretrained import Pretrained
 from framesense.models.torch_compat import prepare_torchvision
 
@@ -133,26 +134,26 @@ class ClipCapModel(nn.Module):
         self.clip_project = mapper(clip_config.projection_dim, sizes, gpt_config.n_embd)
 
 
-class ClipCap(GeneratingCaptioner):
+class ClipCap(TransformersCaptioner):
     @classmethod
-    def load(cls, place: Pretrained, device: torch.device, dtype: torch.dtype) -> Self:
+    def load(cls, files: Pretrained, device: torch.device, dtype: torch.dtype) -> Self:
         """Raises OSError or ValueError where it cannot be had or the files do not fit each other."""
         prepare_torchvision()
         from transformers import CLIPVisionConfig, GPT2Config
 
-        config = place.config()
+        config = files.config()
         try:
             own = {name: config[name] for name in PrefixSizes.__dataclass_fields__ if name in config}
             model = ClipCapModel(PrefixSizes(**own), CLIPVisionConfig(**config["clip"]), GPT2Config(**config["gpt"]))
-            weights = safetensors.torch.load_file(place.file("model.safetensors"))
+            weights = safetensors.torch.load_file(files.file("model.safetensors"))
             weights.setdefault("gpt.lm_head.weight", weights["gpt.transformer.wte.weight"])  # GPT-2 ties them
             model.load_state_dict(weights)
         except (KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
-            raise ValueError(f"{place.name} does not hold a ClipCap model: {error}") from error
-        tokenizer = place.tokenizer()
+            raise ValueError(f"{files.name} does not hold a ClipCap model: {error}") from error
+        tokenizer = files.tokenizer()
         ends = [tokenizer.encode(model.sizes.stop)[0], tokenizer.eos_token_id]
         return cls(
-            place,
+            files,
             model.eval().requires_grad_(False).to(device, dtype),
             image_size=model.clip.config.image_size,
             dtype=dtype,

@@ -11,7 +11,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from captioner.models.generating import EncodedImages, GeneratingCaptioner
+from captioner.models.from_transformers import TransformersCaptioner
+from captioner.models.generating import EncodedImages
 from framesense.models.pretrained import Pretrained
 from framesense.models.torch_compat import prepare_torchvision
 
@@ -19,18 +20,21 @@ PROMPT = "What does the image describe?"
 """What the task token <CAPTION> stands for."""
 
 
-class Florence2(GeneratingCaptioner):
+class Florence2(TransformersCaptioner):
     usual_image_size = 768
 
     @classmethod
-    def load(cls, place: Pretrained, device: torch.device, dtype: torch.dtype) -> Self:
-        """Raises OSError or ValueError where it cannot be had or is no Florence-2."""
+    def load(cls, files: Pretrained, device: torch.device, dtype: torch.dtype) -> Self:
+        """Load a model of this family.
+
+        Raises OSError or ValueError where it cannot be had or is no Florence-2.
+        """
         prepare_torchvision()
         from transformers import Florence2ForConditionalGeneration
 
-        model = place.model(Florence2ForConditionalGeneration, device, dtype)
+        model = files.model(Florence2ForConditionalGeneration, device, dtype)
         return cls(
-            place,
+            files,
             model,
             dtype=dtype,
             stop=[model.config.text_config.eos_token_id],

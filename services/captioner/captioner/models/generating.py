@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +21,6 @@ from PIL import Image
 from torch import Tensor
 
 from captioner.models.views import patch_descriptors, visual_embedding
-from framesense.models.pretrained import Pretrained, side_of
 from framesense.models.spec import to_device
 from framesense.schemas.captions import CaptionExtra
 from framesense.serving.compiled_batches import StaticBatches, compiled
@@ -60,42 +59,35 @@ class GeneratingCaptioner(ABC):
     """Caption pictures with an encoder and a decoder; a :class:`captioner.models.base.CaptionModel`.
 
     Args:
-        place: where the model was loaded from; the image processor and the tokenizer lie beside it.
         model: the loaded network; ``parameters()`` are counted.
-        image_size: side of the pictures that it sees, in pixels; as the image processor says when absent.
+        transform: resizes and normalises a picture as in training: 3 × S × S.
+        tokenizer: of the decoder; of its kind in transformers are used ``all_special_ids``, ``decode`` and
+            ``convert_ids_to_tokens``.
+        revision: which weights these are.
+        image_size: side of the pictures that it takes, in pixels.
         stop: ids of tokens that end a caption and are no part of it.
     """
 
-    usual_image_size: ClassVar[int] = 224
-    """The side of pictures where neither the model nor its image processor says."""
-
     def __init__(
         self,
-        place: Pretrained,
         model: Any,
         *,
-        image_size: int | None = None,
+        transform: Callable[[Image.Image], Tensor],
+        tokenizer: Any,
+        revision: str,
+        image_size: int,
         dtype: torch.dtype,
         stop: Iterable[int],
     ) -> None:
-        self.model, self._image_processor, self.tokenizer = model, place.image_processor(), place.tokenizer()
+        self.model, self._transform, self.tokenizer = model, transform, tokenizer
         self.dtype, self.device = dtype, next(model.parameters()).device
-        self.revision = place.fingerprint()
-        self.image_size = image_size or side_of(self._image_processor, self.usual_image_size)
+        self.revision, self.image_size = revision, image_size
         self.parameters = sum(weight.numel() for weight in model.parameters())
         self._stop = frozenset(stop)
         self._static: StaticBatches | None = None
         self._special = frozenset(self.tokenizer.all_special_ids)
 
     # ----------------------------------------------------------------------------------------- of a family
-
-    @classmethod
-    @abstractmethod
-    def load(cls, place: Pretrained, device: torch.device, dtype: torch.dtype) -> Self:
-        """Load a model of this family from its files.
-
-        Raises OSError or ValueError where it cannot be had or is of another family.
-        """
 
     @abstractmethod
     def encode(self, pixels: Tensor) -> EncodedImages:
@@ -119,8 +111,7 @@ class GeneratingCaptioner(ABC):
 
     def preprocess(self, image: NDArray[np.uint8]) -> Tensor:
         """Resize and normalise a picture as in training: H × W × 3 uint8 RGB → 3 × S × S float32."""
-        pixels: Tensor = self._image_processor(Image.fromarray(image), return_tensors="pt")["pixel_values"][0]
-        return pixels
+        return self._transform(Image.fromarray(image))
 
     @torch.inference_mode()
     def caption(

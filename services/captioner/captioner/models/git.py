@@ -9,7 +9,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from captioner.models.generating import EncodedImages, GeneratingCaptioner, grid_of
+from captioner.models.from_transformers import TransformersCaptioner
+from captioner.models.generating import EncodedImages, grid_of
 from framesense.models.pretrained import Pretrained
 from framesense.models.torch_compat import prepare_torchvision
 
@@ -24,16 +25,19 @@ class _PrecomputedImages(nn.Module):
         return BaseModelOutput(last_hidden_state=pixel_values.squeeze(1))
 
 
-class Git(GeneratingCaptioner):
+class Git(TransformersCaptioner):
     @classmethod
-    def load(cls, place: Pretrained, device: torch.device, dtype: torch.dtype) -> Self:
-        """Raises OSError or ValueError where it cannot be had or is no GIT."""
+    def load(cls, files: Pretrained, device: torch.device, dtype: torch.dtype) -> Self:
+        """Load a model of this family.
+
+        Raises OSError or ValueError where it cannot be had or is no GIT.
+        """
         prepare_torchvision()
         from transformers import GitForCausalLM
 
-        model = place.model(GitForCausalLM, device, dtype)
+        model = files.model(GitForCausalLM, device, dtype)
         git = cls(
-            place,
+            files,
             model,
             image_size=model.config.vision_config.image_size,
             dtype=dtype,

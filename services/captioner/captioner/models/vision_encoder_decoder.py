@@ -9,21 +9,25 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from captioner.models.generating import EncodedImages, GeneratingCaptioner, grid_of
+from captioner.models.from_transformers import TransformersCaptioner
+from captioner.models.generating import EncodedImages, grid_of
 from framesense.models.pretrained import Pretrained
 from framesense.models.torch_compat import prepare_torchvision
 
 
-class VisionEncoderDecoder(GeneratingCaptioner):
+class VisionEncoderDecoder(TransformersCaptioner):
     @classmethod
-    def load(cls, place: Pretrained, device: torch.device, dtype: torch.dtype) -> Self:
-        """Raises OSError or ValueError where it cannot be had or is no such model."""
+    def load(cls, files: Pretrained, device: torch.device, dtype: torch.dtype) -> Self:
+        """Load a model of this family.
+
+        Raises OSError or ValueError where it cannot be had or is no such model.
+        """
         prepare_torchvision()
         from transformers import VisionEncoderDecoderModel
 
-        model = place.model(VisionEncoderDecoderModel, device, dtype)
+        model = files.model(VisionEncoderDecoderModel, device, dtype)
         return cls(
-            place,
+            files,
             model,
             dtype=dtype,
             stop=[model.config.eos_token_id or model.config.decoder.eos_token_id],

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from framesense.models.openclip import CONFIG_FILE as OPEN_CLIP_CONFIG_FILE
+from framesense.models.openclip import OpenClipFiles, is_folder_of_open_clip
 from framesense.models.pretrained import Pretrained
 from framesense.models.spec import ModelSource, ModelSpec, choose_device, choose_dtype
 from framesense.schemas.models import ModelInfo
@@ -24,7 +26,6 @@ from tagger.tags.calibration import (
     SigmoidCalibration,
 )
 
-OPEN_CLIP_FILE = "open_clip_config.json"
 EMBEDDED_FOLDER = "tagger-dual-encoder"
 EMBEDDED_NOTE = (
     "A small model trained on 6,000 everyday photos and the names of ImageNet's 1,000 classes: it knows everyday "
@@ -48,7 +49,7 @@ def load_model(settings: TaggerSettings) -> LoadedModel:
         place = Pretrained(str(spec.path.absolute()))
         if place.config().get("model") == EmbeddedDualEncoder.family:
             return _embedded(spec, spec.path, device, dtype)
-        if not (spec.path / OPEN_CLIP_FILE).exists():
+        if not is_folder_of_open_clip(spec.path):
             return _transformers(spec, place, device, dtype)
     return _open_clip(spec, device, dtype)
 
@@ -67,15 +68,11 @@ def _embedded(spec: ModelSpec, folder: Path, device: torch.device, dtype: torch.
 
 
 def _open_clip(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> LoadedModel:
-    if spec.source is ModelSource.PATH:
-        if not (spec.path / OPEN_CLIP_FILE).exists():
-            raise FileNotFoundError(
-                f"there is no dual encoder in {spec.path}: it has neither {CONFIG_FILE} nor {OPEN_CLIP_FILE}"
-            )
-        model = OpenClip.load(str(spec.path), None, device, dtype)
-    else:
-        name, tag = spec.name.split("/")
-        model = OpenClip.load(name, tag, device, dtype)
+    if spec.source is ModelSource.PATH and not is_folder_of_open_clip(spec.path):
+        raise FileNotFoundError(
+            f"there is no dual encoder in {spec.path}: it has neither {CONFIG_FILE} nor {OPEN_CLIP_CONFIG_FILE}"
+        )
+    model = OpenClip.load(OpenClipFiles.of(spec), device, dtype)
     info = _describe(spec, "open-clip", model.revision, model.parameters, device, dtype, None)
     return LoadedModel(model, _trained_calibration(model, spec), info)
 
