@@ -181,7 +181,7 @@ def patches(clip: Path, every_n_second: float) -> Cost:
     """The limit of the patch signal alone: decode, encode and compare, one after the other, nothing captioned."""
     import torch
 
-    from captioner.models.show_attend_tell import see
+    from captioner.models.show_attend_tell import encode_with_views
     from framesense.models.encoders.efficientnet_lite2 import load_encoder, squash
     from framesense.models.spec import choose_dtype
     from framesense.novelty.patches import PackedGrids, PatchMemory, frame_score
@@ -195,7 +195,7 @@ def patches(clip: Path, every_n_second: float) -> Cost:
         samples = video.samples(every_n_second, longest_side=LONGEST_SIDE)
         while batch := [frame.picture for frame in islice(samples, BATCH)]:
             with torch.inference_mode():
-                grids = see(encoder, torch.stack([squash(picture) for picture in batch]), dtype)[2]
+                grids = encode_with_views(encoder, torch.stack([squash(picture) for picture in batch]), dtype)[2]
             packed = PackedGrids.pack(grids.float().numpy())
             for index in range(len(packed)):
                 frame_score(memory.distances(packed[index]))

@@ -22,8 +22,8 @@ from captioner.models.show_attend_tell import (  # noqa: E402
     UNKNOWN,
     Decoder,
     DecoderSizes,
-    Found,
     Memory,
+    SearchResult,
     ShowAttendTell,
     beam_search,
     greedy_search,
@@ -56,7 +56,7 @@ def log_probabilities(decoder: Decoder, memory: Memory, words: list[int]) -> lis
     return result
 
 
-def search(decoder: Decoder, memory: Memory, beams: int, longest: int) -> list[Found]:
+def search(decoder: Decoder, memory: Memory, beams: int, longest: int) -> list[SearchResult]:
     if beams == 1:
         return greedy_search(decoder, memory, longest, 1.0)
     return beam_search(decoder, memory, beams, longest, 1.0)
