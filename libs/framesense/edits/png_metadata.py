@@ -1,4 +1,4 @@
-"""What an edited picture says of itself: its parameters in the PNG, once for this program and once as others read them.
+"""Write the parameters of an edited picture into its PNG: once for this program and once as others read them.
 
 Two text chunks. ``framesense`` is JSON: everything that is known of the picture. ``parameters`` is the form of
 AUTOMATIC1111's stable-diffusion-webui, which most programs for such pictures read::
@@ -26,14 +26,14 @@ _HEADER_END = len(_SIGNATURE) + 4 + 4 + 13 + 4
 
 
 def picture_texts(image: EditedImage, model: ModelInfo) -> dict[str, str]:
-    """The texts of a picture, by the names of their chunks."""
+    """Return the texts of a picture by the names of their chunks."""
     described = image.model_dump(mode="json", exclude_none=True, exclude={"index", "row", "column"})
     content = {**described, "model": model.model_dump(mode="json", exclude_none=True)}
     return {PARAMETERS: a1111_parameters(image, model), FRAMESENSE: json.dumps(content, ensure_ascii=False)}
 
 
 def a1111_parameters(image: EditedImage, model: ModelInfo) -> str:
-    """A picture's parameters as stable-diffusion-webui writes them (its ``create_infotext``)."""
+    """Write a picture's parameters as stable-diffusion-webui does (its ``create_infotext``)."""
     parameters = image.parameters
     pairs: dict[str, object] = {
         "Steps": parameters.steps,
@@ -55,7 +55,7 @@ def a1111_parameters(image: EditedImage, model: ModelInfo) -> str:
 
 
 def with_texts(png: bytes, texts: Mapping[str, str]) -> bytes:
-    """The same PNG with these texts in it; its pixels are not written anew.
+    """Add texts to a PNG, whose pixels are not written anew.
 
     ``tEXt`` where Latin-1 suffices, else ``iTXt`` (UTF-8). Raises ValueError for what is no PNG.
     """
@@ -73,5 +73,5 @@ def _chunk(name: bytes, data: bytes) -> bytes:
 
 
 def _quoted(value: str) -> str:
-    """As its ``quote`` does: what would end a value is written as a JSON string."""
+    """Quote a value as stable-diffusion-webui's ``quote`` does: as a JSON string where a mark in it would end it."""
     return json.dumps(value, ensure_ascii=False) if any(mark in value for mark in ",\n:") else value

@@ -1,4 +1,4 @@
-"""A series of edits → its pictures, one by one: a grid over two parameters, or one change over many photos.
+"""Plan the pictures of a series of edits: a grid over two parameters, or one change over many photos.
 
 Everything that the axes do not name is the same for all pictures, the seed among it: what differs between two
 neighbours then comes of the one parameter that differs.
@@ -34,7 +34,9 @@ class SeriesPlan:
 
 
 def plan_series(series: SeriesParameters, photos: Sequence[str]) -> SeriesPlan:
-    """``photos``: their names; none where pictures are made from words alone.
+    """Return the pictures of a series, row by row.
+
+    ``photos``: their names; none where pictures are made from words alone.
 
     Raises ProblemError 422 for axes that do not go together and for the first value that a parameter cannot take.
     """
@@ -67,7 +69,7 @@ def _refuse_unclear(series: SeriesParameters, photos: Sequence[str]) -> None:
 
 
 def _steps(axis: Axis | None) -> list[tuple[str | None, dict[str, Any]]]:
-    """Each value's label and what it changes; without an axis, one that changes nothing."""
+    """Return each value's label and the change it makes; without an axis, one that changes nothing."""
     if axis is None:
         return [(None, {})]
     labels = [_label(axis.parameter, value) for value in axis.values]
@@ -90,7 +92,7 @@ def _changed(base: EditParameters, changes: dict[str, Any]) -> EditParameters:
 
 
 def _label(parameter: str, value: object) -> str:
-    """As a person would write it: "strength 0.4", "Euler a", the prompt itself."""
+    """Write a value as a person would: "strength 0.4", "Euler a", the prompt itself."""
     if parameter == "prompt":
         return " ".join(str(value).split())
     if parameter == "scheduler" and value in set(SchedulerName):
@@ -104,7 +106,7 @@ def _label(parameter: str, value: object) -> str:
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Photos of the same name are told apart by numbers."""
+    """Number photos of the same name."""
     return [
         name if names.count(name) == 1 else f"{name} ({names[: index + 1].count(name)})"
         for index, name in enumerate(names)

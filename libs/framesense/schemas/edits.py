@@ -1,4 +1,4 @@
-"""Edits of a photo by diffusion: what is asked for, what comes of it, and the events of an edit under way."""
+"""Describe edits of a photo by diffusion: their parameters, their results, and the events of an edit under way."""
 
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
@@ -15,7 +15,7 @@ Prompt = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_
 
 
 class Task(StrEnum):
-    """What is done with the photo."""
+    """A task: to change a photo, to make one, or to restore one."""
 
     EDIT = "edit"
     """Changed towards the prompt."""
@@ -31,7 +31,7 @@ class Task(StrEnum):
 
 
 class Preserve(StrEnum):
-    """What of the photo is kept as it is."""
+    """The part of the photo that is kept as it is."""
 
     NONE = "none"
     AUTO = "auto"
@@ -41,7 +41,7 @@ class Preserve(StrEnum):
 
 
 class Fit(StrEnum):
-    """How a photo comes to a width and height of other proportions."""
+    """The way in which a photo is brought to a width and height of other proportions."""
 
     FIT = "fit"
     """Whole, within them; the result keeps the photo's proportions."""
@@ -52,7 +52,7 @@ class Fit(StrEnum):
 
 
 class SchedulerName(StrEnum):
-    """How the noise is taken away, step by step; named as most programs do."""
+    """A scheduler: it takes the noise away, step by step. Named as most programs do."""
 
     EULER = "euler"
     EULER_A = "euler_a"
@@ -62,7 +62,7 @@ class SchedulerName(StrEnum):
 
     @property
     def label(self) -> str:
-        """As people write it."""
+        """Return the name as people write it."""
         return _SCHEDULER_TITLES[self.value]
 
 
@@ -76,7 +76,7 @@ _SCHEDULER_TITLES = {
 
 
 class EditParameters(BaseModel):
-    """Everything that an edit was asked for. What is absent, the model's own default takes the place of."""
+    """The parameters of an edit. The model's own default takes the place of a parameter that is absent."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
@@ -101,7 +101,8 @@ class EditParameters(BaseModel):
     height: int | None = Field(default=None, ge=8, le=MAX_SIDE, description="pixels; the photo's own when absent")
     fit: Fit = Fit.FIT
     preserve: Preserve | None = Field(
-        default=None, description="mask when a mask is sent, else none, when absent: what is kept as it is"
+        default=None,
+        description="which part of the photo is kept as it is; by default mask where a mask is sent, else none",
     )
     mask_blur: float = Field(
         default=4.0, ge=0, le=64, allow_inf_nan=False, description="feather of the mask's edge: sigma in pixels"
@@ -118,7 +119,7 @@ class EditParameters(BaseModel):
 
 
 class Change(BaseModel):
-    """How much an edit changed. Differences are mean absolute ones of sRGB values, from 0 to 1."""
+    """The size of the change that an edit made. Differences are mean absolute ones of sRGB values, from 0 to 1."""
 
     inside: float = Field(ge=0, le=1, description="within the region that was to change, weighted by it")
     outside: float = Field(ge=0, le=1, description="outside it; 0 when the whole photo was to change")
@@ -129,7 +130,7 @@ class Change(BaseModel):
 
 
 class PromptSimilarity(BaseModel):
-    """How well picture and words agree, in the tagger's space."""
+    """The similarity of picture and prompt in the tagger's embedding space, before and after the edit."""
 
     before: float = Field(description="cosine of the photo and the prompt")
     after: float = Field(description="cosine of the edited picture and the prompt")
@@ -165,7 +166,7 @@ class EditedImage(BaseModel):
 
 
 class EditResult(BaseModel):
-    """What an edit, or a series of them, gave."""
+    """The result of an edit, or of a series of edits."""
 
     job_id: str
     name: str
@@ -188,7 +189,7 @@ class Axis(BaseModel):
 
 
 class SheetOrder(StrEnum):
-    """How the contact sheet of a series is laid out."""
+    """The layout of the contact sheet of a series."""
 
     GRID = "grid"
     """By rows and columns."""
@@ -209,7 +210,7 @@ class SeriesParameters(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _prompt_may_be_an_axis(cls, given: Any) -> Any:
-        """Then the first of the prompts is that of the base."""
+        """Take an axis's first prompt for the base's, where the base has none."""
         base = given.get("base") if isinstance(given, dict) else None
         if isinstance(base, dict) and "prompt" not in base:
             for axis in (given.get("rows"), given.get("columns")):
@@ -220,7 +221,7 @@ class SeriesParameters(BaseModel):
 
     @property
     def varied(self) -> set[str]:
-        """The names of the parameters that differ from picture to picture."""
+        """Return the names of the parameters that differ from picture to picture."""
         return {axis.parameter for axis in (self.rows, self.columns) if axis}
 
 
@@ -230,7 +231,7 @@ class SamplerInfo(BaseModel):
 
 
 class EditorCapabilities(BaseModel):
-    """What the editor's model can do."""
+    """The capabilities of the editor's model: its tasks, schedulers and defaults."""
 
     tasks: list[Task]
     preserve: list[Preserve]

@@ -1,4 +1,4 @@
-"""What an edit job is made of and what comes of it, in the blob store, by the job's id.
+"""Store the photos and the results of edit jobs as blobs, by the job's id.
 
 Every picture is stored as soon as it is made, its description last, so that a worker that takes over finds what the one
 before it finished. Layout under the blob store::
@@ -21,7 +21,7 @@ from framesense.storage.blobs import Storage
 
 
 class PictureKind(StrEnum):
-    """Which of an edit's pictures."""
+    """A kind of picture that an edit makes."""
 
     IMAGE = "image"
     CHANGE = "change"
@@ -51,18 +51,18 @@ class EditStore:
         self._storage.write(_photo_key(job_id, index), content)
 
     def photo(self, job_id: str, index: int) -> bytes:
-        """The file as it was uploaded. Raises FileNotFoundError."""
+        """Return the file as it was uploaded. Raises FileNotFoundError."""
         return self._storage.read(_photo_key(job_id, index))
 
     def add_mask(self, job_id: str, content: bytes) -> None:
         self._storage.write(f"{edit_prefix(job_id)}/mask", content)
 
     def mask(self, job_id: str) -> bytes:
-        """The file as it was uploaded. Raises FileNotFoundError."""
+        """Return the file as it was uploaded. Raises FileNotFoundError."""
         return self._storage.read(f"{edit_prefix(job_id)}/mask")
 
     def append(self, job_id: str, made: FinishedPicture) -> None:
-        """The picture of index ``made.image.index``."""
+        """Store a finished picture under its index; its description last."""
         files = {PictureKind.IMAGE: made.png, PictureKind.CHANGE: made.change_map, PictureKind.MASK: made.mask}
         for picture, png in files.items():
             if png is not None:
@@ -71,7 +71,7 @@ class EditStore:
         self._storage.write(_description_key(job_id, made.image.index), made.image.model_dump_json().encode())
 
     def images(self, job_id: str) -> list[EditedImage]:
-        """The pictures finished so far, from the first to the last without a gap."""
+        """Return the descriptions of the pictures finished so far, from the first on without a gap."""
         found: list[EditedImage] = []
         while True:
             try:
@@ -84,13 +84,13 @@ class EditStore:
         return self._storage.exists(_png_key(job_id, picture, index))
 
     def png(self, job_id: str, picture: PictureKind, index: int) -> bytes:
-        """Raises FileNotFoundError for one that is not made yet, or that there is not."""
+        """Return a picture as PNG. Raises FileNotFoundError for one that is not finished, or does not exist."""
         if not self._storage.exists(_description_key(job_id, index)):
             raise FileNotFoundError(_description_key(job_id, index))
         return self._storage.read(_png_key(job_id, picture, index))
 
     def thumbnail(self, job_id: str, index: int) -> bytes:
-        """JPEG. Raises FileNotFoundError."""
+        """Return a small copy of a picture as JPEG. Raises FileNotFoundError."""
         return self._storage.read(_thumbnail_key(job_id, index))
 
     def finish(self, job_id: str, result: EditResult, contact_sheet: bytes | None) -> None:
@@ -99,7 +99,7 @@ class EditStore:
         self._storage.write(f"{edit_prefix(job_id)}/result.json", result.model_dump_json().encode())
 
     def load(self, job_id: str) -> EditResult | None:
-        """The result, or None while the edit is not finished."""
+        """Return the result, or None while the edit is not finished."""
         try:
             return EditResult.model_validate_json(self._storage.read(f"{edit_prefix(job_id)}/result.json"))
         except FileNotFoundError:
@@ -109,7 +109,7 @@ class EditStore:
         self._storage.delete(edit_prefix(job_id))
 
     def contact_sheet(self, job_id: str) -> bytes:
-        """PNG. Raises FileNotFoundError."""
+        """Return the contact sheet as PNG. Raises FileNotFoundError."""
         return self._storage.read(f"{edit_prefix(job_id)}/contact-sheet.png")
 
 

@@ -1,4 +1,4 @@
-"""The editor's doings as Prometheus metrics."""
+"""Count and time edits as Prometheus metrics."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -20,5 +20,5 @@ class EditMetrics:
         self._seconds.labels(task).observe(seconds)
 
     def ended(self, outcome: str) -> None:
-        """``done``, ``failed`` or ``cancelled``."""
+        """Count an edit that ended: ``done``, ``failed`` or ``cancelled``."""
         self._ended.labels(outcome).inc()

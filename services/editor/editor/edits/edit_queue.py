@@ -1,4 +1,4 @@
-"""One edit after another: those who wait stand in line, and whoever leaves is forgotten at once.
+"""Run edits one after another: they wait in a queue, and a cancelled one leaves it at once.
 
 A :class:`EditQueue` has two threads of its own: on the first the model works, on the second its pictures are finished
 (blended, measured, encoded) while the model is at the next one. It knows nothing of HTTP or of models.
@@ -24,7 +24,7 @@ _UNFINISHED = 2
 
 
 class QueueFull(Exception):  # noqa: N818 - as asyncio.QueueFull
-    """No room; ``retry_after`` is an estimate, in whole seconds, of when there will be."""
+    """The queue is full; ``retry_after`` is an estimate, in whole seconds, of when there will be."""
 
     def __init__(self, waiting: int, retry_after: int) -> None:
         super().__init__(f"{waiting} edits are waiting already; there should be room in {retry_after} s")
@@ -32,12 +32,13 @@ class QueueFull(Exception):  # noqa: N818 - as asyncio.QueueFull
 
 
 class QueueClosed(Exception):  # noqa: N818 - a state, not an error
-    """The line was closed before the work was done."""
+    """The queue was closed before the edit was done."""
 
 
 class EditTask(Generic[Event]):
-    """A place in the line, and what comes of it. The work uses :meth:`emit`, :meth:`check` and :meth:`finish`, on the
-    line's threads; who waits for it uses :meth:`events`, on the event loop, and leaves by :meth:`EditQueue.leave`."""
+    """An edit in the queue, and the events that come of it. The work uses :meth:`emit`, :meth:`check` and
+    :meth:`finish`, on the queue's threads; its caller uses :meth:`events`, on the event loop, and
+    :meth:`EditQueue.cancel`."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, finisher: ThreadPoolExecutor) -> None:
         self._loop, self._finisher = loop, finisher
@@ -45,27 +46,27 @@ class EditTask(Generic[Event]):
         self._cancelled, self._closing = threading.Event(), threading.Event()
         self._room = threading.Semaphore(_UNFINISHED)
         self._failure: BaseException | None = None
-        """Of what was left to the second thread."""
+        """Raised by the work on the second thread."""
 
     def emit(self, event: Event) -> None:
-        """From any thread."""
+        """Send an event to the caller, from any thread."""
         self._put(event)
 
     def check(self) -> None:
-        """Raises Cancelled once nobody waits any more, or it failed already; QueueClosed once the line closes."""
+        """Raise Cancelled once the task is cancelled or has failed, QueueClosed once the queue closes."""
         if self._cancelled.is_set() or self._failure is not None:
             raise Cancelled
         if self._closing.is_set():
             raise QueueClosed("the editor is shutting down")
 
     def finish(self, work: Callable[[], None]) -> None:
-        """Has the rest of the work done on the second thread, in order; waits where too much of it is waiting."""
+        """Leave the rest of the work to the second thread, in order; wait while too much of it is unfinished."""
         while not self._room.acquire(timeout=0.1):
             self.check()
         self._finisher.submit(self._finish, work)
 
     async def events(self, silence: float) -> AsyncIterator[Event | None]:
-        """What is emitted, to the end; None after every so many seconds of silence.
+        """Yield the events to the end, and None after every ``silence`` seconds without one.
 
         Raises whatever the work raised, and QueueClosed.
         """
@@ -111,7 +112,7 @@ class EditTask(Generic[Event]):
 
 
 class EditQueue(Generic[Event]):
-    """For one event loop. ``limit``: the most that may wait for their turn, besides the one whose turn it is."""
+    """A queue of edits for one event loop. ``limit``: the most that may wait besides the one that runs."""
 
     def __init__(self, limit: int, observe: Callable[[int], None] = lambda waiting: None) -> None:
         self._limit, self._observe = limit, observe
@@ -119,16 +120,17 @@ class EditQueue(Generic[Event]):
         self._finisher = ThreadPoolExecutor(1, thread_name_prefix="finish")
         self._tasks: dict[EditTask[Event], Future[None]] = {}
         self._seconds = 0.0
-        """That an edit takes, of late."""
+        """Seconds that an edit took lately."""
         self._closed = False
 
     @property
     def waiting(self) -> int:
-        """Those before whom there is another."""
+        """Return how many edits wait for their turn."""
         return max(0, len(self._tasks) - 1)
 
     def submit(self, work: Callable[[EditTask[Event]], None]) -> EditTask[Event]:
-        """``work`` is called on the model's thread when its turn has come; what it raises, the task's reader gets.
+        """Queue an edit. ``work`` is called on the model's thread in its turn; whoever reads the task's events gets its
+        errors.
 
         Raises QueueFull, QueueClosed.
         """
@@ -151,19 +153,19 @@ class EditQueue(Generic[Event]):
         return task
 
     def require_room(self) -> None:
-        """Raises QueueFull."""
+        """Raise QueueFull where no more edits may wait."""
         if len(self._tasks) > self._limit:
             raise QueueFull(self.waiting, max(1, math.ceil(self._seconds)))
 
     def cancel(self, task: EditTask[Event]) -> None:
-        """Gives the place up: work that waits is never begun, work under way stops at its next check. May be called at
-        any time, more than once."""
+        """Cancel an edit: if it waits it is never begun, else it stops at its next check. May be called at any time,
+        more than once."""
         task._cancelled.set()
         if (future := self._tasks.get(task)) is not None and future.cancel():
             self._forget(task)
 
     def abort(self) -> None:
-        """Nobody gets in any more, the work under way ends at its next check; all who are present get QueueClosed."""
+        """Close the queue: the edit under way ends at its next check, and every task raises QueueClosed."""
         self._closed = True
         for task, future in list(self._tasks.items()):
             task._closing.set()
@@ -172,7 +174,7 @@ class EditQueue(Generic[Event]):
                 self._forget(task)
 
     async def close(self) -> None:
-        """Breaks off, and returns when both threads have ended."""
+        """Abort all edits, and return when both threads have ended."""
         self.abort()
         await asyncio.to_thread(self._model.shutdown)
         await asyncio.to_thread(self._finisher.shutdown)

@@ -1,4 +1,4 @@
-"""One edit from its prepared pictures to finished ones: where to change, the model's steps, what is kept, what changed.
+"""Take an edit from its prepared pictures to finished ones: find the region, run the model, restore, measure, encode.
 
 The only place that knows the order of things; each of them is in a module of its own.
 """
@@ -55,7 +55,7 @@ class _RawPicture:
 
 
 class EditExecutor:
-    """Carries edits out with one model; called on the line's threads, by one edit at a time."""
+    """Run edits with one model; called on the queue's threads, by one edit at a time."""
 
     def __init__(self, loaded: LoadedModel, settings: EditorSettings, metrics: EditMetrics) -> None:
         self._loaded, self._settings, self._metrics = loaded, settings, metrics
@@ -63,11 +63,11 @@ class EditExecutor:
 
     @property
     def batch_limit(self) -> int | None:
-        """Pictures a call, since a larger batch ran out of memory."""
+        """Return the most pictures a call, once a larger batch ran out of memory."""
         return self._batch_limit
 
     def run(self, prepared: PreparedEdit, task: EventTask) -> None:
-        """Emits the events of a whole edit.
+        """Run a whole edit and emit its events.
 
         Raises:
             Cancelled, QueueClosed: from the task.
@@ -87,7 +87,7 @@ class EditExecutor:
         raise _out_of_memory()
 
     def warm_up(self) -> None:
-        """A first step, so that the first edit takes no longer than the next."""
+        """Take a first step, so that the first edit takes no longer than the next."""
         abilities = self._loaded.model.abilities
         if not abilities.tasks & {Task.EDIT, Task.GENERATE}:
             return  # an upscaler, whose first step is not much slower than the next
@@ -160,7 +160,7 @@ class EditExecutor:
         )
 
     def _region(self, prepared: PreparedEdit, request: ModelRequest, task: EventTask) -> Region | None:
-        """Where the result is to change; None: everywhere."""
+        """Return the region in which the result may change; None for the whole picture."""
         parameters, drawn = prepared.resolved.parameters, _drawn_region(prepared)
         if parameters.preserve is not Preserve.AUTO:
             return drawn
@@ -189,7 +189,7 @@ class EditExecutor:
         previews: Previews,
         task: EventTask,
     ) -> Edited | None:
-        """None where the batch did not fit into memory, and a smaller one is to be tried."""
+        """Call the model; return None where the batch did not fit into memory and a smaller one is to be tried."""
         if region is not None and source is not None and not region.weights.any():
             return Edited([source] * len(seeds), "left as it was")
 
@@ -246,7 +246,7 @@ class EditExecutor:
     def _finish(
         self, prepared: PreparedEdit, source: RGB | None, region: Region | None, raw: _RawPicture, task: EventTask
     ) -> None:
-        """Brings a picture to the result's size, puts the photo back where it is kept, measures and encodes."""
+        """Bring a picture to the result's size, put the photo back where it is kept, measure the change and encode."""
         began = time.perf_counter()
         picture = resize(raw.picture, prepared.width, prepared.height)
         if region is not None and source is not None:
@@ -280,7 +280,7 @@ class EditExecutor:
 
 
 def _source(prepared: PreparedEdit) -> RGB | None:
-    """What the result is compared with: the photo at the result's size."""
+    """Return the photo at the size of the result, which is compared with it."""
     factor = ENLARGEMENTS.get(prepared.resolved.parameters.task)
     if prepared.photo is None or factor is None:
         return prepared.photo
@@ -288,7 +288,7 @@ def _source(prepared: PreparedEdit) -> RGB | None:
 
 
 def _drawn_region(prepared: PreparedEdit) -> Region | None:
-    """The mask, feathered. It is also what preserve=auto may find something in; with preserve=none it only counts."""
+    """Return the feathered mask as a region. It also bounds preserve=auto; with preserve=none it only counts."""
     parameters = prepared.resolved.parameters
     if prepared.mask is None or parameters.preserve is Preserve.NONE:
         return None

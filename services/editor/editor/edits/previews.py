@@ -1,4 +1,4 @@
-"""Small pictures of an edit under way: not at every step, or they would cost more than the steps."""
+"""Make small pictures of an edit under way: not at every step, or they would cost more than the steps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHARE = 1 / 30
 
 
 class Previews:
-    """Of one edit.
+    """Limit how often previews of one edit are made.
 
     Args:
         interval: least seconds between two; 0: one at every step, whatever it costs.
@@ -30,8 +30,8 @@ class Previews:
         self._next = -math.inf
 
     def take(self, render: Callable[[], Sequence[RGB]]) -> list[str] | None:
-        """JPEGs, base64, of the pictures that ``render`` gives, H × W × 3 each; None, and nothing rendered, before the
-        next are due."""
+        """Return the pictures that ``render`` gives, H × W × 3 each, as JPEGs in base64; None, without rendering,
+        before the next are due."""
         began = self._clock()
         if began < self._next:
             return None

@@ -1,4 +1,4 @@
-"""``POST /edits``: a form in, an edit's events out as they happen; ``GET /capabilities``."""
+"""Serve ``POST /edits``, which answers a form with an edit's events as they happen, and ``GET /capabilities``."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def router(dependencies: EditorDependencies) -> APIRouter:
 
 
 def _parameters(values: dict[str, list[str]]) -> EditParameters:
-    """Raises ProblemError 422 without any, RequestValidationError with every one that cannot be read."""
+    """Read the parameters. Raises ProblemError 422 without any, RequestValidationError for any that cannot be read."""
     given = values.get("parameters", [])
     if len(given) != 1:
         detail = 'Send the edit\'s parameters as JSON in the field \'parameters\': {"prompt": "a bedroom at night"}.'
@@ -118,7 +118,7 @@ def _parameters(values: dict[str, list[str]]) -> EditParameters:
 async def _lines(
     task: EventTask, dependencies: EditorDependencies, request_id: str | None
 ) -> AsyncGenerator[bytes, None]:
-    """Until the caller hangs up, which ends this generator from outside."""
+    """Yield the events as lines. A caller who hangs up ends this generator from outside."""
     outcome = "cancelled"
     try:
         async for event in task.events(dependencies.keep_alive):

@@ -21,7 +21,7 @@ _FULL_WHITE = 0.1
 
 
 def difference(before: RGB, after: RGB) -> NDArray[np.uint8]:
-    """Height × width: the mean absolute difference of the three channels, 0 to 255."""
+    """Return the mean absolute difference of the three channels at each pixel, height × width, 0 to 255."""
     red, green, blue = cv2.split(_absolute(before, after))
     total = red.astype(np.uint16) + green + blue
     return ((total + 1) // 3).astype(np.uint8)
@@ -46,7 +46,8 @@ def measure(before: RGB, after: RGB, weights: Floats | None) -> Change:
 
 
 def change_map(before: RGB, after: RGB) -> bytes:
-    """PNG, 8-bit grey, white where it changed most; at most :data:`MAP_SIDE` pixels a side."""
+    """Draw where a picture changed as PNG, 8-bit grey, white where it changed most; at most :data:`MAP_SIDE` pixels a
+    side."""
     map_ = difference(thumbnail(before, MAP_SIDE), thumbnail(after, MAP_SIDE))
     white = max(255 * _FULL_WHITE, float(np.percentile(map_, 99.5)))
     scaled = np.minimum(255, map_ * (255 / white)).astype(np.uint8)
@@ -55,7 +56,7 @@ def change_map(before: RGB, after: RGB) -> bytes:
 
 
 def ssim_map(before: RGB, after: RGB) -> Floats:
-    """Structural similarity of two pictures' brightness around every pixel, −1 to 1; height × width.
+    """Return the structural similarity of two pictures' brightness around every pixel, height × width, −1 to 1.
 
     Wang, Bovik, Sheikh and Simoncelli, Image quality assessment: from error visibility to structural similarity, 2004:
     a Gaussian window of sigma 1.5 and 11 × 11 pixels, K₁ = 0.01, K₂ = 0.03.
@@ -95,7 +96,7 @@ def _mean(changed: NDArray[np.uint8]) -> float:
 
 
 def _weighted(changed: NDArray[np.uint8], weights: Floats) -> float:
-    """Mean over pixels, weighted, and over channels; 0 to 1; 0 where no pixel has any weight."""
+    """Return the weighted mean over pixels and channels, 0 to 1; 0 where no pixel has any weight."""
     total = float(weights.sum(dtype=np.float64))
     if total == 0:
         return 0.0

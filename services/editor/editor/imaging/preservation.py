@@ -1,4 +1,5 @@
-"""What stays as it was: where the words apply (DiffEdit), and putting the photo's own pixels everywhere else.
+"""Keep the rest of a photo as it was: find where the words apply (DiffEdit), and put the photo's own pixels everywhere
+else.
 
 Couairon, Verbeek, Schwenk and Cord, DiffEdit: Diffusion-based semantic image editing with mask guidance, 2022: noise a
 photo half-way, let the model predict the noise once with the words and once without them, and average how far the two
@@ -36,7 +37,7 @@ class Region:
 
 
 def region_of_words(relevance: Floats, width: int, height: int, sigma: float) -> Region:
-    """The model's raw differences, of any size and unit → the region, ``width`` × ``height``, feathered.
+    """Turn the model's raw differences, of any size and unit, into a feathered region of ``width`` × ``height``.
 
     Where they are alike everywhere, so is the region; where there are none, it is empty. The note says so.
     """
@@ -57,7 +58,7 @@ def region_of_words(relevance: Floats, width: int, height: int, sigma: float) ->
 
 
 def keep(photo: RGB, edited: RGB, weights: Floats) -> RGB:
-    """``edited`` where the weights are 1, ``photo`` byte for byte where they are 0, a mixture between.
+    """Mix two pictures: ``edited`` where the weights are 1, ``photo`` byte for byte where they are 0.
 
     All three of one height and width. Works in strips, as floats of a large photo are large.
     """

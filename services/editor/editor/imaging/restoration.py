@@ -56,7 +56,7 @@ class _Tile:
 
 
 def noise_level(photo: RGB) -> float:
-    """Standard deviation of the photo's noise, in levels of 255.
+    """Estimate the standard deviation of a photo's noise, in levels of 255.
 
     Immerkær, Fast noise variance estimation, 1996: what a mask that is blind to planes and edges answers; here its
     median rather than its mean, as textures answer too.
@@ -71,7 +71,7 @@ def noise_level(photo: RGB) -> float:
 
 
 def denoise(photo: RGB, strength: float, on_tile: OnTile) -> RGB:
-    """Non-local means of brightness and colour.
+    """Denoise a photo by non-local means of brightness and colour.
 
     Args:
         strength: (0, 1]; 0.5 fits the noise that is measured in the photo, 1 twice as much.
@@ -88,7 +88,7 @@ def denoise(photo: RGB, strength: float, on_tile: OnTile) -> RGB:
 
 
 def upscale(photo: RGB, factor: int, on_tile: OnTile) -> RGB:
-    """``factor`` times as wide and high: interpolated, then corrected until, shrunk again, it is the photo."""
+    """Enlarge a photo ``factor`` times each way: interpolate, then correct until it is the photo when shrunk again."""
     height, width = photo.shape[:2]
     result = np.zeros((factor * height, factor * width, 3), np.uint8)
     tiles = list(_tiles(photo, _UPSCALE_MARGIN))
@@ -102,7 +102,7 @@ def upscale(photo: RGB, factor: int, on_tile: OnTile) -> RGB:
 
 
 def plain_upscale(photo: RGB, factor: int) -> RGB:
-    """Lanczos alone: what an upscale is compared with."""
+    """Enlarge a photo by Lanczos alone, to compare an upscale with."""
     return resize(photo, factor * photo.shape[1], factor * photo.shape[0])
 
 

@@ -1,4 +1,4 @@
-"""A photo's way to the size asked for, and to the size its model was made for.
+"""Bring a photo to the size asked for, and to the size its model was made for.
 
 Two steps, kept apart: a :class:`Placement` says how the photo comes to the result's width and height (which are its own
 unless others are asked for), :func:`model_size` what the model is given of that and :func:`resize` brings pictures
@@ -28,7 +28,7 @@ _BACKDROP_BLUR = 0.02
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a photo comes to lie in a result of ``width`` × ``height`` pixels."""
+    """The place of a photo in a result of ``width`` × ``height`` pixels."""
 
     width: int
     height: int
@@ -39,7 +39,8 @@ class Placement:
 
     @classmethod
     def of(cls, photo: tuple[int, int], width: int | None, height: int | None, fit: Fit) -> Self:
-        """
+        """Place a photo in a result.
+
         Args:
             photo: its width and height, in pixels.
             width, height: those of the result; where one is None it follows from the photo's proportions, where both
@@ -64,7 +65,7 @@ class Placement:
         return self.source != (0, 0, self.width, self.height)
 
     def picture(self, photo: RGB) -> RGB:
-        """height × width × 3; the very same array where nothing changes."""
+        """Return the placed photo, height × width × 3; the very same array where nothing changes."""
         if not self.changes_size:
             return photo
         left, top, w, h = self.inner
@@ -76,7 +77,8 @@ class Placement:
         return np.asarray(frame)
 
     def mask(self, mask: Floats) -> Floats:
-        """The photo's mask → the result's, height × width; what is around the photo is to stay."""
+        """Return the photo's mask at its place in the result, height × width; the surroundings of the photo are
+        kept."""
         if not self.changes_size:
             return mask
         left, top, w, h = self.inner
@@ -86,7 +88,7 @@ class Placement:
         return frame
 
     def _backdrop(self, photo: RGB) -> Image.Image:
-        """The photo itself, filling the frame, so blurred that only its colours are left."""
+        """Fill the frame with the photo itself, so blurred that only its colours are left."""
         size = (self.width, self.height)
         small = tuple(max(1, round(side * min(1.0, 256 / max(size)))) for side in size)
         filling = Placement.of((photo.shape[1], photo.shape[0]), small[0], small[1], Fit.CROP)
@@ -97,9 +99,8 @@ class Placement:
 
 
 def model_size(width: int, height: int, side: int, multiple: int) -> tuple[int, int]:
-    """Width and height for the model: about ``side``² pixels in the result's proportions (no more extreme than
-    :data:`MOST_STRETCHED`), both multiples of ``multiple``.
-    """
+    """Return the width and height for the model: about ``side``² pixels in the result's proportions (no more extreme
+    than :data:`MOST_STRETCHED`), both multiples of ``multiple``."""
     aspect = min(MOST_STRETCHED, max(1 / MOST_STRETCHED, width / height))
     sides = (side * math.sqrt(aspect), side / math.sqrt(aspect))
     at_multiples = [max(multiple, multiple * round(length / multiple)) for length in sides]
@@ -107,7 +108,7 @@ def model_size(width: int, height: int, side: int, multiple: int) -> tuple[int, 
 
 
 def resize(picture: RGB, width: int, height: int) -> RGB:
-    """Lanczos; the very same array where the size is right."""
+    """Resize a picture by Lanczos; return the very same array where the size is right."""
     if picture.shape[:2] == (height, width):
         return picture
     whole = (0.0, 0.0, float(picture.shape[1]), float(picture.shape[0]))
@@ -115,14 +116,14 @@ def resize(picture: RGB, width: int, height: int) -> RGB:
 
 
 def resize_mask(mask: Floats, width: int, height: int) -> Floats:
-    """Bilinear, of values in [0, 1]; the very same array where the size is right."""
+    """Resize a mask, 0 to 1, bilinearly; return the very same array where the size is right."""
     if mask.shape == (height, width):
         return mask
     return np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.BILINEAR))
 
 
 def thumbnail(picture: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
-    """H × W or H × W × 3, shrunk so that no side is longer than ``longest`` pixels; never enlarged."""
+    """Shrink a picture, H × W or H × W × 3, so that no side is longer than ``longest`` pixels; never enlarge it."""
     height, width = picture.shape[:2]
     scale = longest / max(width, height)
     if scale >= 1:

@@ -1,4 +1,4 @@
-"""A change seen in a small picture, carried to the large photo that the small one was made of.
+"""Carry a change seen in a small picture to the large photo that the small one was made of.
 
 The small network sees a photo as 32 × 32 pixels and paints them anew. Laid over the photo, its picture would be a
 blur; the plain difference, enlarged, bleeds over edges and puts a veil over what is dark. So the change is taken to be
@@ -48,8 +48,8 @@ class LocalChange:
 
 
 def shrink(photo: Pixels, side: int) -> Floats:
-    """H × W × 3 sRGB bytes → side × side × 3, 0 to 1: each pixel is the mean of those it covers (or, of a photo smaller
-    than that, a blend of the nearest)."""
+    """Shrink H × W × 3 sRGB bytes to side × side × 3, 0 to 1: each pixel is the mean of those it covers (or, of a photo
+    smaller than that, a blend of the nearest)."""
     height, width = photo.shape[:2]
     shrinks = height >= side and width >= side
     small = cv2.resize(
@@ -61,7 +61,7 @@ def shrink(photo: Pixels, side: int) -> Floats:
 def fit(
     photo: Floats, change: Floats, window: float = WINDOW, ridge: float = RIDGE, local: float = LOCAL
 ) -> LocalChange:
-    """The affine function of the photo's colours that comes nearest to a change: everywhere, then around each place.
+    """Fit an affine function of the photo's colours to a change: everywhere, then around each place.
 
     Args:
         photo: h × w × 3, 0 to 1.
@@ -112,7 +112,8 @@ def _fit_places(photo: Floats, change: Floats, window: float, ridge: float) -> t
 
 
 def spline_weights(large: int, small: int) -> Floats:
-    """large × small: each row says how ``small`` values, evenly spread, make up one of ``large`` values.
+    """Return a large × small matrix: each row says how ``small`` values, evenly spread, make up one of ``large``
+    values.
 
     Uniform cubic B-spline: smooth to its second derivative, so that no grid shows in what is enlarged; values beyond
     the ends are those at the ends. Rows sum to 1.
@@ -129,7 +130,8 @@ def spline_weights(large: int, small: int) -> Floats:
 
 
 def apply(photo: Pixels, change: LocalChange) -> Pixels:
-    """The H × W × 3 photo, changed; in stripes, so that a photo of 50 megapixels takes no more memory than itself."""
+    """Apply a change to an H × W × 3 photo; in stripes, so that a photo of 50 megapixels takes no more memory than
+    itself."""
     height, width = photo.shape[:2]
     rows, columns = change.shifts.shape[:2]
     down, across = spline_weights(height, rows), spline_weights(width, columns)
@@ -150,7 +152,7 @@ def apply(photo: Pixels, change: LocalChange) -> Pixels:
 
 
 def carry(photo: Pixels, before: Floats, after: Floats, window: float = WINDOW, ridge: float = RIDGE) -> Pixels:
-    """The photo with the change from ``before`` to ``after``, h × w × 3 each, 0 to 1.
+    """Apply the change from ``before`` to ``after``, h × w × 3 each, 0 to 1, to a photo.
 
     ``before`` is the photo made small, or what a network made of it: a picture whose colours, place by place, are about
     those of the photo. The function that takes its colours to those of ``after`` is applied to the photo's.

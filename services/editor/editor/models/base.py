@@ -1,4 +1,4 @@
-"""What every family of diffusion models offers the service: a photo and words in, a picture out, step by step.
+"""Define what every family of diffusion models offers the service: a photo and words in, a picture out, step by step.
 
 A family sees pictures at its own size only; bringing photos there and back, masks, what is kept of the photo and the
 figures on what changed are the service's (:mod:`editor.edits.editing`).
@@ -27,7 +27,7 @@ class Cancelled(Exception):  # noqa: N818 - as asyncio.CancelledError
 
 @dataclass(frozen=True)
 class Abilities:
-    """What a model can do, and what it does when it is not told."""
+    """The abilities of a model, and its defaults."""
 
     tasks: frozenset[Task]
     """What it does itself; restorations that it lacks are done classically by the service."""
@@ -104,7 +104,7 @@ Check = Callable[[], None]
 
 @dataclass(frozen=True)
 class Edited:
-    """What a call gave."""
+    """The pictures that a call made."""
 
     pictures: list[RGB]
     """request.height × request.width × 3, one a seed, in order."""
@@ -120,7 +120,7 @@ class DiffusionModel(Protocol):
     abilities: Abilities
 
     def edit(self, request: ModelRequest, on_step: OnStep) -> Edited:
-        """One picture a seed; the same request gives the same bytes on the same device.
+        """Make one picture a seed; the same request gives the same bytes on the same device.
 
         Raises:
             Cancelled: from ``on_step``; whatever the call held is let go.
@@ -128,8 +128,9 @@ class DiffusionModel(Protocol):
         """
 
     def relevance(self, request: ModelRequest, check: Check) -> Floats | None:
-        """Where the words apply: how far the noise predicted with the prompt is from that predicted without it (with
-        the negative prompt), per pixel, averaged over channels and several noises (Couairon et al., DiffEdit, 2022).
+        """Measure where the words apply: how far the noise predicted with the prompt is from that predicted without it
+        (with the negative prompt), per pixel, averaged over channels and several noises (Couairon et al., DiffEdit,
+        2022).
 
         Returns:
             Any height × width, non-negative, in no particular unit: the service clips, scales and cuts it. None where
@@ -139,7 +140,7 @@ class DiffusionModel(Protocol):
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """What :func:`editor.models.factory.load_model` makes of the settings."""
+    """A model that :func:`editor.models.factory.load_model` loaded, and its description."""
 
     model: DiffusionModel
     info: ModelInfo

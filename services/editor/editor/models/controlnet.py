@@ -53,7 +53,7 @@ class ControlledInpainting(_Controlled, Inpainting):
 
 
 def check_fit(controlnet: Any, unet: Any) -> None:
-    """Raises ValueError where a ControlNet was made for another base model."""
+    """Raise ValueError where a ControlNet was made for another base model."""
     for name in ("cross_attention_dim", "block_out_channels"):
         ours, theirs = getattr(controlnet.config, name), getattr(unet.config, name)
         if _plain(ours) != _plain(theirs):

@@ -144,7 +144,7 @@ class PixelDiffusionEditor:
 
     @property
     def parameters(self) -> int:
-        """Of the network and of MiniLM."""
+        """Return the number of weights of the network and of MiniLM."""
         own: int = sum(weight.numel() for weight in self._network.parameters())
         return own + self._sentences.parameters
 
@@ -189,7 +189,7 @@ class PixelDiffusionEditor:
     # ------------------------------------------------------------------------------------------------------------ parts
 
     def encode_words(self, prompts: Sequence[str]) -> Words:
-        """An empty prompt says nothing: a single state of zeros, as in training."""
+        """Encode a prompt. An empty one says nothing: a single state of zeros, as in training."""
         said = [prompt for prompt in prompts if prompt]
         encoded = self._sentences.encode_words(said, self._max_tokens) if said else None
         length = max([len(states) for states in encoded.states] if encoded else [1])
@@ -220,7 +220,7 @@ class PixelDiffusionEditor:
         noises: int = NOISES,
         paired: bool = True,
     ) -> Runs:
-        """What the network makes of a small photo without the words, and with them.
+        """Run the network on a small photo without the words, and with them.
 
         Args:
             small: side × side × 3, 0 to 1.
@@ -305,7 +305,7 @@ class PixelDiffusionEditor:
 
 
 def revision_of(folder: Path) -> str:
-    """Changes whenever the weights do."""
+    """Return a revision that changes whenever the weights do."""
     digest = hashlib.sha256()
     for name in (CONFIG_FILE, *NETWORK_FILES):
         digest.update((folder / name).read_bytes())

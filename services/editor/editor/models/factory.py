@@ -47,7 +47,7 @@ def load_model(settings: EditorSettings) -> LoadedModel:
 
 
 def require_editor(spec: ModelSpec) -> None:
-    """Raises ValueError for a name that can be no editing model's."""
+    """Raise ValueError for a name that can be no editing model's."""
     if spec.source is ModelSource.OPEN_CLIP:
         raise ValueError(f"{spec} edits no pictures; the editor takes 'embedded', 'hf:ORG/NAME' or 'path:DIR'")
 
@@ -109,7 +109,7 @@ def _with_controlnet(
 
 
 def _control(settings: EditorSettings, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Control:
-    """What the ControlNet is shown: as the settings say, else as its name does."""
+    """Choose the image that the ControlNet is shown: by the settings, else by its name."""
     if settings.editor_control != "auto":
         kind = ControlKind(settings.editor_control)
     else:

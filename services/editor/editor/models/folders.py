@@ -115,7 +115,7 @@ class PipelineFolder:
 
 
 def architecture_of(index: dict[str, Any], place: str) -> Architecture:
-    """Which architecture a ``model_index.json`` names; raises ValueError for any other than those known."""
+    """Return the architecture that a ``model_index.json`` names; raises ValueError for any other than those known."""
     name = index.get("_class_name")
     if not isinstance(name, str) or name not in _ARCHITECTURES:
         what = f"a {name}" if isinstance(name, str) else "a pipeline with code of its own"
@@ -127,7 +127,7 @@ def architecture_of(index: dict[str, Any], place: str) -> Architecture:
 
 
 def read_folder(folder: Path) -> PipelineFolder:
-    """Looks at a pipeline's folder; reads no more of the weights than their headers.
+    """Describe a pipeline's folder; read no more of the weights than their headers.
 
     Raises:
         FileNotFoundError: it is not there, or a part of it is not.
@@ -176,7 +176,7 @@ def read_folder(folder: Path) -> PipelineFolder:
 
 
 def read_component(folder: Path, class_name: str, what: str) -> tuple[str | None, list[Path]]:
-    """The variant and the weights of a model that is a folder of its own, such as a ControlNet.
+    """Return the variant and the weights of a model that is a folder of its own, such as a ControlNet.
 
     Raises:
         FileNotFoundError, ValueError: as :func:`read_folder`; also where it is not of the class.
@@ -192,7 +192,7 @@ def read_component(folder: Path, class_name: str, what: str) -> tuple[str | None
 
 
 def weight_files(folder: Path, stem: str) -> tuple[str | None, list[Path]]:
-    """The variant and the safetensors files of one model, each checked to be whole.
+    """Return the variant and the safetensors files of one model, each checked to be whole.
 
     Raises:
         FileNotFoundError: there are none, or not all of those that an index lists.
@@ -233,7 +233,8 @@ def weight_files(folder: Path, stem: str) -> tuple[str | None, list[Path]]:
 
 
 def revision_of(files: tuple[Path, ...]) -> str:
-    """Changes whenever the weights do: a hash over each file's size and a megabyte in every sixteen of it.
+    """Return a revision that changes whenever the weights do: a hash over each file's size and a megabyte in every
+    sixteen of it.
 
     Not all of it: the seven gigabytes of an SDXL would take longer to hash than to load.
     """
@@ -248,7 +249,8 @@ def revision_of(files: tuple[Path, ...]) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Raises FileNotFoundError or ValueError, in words, where there is no JSON object in the file."""
+    """Read a JSON object. Raises FileNotFoundError or ValueError, in words, where there is no JSON object in the
+    file."""
     try:
         value = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:

@@ -17,7 +17,7 @@ LowMemory = Literal["auto", "on", "off"]
 
 
 def lay_out(parts: Mapping[str, Any], device: torch.device, *, low_memory: LowMemory, compiled: bool) -> None:
-    """Changes the parts in place; they are on the device already.
+    """Lay the parts out in memory, in place; they are on the device already.
 
     Raises ValueError where compiling is asked for and cannot be.
     """
@@ -42,7 +42,8 @@ def lay_out(parts: Mapping[str, Any], device: torch.device, *, low_memory: LowMe
 
 
 def is_memory_short(parts: Mapping[str, Any], device: torch.device, wanted: LowMemory) -> bool:
-    """``auto``: whether less than :data:`ROOM` of the device's memory is left beside the weights."""
+    """Return whether memory is short; for ``auto``, whether less than :data:`ROOM` of the device's memory is left
+    beside the weights."""
     if wanted != "auto":
         return wanted == "on"
     models = [part for part in parts.values() if isinstance(part, torch.nn.Module)]

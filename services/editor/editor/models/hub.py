@@ -12,7 +12,8 @@ from framesense.models.spec import ModelSource, ModelSpec
 
 
 def pipeline_folder(spec: ModelSpec, dtype: torch.dtype) -> Path:
-    """Where a pipeline is; a hub's is fetched, and only after its index has told that it is of a known kind.
+    """Return the folder of a pipeline; a hub's is fetched, and only after its index has told that it is of a known
+    kind.
 
     What is whole in the cache already (``make models`` puts it there) is used as it is, and the hub not asked.
     Half-precision weights are fetched where they are there and wanted: half the bytes for the same picture.
@@ -54,7 +55,7 @@ def pipeline_folder(spec: ModelSpec, dtype: torch.dtype) -> Path:
 
 
 def component_folder(spec: ModelSpec, setting: str) -> Path:
-    """Where a model is that comes in one folder, such as a ControlNet; a hub's is fetched."""
+    """Return the folder of a model that comes in one, such as a ControlNet; a hub's is fetched."""
     if spec.source is ModelSource.PATH:
         return spec.path
     _check_hub(spec, setting)
@@ -64,7 +65,7 @@ def component_folder(spec: ModelSpec, setting: str) -> Path:
 
 
 def _cached(spec: ModelSpec) -> Path | None:
-    """A pipeline's folder in the hub's cache, if all of it is there."""
+    """Return a pipeline's folder in the hub's cache, if all of it is there."""
     from huggingface_hub import snapshot_download
 
     try:

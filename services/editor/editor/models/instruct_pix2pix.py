@@ -44,5 +44,5 @@ class InstructPix2Pix(LatentDiffusion):
 
 
 def image_guidance(strength: float) -> float:
-    """From 2 (strength 0, close to the photo) to 1 (strength 1)."""
+    """Return the image guidance for a strength: from 2 (strength 0, close to the photo) to 1 (strength 1)."""
     return 2 - strength

@@ -53,13 +53,13 @@ class PipelineComponents:
 
     @property
     def parameters(self) -> int:
-        """How many weights there are, in all parts together."""
+        """Return the number of weights in all parts together."""
         models = [part for part in self.parts.values() if isinstance(part, torch.nn.Module)]
         return sum(weight.numel() for model in models for weight in model.parameters())
 
     @property
     def patch(self) -> int:
-        """Pixels along the side of a latent pixel."""
+        """Return the pixels along the side of a latent pixel."""
         return int(2 ** (len(self.parts["vae"].config.block_out_channels) - 1))
 
 
@@ -105,10 +105,11 @@ class LatentDiffusion(ABC):
 
     @abstractmethod
     def _call(self, request: ModelRequest) -> Call:
-        """Which pipeline does it, and how."""
+        """Choose the pipeline for a request and its arguments."""
 
     def _extra_channels(self, photo: RGB) -> Tensor | None:
-        """What the U-Net is given beside the noisy latents: 1 × channels × h × w; None where nothing."""
+        """Return the channels that the U-Net is given beside the noisy latents: 1 × channels × h × w; None where
+        nothing."""
         return None
 
     @torch.no_grad()
@@ -193,7 +194,7 @@ class LatentDiffusion(ABC):
         return self.note
 
     def _default_guidance(self) -> float:
-        """What the models' authors take."""
+        """Return the guidance that the models' authors take."""
         distillation = self._components.folder.distillation
         if distillation is Distillation.TURBO:
             return 0.0
@@ -202,7 +203,7 @@ class LatentDiffusion(ABC):
         return 5.0 if self._components.xl else 7.5
 
     def _check(self, request: ModelRequest) -> None:
-        """Raises ValueError for what the model cannot do."""
+        """Raise ValueError for a request that the model cannot do."""
         able = self.abilities
         if request.scheduler not in able.schedulers:
             reason, known = able.no_other_scheduler, ", ".join(able.schedulers)
@@ -230,7 +231,7 @@ class LatentDiffusion(ABC):
         return self._pipelines[kind]
 
     def _unread(self, request: ModelRequest) -> list[str]:
-        """What of the words had no effect."""
+        """Note which words had no effect."""
         notes = []
         guided = request.guidance_scale > 1 and not self._unet.config.time_cond_proj_dim
         if request.negative_prompt and not guided:
@@ -296,7 +297,7 @@ def as_image(photo: RGB) -> Image.Image:
 
 
 def as_mask(mask: Floats) -> Image.Image:
-    """White wherever something is to change at all."""
+    """Make a mask image that is white wherever something may change at all."""
     return Image.fromarray(np.where(mask >= MASK_LEVEL, np.uint8(255), np.uint8(0)))
 
 

@@ -46,7 +46,7 @@ class LightNoise:
         return self._scale(white, self._gains)
 
     def whiten(self, coloured: Tensor) -> Tensor:
-        """The way back."""
+        """Turn coloured noise, or a picture, back: the inverse of :meth:`colour`."""
         return self._scale(coloured, 1 / self._gains)
 
     def _scale(self, values: Tensor, gains: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ _OURS = {"requires_safety_checker": False, "add_watermarker": False}
 
 
 def load_components(folder: PipelineFolder, device: torch.device, dtype: torch.dtype) -> PipelineComponents:
-    """Loads everything but a safety checker.
+    """Load every component but a safety checker.
 
     Raises ValueError where diffusers or transformers cannot make a model of what is there.
     """
@@ -53,7 +53,7 @@ def load_components(folder: PipelineFolder, device: torch.device, dtype: torch.d
 
 
 def load_controlnet(folder: Path, device: torch.device, dtype: torch.dtype) -> tuple[Any, tuple[Path, ...]]:
-    """A ControlNet and its files of weights.
+    """Load a ControlNet; return it with its files of weights.
 
     Raises FileNotFoundError or ValueError where there is none in the folder, or not all of it.
     """

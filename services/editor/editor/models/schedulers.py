@@ -57,7 +57,8 @@ _EXCHANGEABLE = frozenset(_OF_CLASS) | {
 
 
 def suitable_schedulers(config: Mapping[str, Any], distillation: Distillation) -> tuple[SchedulerName, ...]:
-    """Those that suit a model, by its own scheduler's configuration; its own comes first, if it is among them.
+    """Return the schedulers that suit a model, by its own scheduler's configuration; its own first, if it is among
+    them.
 
     Raises ValueError for a model of another kind of noise, whose predictions none of ours could use.
     """
@@ -74,7 +75,7 @@ def suitable_schedulers(config: Mapping[str, Any], distillation: Distillation) -
 
 
 def make_scheduler(name: SchedulerName, config: Mapping[str, Any]) -> Any:
-    """A diffusers scheduler of that name with the settings of the model's own (``scheduler_config.json``)."""
+    """Make a diffusers scheduler of that name with the settings of the model's own (``scheduler_config.json``)."""
     import diffusers
 
     makers: dict[SchedulerName, Any] = {
@@ -95,7 +96,7 @@ def make_scheduler(name: SchedulerName, config: Mapping[str, Any]) -> Any:
 
 
 def watch(scheduler: Any, after_step: Callable[[int, int, Tensor], None]) -> Any:
-    """Calls ``after_step(done, total, denoised)`` after each step of the scheduler, which is returned.
+    """Have a scheduler call ``after_step(done, total, denoised)`` after each step, and return it.
 
     ``denoised``: the latents as they would be were all noise taken away now, which shows the picture long before the
     noisy latents do. Here rather than by a pipeline's callback: not every pipeline has one, and none tells this.

@@ -1,4 +1,4 @@
-"""What an edit gave, as A1111 answers it: PNGs in base64, and ``info``, a JSON document in a string."""
+"""Answer with the pictures of an edit as A1111 does: PNGs in base64, and ``info``, a JSON document in a string."""
 
 import io
 import json
@@ -40,7 +40,7 @@ class FinishedEdit:
 
 
 def images_response(request: ImageRequest, edit: TranslatedEdit, finished: FinishedEdit) -> ImagesResponse:
-    """Decodes and encodes pictures: not for an event loop."""
+    """Answer a request. Decodes and encodes pictures: not for an event loop."""
     pictures = batches(finished.pictures, len(edit.photos))
     if edit.frame:
         pictures = [paste_back(picture, edit.frame) for picture in pictures]
@@ -52,7 +52,7 @@ def images_response(request: ImageRequest, edit: TranslatedEdit, finished: Finis
 
 
 def paste_back(picture: ResultPicture, frame: Frame) -> ResultPicture:
-    """The edited part in its photo, with the texts that the part's PNG carried."""
+    """Paste the edited part into its photo, with the texts that the part's PNG carried."""
     with Image.open(io.BytesIO(picture.png)) as part:
         texts = _texts(part)
         whole = frame.box.paste(np.asarray(part.convert("RGB")), frame.photo)
@@ -61,8 +61,8 @@ def paste_back(picture: ResultPicture, frame: Frame) -> ResultPicture:
 
 
 def batches(pictures: Sequence[ResultPicture], photos: int) -> list[ResultPicture]:
-    """From photo by photo, as a series goes, to one batch of all photos after the other; an interrupted one stays as
-    it is."""
+    """Reorder pictures from photo by photo, as a series goes, to one batch of all photos after the other; leave those
+    of an interrupted job as they are."""
     if photos < 2 or len(pictures) % photos:
         return list(pictures)
     each = len(pictures) // photos
@@ -70,7 +70,7 @@ def batches(pictures: Sequence[ResultPicture], photos: int) -> list[ResultPictur
 
 
 def _echo(request: ImageRequest) -> dict[str, Any]:
-    """The request; its pictures only where it asks for them."""
+    """Repeat the request; its pictures only where it asks for them."""
     repeats = isinstance(request, Img2ImgRequest) and request.include_init_images
     dropped = {} if repeats else dict.fromkeys(("init_images", "mask") if isinstance(request, Img2ImgRequest) else ())
     return {**request.model_dump(mode="json"), **dropped}

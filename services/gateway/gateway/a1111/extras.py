@@ -1,4 +1,4 @@
-"""Enlarging: by the editor, as a job, or by the two classical methods that every such server has."""
+"""Enlarge pictures: by the editor, as a job, or by the two classical methods that every such server has."""
 
 import asyncio
 import io
@@ -41,7 +41,7 @@ class Enlargement:
     kept_height: int
 
     def resampled(self, pixels: RGB, method: Image.Resampling = Image.Resampling.LANCZOS) -> RGB:
-        """The picture at that size, what stands out cut off alike on both sides."""
+        """Resample a picture to that size, and cut what stands out alike on both sides."""
         whole = Image.fromarray(pixels)
         if whole.size != (self.width, self.height):
             whole = whole.resize((self.width, self.height), method)
@@ -50,13 +50,13 @@ class Enlargement:
 
 
 def is_classical(upscaler: str) -> bool:
-    """Whether no model is needed for it."""
+    """Return whether an upscaler needs no model."""
     return upscaler.lower() in ("none", *_FILTERS)
 
 
 def check_upscaler(request: ExtrasRequest, capabilities: EditorCapabilities | None) -> None:
-    """``capabilities``: None where the upscaler needs no model. Raises ProblemError: 404 for an unknown upscaler, 422
-    for what is not there."""
+    """Check that the upscaler is there. ``capabilities``: None where it needs no model. Raises ProblemError: 404 for an
+    unknown upscaler, 422 for what is not there."""
     refuse_unsupported_extras(request)
     if capabilities is None:
         return
@@ -100,7 +100,9 @@ class Enlarged:
 
 
 async def enlarge(request: Request, parts: Components, body: ExtrasRequest, pictures: Mapping[str, str]) -> Enlarged:
-    """``pictures``: in base64, by what to call them in an error.
+    """Enlarge pictures.
+
+    ``pictures``: in base64, by what to call them in an error.
 
     Raises ProblemError: 404 an unknown upscaler, 413, 415 and 422 for pictures, and as :func:`run` does.
     """
@@ -157,7 +159,7 @@ def _decode(pictures: Mapping[str, str], settings: GatewaySettings) -> Iterator[
 
 
 def _to_size(pictures: list[ResultPicture], targets: list[Enlargement]) -> list[bytes]:
-    """The editor's pictures, which are two or four times as large as the photos, at the size asked for."""
+    """Bring the editor's pictures, which are two or four times as large as the photos, to the size asked for."""
     return [
         picture.png
         if (picture.image.width, picture.image.height) == (target.kept_width, target.kept_height)

@@ -1,4 +1,4 @@
-"""The text ``parameters`` of a picture, read: A1111's own, as that program and this editor write it."""
+"""Read the text ``parameters`` of a picture as A1111 and this editor write it."""
 
 import json
 import re
@@ -11,7 +11,7 @@ LEAST_PAIRS = 3
 
 
 def read_infotext(text: str) -> dict[str, str]:
-    """The prompt, the negative prompt and every setting by its name; ``Size`` also as ``Size-1`` and ``Size-2``.
+    """Read the prompt, the negative prompt and every setting by its name; ``Size`` also as ``Size-1`` and ``Size-2``.
 
     Empty for an empty text. A text without settings is a prompt.
     """

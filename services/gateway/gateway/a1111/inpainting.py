@@ -1,4 +1,4 @@
-"""What A1111 does to photo and mask before the model sees them: the masked part alone, and what is under the mask."""
+"""Prepare photo and mask as A1111 does: cut out the masked part, and fill what is under the mask."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -40,17 +40,16 @@ class Box:
         return np.ascontiguousarray(pixels[self.top : self.bottom, self.left : self.right])
 
     def paste(self, part: RGB, photo: RGB) -> RGB:
-        """The photo with this part of it replaced; ``part`` is stretched where its size is another."""
+        """Replace this part of a photo; ``part`` is stretched where its size is another."""
         whole = photo.copy()
         whole[self.top : self.bottom, self.left : self.right] = resized(part, self.width, self.height)
         return whole
 
 
 def masked_box(mask: Mask, *, margin: float, aspect: float, least_side: int = 1) -> Box | None:
-    """The smallest part around all that is not black and ``margin`` pixels around it, at least ``least_side`` long
-    each way and widened to ``aspect`` (width / height), both as far as the picture goes. None for a mask that is black
-    throughout.
-    """
+    """Return the smallest part around all that is not black and ``margin`` pixels around it, at least ``least_side``
+    long each way and widened to ``aspect`` (width / height), both as far as the picture goes. None for a mask that is
+    black throughout."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         return None
@@ -73,7 +72,7 @@ def _widen(start: int, end: int, length: int, limit: int) -> tuple[int, int]:
 
 
 def fill_from_surroundings(photo: RGB, mask: Mask) -> RGB:
-    """What is masked becomes a smooth continuation of what is around it.
+    """Fill the masked pixels with a smooth continuation of what is around them.
 
     Pull and push (Gortler et al., "The Lumigraph", 1996): the photo is halved with the mask as weights until no hole is
     left, then each size fills the holes of the next larger one. Large photos are filled at a smaller size, as a fill

@@ -32,7 +32,7 @@ _EQUIVALENT_VALUES = {"sd_vae": ("Automatic", "None"), "samples_format": ("png",
 
 
 def checkpoint(model: ModelInfo) -> Checkpoint:
-    """The loaded model under the names that clients choose models by."""
+    """Describe the loaded model under the names that clients choose models by."""
     short = model.revision[:10]
     return Checkpoint(title=f"{model.name} [{short}]", model_name=model.name, hash=short, filename=model.name)
 
@@ -57,7 +57,7 @@ def options(capabilities: EditorCapabilities) -> dict[str, Any]:
 
 
 def refuse_changes(changes: Mapping[str, Any], capabilities: EditorCapabilities, *, where: str) -> None:
-    """Raises ProblemError for an option that would not be as it is: 404 for another model, else 422."""
+    """Raise ProblemError for an option that differs from the present one: 404 for another model, else 422."""
     present = options(capabilities)
     for name, value in changes.items():
         if name == "sd_model_checkpoint":
@@ -81,7 +81,7 @@ def _check_model(name: Any, model: ModelInfo) -> None:
 
 
 def upscalers(capabilities: EditorCapabilities) -> list[Upscaler]:
-    """Those that ``/sdapi/v1/extra-single-image`` takes."""
+    """List the upscalers that ``/sdapi/v1/extra-single-image`` takes."""
     found = [Upscaler(name="None"), *(Upscaler(name=name) for name in RESAMPLERS)]
     if Task.UPSCALE_X4 in capabilities.tasks:
         found.append(Upscaler(name=EDITOR_UPSCALER, model_name=capabilities.model.name))
@@ -89,7 +89,7 @@ def upscalers(capabilities: EditorCapabilities) -> list[Upscaler]:
 
 
 def memory() -> MemoryResponse:
-    """Of the gateway's own machine; the model may be on another."""
+    """Return the memory of the gateway's own machine; the model may be on another."""
     page = os.sysconf("SC_PAGE_SIZE")
     total = os.sysconf("SC_PHYS_PAGES") * page
     # Only Linux tells how much of it is free.
@@ -99,5 +99,5 @@ def memory() -> MemoryResponse:
 
 
 def flags() -> dict[str, Any]:
-    """What clients look for among that server's command line flags."""
+    """Return the command line flags that clients look for."""
     return {"api": True, "nowebui": True, "listen": True, "api_auth": None, "ckpt": None, "cors_allow_origins": None}

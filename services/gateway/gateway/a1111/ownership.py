@@ -25,14 +25,15 @@ MAX_TRACKED_JOBS = 200
 
 
 def set_client_cookie(request: Request, response: Response) -> None:
-    """Gives a client that does not say who it is a cookie to say it with."""
+    """Set a cookie for a client that does not identify itself, by which it is known again."""
     if not (request.headers.get("x-client-id") or request.cookies.get(COOKIE)):
         response.set_cookie(COOKIE, secrets.token_urlsafe(16), path="/sdapi", httponly=True, samesite="lax")
 
 
 def identities(request: Request) -> tuple[str, ...]:
-    """Who sent it, as hashes. The first is whose its jobs are; jobs of the others are its own too, where the first has
-    none: a client may send its edits without its cookies and ask for progress with them.
+    """Return the identities of a request's client, as hashes. The first is whose its jobs are; jobs of the others are
+    its own too, where the first has none: a client may send its edits without its cookies and ask for progress with
+    them.
 
     Addresses of a proxy's clients are known where it sets X-Forwarded-For and is trusted (``FORWARDED_ALLOW_IPS``).
     """
@@ -49,20 +50,20 @@ def _hashed(*said: str) -> str:
 
 
 class Ownership:
-    """Which job is whose, and what it was named. Blocking; ``redis`` must decode responses to str."""
+    """Remember which job belongs to which client, and its name. Blocking; ``redis`` must decode responses to str."""
 
     def __init__(self, redis: Redis, jobs: JobStore, *, retention_seconds: float) -> None:
         self._redis, self._jobs, self._retention = redis, jobs, int(retention_seconds) + 1
 
     def require_free(self, task: str) -> None:
-        """Raises ProblemError 409 while an unfinished job has this name."""
+        """Raise ProblemError 409 while an unfinished job has this name."""
         job = self._named(task) if task else None
         if job and not job.state.finished:
             detail = f"force_task_id {task!r} is the name of job {job.id}, which is {job.state}. Choose another name."
             raise ProblemError(409, "task-exists", "Task exists", detail)
 
     def record(self, job: Job, client: str, task: str) -> None:
-        """The job is this client's, and is called ``task`` unless that is empty."""
+        """Record that a job is this client's, and is called ``task`` unless that is empty."""
         key = _client_key(client)
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.zadd(key, {job.id: job.created_at.timestamp()})
@@ -73,12 +74,12 @@ class Ownership:
             pipe.execute()
 
     def get(self, name: str) -> Job | None:
-        """By a task's name or a job's id."""
+        """Return an edit job by its task's name or its id, or None."""
         job = self._named(name) or self._jobs.get(name)
         return job if job and job.kind in EDITS else None
 
     def find(self, name: str) -> Job:
-        """As :meth:`get`. Raises a 404 problem where there is none."""
+        """Return an edit job as :meth:`get` does. Raises a 404 problem where there is none."""
         job = self.get(name)
         if job is None:
             detail = f"There is no task or edit {name[:100]!r}: it was not sent yet, or was deleted."
@@ -86,7 +87,7 @@ class Ownership:
         return job
 
     def unfinished(self, client: str) -> list[Job]:
-        """The client's, in the order sent."""
+        """Return the client's unfinished jobs, in the order sent."""
         key = _client_key(client)
         ids = cast(list[str], self._redis.zrange(key, 0, -1))
         jobs = {job_id: self._jobs.get(job_id) for job_id in ids}
@@ -95,7 +96,7 @@ class Ownership:
         return [job for job in jobs.values() if job and not job.state.finished]
 
     def current(self, clients: Sequence[str]) -> Job | None:
-        """The job that runs, or else the one that was sent first, of the first of these identities that has an
+        """Return the job that runs, or else the one that was sent first, of the first of these identities that has an
         unfinished one; None where all are finished."""
         for client in clients:
             if jobs := self.unfinished(client):

@@ -22,7 +22,7 @@ PNG_LEVEL = 1
 
 
 def picture_bytes(text: str, limits: ImageLimits, *, name: str) -> bytes:
-    """The file that the text holds.
+    """Decode the file that the text holds.
 
     Raises ProblemError: 413 too large, 422 no base64, or an address to fetch from: nothing is fetched here.
     """
@@ -48,7 +48,7 @@ def read_picture(text: str, limits: ImageLimits, *, name: str) -> RGB:
 
 
 def read_mask(text: str, limits: ImageLimits, *, invert: bool = False) -> Mask:
-    """White is 255, also where the mask is drawn by transparency alone. ``invert``: black is.
+    """Read a mask: white is 255, also where the mask is drawn by transparency alone. ``invert``: black is.
 
     Raises ProblemError like :func:`read_picture`.
     """
@@ -61,7 +61,8 @@ def read_mask(text: str, limits: ImageLimits, *, invert: bool = False) -> Mask:
 
 
 def _alpha(content: bytes) -> Mask | None:
-    """The transparency of a picture that has any: what is opaque was painted. None for one that is opaque throughout.
+    """Return the transparency of a picture that has any: what is opaque was painted. None for one that is opaque
+    throughout.
 
     For files that decode_image has taken: their size is within the limits.
     """
@@ -78,7 +79,7 @@ def unit(mask: Mask) -> Floats:
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:
-    """H × W × 3 or H × W."""
+    """Encode pixels, H × W × 3 or H × W, as PNG."""
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG", compress_level=PNG_LEVEL)
     return stream.getvalue()
@@ -89,7 +90,7 @@ def base64_text(content: bytes) -> str:
 
 
 def resized(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Stretched to the size; H × W × 3, or a mask, which keeps its black black."""
+    """Stretch a picture, H × W × 3, or a mask, whose black stays black, to a size."""
     if pixels.shape[:2] == (height, width):
         return pixels
     method = Image.Resampling.LANCZOS if pixels.ndim == 3 else Image.Resampling.BILINEAR

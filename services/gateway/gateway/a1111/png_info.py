@@ -1,4 +1,4 @@
-"""What a picture says of itself: the texts that A1111, this editor and others write into PNG, JPEG and WebP."""
+"""Read a picture's metadata: the texts that A1111, this editor and others write into PNG, JPEG and WebP."""
 
 import io
 from typing import Any
@@ -20,14 +20,14 @@ _USER_COMMENT_CODES = {
 
 
 def read_png_info(picture: str, limits: ImageLimits) -> PngInfoResponse:
-    """``picture``: in base64. Raises ProblemError as :func:`picture_texts` does."""
+    """Read the metadata of a picture in base64. Raises ProblemError as :func:`picture_texts` does."""
     texts = picture_texts(picture_bytes(picture, limits, name="image"), limits)
     text = texts.pop(PARAMETERS, "")
     return PngInfoResponse(info=text, items=texts, parameters=read_infotext(text))
 
 
 def picture_texts(content: bytes, limits: ImageLimits) -> dict[str, str]:
-    """Every text that the file carries, by its name, :data:`PARAMETERS` also from EXIF's user comment.
+    """Return every text that the file carries, by its name, :data:`PARAMETERS` also from EXIF's user comment.
 
     Raises ProblemError: 413 too many pixels, 415 no picture, 422 a damaged one.
     """
@@ -53,7 +53,7 @@ def picture_texts(content: bytes, limits: ImageLimits) -> dict[str, str]:
 
 
 def _user_comment(comment: Any) -> str:
-    """EXIF's user comment: eight bytes that name the encoding, then the text."""
+    """Decode EXIF's user comment: eight bytes that name the encoding, then the text."""
     if isinstance(comment, str):
         return comment
     if not isinstance(comment, bytes):

@@ -1,4 +1,4 @@
-"""How far one's own job is, in the shapes of A1111's two progress endpoints."""
+"""Report a job's progress in the shapes of A1111's two progress endpoints."""
 
 from datetime import UTC, datetime
 
@@ -14,7 +14,7 @@ EXPECTED = IDLE.model_copy(update={"textinfo": "Waiting..."})
 
 
 def progress_response(job: Job, pictures: int, preview: bytes | None) -> ProgressResponse:
-    """``job``: with its place in the queue; ``pictures``: how many it makes."""
+    """Answer ``/sdapi/v1/progress``. ``job``: with its place in the queue; ``pictures``: how many it makes."""
     done, sampling = fraction(job), job.progress
     state = ProgressState(
         interrupted=job.state is JobState.CANCELLED,
@@ -38,7 +38,7 @@ def progress_response(job: Job, pictures: int, preview: bytes | None) -> Progres
 
 
 def task_progress_response(job: Job | None, preview: bytes | None) -> TaskProgressResponse:
-    """``job``: None for a task that has not been sent."""
+    """Answer ``/internal/progress``. ``job``: None for a task that has not been sent."""
     if job is None:
         return TaskProgressResponse(active=False, queued=False, completed=False, textinfo=EXPECTED.textinfo)
     active = job.state is JobState.RUNNING
@@ -57,7 +57,7 @@ def task_progress_response(job: Job | None, preview: bytes | None) -> TaskProgre
 
 
 def fraction(job: Job) -> float:
-    """0 to 1; 1 for a job that is finished, however it ended."""
+    """Return the share that is done, 0 to 1; 1 for a finished job, however it ended."""
     if job.state.finished:
         return 1.0
     return min(1.0, job.progress.done / job.progress.total) if job.progress.total else 0.0

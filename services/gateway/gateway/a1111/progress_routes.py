@@ -109,7 +109,7 @@ def _task_progress(parts: Components, body: TaskProgressRequest) -> TaskProgress
 
 
 def _own_job(request: Request, parts: Components, name: str | None) -> Job | None:
-    """The job named, or the client's own unfinished one, with its place in the queue. Raises a 404 problem."""
+    """Return the job named, or the client's own unfinished one, with its place in the queue. Raises a 404 problem."""
     own = ownership(parts)
     job = own.find(name) if name else own.current(identities(request))
     return with_position(parts, job) if job else None

@@ -1,5 +1,5 @@
-"""What that API can be asked for and an edit cannot do: refused with the reason, as ignoring it would give another
-picture than the one asked for. What changes nothing, such as a default that a client sends unasked, passes.
+"""Refuse what that API can be asked for and an edit cannot do, with the reason: ignoring it would give another picture
+than the one asked for. What changes nothing, such as a default that a client sends unasked, passes.
 """
 
 import re
@@ -16,7 +16,7 @@ _EXTRA_NETWORK = re.compile(r"<\s*(lora|lyco|hypernet)\s*:", re.IGNORECASE)
 
 
 def refuse_unsupported(request: ImageRequest, capabilities: EditorCapabilities) -> None:
-    """Raises ProblemError 422 for the first thing that has no counterpart here; 404 for another model."""
+    """Raise ProblemError 422 for the first thing that has no counterpart here; 404 for another model."""
     for is_asked_for, reason in (*_of_any(request), *_of_one_kind(request, capabilities)):
         if is_asked_for:
             raise unsupported(reason)
@@ -27,7 +27,7 @@ def refuse_unsupported(request: ImageRequest, capabilities: EditorCapabilities) 
 
 
 def refuse_unsupported_extras(request: ExtrasRequest) -> None:
-    """Raises ProblemError 422."""
+    """Raise ProblemError 422 for an option of upscaling that is not there."""
     if request.gfpgan_visibility or request.codeformer_visibility:
         raise unsupported("There is no face restoration here: leave gfpgan_visibility and codeformer_visibility at 0.")
     if request.extras_upscaler_2_visibility and request.upscaler_2 != "None":
@@ -81,6 +81,7 @@ def _of_one_kind(request: ImageRequest, capabilities: EditorCapabilities) -> Ite
 
 
 def _is_active(settings: Any) -> bool:
-    """Whether a script's entry asks for anything: clients send ``{"args": []}`` or ``{"args": [false]}`` to say no."""
+    """Return whether a script's entry asks for anything: clients send ``{"args": []}`` or ``{"args": [false]}`` to say
+    no."""
     arguments = settings.get("args") if isinstance(settings, Mapping) else settings
     return any(arguments) if isinstance(arguments, list) else bool(arguments)

@@ -1,5 +1,5 @@
-"""What all routes of that API have in common. Errors are as its clients show them: problem documents, with that API's
-own fields beside the standard's."""
+"""Read, answer and refuse as all routes of that API do. Errors are as its clients show them: problem documents, with
+that API's own fields beside the standard's."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -65,7 +65,7 @@ def json_response(answer: BaseModel, job: Job | None = None) -> Response:
 
 
 def invalid(faults: Any) -> ProblemError:
-    """What pydantic found wrong, as a 422 problem."""
+    """Turn what pydantic found wrong into a 422 problem."""
     detail = "; ".join(f"{_place(fault['loc'])}: {fault['msg'].removeprefix('Value error, ')}" for fault in faults)
     return ProblemError(422, "invalid-request", "Invalid request", detail)
 

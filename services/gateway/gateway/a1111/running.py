@@ -1,4 +1,5 @@
-"""A request of that API as an edit job: submitted, waited for, its pictures fetched; cancelled if its caller leaves."""
+"""Run a request of that API as an edit job: submit it, wait for it, fetch its pictures; cancel it if its caller
+leaves."""
 
 import asyncio
 
@@ -28,7 +29,7 @@ def ownership(parts: Components) -> Ownership:
 
 
 def pictures_of(parts: Components, job: Job) -> int:
-    """How many an edit job makes."""
+    """Return how many pictures an edit job makes."""
     if job.kind is JobKind.EDIT:
         return EditParameters.model_validate(job.parameters).images
     try:
@@ -41,8 +42,8 @@ def pictures_of(parts: Components, job: Job) -> int:
 async def run(
     request: Request, parts: Components, edit: TranslatedEdit, capabilities: EditorCapabilities, *, task: str
 ) -> FinishedEdit:
-    """Raises ProblemError: what cannot be edited so, 409 for a task's name in use, 410 for a job that was interrupted
-    before its first picture, a failed job's own; ClientDisconnect."""
+    """Run an edit and return its pictures. Raises ProblemError: what cannot be edited so, 409 for a task's name in use,
+    410 for a job that was interrupted before its first picture, a failed job's own; ClientDisconnect."""
     job = await asyncio.to_thread(_submit, parts, edit, capabilities, identities(request)[0], task)
     try:
         finished = await unless_disconnected(request, wait_until_finished(parts.events, job.id))

@@ -1,4 +1,4 @@
-"""Samplers and noise schedules by the names that A1111's clients call them."""
+"""Find samplers and noise schedules by the names that A1111's clients call them."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ SCHEDULES = [NoiseSchedule(name="automatic", label="Automatic")]
 
 
 def offered_samplers(capabilities: EditorCapabilities) -> list[Sampler]:
-    """Those that the loaded model takes."""
+    """List the samplers that the loaded model takes."""
     return [SAMPLERS[offered.name] for offered in capabilities.schedulers]
 
 
@@ -31,7 +31,9 @@ class SamplerChoice:
 
 
 def choose_sampler(name: str, schedule: str, capabilities: EditorCapabilities) -> SamplerChoice:
-    """``name``, ``schedule``: as sent; empty where they were not.
+    """Choose the scheduler for a sampler and a noise schedule.
+
+    ``name``, ``schedule``: as sent; empty where they were not.
 
     Clients send "Euler a" unasked. A model that was distilled for another sampler therefore takes its own in place of
     one that it cannot use, and the answer says so. Raises ProblemError 404, as that API does, for an unknown one.

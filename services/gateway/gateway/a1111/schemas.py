@@ -22,7 +22,7 @@ class Request(BaseModel):
 
 
 class ImageRequest(Request):
-    """What ``txt2img`` and ``img2img`` share."""
+    """The fields that ``txt2img`` and ``img2img`` share."""
 
     prompt: str = Field(default="", examples=["a bedroom at night"])
     negative_prompt: str = ""
@@ -100,7 +100,7 @@ class Img2ImgRequest(ImageRequest):
 
     @property
     def blur(self) -> float:
-        """The mask's, in pixels. Raises ValueError for two different ones."""
+        """Return the blur of the mask's edge, in pixels. Raises ValueError for two different ones."""
         given = [blur for blur in (self.mask_blur, self.mask_blur_x, self.mask_blur_y) if blur is not None]
         if self.mask_blur is None and self.mask_blur_x != self.mask_blur_y:
             raise ValueError("mask_blur_x and mask_blur_y differ; here a mask is blurred alike in both directions")
@@ -247,7 +247,7 @@ class Checkpoint(BaseModel):
     config: str | None = None
 
     def is_called(self, name: str) -> bool:
-        """Any of the names that clients use, whatever their case."""
+        """Return whether this is any of the names that clients use for the model, whatever its case."""
         known = (self.title, self.model_name, self.hash, self.filename)
         return name.removesuffix(".safetensors").lower() in {known_as.lower() for known_as in known if known_as}
 

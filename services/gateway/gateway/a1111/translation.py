@@ -1,4 +1,5 @@
-"""A request in A1111's words → an edit: its parameters, its photos, its mask, and where the result belongs."""
+"""Translate a request of A1111's API into an edit: its parameters, its photos, its mask, and where the result
+belongs."""
 
 import secrets
 from dataclasses import dataclass, field, replace
@@ -108,7 +109,7 @@ def _photo_name(index: int) -> str:
 
 
 def from_words(request: Txt2ImgRequest, capabilities: EditorCapabilities) -> TranslatedEdit:
-    """Raises ProblemError: 404 an unknown sampler or model, 422 what cannot be done."""
+    """Translate a txt2img request. Raises ProblemError: 404 an unknown sampler or model, 422 what cannot be done."""
     refuse_unsupported(request, capabilities)
     if Task.GENERATE not in capabilities.tasks:
         detail = (
@@ -124,7 +125,7 @@ def from_words(request: Txt2ImgRequest, capabilities: EditorCapabilities) -> Tra
 def from_photos(
     request: Img2ImgRequest, capabilities: EditorCapabilities, limits: ImageLimits, *, max_photos: int
 ) -> TranslatedEdit:
-    """Decodes the pictures: not for an event loop.
+    """Translate an img2img request. Decodes the pictures: not for an event loop.
 
     Raises ProblemError: 404 no init image, an unknown sampler or model; 413 and 415 for pictures; 422 else.
     """

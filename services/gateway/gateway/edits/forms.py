@@ -32,7 +32,9 @@ class EditForm:
 async def read_edit_form(
     request: Request, settings: GatewaySettings, *, photo_fields: Sequence[str] = PHOTO_FIELDS
 ) -> EditForm:
-    """``photo_fields``: those a photo may come in; ``images`` is a number in the form of a single edit.
+    """Read a form with photos, a mask and parameters.
+
+    ``photo_fields``: those a photo may come in; ``images`` is a number in the form of a single edit.
 
     Raises ProblemError: 400 malformed, 413 over a limit, 415 no form, 422 for unknown files and repeated fields."""
     limits = UploadLimits(
@@ -53,7 +55,8 @@ async def read_edit_form(
 
 
 def read_parameters(fields: Mapping[str, str]) -> EditParameters:
-    """Of one edit: a JSON document in ``parameters``, or a field each. Raises RequestValidationError."""
+    """Read the parameters of one edit: a JSON document in ``parameters``, or a field each. Raises
+    RequestValidationError."""
     if PARAMETERS_FIELD not in fields:
         return _validated(EditParameters, dict(fields))
     if others := sorted(set(fields) - {PARAMETERS_FIELD}):
@@ -63,7 +66,8 @@ def read_parameters(fields: Mapping[str, str]) -> EditParameters:
 
 
 def read_json(contract: type[Contract], fields: Mapping[str, str]) -> Contract:
-    """The JSON document in the field ``parameters``. Raises ProblemError 422 without, RequestValidationError."""
+    """Read the JSON document in the field ``parameters``. Raises ProblemError 422 without one,
+    RequestValidationError."""
     if unknown := sorted(set(fields) - {PARAMETERS_FIELD}):
         detail = f"There is no field {unknown[0]!r} here: parameters come as one JSON document in 'parameters'."
         raise ProblemError(422, "unknown-field", "Unknown field", detail)

@@ -1,4 +1,4 @@
-"""Edits: from photos and words to a job, and from a finished job to what is answered. Blocking."""
+"""Queue edits as jobs, and return the results of finished jobs. Everything here blocks."""
 
 import io
 import secrets
@@ -27,7 +27,7 @@ NAME_LENGTH = 80
 
 
 def submit_edit(components: Components, sources: Sources, parameters: EditParameters) -> Job:
-    """A queued job. Raises ProblemError 503 when the queue cannot be reached."""
+    """Queue an edit and return its job. Raises ProblemError 503 when the queue cannot be reached."""
     return _submit(components, JobKind.EDIT, sources, _seeded(parameters), parameters.prompt)
 
 
@@ -47,7 +47,8 @@ def submit_series(components: Components, sources: Sources, series: SeriesParame
 
 
 def sources_of(components: Components, job_id: str) -> Sources:
-    """Those of an earlier edit, to be used again. Raises ProblemError: 404 unknown, 422 no edit, 410 gone."""
+    """Return the photos and the mask of an earlier edit, to use them again. Raises ProblemError: 404 unknown, 422 no
+    edit, 410 gone."""
     job = find_job(components, job_id)
     if job.kind not in EDITS:
         detail = f"Job {job_id} is a {job.kind} job, not an edit: it has no photo to edit again."
@@ -63,7 +64,8 @@ def sources_of(components: Components, job_id: str) -> Sources:
 
 
 def edit_result(components: Components, job: Job) -> EditResult:
-    """Raises ProblemError: 409 while the job is not finished, 410 for a cancelled one, and a failed one's own."""
+    """Return the result. Raises ProblemError: 409 while the job is not finished, 410 for a cancelled one, and a failed
+    one's own."""
     require_success(job)
     store = EditStore(components.storage)
     result = store.load(job.id)
@@ -77,7 +79,7 @@ def edit_result(components: Components, job: Job) -> EditResult:
 
 
 def edit_archive(components: Components, job: Job) -> Iterator[bytes]:
-    """A zip of all pictures, the contact sheet and the result, as it is read. Raises ProblemError like
+    """Stream a zip of all pictures, the contact sheet and the result. Raises ProblemError like
     :func:`edit_result`, before the first bytes."""
     result, store = edit_result(components, job), EditStore(components.storage)
     files: list[tuple[str, Callable[[], bytes]]] = []
@@ -94,7 +96,7 @@ def edit_archive(components: Components, job: Job) -> Iterator[bytes]:
 
 
 def edit_thumbnail(components: Components, job: Job, index: int) -> bytes:
-    """A JPEG. Raises a 404 problem for one that there is not, or not yet."""
+    """Return a small copy as JPEG. Raises a 404 problem for one that there is not, or not yet."""
     try:
         return EditStore(components.storage).thumbnail(_edit(job).id, index)
     except FileNotFoundError:
@@ -102,7 +104,7 @@ def edit_thumbnail(components: Components, job: Job, index: int) -> bytes:
 
 
 def edit_picture(components: Components, job: Job, picture: PictureKind, index: int) -> bytes:
-    """A PNG. Raises a 404 problem for one that there is not, or not yet."""
+    """Return a picture as PNG. Raises a 404 problem for one that there is not, or not yet."""
     try:
         return EditStore(components.storage).png(_edit(job).id, picture, index)
     except FileNotFoundError:
@@ -110,7 +112,7 @@ def edit_picture(components: Components, job: Job, picture: PictureKind, index: 
 
 
 def contact_sheet(components: Components, job: Job) -> bytes:
-    """A PNG. Raises a 404 problem for a job that has none, or not yet."""
+    """Return the contact sheet as PNG. Raises a 404 problem for a job that has none, or not yet."""
     try:
         return EditStore(components.storage).contact_sheet(_edit(job).id)
     except FileNotFoundError:
@@ -119,7 +121,7 @@ def contact_sheet(components: Components, job: Job) -> bytes:
 
 
 def source_photo(components: Components, job: Job, index: int) -> tuple[bytes, str]:
-    """A photo as it was uploaded, and its media type. Raises a 404 problem."""
+    """Return a photo as it was uploaded, and its media type. Raises a 404 problem."""
     try:
         content = EditStore(components.storage).photo(_edit(job).id, index)
     except FileNotFoundError:
@@ -130,12 +132,13 @@ def source_photo(components: Components, job: Job, index: int) -> tuple[bytes, s
 
 
 def with_position(components: Components, job: Job) -> Job:
-    """The job with its place in the queue, where it waits."""
+    """Add its place in the queue to a job that waits."""
     return with_positions(components, [job])[0]
 
 
 def with_positions(components: Components, jobs: Sequence[Job]) -> list[Job]:
-    """As :func:`with_position`, of many. A queued job whose task is not in the queue was taken this very moment."""
+    """Add their places in the queue to jobs that wait. A queued job whose task is not in the queue was taken this very
+    moment."""
     queues = {QUEUES[job.kind] for job in jobs if job.state is JobState.QUEUED}
     places = {
         job_id: place
@@ -185,7 +188,7 @@ def _submit(
 
 
 def _seeded(parameters: EditParameters) -> EditParameters:
-    """The seed is drawn now, so that a worker that takes over goes on with the same one."""
+    """Draw the seed now, so that a worker that takes over goes on with the same one."""
     if parameters.seed is not None:
         return parameters
     return parameters.model_copy(update={"seed": secrets.randbelow(MAX_SEED + 1)})
@@ -198,7 +201,7 @@ def _job_name(photos: Sequence[str], prompt: str) -> str:
 
 
 def _addressed(store: EditStore, job: Job, image: EditedImage, photos: int) -> EditedImage:
-    """With the URLs of its pictures."""
+    """Add the URLs of its pictures."""
     at, index = f"/jobs/{job.id}", image.index
     changes = {"image_url": f"{at}/images/{index}.png"}
     if store.has(job.id, PictureKind.CHANGE, index):
@@ -211,7 +214,7 @@ def _addressed(store: EditStore, job: Job, image: EditedImage, photos: int) -> E
 
 
 def _edit(job: Job) -> Job:
-    """Raises a 404 problem for a job of another kind."""
+    """Return an edit job. Raises a 404 problem for a job of another kind."""
     if job.kind not in EDITS:
         detail = f"Job {job.id} is a {job.kind} job: it has a result, but no edited pictures."
         raise ProblemError(404, "not-an-edit-job", "Not an edit job", detail)

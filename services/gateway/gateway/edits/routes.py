@@ -97,8 +97,8 @@ _PNG = {200: examples.binary_response("PNG", "image/png"), 304: {"description": 
     openapi_extra=_FORM,
 )
 async def edit(request: Request, parts: Parts, prefer: Prefer = None) -> Response:
-    """Send the photo as the multipart form field `image`, with a field for each parameter or all of them as a JSON
-    document in `parameters`.
+    """Edit a photo. Send it as the multipart form field `image`, with a field for each parameter or all of them as a
+    JSON document in `parameters`.
 
         curl -F image=@room.jpg -F prompt='a bedroom at night' -F strength=0.6 http://127.0.0.1:8000/edits
 
@@ -126,8 +126,8 @@ async def edit(request: Request, parts: Parts, prefer: Prefer = None) -> Respons
     openapi_extra=_SERIES_FORM,
 )
 async def edit_series(request: Request, parts: Parts, prefer: Prefer = None) -> Response:
-    """One photo under a grid of two parameters, or many photos under the same change; everything else, the seed too, is
-    the same for all pictures.
+    """Edit one photo under a grid of two parameters, or many photos under the same change. Everything else, the seed
+    too, is the same for all pictures.
 
         curl -F image=@room.jpg -F 'parameters={"base": {"prompt": "a bedroom at night"}, "rows": {"parameter": \
 "strength", "values": [0.3, 0.5, 0.7]}, "columns": {"parameter": "seed", "values": [1, 2]}}' \
@@ -149,13 +149,14 @@ http://127.0.0.1:8000/edits/series
 
 @router.get(
     "/edits/capabilities",
-    summary="What can the editor do?",
+    summary="List what the editor can do",
     responses=examples.responses(
         {200: examples.json_example("Tasks, schedulers, defaults", editing_examples.CAPABILITIES)}, 503
     ),
 )
 async def capabilities(parts: Parts) -> EditorCapabilities:
-    """Which tasks and schedulers its model has, its defaults and size, and what to know before trusting it."""
+    """List the tasks and schedulers of the editor's model, its defaults and size, and what to know before trusting
+    it."""
     return await parts.editor.capabilities()
 
 
@@ -166,8 +167,8 @@ async def capabilities(parts: Parts) -> EditorCapabilities:
     responses=examples.responses(_PNG, 404, 503),
 )
 def job_image(parts: Parts, job_id: JobId, index: Index, if_none_match: Cached = None) -> Response:
-    """There from the moment it was made, also while the job runs. Its metadata hold the parameters: as JSON in
-    `framesense`, and in `parameters` as other programs write them."""
+    """Get an edited picture as PNG, from the moment it is finished, also while the job runs. Its metadata hold the
+    parameters: as JSON in `framesense`, and in `parameters` as other programs write them."""
     return _picture(parts, job_id, PictureKind.IMAGE, index, if_none_match)
 
 
@@ -178,7 +179,7 @@ def job_image(parts: Parts, job_id: JobId, index: Index, if_none_match: Cached =
     responses=examples.responses({200: examples.binary_response("JPEG", "image/jpeg")}, 404, 503),
 )
 def job_image_thumbnail(parts: Parts, job_id: JobId, index: Index) -> Response:
-    """As on the contact sheet; also there from the moment the picture was made."""
+    """Get a small copy of an edited picture as JPEG, as on the contact sheet, from the moment it is finished."""
     jpeg = edit_thumbnail(parts, find_job(parts, job_id), index)
     return Response(jpeg, headers={"Cache-Control": _FOREVER}, media_type="image/jpeg")
 
@@ -190,7 +191,7 @@ def job_image_thumbnail(parts: Parts, job_id: JobId, index: Index) -> Response:
     responses=examples.responses(_PNG, 404, 503),
 )
 def job_change_map(parts: Parts, job_id: JobId, index: Index, if_none_match: Cached = None) -> Response:
-    """White where it changed most, black where it is as the photo was."""
+    """Get the change map of a picture as PNG: white where it changed most, black where it is as the photo was."""
     return _picture(parts, job_id, PictureKind.CHANGE, index, if_none_match)
 
 
@@ -201,7 +202,8 @@ def job_change_map(parts: Parts, job_id: JobId, index: Index, if_none_match: Cac
     responses=examples.responses(_PNG, 404, 503),
 )
 def job_mask(parts: Parts, job_id: JobId, index: Index, if_none_match: Cached = None) -> Response:
-    """White where it was to change: the mask sent, or the one that `preserve=auto` found; feathered."""
+    """Get the mask of a picture as PNG, white where it was to change: the mask sent, or the one that `preserve=auto`
+    found; feathered."""
     return _picture(parts, job_id, PictureKind.MASK, index, if_none_match)
 
 
@@ -216,7 +218,7 @@ def job_source(
     job_id: JobId,
     index: Annotated[int, Path(ge=0, le=999, description="the photo's place among those sent", examples=[0])],
 ) -> Response:
-    """The photo that an edit was made of."""
+    """Get the photo that an edit was made of, as it was sent."""
     content, media_type = source_photo(parts, find_job(parts, job_id), index)
     headers = {"Cache-Control": _FOREVER, "X-Content-Type-Options": "nosniff"}
     return Response(content, headers=headers, media_type=media_type)
@@ -229,18 +231,20 @@ def job_source(
     responses=examples.responses({200: examples.binary_response("PNG", "image/png")}, 404, 503),
 )
 def job_contact_sheet(parts: Parts, job_id: JobId) -> Response:
-    """Labelled with what differs between the pictures; the one that matches the words best is marked."""
+    """Get all pictures of a series on one sheet, labelled with what differs between them. The one that matches the
+    words best is marked."""
     return Response(contact_sheet(parts, find_job(parts, job_id)), media_type="image/png")
 
 
 @router.get(
     "/jobs/{job_id}/preview.jpg",
-    summary="What an edit looks like so far",
+    summary="Get a preview of an edit under way",
     response_class=Response,
     responses=examples.responses({200: examples.binary_response("JPEG", "image/jpeg")}, 404, 503),
 )
 def job_preview(parts: Parts, job_id: JobId) -> Response:
-    """While a job runs: the picture that is being made, small and still noisy. Forgotten minutes afterwards."""
+    """Get the picture that is being made, small and still noisy, while the job runs and for a few minutes
+    afterwards."""
     jpeg = parts.jobs.preview(find_job(parts, job_id).id)
     if jpeg is None:
         detail = f"Job {job_id} has no preview now: no step of it is done, or it ended a while ago."
@@ -249,7 +253,7 @@ def job_preview(parts: Parts, job_id: JobId) -> Response:
 
 
 async def _sources(parts: Components, form: EditForm) -> Sources:
-    """The form's files, or those of the job that it names."""
+    """Return the form's files, or those of the job that it names."""
     if form.job_id is None:
         return Sources(form.photos, form.mask)
     if form.photos:
@@ -260,14 +264,14 @@ async def _sources(parts: Components, form: EditForm) -> Sources:
 
 
 def _preserving(parameters: EditParameters, *, masked: bool) -> EditParameters:
-    """A mask that is sent is meant."""
+    """Preserve what is black in the mask, where one was sent and nothing else was asked for."""
     if parameters.preserve is None and masked:
         return parameters.model_copy(update={"preserve": resolve_preserve(parameters, has_mask=True)})
     return parameters
 
 
 async def _check_abilities(parts: Components, pictures: list[EditParameters]) -> None:
-    """While the editor does not answer nothing is refused: the job waits for it, and is told then."""
+    """Check that the model can do it. While the editor does not answer, nothing is refused: the job waits for it."""
     try:
         abilities = await parts.editor.capabilities()
     except ProblemError:

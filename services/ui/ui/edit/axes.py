@@ -20,7 +20,7 @@ class Varied:
 
 
 def varied_parameters(capabilities: EditorCapabilities, preserve_names: Mapping[Any, str]) -> dict[str, Varied]:
-    """By the parameter's name."""
+    """Return what a series can vary, by the parameter's name."""
     steps, guidance = capabilities.default_steps, capabilities.default_guidance_scale
     guidances = sorted({min(MAX_GUIDANCE, round(2 * factor * guidance) / 2) for factor in (0.5, 1, 1.5)})
     halved_and_doubled = sorted({max(1, steps // 2), steps, min(MAX_STEPS, 2 * steps)})
@@ -39,14 +39,14 @@ def varied_parameters(capabilities: EditorCapabilities, preserve_names: Mapping[
 
 
 def read_values(parameter: str, varied: Varied, text: str) -> list[Any]:
-    """``0.3, 0.5`` → [0.3, 0.5]; words one a line. Raises ValueError in words for what is no number."""
+    """Read values: ``0.3, 0.5`` as [0.3, 0.5], words one a line. Raises ValueError in words for what is no number."""
     if parameter == "prompt":
         return list(lines_in(text))
     return [_number(part, varied) for part in words_in(text)]
 
 
 def axis(parameter: str | None, values: Sequence[Any]) -> Axis | None:
-    """Raises pydantic's ValidationError for no values, or too many."""
+    """Make an axis of values. Raises pydantic's ValidationError for no values, or too many."""
     return Axis.model_validate({"parameter": parameter, "values": list(values)}) if parameter else None
 
 

@@ -65,12 +65,12 @@ _FIELDS = (
 
 
 def key_of(field: str) -> str:
-    """Of a field of EditParameters, in the session."""
+    """Return the session key of a field of EditParameters."""
     return f"edit-form-{field}"
 
 
 def keep_form(capabilities: EditorCapabilities) -> None:
-    """To be called before any widget of the form."""
+    """Restore the values of the form. To be called before any of its widgets."""
     offered = _offered(capabilities)
     for field, default in _defaults(capabilities).items():
         value = restore_value(key_of(field), default)
@@ -80,7 +80,7 @@ def keep_form(capabilities: EditorCapabilities) -> None:
 
 
 def load_settings(parameters: EditParameters) -> None:
-    """Fills in the form. Not to be called after its widgets in the same run; what is None becomes the model's own."""
+    """Fill in the form. Not to be called after its widgets in the same run; what is None becomes the model's own."""
     for field in _FIELDS:
         value = getattr(parameters, field)
         if value is None and field not in ("seed", "width", "height"):
@@ -90,7 +90,7 @@ def load_settings(parameters: EditParameters) -> None:
 
 
 def settings(task: Task, *, masked: bool, prompt: str | None = None) -> EditParameters:
-    """What the form says. Raises pydantic's ValidationError, a ValueError.
+    """Return the form's parameters. Raises pydantic's ValidationError, a ValueError.
 
     ``masked``: whether there is one photo to paint on; without, nothing can be kept. ``prompt``: instead of the form's.
     """
@@ -130,7 +130,7 @@ def ask_preserve(capabilities: EditorCapabilities) -> None:
 
 
 def ask_settings(capabilities: EditorCapabilities, *, without: Collection[str] = (), several: bool = True) -> None:
-    """``without``: fields that are not asked for. ``several``: pictures of the same settings may be."""
+    """Show the settings. ``without``: fields to leave out. ``several``: whether several pictures may be made."""
     if "strength" not in without:
         st.slider("Strength", LEAST_STRENGTH, 1.0, step=0.05, help=STRENGTH_HELP, key=key_of("strength"))
     if "steps" not in without:
@@ -189,7 +189,7 @@ def _offered(capabilities: EditorCapabilities) -> dict[str, Collection[Any]]:
 
 
 def _defaults(capabilities: EditorCapabilities) -> dict[str, Any]:
-    """By field. What the model has a default of its own for is shown as that."""
+    """Return the default of each field, the model's own where it has one."""
     parameters = EditParameters(prompt="-")
     values: dict[str, Any] = {field: getattr(parameters, field) for field in _FIELDS}
     values |= {

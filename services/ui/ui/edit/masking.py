@@ -10,7 +10,7 @@ MASK_HELP = "A picture of the same shape as the photo: white may change, black i
 
 
 def ask_mask(shown: DisplayedPhoto) -> None:
-    """What is painted stays with the photo in hand."""
+    """Show the photo with a brush; what is painted stays with the photo."""
     loaded = st.session_state.get(_key(shown))
     token = f"{shown.token}-{loaded or 0}"
     painted = paint_mask(
@@ -25,7 +25,7 @@ def ask_mask(shown: DisplayedPhoto) -> None:
 
 
 def _uploaded(key: str, shown: DisplayedPhoto) -> None:
-    """What was uploaded is painted on the photo, and may be painted on."""
+    """Take an uploaded mask for what is painted on the photo; it may be painted on."""
     file = st.session_state.get(key)
     if file is None:
         return

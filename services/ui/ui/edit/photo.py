@@ -36,14 +36,14 @@ def photo_in_hand() -> Photo | None:
 
 
 def take_photo(photo: Photo | None, mask: str | None = None) -> None:
-    """``mask``: a data URL of what is painted on it."""
+    """Make this the photo to edit. ``mask``: a data URL of what is painted on it."""
     st.session_state[_PHOTO] = photo
     st.session_state[_MASK] = mask
     st.session_state[_UPLOADS] = st.session_state.get(_UPLOADS, 0) + 1  # a fresh uploader, without the last file
 
 
 def painted_mask() -> str | None:
-    """A data URL."""
+    """Return the painted mask as a data URL."""
     return st.session_state.get(_MASK)
 
 
@@ -52,7 +52,7 @@ def keep_mask(mask: str | None) -> None:
 
 
 def ask_photo() -> DisplayedPhoto | None:
-    """The uploader, and the photo in hand as it can be shown. None without one, or when it is no photo."""
+    """Show the uploader and return the photo as it can be shown; None without one, or when it is no photo."""
     key = f"edit-upload-{st.session_state.get(_UPLOADS, 0)}"
     st.file_uploader("Photo", type=PHOTO_TYPES, key=key, on_change=_uploaded, args=[key])
     photo = photo_in_hand()
@@ -92,13 +92,14 @@ def show(data: bytes) -> DisplayedPhoto | None:
 
 
 def mask_of_file(data: bytes, size: tuple[int, int]) -> str | None:
-    """An uploaded mask as a data URL of the shown photo's ``size``; None when it is no picture."""
+    """Return an uploaded mask as a data URL of the shown photo's ``size``; None when it is no picture."""
     picture = preview(data, SHOWN_SIDE)
     return _png_url(picture.convert("L").resize(size, Image.Resampling.BILINEAR)) if picture else None
 
 
 def mask_file(painted: str, whole: tuple[int, int]) -> Photo | None:
-    """What was painted, as a black and white PNG of the ``whole`` photo's size; None when it is no PNG or all black."""
+    """Return what was painted as a black and white PNG of the ``whole`` photo's size; None when it is no PNG or all
+    black."""
     try:
         with Image.open(io.BytesIO(base64.b64decode(painted.removeprefix(_PNG), validate=True))) as picture:
             grey = picture.convert("L").resize(whole, Image.Resampling.BILINEAR)

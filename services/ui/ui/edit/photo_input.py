@@ -1,4 +1,4 @@
-"""What every way of editing asks for first: a photo, and where the words change only a part of it, a mask."""
+"""Ask for what every way of editing needs: a photo, and a mask where only a part of it may change."""
 
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ Value = TypeVar("Value")
 
 
 def ask_editable(capabilities: EditorCapabilities) -> DisplayedPhoto | None:
-    """The photo as it will be edited: with a brush over it where only what is painted may change."""
+    """Show the photo to edit, with a brush over it where only what is painted may change."""
     shown = ask_photo()
     if shown is None:
         return None
@@ -26,19 +26,19 @@ def ask_editable(capabilities: EditorCapabilities) -> DisplayedPhoto | None:
 
 
 def require(given: Value | None, missing: str) -> Value:
-    """Raises ValueError, which says what is ``missing``, for what was not given or is empty."""
+    """Return a value. Raises ValueError, which says what is ``missing``, where it is None or empty."""
     if not given:
         raise ValueError(missing)
     return given
 
 
 def require_photo(shown: DisplayedPhoto | None) -> Photo:
-    """Raises ValueError when none is in hand that could be opened."""
+    """Return the photo. Raises ValueError where none could be opened."""
     return require(photo_in_hand() if shown else None, "Choose a photo first.")
 
 
 def require_mask(shown: DisplayedPhoto) -> Photo:
-    """Raises ValueError when nothing is painted."""
+    """Return the painted mask. Raises ValueError where nothing is painted."""
     painted = painted_mask()
     return require(
         mask_file(painted, shown.whole) if painted else None,

@@ -1,4 +1,4 @@
-"""Small copies of pictures that lie at the gateway: a sheet of forty does not load forty whole PNGs."""
+"""Fetch small copies of pictures from the gateway: a sheet of forty does not load forty whole PNGs."""
 
 import streamlit as st
 
@@ -18,7 +18,7 @@ def _small(path: str, side: int, *, _api: GatewayApi) -> str:
 
 
 def small_picture(api: GatewayApi, path: str | None, side: int = SIDE) -> str:
-    """A data URL; an empty picture where there is none to be had. ``path``: on the gateway."""
+    """Return a small copy as a data URL; an empty picture where there is none. ``path``: on the gateway."""
     try:
         return _small(path, side, _api=api) if path else EMPTY
     except GatewayError:

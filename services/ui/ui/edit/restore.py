@@ -17,7 +17,7 @@ STRENGTH_HELP = "How much is smoothed away. High takes fine detail with it."
 
 
 def ask_restoration(api: GatewayApi, capabilities: EditorCapabilities) -> Job | None:
-    """The job that was started, if one was. Raises GatewayError and ValueError."""
+    """Return the job that was started, if one was. Raises GatewayError and ValueError."""
     tasks = [task for task in NAMES if task in capabilities.tasks]
     if not tasks:
         st.info("The model that is loaded restores nothing.", icon=":material/info:")

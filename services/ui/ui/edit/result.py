@@ -1,4 +1,4 @@
-"""What an edit gave: before and after, what changed, how well it fits the words, and the ways on from here."""
+"""Show the result of an edit: before and after, what changed, how well it fits the words, and the ways on from here."""
 
 import io
 import zipfile
@@ -23,7 +23,7 @@ FITS: dict[Fit, BeforeFit] = {Fit.FIT: "fill", Fit.CROP: "cover", Fit.FILL: "con
 
 
 def show_result(api: GatewayApi, public: str, job: Job) -> None:
-    """``public``: the gateway's address in the browser, which fetches pictures from there."""
+    """Show the result. ``public``: the gateway's address in the browser, which fetches pictures from there."""
     result = _stored_result(job.id, _api=api)
     show_heading(job)
     show_reuse_error()
@@ -35,12 +35,12 @@ def show_result(api: GatewayApi, public: str, job: Job) -> None:
 
 @st.cache_data(show_spinner=False, max_entries=32)
 def _stored_result(job_id: str, *, _api: GatewayApi) -> EditResult:
-    """A result never changes."""
+    """Fetch a result once: it never changes."""
     return _api.edit_result(job_id)
 
 
 def _choose(api: GatewayApi, result: EditResult) -> EditedImage:
-    """The sheet of all pictures; answers the one that is looked at: the best one to begin with."""
+    """Show the sheet of all pictures and return the one that is looked at: the best one to begin with."""
     key = f"edit-chosen-{result.job_id}"
     images = {image.index: image for image in result.images}
     chosen = st.session_state.get(key)
@@ -119,7 +119,7 @@ def _show_pictures(api: GatewayApi, public: str, result: EditResult, image: Edit
 
 
 def _photo_address(api: GatewayApi, public: str, image: EditedImage) -> str:
-    """The photo as it was sent, where browsers can show such a file; else a copy."""
+    """Return the address of the photo as it was sent, where browsers can show such a file; else a copy."""
     if image.photo.lower().endswith(SHOWN_BY_BROWSERS):
         return f"{public}{image.photo_url}"
     return small_picture(api, image.photo_url, COPY_SIDE)
@@ -198,12 +198,13 @@ def _show_downloads(api: GatewayApi, result: EditResult) -> None:
 
 @st.cache_data(show_spinner=False, max_entries=4)
 def _contact_sheet(path: str, *, _api: GatewayApi) -> bytes:
-    """Not fetched upon the click: a click just after another one would ask for what the page no longer offers."""
+    """Fetch the sheet beforehand, not upon the click: a click just after another one would ask for what the page no
+    longer offers."""
     return _api.picture(path)
 
 
 def _zip(api: GatewayApi, result: EditResult) -> bytes:
-    """PNGs are as small as they get: the zip only holds them together."""
+    """Zip all pictures without compression: PNGs are as small as they get."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for image in result.images:

@@ -1,4 +1,4 @@
-"""From a result back to the form: its settings, or the picture itself as the next photo. All of it as callbacks, since
+"""Take the settings of a result, or its picture, back to the form. All of it as callbacks, since
 a widget's value can be set only before the page shows it."""
 
 import base64
@@ -22,7 +22,7 @@ _ERROR = "edit-reuse-error"
 
 
 def use_image_settings(api: GatewayApi, image: EditedImage) -> None:
-    """The settings of one picture, with its photo."""
+    """Fill the form with the settings of one picture, and take its photo."""
     try:
         _take_photo_of(api, image)
     except GatewayError as error:
@@ -31,7 +31,7 @@ def use_image_settings(api: GatewayApi, image: EditedImage) -> None:
 
 
 def use_job_settings(api: GatewayApi, job: Job) -> None:
-    """Those of the first picture, which have every default filled in; else what the job was asked for."""
+    """Fill the form with the settings of the first picture, which have every default filled in; else with the job's."""
     try:
         if job.state is JobState.SUCCEEDED:
             result = api.edit_result(job.id)
@@ -45,7 +45,7 @@ def use_job_settings(api: GatewayApi, job: Job) -> None:
 
 
 def edit_further(api: GatewayApi, image: EditedImage, name: str) -> None:
-    """The edited picture becomes the photo, the settings stay as they were for it."""
+    """Take the edited picture for the photo, with the settings that made it."""
     try:
         take_photo(Photo(name, "image/png", api.picture(image.image_url or "")))
     except GatewayError as error:
@@ -55,7 +55,7 @@ def edit_further(api: GatewayApi, image: EditedImage, name: str) -> None:
 
 
 def try_example(api: GatewayApi) -> None:
-    """Fills in the form and starts."""
+    """Fill in the form with the example and start it."""
     photo, parameters = examples.edit()
     take_photo(photo)
     _show_form(parameters)
@@ -66,7 +66,7 @@ def try_example(api: GatewayApi) -> None:
 
 
 def show_reuse_error() -> None:
-    """What went wrong in a callback, once."""
+    """Show once what went wrong in a callback."""
     if problem := st.session_state.pop(_ERROR, None):
         show_error(GatewayError(problem))
 
@@ -77,7 +77,7 @@ def submitted_parameters(job: Job) -> EditParameters:
 
 
 def _take_photo_of(api: GatewayApi, image: EditedImage) -> None:
-    """Unless it is in hand already."""
+    """Take the photo of a picture, unless it is taken already."""
     held = photo_in_hand()
     painted = image.parameters.preserve is Preserve.MASK
     if image.photo_url is None or (held and held.name == image.photo and not painted):

@@ -29,7 +29,7 @@ DEFAULTS = {Side.ROWS: "strength", Side.COLUMNS: "guidance_scale"}
 
 
 def ask_series(api: GatewayApi, capabilities: EditorCapabilities) -> Job | None:
-    """The job that was started, if one was. Raises GatewayError and ValueError."""
+    """Return the job that was started, if one was. Raises GatewayError and ValueError."""
     restore_value(WAY, GRID)
     way = st.segmented_control("Series", [GRID, MANY], key=WAY, required=True)
     return _ask_many(api, capabilities) if way == MANY else _ask_grid(api, capabilities)
@@ -71,7 +71,7 @@ def _ask_grid(api: GatewayApi, capabilities: EditorCapabilities) -> Job | None:
 
 
 def _ask_axis(side: Side, offered: dict[str, Varied]) -> tuple[str, Any]:
-    """The parameter's name, and its values: as text, or as chosen."""
+    """Return the parameter's name, and its values: as text, or as chosen."""
     with st.container(horizontal=True, vertical_alignment="top"):
         name = st.selectbox(
             side.capitalize(),
@@ -98,7 +98,7 @@ def _axis_values(name: str, given: Any, offered: dict[str, Varied]) -> list[Any]
 
 
 def _count(axes: dict[Side, tuple[str, Any]], offered: dict[str, Varied]) -> int:
-    """How many pictures there would be; 0 while something written is no number."""
+    """Return how many pictures there would be; 0 while something written is no number."""
     count = 1
     for name, given in axes.values():
         try:

@@ -1,4 +1,4 @@
-"""Values of widgets that stay while one goes from tab to tab, to a result and back."""
+"""Keep the values of widgets while one goes from tab to tab, to a result and back."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ _VALUES = "edit-widget-values"
 
 
 def restore_value(key: str, default: Any) -> Any:
-    """To be called before the widget of this key, which then shows what it showed last; answers that.
+    """Have the widget of this key show what it showed last, and return that. To be called before the widget.
 
     Streamlit forgets the widgets that a page does not show. And it tells the browser a value only in the run that sets
     it: the next click may interrupt that one, whereupon the browser would take the widget's least value for the user's.
@@ -21,12 +21,12 @@ def restore_value(key: str, default: Any) -> Any:
 
 
 def set_value(key: str, value: Any) -> None:
-    """What the widget will show next."""
+    """Set what the widget shows next."""
     st.session_state.pop(key, None)
     st.session_state.setdefault(_VALUES, {})[key] = value
 
 
 def reset_value(key: str) -> None:
-    """The widget will show its default next."""
+    """Have the widget show its default next."""
     st.session_state.pop(key, None)
     st.session_state.setdefault(_VALUES, {}).pop(key, None)

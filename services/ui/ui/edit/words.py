@@ -19,7 +19,7 @@ UNCHANGED = 0.5 / 255
 
 
 def settings_text(parameters: EditParameters) -> str:
-    """``strength 0.5 · 30 steps · guidance 4 · seed 7 · DDIM``, as far as they are known."""
+    """Write the settings: ``strength 0.5 · 30 steps · guidance 4 · seed 7 · DDIM``, as far as they are known."""
     if parameters.task.restores:
         return TASK_NAMES[parameters.task]
     parts = [] if parameters.task is Task.GENERATE else [f"strength {parameters.strength:g}"]
@@ -41,12 +41,12 @@ def settings_text(parameters: EditParameters) -> str:
 
 
 def what_text(parameters: EditParameters) -> str:
-    """What was asked for: the words, or the restoration."""
+    """Name what was asked for: the words, or the restoration."""
     return TASK_NAMES[parameters.task] if parameters.task.restores else f"“{parameters.prompt}”"
 
 
 def agreement_text(agreement: PromptSimilarity) -> list[str]:
-    """How well it fits the words, and how like the photo it still is, in sentences."""
+    """Tell in sentences how well a picture fits the words, and how like the photo it still is."""
     before, after = f"{agreement.before:.2f}", f"{agreement.after:.2f}"
     if agreement.gain >= NOTICED:
         fits = f"It fits the words better than the photo did: {before} → {after}."
@@ -58,7 +58,7 @@ def agreement_text(agreement: PromptSimilarity) -> list[str]:
 
 
 def change_text(change: Change) -> list[str]:
-    """What changed, in sentences."""
+    """Tell in sentences what changed."""
     if change.region >= WHOLE:
         return [f"The whole picture was to change; it did by {percent(change.inside)} on average."]
     region = f"{percent(change.region)} of the picture was to change; it did by {percent(change.inside)} on average."
@@ -71,7 +71,7 @@ def change_text(change: Change) -> list[str]:
 
 
 def short_figures(change: Change | None, agreement: PromptSimilarity | None) -> str:
-    """For a small picture: how much better the words fit, else how much changed."""
+    """Write the figure for a small picture: how much better the words fit, else how much changed."""
     if agreement is not None:
         return f"{agreement.gain:+.2f}".replace("-", "−") if abs(agreement.gain) >= NOTICED else "0.00"
     return percent(change.inside) if change is not None else ""

@@ -1,4 +1,4 @@
-"""A contact sheet: the pictures of a series side by side, labelled with what differs between them.
+"""Draw a contact sheet: the pictures of a series side by side, labelled with what differs between them.
 
 Two layouts. With both rows and columns it is a table, with the photo itself in the corner or at the head of its row.
 With only one of them, or sorted by agreement, the pictures flow like text, each with its own label and, where there are
@@ -33,8 +33,8 @@ class SheetPicture:
 
 @dataclass(frozen=True)
 class Sheet:
-    """What a contact sheet shows. ``photos``: a thumbnail of each photo, none where pictures are made from words alone;
-    ``note``: what to know of the model."""
+    """The content of a contact sheet. ``photos``: a thumbnail of each photo, none where pictures are made from words
+    alone; ``note``: what to know of the model."""
 
     title: str
     subtitle: str
@@ -48,7 +48,7 @@ class Sheet:
 
 
 def draw_sheet(sheet: Sheet, *, cell: int) -> bytes:
-    """PNG. ``cell``: the longest side of a picture on it, in pixels."""
+    """Draw a contact sheet as PNG. ``cell``: the longest side of a picture on it, in pixels."""
     is_table = bool(sheet.rows and sheet.columns) and sheet.order is SheetOrder.GRID
     return (_Table if is_table else _Flow)(sheet, cell).png()
 
@@ -72,7 +72,7 @@ class _Page:
         self._draw = ImageDraw.Draw(self._image)
 
     def _heading(self, room: int) -> int:
-        """Draws it; where the rest begins."""
+        """Draw the heading; return where the rest begins, in pixels from the top."""
         y = GAP
         for line in _wrapped(self._sheet.title, self._title, room - 2 * GAP, lines=2):
             self._draw.text((GAP, y), line, INK, self._title)
@@ -84,7 +84,7 @@ class _Page:
         return y + GAP
 
     def _legend(self) -> str:
-        """What the figures below the pictures mean, as far as there are any."""
+        """Explain the figures below the pictures, as far as there are any."""
         images = [picture.image for picture in self._sheet.pictures]
         parts = []
         if any(image.agreement for image in images):
@@ -98,7 +98,7 @@ class _Page:
         return self._heading(room)
 
     def _put(self, picture: Image.Image, x: int, y: int, *, marked: bool = False) -> None:
-        """Centred in its place."""
+        """Paste a picture, centred in its place."""
         left = x + (self._width - picture.width) // 2
         self._image.paste(picture, (left, y))
         if marked:
@@ -205,7 +205,7 @@ class _Flow(_Page):
 
 
 def figures(image: EditedImage, *, best: bool) -> str:
-    """What stands below a picture: "best: match +0.041, rest 0.002"."""
+    """Write the figures below a picture: "best: match +0.041, rest 0.002"."""
     parts = []
     if image.agreement is not None:
         parts.append(f"match {image.agreement.gain:+.3f}".replace("-", "−"))
@@ -239,7 +239,8 @@ def _label_width(labels: Sequence[str], font: ImageFont.FreeTypeFont) -> int:
 
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont, room: int, *, lines: int) -> list[str]:
-    """At most so many lines; words that do not fit are broken, and what is left over ends in an ellipsis."""
+    """Wrap a text into at most so many lines; break words that do not fit, and end a text that is too long in an
+    ellipsis."""
     found: list[str] = []
     rest = " ".join(text.split())
     while rest and len(found) < lines:
@@ -256,7 +257,7 @@ def _wrapped(text: str, font: ImageFont.FreeTypeFont, room: int, *, lines: int) 
 
 
 def _fitting(text: str, font: ImageFont.FreeTypeFont, room: int) -> int:
-    """How many letters fit into so many pixels, at least one."""
+    """Return how many letters fit into so many pixels, at least one."""
     low, high = 1, len(text)
     while low < high:
         middle = (low + high + 1) // 2

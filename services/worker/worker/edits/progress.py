@@ -1,4 +1,4 @@
-"""How far an edit is, for people: in steps of all its pictures, whose number is only estimated until they run."""
+"""Report how far an edit is, in steps of all its pictures, whose number is only estimated until they run."""
 
 import time
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ def expected_steps(parameters: EditParameters, abilities: EditorCapabilities) ->
 
 
 class ProgressReporter:
-    """Tells a job's progress and shows its previews.
+    """Report a job's progress and show its previews.
 
     Args:
         expected: steps of every picture, in order. Where one takes another number of steps, its share stays the same.
@@ -32,13 +32,13 @@ class ProgressReporter:
         self._reported_at = float("-inf")
 
     def picture(self, finished: int) -> None:
-        """So many pictures are finished."""
+        """Report that so many pictures are finished."""
         total = len(self._expected)
         message = f"picture {finished + 1} of {total}" if finished < total else f"{total} of {total} pictures"
         self._report(sum(self._expected[:finished]), message)
 
     def step(self, finished: int, event: StepEvent) -> None:
-        """A step of the picture after so many finished ones."""
+        """Report a step of the picture after so many finished ones."""
         if event.preview is not None:
             self._jobs.show(self._job_id, event.preview)
         now = time.monotonic()

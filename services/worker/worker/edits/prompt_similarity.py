@@ -1,4 +1,4 @@
-"""Do picture and words agree better than before? Measured in the tagger's space, where both are vectors.
+"""Measure by how much a picture became more similar to the prompt, in the tagger's space, where both are vectors.
 
 The gain is cos(edited, words) − cos(photo, words). It is a measure of one small model's opinion: good for comparing the
 pictures of a series with each other, not for telling how well a picture is made.
@@ -27,8 +27,8 @@ UNCHECKED = "not checked how well picture and words agree: "
 
 
 class SimilarityMeter:
-    """Asks the tagger, each photo and each text once, or once more when it has changed its model. When it does not
-    answer it is not asked again.
+    """Ask the tagger for embeddings: of each photo and text once, or once more when its model has changed. A tagger
+    that does not answer is not asked again.
 
     Args:
         side: pictures are shrunk by whole factors before they are sent, no side below so many pixels.
@@ -43,8 +43,8 @@ class SimilarityMeter:
         self._answers = True
 
     def measure(self, photo_index: int, photo: RGB, edited: RGB, words: str) -> PromptSimilarity | str:
-        """Of ``words`` the first :data:`WORDS` letters count. In place of an agreement, why there is none, in words for
-        the user."""
+        """Measure the similarity of picture and words, of which the first :data:`WORDS` letters count; or return a text
+        for the user that tells why it could not be measured."""
         if self._answers:
             try:
                 return self._compare(photo_index, photo, edited, words)
@@ -82,23 +82,24 @@ class SimilarityMeter:
 
 
 def _vector(answer: EmbeddingBatch, model: ModelInfo) -> Vector:
-    """Raises ModelChanged."""
+    """Return the embedding. Raises ModelChanged where it is of another model."""
     require_same_model(answer.model, model)
     vector: Vector = answer.embeddings[0]
     return vector
 
 
 def _shortened(words: str) -> str:
-    """Whole words, as many as are taken."""
+    """Cut a text to the whole words that the tagger takes."""
     if len(words) <= WORDS:
         return words
     return words[: words.rfind(" ", 0, WORDS + 1) if " " in words[:WORDS] else WORDS].rstrip()
 
 
 def best_of(images: Sequence[EditedImage]) -> int | None:
-    """The picture that came nearer to the words and left the rest alone: the highest gain of agreement, less the mean
-    change outside the region that was to change. Both run from 0 to 1, so a hundredth of the brightness range changed
-    outside costs as much as a hundredth of cosine gained; where the whole photo may change, the gain alone decides.
+    """Return the picture that came nearest to the words and left the rest alone: the highest gain of agreement, less
+    the mean change outside the region that was to change. Both run from 0 to 1, so a hundredth of the brightness range
+    changed outside costs as much as a hundredth of cosine gained; where the whole photo may change, the gain alone
+    decides.
 
     The first of several that are level; None where fewer than two can be compared.
     """
@@ -107,14 +108,14 @@ def best_of(images: Sequence[EditedImage]) -> int | None:
 
 
 def score_of(image: EditedImage) -> float | None:
-    """See :func:`best_of`; None for a picture that was not compared with words."""
+    """Score a picture for :func:`best_of`; None for one that was not compared with words."""
     if image.agreement is None:
         return None
     return image.agreement.gain - (image.change.outside if image.change else 0.0)
 
 
 def comparable(images: Sequence[EditedImage]) -> list[EditedImage]:
-    """Those that were compared with words by the same tagger as the first of them."""
+    """Return the pictures that were compared with words by the same tagger as the first of them."""
     compared = [(image, _tagger_of(image.agreement)) for image in images if image.agreement is not None]
     return [image for image, tagger in compared if tagger == compared[0][1]]
 

@@ -1,4 +1,4 @@
-"""Waiting for an editor that is away, or still loads its model: by the clock, however many attempts that takes."""
+"""Retry while the editor is away, or still loads its model: by the clock, however many attempts that takes."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ ROUND = 10.0
 
 
 def retry(ask: Callable[[], Answer], seconds: float) -> Answer:
-    """What ``ask`` answers; it is asked again for so many seconds while the editor gives no answer at all.
+    """Return what ``ask`` returns; call it again for so many seconds while the editor gives no answer at all.
 
     Raises EditorUnavailable after that, and at once whatever else ``ask`` raises: EditInterrupted among it, for then
     the editor had begun.

@@ -1,4 +1,4 @@
-"""Having the editor make the pictures of a job, one after another; each is stored as soon as it is there.
+"""Have the editor make the pictures of a job, one after another; store each as soon as it is there.
 
 What was stored before is not made again: a worker that takes over, or the same one after the editor died, asks for the
 pictures that are still missing, with their seeds.
@@ -43,8 +43,7 @@ class EditPlan:
 
 
 class EditRunner:
-    """Makes the pictures of one job. Each is what it is, whatever model made it: where the editor or the tagger changes
-    its model meanwhile, the pictures say so."""
+    """Make the pictures of one job. Where the editor or the tagger changes its model meanwhile, the pictures say so."""
 
     def __init__(
         self,
@@ -62,8 +61,8 @@ class EditRunner:
         self._opened: tuple[int, Upload, RGB] | None = None
 
     def run(self, between: Callable[[], None]) -> list[EditedImage]:
-        """All pictures, those that were finished before among them. ``between`` is called after every picture but the
-        last; what it raises, this raises.
+        """Make all missing pictures; return them with those finished before. ``between`` is called after every picture
+        but the last; what it raises, this raises.
 
         Raises EditorUnavailable, ProblemError for what the editor refuses or when it keeps dying, and Stopped.
         """
@@ -86,7 +85,7 @@ class EditRunner:
         return finished
 
     def _ask(self, finished: list[EditedImage]) -> None:
-        """One request: the next picture, and those after it that differ by nothing but the next seed."""
+        """Send one request: the next picture, and those after it that differ by nothing but the next seed."""
         cells = self._plan.cells[len(finished) :]
         first = cells[0].parameters
         alike = 1
@@ -133,7 +132,7 @@ class EditRunner:
         return image
 
     def _with_similarity(self, image: EditedImage, photo: RGB | None, pixels: RGB) -> EditedImage:
-        """With the agreement of picture and words, where there are both."""
+        """Add the similarity of picture and words, where there are both."""
         notes, agreement = list(image.notes), None
         if photo is not None and image.photo_index is not None and image.parameters.prompt:
             similarity = self._meter.measure(image.photo_index, photo, pixels, image.parameters.prompt)
@@ -144,7 +143,7 @@ class EditRunner:
         return image.model_copy(update={"agreement": agreement, "notes": notes})
 
     def _photo(self, index: int) -> tuple[Upload, RGB]:
-        """The file as it came, and its pixels; the last one is kept."""
+        """Return the file as it came, and its pixels; the last one is cached."""
         if self._opened is None or self._opened[0] != index:
             name = self._plan.photos[index]
             try:
@@ -166,7 +165,7 @@ class EditRunner:
 
 
 def _changes(before: Sequence[EditedImage], image: EditedImage) -> list[str]:
-    """Which models have changed since the first picture, in words."""
+    """Note which models have changed since the first picture."""
     notes, first = [], before[0].model if before else None
     if first and image.model and not is_same_model(image.model, first):
         notes.append(f"not of the model that the first picture is of: the editor changed to {image.model.name}")
@@ -177,7 +176,7 @@ def _changes(before: Sequence[EditedImage], image: EditedImage) -> list[str]:
 
 
 def thumbnail(pixels: RGB, side: int) -> bytes:
-    """A JPEG whose longer side is at most so many pixels."""
+    """Encode a small copy as JPEG, its longer side at most ``side`` pixels."""
     image = Image.fromarray(pixels)
     image.thumbnail((side, side), reducing_gap=2)
     stream = io.BytesIO()
@@ -186,12 +185,12 @@ def thumbnail(pixels: RGB, side: int) -> bytes:
 
 
 def seed_after(seed: int, further: int) -> int:
-    """The seed so many pictures further on; after the greatest comes 0."""
+    """Return the seed so many pictures further on; after the greatest comes 0."""
     return (seed + further) % (MAX_SEED + 1)
 
 
 def _seeded(cell: Cell, further: int) -> Cell:
-    """The same picture with a seed so much further on."""
+    """Return the same picture with a seed so much further on."""
     seed = seed_after(cell.parameters.seed or 0, further)
     parameters = cell.parameters.model_copy(update={"seed": seed})
     return Cell(cell.photo, parameters, cell.row, cell.column)

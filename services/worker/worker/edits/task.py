@@ -1,4 +1,4 @@
-"""The edit tasks: a job's photo is edited, once or in a series of edits to compare."""
+"""Run edit jobs: edit a photo once, or in a series of edits to compare."""
 
 import logging
 from abc import abstractmethod
@@ -40,7 +40,7 @@ TAGGER_RETRIES = 1
 
 
 def register(app: Celery, settings: WorkerSettings, shutdown: ShutdownFlag) -> None:
-    """Adds the tasks to a Celery application."""
+    """Add the tasks to a Celery application."""
 
     @app.task(name=TASKS[JobKind.EDIT], queue=QUEUES[JobKind.EDIT])  # type: ignore[untyped-decorator]
     def make_edit(job_id: str) -> None:
@@ -62,17 +62,17 @@ class _EditJobTask(JobTask):
 
     @abstractmethod
     def _between(self) -> None:
-        """Called between two pictures."""
+        """Decide between two pictures whether to go on."""
 
     @abstractmethod
     def _plan(self, job: Job, photos: list[str]) -> SeriesPlan:
-        """The pictures to make."""
+        """Return the pictures to make."""
 
     @abstractmethod
     def _finish(
         self, job: Job, photos: list[str], plan: SeriesPlan, images: list[EditedImage], abilities: EditorCapabilities
     ) -> None:
-        """Stores the result."""
+        """Store the result."""
 
     def work(self, job_id: str, heartbeat: LeaseHeartbeat) -> None:
         try:
@@ -136,7 +136,7 @@ class _EditJobTask(JobTask):
 
 
 class SingleEditTask(_EditJobTask):
-    """Carries out single edits."""
+    """Run single edits."""
 
     kind = JobKind.EDIT
 
@@ -166,7 +166,7 @@ class SingleEditTask(_EditJobTask):
 
 
 class SeriesEditTask(_EditJobTask):
-    """Carries out series; a single edit that waits goes first after every picture."""
+    """Run series; a single edit that waits goes first after every picture."""
 
     kind = JobKind.EDIT_SERIES
 
@@ -215,7 +215,7 @@ class SeriesEditTask(_EditJobTask):
 
 
 def _constants(series: SeriesParameters, name: str, abilities: EditorCapabilities) -> str:
-    """What all pictures of a series share, for its heading."""
+    """List the parameters that all pictures of a series share, for its heading."""
     base = series.base
     guidance = abilities.default_guidance_scale if base.guidance_scale is None else base.guidance_scale
     shared = {
