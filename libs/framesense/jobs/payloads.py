@@ -101,7 +101,7 @@ class EditPayload(Payload):
 
 PAYLOADS: dict[JobKind, type[Payload]] = {
     JobKind.VIDEO: VideoPayload,
-    JobKind.DATASET: PhotoSetPayload,
+    JobKind.PHOTO_SET: PhotoSetPayload,
     JobKind.EDIT: EditPayload,
     JobKind.EDIT_SERIES: EditPayload,
 }

@@ -22,12 +22,12 @@ from framesense.settings import JobSettings
 
 TASKS = {
     JobKind.VIDEO: "framesense.video.analyse",
-    JobKind.DATASET: "framesense.dataset.tag",
+    JobKind.PHOTO_SET: "framesense.dataset.tag",
     JobKind.EDIT: "framesense.edit.make",
     JobKind.EDIT_SERIES: "framesense.edit.make_series",
 }
 """The task that carries out each kind of job; its one argument is the job's id."""
-QUEUES = {JobKind.VIDEO: "video", JobKind.DATASET: "dataset", JobKind.EDIT: "edit", JobKind.EDIT_SERIES: "edit"}
+QUEUES = {JobKind.VIDEO: "video", JobKind.PHOTO_SET: "dataset", JobKind.EDIT: "edit", JobKind.EDIT_SERIES: "edit"}
 PRIORITIES = {JobKind.EDIT_SERIES: 6}
 """0, the default, is the first; kombu knows 0, 3, 6 and 9."""
 

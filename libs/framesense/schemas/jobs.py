@@ -11,7 +11,7 @@ from framesense.schemas.problems import Problem
 
 class JobKind(StrEnum):
     VIDEO = "video"
-    DATASET = "dataset"
+    PHOTO_SET = "dataset"
     EDIT = "edit"
     EDIT_SERIES = "edit_series"
 

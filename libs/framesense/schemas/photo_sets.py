@@ -12,7 +12,7 @@ MAX_LABELS, MAX_TEMPLATES, MAX_TEXT = 1000, 20, 200
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT)]
 
 
-class DatasetParameters(BaseModel):
+class PhotoSetParameters(BaseModel):
     """Everything that the tagging of a photo set was asked for: labels, or a stored label set."""
 
     labels: list[Text] = Field(
@@ -220,4 +220,4 @@ class Photo(BaseModel):
 class PhotoSetResult(BaseModel):
     report: PhotoSetReport
     photos: list[Photo]
-    parameters: DatasetParameters
+    parameters: PhotoSetParameters

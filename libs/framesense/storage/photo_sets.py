@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, TypeAdapter
 
 from framesense.schemas.models import ModelInfo
-from framesense.schemas.photo_sets import DatasetParameters, PhotoSetResult, SkippedFile
+from framesense.schemas.photo_sets import PhotoSetParameters, PhotoSetResult, SkippedFile
 from framesense.schemas.tags import ThresholdOn
 from framesense.storage.blobs import Storage
 
@@ -53,7 +53,7 @@ def photo_set_key(sha256: str) -> str:
     return f"{photo_set_prefix(sha256)}/source"
 
 
-def tagging_key(*, sha256: str, parameters: DatasetParameters, model: ModelInfo) -> str:
+def tagging_key(*, sha256: str, parameters: PhotoSetParameters, model: ModelInfo) -> str:
     """The name of a tagging: a hash of all it depends on. A label set must have been replaced by its labels."""
     asked = [FORMAT, sha256, parameters.model_dump(mode="json"), model.name, model.revision]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]

@@ -24,7 +24,7 @@ from gateway.jobs.expiry import purge_expired
 from gateway.legacy import routes as older_clients
 from gateway.metrics import JobMetrics
 from gateway.models import routes as models
-from gateway.photo_sets import routes as datasets
+from gateway.photo_sets import routes as photo_sets
 from gateway.settings import GatewaySettings
 from gateway.tags import routes as tags
 from gateway.uploads import routes as uploads
@@ -68,7 +68,7 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
         captions,
         tags,
         classifiers,
-        datasets,
+        photo_sets,
         videos,
         edits,
         jobs,

@@ -22,7 +22,7 @@ from framesense.schemas.edits import EditorCapabilities, EditParameters, EditRes
 from framesense.schemas.jobs import Job, JobKind, JobList
 from framesense.schemas.models import ModelServers
 from framesense.schemas.novelty import NoveltyCurve, NoveltyParameters, SearchResult, VideoParameters, VideoResult
-from framesense.schemas.photo_sets import DatasetParameters, PhotoSetResult
+from framesense.schemas.photo_sets import PhotoSetParameters, PhotoSetResult
 from framesense.schemas.problems import Problem
 from framesense.schemas.references import NewReference, Reference, ReferenceList
 from framesense.schemas.tags import LabelSet, LabelSetList, LabelSetSummary, NewLabelSet, TagsResponse
@@ -199,18 +199,18 @@ class GatewayApi:
             EvaluationResponse, "POST", f"/classifiers/{_segment(name)}/evaluate", files=files, timeout=LONG
         )
 
-    def tag_uploaded_set(self, upload_id: str, parameters: DatasetParameters) -> Job:
+    def tag_uploaded_set(self, upload_id: str, parameters: PhotoSetParameters) -> Job:
         """Starts a job for a finished upload."""
         return self._tag_set({"upload_id": (None, upload_id)}, parameters)
 
-    def tag_set(self, name: str, archive: bytes, parameters: DatasetParameters) -> Job:
+    def tag_set(self, name: str, archive: bytes, parameters: PhotoSetParameters) -> Job:
         """Starts a job for a small zip of photos."""
         return self._tag_set({"photos": (name, archive, "application/zip")}, parameters)
 
-    def _tag_set(self, form: dict[str, Any], parameters: DatasetParameters) -> Job:
+    def _tag_set(self, form: dict[str, Any], parameters: PhotoSetParameters) -> Job:
         fields = parameters.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
         texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
-        return self._read(Job, "POST", "/datasets", files=form, data=texts)
+        return self._read(Job, "POST", "/photo-sets", files=form, data=texts)
 
     def photo_set(self, job_id: str) -> PhotoSetResult:
         return self._read(PhotoSetResult, "GET", f"/jobs/{job_id}/result")

@@ -9,7 +9,7 @@ import pytest
 
 from framesense.jobs.payloads import PhotoSetPayload
 from framesense.schemas.jobs import Job, JobKind, JobState
-from framesense.schemas.photo_sets import DatasetParameters, PhotoSetResult
+from framesense.schemas.photo_sets import PhotoSetParameters, PhotoSetResult
 from framesense.storage.photo_sets import PhotoSetStore, Table, photo_set_key
 from gateway.openapi.examples import PHOTO_SET_RESULT
 from tests.support.gateway_process import MP4, Gateway, problem, wait_until
@@ -20,7 +20,7 @@ KEY = "0123456789abcdef0123456789abcdef"
 
 
 def _send(gateway: Gateway, content: bytes = PHOTOS, name: str = "set.zip", **fields: str | list[str]) -> Job:
-    answer = gateway.http.post("/datasets", files={"photos": (name, content)}, data=fields or {"labels": "red,blue"})
+    answer = gateway.http.post("/photo-sets", files={"photos": (name, content)}, data=fields or {"labels": "red,blue"})
     assert answer.status_code == 202, answer.text
     assert answer.headers["location"] == f"/jobs/{answer.json()['id']}"
     return Job.model_validate(answer.json())
@@ -45,8 +45,8 @@ def finished(gateway: Gateway) -> Job:
 
 def test_a_zip_becomes_a_job_in_a_queue_of_its_own(gateway: Gateway) -> None:
     job = _send(gateway, name="hotels.zip", labels='["red", "blue, dark"]', threshold="0.3", top_k="2", clusters="4")
-    assert (job.kind, job.state, job.name) == (JobKind.DATASET, JobState.QUEUED, "hotels.zip")
-    asked = DatasetParameters.model_validate(job.parameters)
+    assert (job.kind, job.state, job.name) == (JobKind.PHOTO_SET, JobState.QUEUED, "hotels.zip")
+    asked = PhotoSetParameters.model_validate(job.parameters)
     assert asked.labels == ["red", "blue, dark"]
     assert (asked.threshold, asked.top_k, asked.clusters) == (0.3, 2, 4)
     source = gateway.jobs.payload(job.id, PhotoSetPayload).photos
@@ -54,6 +54,14 @@ def test_a_zip_becomes_a_job_in_a_queue_of_its_own(gateway: Gateway) -> None:
     assert source.bytes == len(PHOTOS)
     assert 'framesense_queue_length{queue="dataset"} 1.0' in gateway.http.get("/metrics").text
     assert gateway.left_behind() == []
+
+
+def test_the_older_path_starts_the_same_job(gateway: Gateway) -> None:
+    answer = gateway.http.post("/datasets", files={"photos": ("set.zip", PHOTOS)}, data={"labels": "red,blue"})
+    assert answer.status_code == 202, answer.text
+    old, new = Job.model_validate(answer.json()), _send(gateway)
+    assert (old.kind, old.name, old.parameters) == (new.kind, new.name, new.parameters)
+    assert problem(gateway.http.post("/datasets", data={"labels": "red"}), 422).detail
 
 
 @pytest.mark.parametrize(
@@ -74,7 +82,7 @@ def test_a_zip_becomes_a_job_in_a_queue_of_its_own(gateway: Gateway) -> None:
 def test_lists_may_be_written_in_several_ways(
     gateway: Gateway, fields: dict[str, str | list[str]], labels: list[str], templates: list[str]
 ) -> None:
-    asked = DatasetParameters.model_validate(_send(gateway, PHOTOS, "set.zip", **fields).parameters)
+    asked = PhotoSetParameters.model_validate(_send(gateway, PHOTOS, "set.zip", **fields).parameters)
     assert (asked.labels, asked.templates) == (labels, templates)
 
 
@@ -101,7 +109,7 @@ def test_lists_may_be_written_in_several_ways(
 def test_parameters_that_make_no_sense_are_refused(
     gateway: Gateway, fields: dict[str, str | list[str]], said: str
 ) -> None:
-    answer = gateway.http.post("/datasets", files={"photos": ("set.zip", PHOTOS)}, data=fields)
+    answer = gateway.http.post("/photo-sets", files={"photos": ("set.zip", PHOTOS)}, data=fields)
     assert said in problem(answer, 422).detail
     assert gateway.left_behind() == []
 
@@ -121,7 +129,7 @@ def test_parameters_that_make_no_sense_are_refused(
 def test_files_that_cannot_be_taken_are_refused(
     gateway: Gateway, files: dict[str, tuple[str, bytes]], status: int
 ) -> None:
-    assert problem(gateway.http.post("/datasets", files=files, data={"labels": "red"}), status).detail
+    assert problem(gateway.http.post("/photo-sets", files=files, data={"labels": "red"}), status).detail
     assert gateway.left_behind() == []
     assert gateway.http.get("/jobs").json()["total"] == 0
 
@@ -143,7 +151,7 @@ def test_photos_as_files_become_a_set_with_their_folders(gateway: Gateway) -> No
     files = _photos(
         ("trip/a/1.jpg", red), ("trip\\b\\1.jpg", blue), ("trip/b/1.jpg", large), ("trip/groups.csv", b"path,hotel\n")
     )
-    answer = gateway.http.post("/datasets", files=files, data={"labels": ["red", "blue"]})
+    answer = gateway.http.post("/photo-sets", files=files, data={"labels": ["red", "blue"]})
     assert answer.status_code == 202, answer.text
     job = Job.model_validate(answer.json())
     assert (job.name, job.parameters["labels"]) == ("trip", ["red", "blue"])
@@ -154,17 +162,17 @@ def test_photos_as_files_become_a_set_with_their_folders(gateway: Gateway) -> No
         "trip/groups.csv": b"path,hotel\n",
     }
     assert _packed(gateway, job) == expected
-    again = Job.model_validate(gateway.http.post("/datasets", files=files, data={"labels": "red"}).json())
+    again = Job.model_validate(gateway.http.post("/photo-sets", files=files, data={"labels": "red"}).json())
     first, second = (gateway.jobs.payload(one.id, PhotoSetPayload).photos.sha256 for one in (job, again))
     assert first == second, "the same photos are the same set"
     assert gateway.left_behind() == []
 
 
 def test_a_single_photo_is_a_set_and_empty_files_among_others_are_kept(gateway: Gateway) -> None:
-    answer = gateway.http.post("/datasets", files=_photos(("one.jpg", photo("red"))), data={"labels": "red"})
+    answer = gateway.http.post("/photo-sets", files=_photos(("one.jpg", photo("red"))), data={"labels": "red"})
     assert Job.model_validate(answer.json()).name == "one.jpg"
     files = _photos(("empty.jpg", b""), ("one.jpg", photo("red")))
-    job = Job.model_validate(gateway.http.post("/datasets", files=files, data={"labels": "red"}).json())
+    job = Job.model_validate(gateway.http.post("/photo-sets", files=files, data={"labels": "red"}).json())
     assert job.name == "2 photos"
     assert list(_packed(gateway, job)) == ["empty.jpg", "one.jpg"]
 
@@ -182,13 +190,13 @@ def test_a_single_photo_is_a_set_and_empty_files_among_others_are_kept(gateway: 
     ],
 )
 def test_photos_that_cannot_be_taken_are_refused(gateway: Gateway, files: list[tuple[str, bytes]], status: int) -> None:
-    assert problem(gateway.http.post("/datasets", files=_photos(*files), data={"labels": "red"}), status).detail
+    assert problem(gateway.http.post("/photo-sets", files=_photos(*files), data={"labels": "red"}), status).detail
     assert gateway.left_behind() == []
     assert gateway.http.get("/jobs").json()["total"] == 0
 
 
 def test_without_a_file_it_says_how_to_send_one(gateway: Gateway) -> None:
-    assert "curl" in problem(gateway.http.post("/datasets", data={"labels": "red"}), 422).detail
+    assert "curl" in problem(gateway.http.post("/photo-sets", data={"labels": "red"}), 422).detail
 
 
 def test_the_whole_result_and_its_photos(gateway: Gateway, finished: Job) -> None:
@@ -263,7 +271,7 @@ def test_prefer_wait_answers_with_the_result(gateway: Gateway) -> None:
     worker = threading.Thread(target=work)
     worker.start()
     answer = gateway.http.post(
-        "/datasets", files={"photos": ("a.zip", PHOTOS)}, data={"labels": "red"}, headers={"Prefer": "wait=20"}
+        "/photo-sets", files={"photos": ("a.zip", PHOTOS)}, data={"labels": "red"}, headers={"Prefer": "wait=20"}
     )
     worker.join()
     assert answer.status_code == 200, answer.text

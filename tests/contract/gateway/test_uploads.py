@@ -65,7 +65,7 @@ def test_a_video_may_not_be_as_large_as_a_photo_set(gateway: Gateway) -> None:
     archive = zipped({f"{n}.png": os.urandom(20_000) for n in range(11)})
     url = created(gateway, len(archive), "set.zip")
     assert patch(gateway, url, 0, archive).status_code == 204
-    answer = gateway.http.post("/datasets", data={"upload_id": url.rsplit("/", 1)[-1], "labels": "red"})
+    answer = gateway.http.post("/photo-sets", data={"upload_id": url.rsplit("/", 1)[-1], "labels": "red"})
     assert answer.status_code == 202, answer.text
 
 
@@ -207,10 +207,10 @@ def test_a_zip_of_photos_comes_the_same_way_and_is_no_video(gateway: Gateway) ->
     as_video = gateway.http.post("/video_captions", files={"upload_id": (None, upload_id)})
     assert "a ZIP archive, not a video" in problem(as_video, 415).detail
     both = gateway.http.post(
-        "/datasets", files={"photos": ("set.zip", photos)}, data={"upload_id": upload_id, "labels": "red"}
+        "/photo-sets", files={"photos": ("set.zip", photos)}, data={"upload_id": upload_id, "labels": "red"}
     )
     problem(both, 422)
-    answer = gateway.http.post("/datasets", files={"upload_id": (None, upload_id)}, data={"labels": "red"})
+    answer = gateway.http.post("/photo-sets", files={"upload_id": (None, upload_id)}, data={"labels": "red"})
     assert answer.status_code == 202, answer.text
     job = answer.json()
     assert (job["kind"], job["name"]) == ("dataset", "set.zip")
@@ -223,7 +223,7 @@ def test_a_video_is_no_set_of_photos(gateway: Gateway) -> None:
     url = created(gateway, len(MP4), "clip.mp4")
     assert patch(gateway, url, 0, MP4).status_code == 204
     fields = {"upload_id": (None, url.rsplit("/", 1)[1])}
-    refused = gateway.http.post("/datasets", files=fields, data={"labels": "red"})
+    refused = gateway.http.post("/photo-sets", files=fields, data={"labels": "red"})
     assert "not a zip archive" in problem(refused, 415).detail
 
 

@@ -80,8 +80,8 @@ class Workplace:
         sha256 = hashlib.sha256(content).hexdigest()
         self.storage.write(photo_set_key(sha256), content)
         payload = PhotoSetPayload(photos=StoredFile(sha256=sha256, name="set.zip", bytes=len(content)))
-        job = self.jobs.create(JobKind.DATASET, name="set.zip", parameters=parameters, payload=payload)
-        enqueue(self._celery, JobKind.DATASET, job.id)
+        job = self.jobs.create(JobKind.PHOTO_SET, name="set.zip", parameters=parameters, payload=payload)
+        enqueue(self._celery, JobKind.PHOTO_SET, job.id)
         return job
 
     def get(self, job: Job) -> Job:

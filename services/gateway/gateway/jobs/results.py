@@ -93,7 +93,7 @@ _EDIT = Kind(_edit, {ExportFormat.ZIP: _edit_zip, ExportFormat.JSON: _edit_json}
 
 KINDS: Mapping[JobKind, Kind] = {
     JobKind.VIDEO: Kind(_video, {export_format: _video_as(export_format) for export_format in EXPORTS}),
-    JobKind.DATASET: Kind(
+    JobKind.PHOTO_SET: Kind(
         _photos,
         {
             ExportFormat.CSV: _photos_as(Table.CSV, "text/csv; charset=utf-8"),

@@ -24,9 +24,9 @@ from framesense.schemas.photo_sets import (
     ClassBalance,
     Clustering,
     ClusterMethod,
-    DatasetParameters,
     LabelCount,
     Photo,
+    PhotoSetParameters,
     PhotoSetReport,
     PhotoSetResult,
     Spread,
@@ -207,14 +207,14 @@ PHOTO_SET_RESULT = PhotoSetResult(
         )
         for index, (hotel, label) in enumerate(zip(("hotel 1", "hotel 2"), _LABELS, strict=True))
     ],
-    parameters=DatasetParameters(labels=_LABELS),
+    parameters=PhotoSetParameters(labels=_LABELS),
 )
 PHOTO_SET_JOB = JOB.model_copy(
     update={
-        "kind": JobKind.DATASET,
+        "kind": JobKind.PHOTO_SET,
         "name": "hotels.zip",
         "progress": Progress(done=120, total=360, message="tagging photos"),
-        "parameters": DatasetParameters(labels=_LABELS).model_dump(mode="json"),
+        "parameters": PhotoSetParameters(labels=_LABELS).model_dump(mode="json"),
     }
 )
 EVENT = f"id: 1767605401000-0\r\nevent: job\r\ndata: {JOB.model_dump_json()}\r\n\r\n"

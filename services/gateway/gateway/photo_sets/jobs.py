@@ -6,25 +6,25 @@ from framesense.http.problems import ProblemError
 from framesense.jobs.payloads import PhotoSetPayload, StoredFile
 from framesense.jobs.queue import enqueue
 from framesense.schemas.jobs import Job, JobKind
-from framesense.schemas.photo_sets import DatasetParameters, PhotoSetResult
+from framesense.schemas.photo_sets import PhotoSetParameters, PhotoSetResult
 from framesense.storage.photo_sets import PhotoSetStore, Table, photo_set_key
 from gateway.dependencies import Components
 from gateway.jobs.lookups import payload_of, require_success
 from gateway.jobs.submission import sha256_of, withdrawn_on_failure
 
 
-def submit_photos(components: Components, file: Path, name: str, parameters: DatasetParameters) -> Job:
+def submit_photos(components: Components, file: Path, name: str, parameters: PhotoSetParameters) -> Job:
     """Takes the file. Raises ProblemError 422 for an empty file, 503 when the queue cannot be reached."""
     source = StoredFile(sha256=sha256_of(file, name), name=name, bytes=file.stat().st_size)
     job = components.jobs.create(
-        JobKind.DATASET,
+        JobKind.PHOTO_SET,
         name=name,
         parameters=parameters.model_dump(mode="json"),
         payload=PhotoSetPayload(photos=source),
     )
     with withdrawn_on_failure(components, job):
         components.storage.take(file, photo_set_key(source.sha256))
-        enqueue(components.celery, JobKind.DATASET, job.id)
+        enqueue(components.celery, JobKind.PHOTO_SET, job.id)
     return components.jobs.get(job.id) or job
 
 

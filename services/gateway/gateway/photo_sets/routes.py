@@ -14,7 +14,7 @@ from framesense.http.problems import ProblemError
 from framesense.http.uploads import unless_disconnected
 from framesense.media.archives import looks_like_zip
 from framesense.schemas.jobs import Job
-from framesense.schemas.photo_sets import DatasetParameters, PhotoSetResult
+from framesense.schemas.photo_sets import PhotoSetParameters, PhotoSetResult
 from gateway.dependencies import Components, Parts
 from gateway.http.multipart import Form, FormLimits, receive_form
 from gateway.jobs.events import wait_until_finished
@@ -31,7 +31,7 @@ router = APIRouter(tags=["photo sets"])
 A_YEAR = 31_536_000
 
 
-class DatasetForm(DatasetParameters):
+class PhotoSetForm(PhotoSetParameters):
     """The parameters as form fields, beside the zip; a misspelt one is an error, not a default."""
 
     model_config = ConfigDict(extra="forbid")
@@ -49,7 +49,7 @@ class DatasetForm(DatasetParameters):
 _LISTS = ("labels", "templates")
 _HOW_TO_LIST = "the field repeated; or once, as a JSON array, one a line"
 _TEXTS = {"type": "array", "items": {"type": "string"}}
-_PROPERTIES = DatasetForm.model_json_schema(ref_template="#/components/schemas/{model}")["properties"]
+_PROPERTIES = PhotoSetForm.model_json_schema(ref_template="#/components/schemas/{model}")["properties"]
 _FORM = examples.form_body(
     {
         "photos": {
@@ -64,29 +64,41 @@ _FORM = examples.form_body(
 )
 
 
+_ANSWERS = examples.responses(
+    {
+        200: {
+            "model": PhotoSetResult,
+            **examples.json_example("Ready within `Prefer: wait`", examples.PHOTO_SET_RESULT),
+        },
+        202: examples.json_example("A job; follow it at Location", examples.PHOTO_SET_JOB),
+    },
+    400,
+    408,
+    409,
+    410,
+    413,
+    415,
+    422,
+    503,
+    507,
+)
+
+
 @router.post(
     "/datasets",
     status_code=202,
+    summary="Tag a set of photos, by an older path",
+    description="The same as `POST /photo-sets`.",
+    response_model=Job,
+    responses=_ANSWERS,
+    openapi_extra=_FORM,
+)
+@router.post(
+    "/photo-sets",
+    status_code=202,
     summary="Tag a set of photos",
     response_model=Job,
-    responses=examples.responses(
-        {
-            200: {
-                "model": PhotoSetResult,
-                **examples.json_example("Ready within `Prefer: wait`", examples.PHOTO_SET_RESULT),
-            },
-            202: examples.json_example("A job; follow it at Location", examples.PHOTO_SET_JOB),
-        },
-        400,
-        408,
-        409,
-        410,
-        413,
-        415,
-        422,
-        503,
-        507,
-    ),
+    responses=_ANSWERS,
     openapi_extra=_FORM,
 )
 async def tag_photo_set(
@@ -99,8 +111,8 @@ async def tag_photo_set(
     """Send a zip of photos as the multipart form field `photos`, or that field once for each photo, or the `upload_id`
     of a resumable upload of a zip; and the labels, or the name of a label set.
 
-        curl -F photos=@hotels.zip -F labels=kitchen,bathroom,bedroom http://127.0.0.1:8000/datasets
-        curl -F photos=@a.jpg -F photos=@b.jpg -F labels=kitchen -F labels=bathroom http://127.0.0.1:8000/datasets
+        curl -F photos=@hotels.zip -F labels=kitchen,bathroom,bedroom http://127.0.0.1:8000/photo-sets
+        curl -F photos=@a.jpg -F photos=@b.jpg -F labels=kitchen -F labels=bathroom http://127.0.0.1:8000/photo-sets
 
     Every photo is tagged; the result tells how many tags photos have, how balanced the labels are, near-duplicates,
     clusters and a 2-D map. Photos in sub-folders, or named in a `groups.csv` among them, are compared by group.
@@ -108,7 +120,7 @@ async def tag_photo_set(
     """
     async with receive_form(request, parts.settings.upload_folder, _form_limits(parts.settings)) as form:
         asked = _read_fields(form)
-        parameters = DatasetParameters(**asked.model_dump(exclude={"upload_id"}))
+        parameters = PhotoSetParameters(**asked.model_dump(exclude={"upload_id"}))
         job = await _submit(parts, form, parameters, upload_id=asked.upload_id)
     wait = preferred_wait(prefer, limit=parts.settings.prefer_wait_limit)
     finished = await unless_disconnected(request, wait_until_finished(parts.events, job.id, wait)) if wait else None
@@ -175,7 +187,7 @@ def _refuse_non_zip(name: str, head: bytes) -> None:
         raise ProblemError(415, "not-a-zip", "Not a zip archive", detail)
 
 
-async def _submit(parts: Components, form: Form, parameters: DatasetParameters, *, upload_id: str | None) -> Job:
+async def _submit(parts: Components, form: Form, parameters: PhotoSetParameters, *, upload_id: str | None) -> Job:
     """The job for a form's photos, or for the upload it names. Raises ProblemError."""
     if (form.file is None) == (upload_id is None):
         detail = "Send photos, or a zip of them, in the field 'photos' (curl -F photos=@FILE), or an 'upload_id'."
@@ -196,11 +208,11 @@ def _refuse_video(name: str, file: FilePath) -> None:
         _refuse_non_zip(name, stream.read(HEAD_BYTES))
 
 
-def _read_fields(form: Form) -> DatasetForm:
+def _read_fields(form: Form) -> PhotoSetForm:
     given: dict[str, Any] = {name: value for name, value in form.fields.items() if value != ""}
     given |= {name: values for name, values in form.values.items() if name in _LISTS and values != [""]}
     try:
-        return DatasetForm.model_validate(given)
+        return PhotoSetForm.model_validate(given)
     except ValidationError as error:
         faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]
         raise RequestValidationError(faults) from None

@@ -61,7 +61,7 @@ def create_upload(
     ] = "",
 ) -> Response:
     """Answers the upload's address as Location. Send the bytes there with PATCH; when all have arrived, name the upload
-    as `upload_id` of `/video_captions` or `/datasets`. Any tus client does this, tus-js-client for instance."""
+    as `upload_id` of `/video_captions` or `/photo-sets`. Any tus client does this, tus-js-client for instance."""
     if upload_length is None:
         raise ProblemError(400, "missing-length", "Missing length", "Say how many bytes will come: Upload-Length: N.")
     upload = parts.uploads.create(length=upload_length, name=upload_name(read_metadata(upload_metadata)))

@@ -21,7 +21,7 @@ class JobPlace:
 _EDITS = JobPlace("views/edit.py", "edit", "edit", "Back to editing")
 PLACES = {
     JobKind.VIDEO: JobPlace("views/video_novelty.py", "video", "analysis", "All videos"),
-    JobKind.DATASET: JobPlace("views/photo_set.py", "photo set", "analysis", "All photo sets"),
+    JobKind.PHOTO_SET: JobPlace("views/photo_set.py", "photo set", "analysis", "All photo sets"),
     JobKind.EDIT: _EDITS,
     JobKind.EDIT_SERIES: _EDITS,
 }

@@ -3,7 +3,7 @@
 import streamlit as st
 from pydantic import ValidationError
 
-from framesense.schemas.photo_sets import DatasetParameters
+from framesense.schemas.photo_sets import PhotoSetParameters
 from framesense.schemas.tags import DEFAULT_TEMPLATE
 from ui.api import GatewayApi
 from ui.wording import lines_in, plain, words_in
@@ -16,7 +16,7 @@ GROUP_HELP = "The column of the zip's groups.csv that holds each photo's group."
 MOST_HELP = "A photo gets no more tags than this; as many as fit when left empty."
 
 
-def ask_parameters(api: GatewayApi) -> DatasetParameters | None:
+def ask_parameters(api: GatewayApi) -> PhotoSetParameters | None:
     """None until there are words to look for."""
     labels, label_set = _ask_labels(api)
     with st.expander("More"):
@@ -29,7 +29,7 @@ def ask_parameters(api: GatewayApi) -> DatasetParameters | None:
     if not labels and not label_set:
         return None
     try:
-        return DatasetParameters(
+        return PhotoSetParameters(
             labels=labels,
             label_set=label_set,
             templates=templates,

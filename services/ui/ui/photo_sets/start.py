@@ -4,7 +4,7 @@ import streamlit as st
 
 from framesense.media.archives import IMAGE_SUFFIXES
 from framesense.schemas.jobs import Job, JobKind
-from framesense.schemas.photo_sets import DatasetParameters
+from framesense.schemas.photo_sets import PhotoSetParameters
 from ui import examples
 from ui.api import GatewayApi, GatewayError
 from ui.components import upload_file
@@ -30,7 +30,7 @@ def show_start(api: GatewayApi, public: str) -> None:
         _show_new(api, public)
     with earlier:
         st.subheader("Earlier photo sets", anchor=False)
-        show_jobs(api, [JobKind.DATASET], _asked)
+        show_jobs(api, [JobKind.PHOTO_SET], _asked)
 
 
 def _show_new(api: GatewayApi, public: str) -> None:
@@ -52,7 +52,7 @@ def _show_new(api: GatewayApi, public: str) -> None:
     try:
         if example:
             words = [*examples.LABELS, *examples.SHAPES]
-            _open(api.tag_set("example.zip", examples.photo_set(), DatasetParameters(labels=words)))
+            _open(api.tag_set("example.zip", examples.photo_set(), PhotoSetParameters(labels=words)))
         elif start and upload and parameters:
             _open(api.tag_uploaded_set(upload.id, parameters))
     except GatewayError as error:
@@ -66,5 +66,5 @@ def _open(job: Job) -> None:
 
 
 def _asked(job: Job) -> str:
-    parameters = DatasetParameters.model_validate(job.parameters)
+    parameters = PhotoSetParameters.model_validate(job.parameters)
     return parameters.label_set or f"{len(parameters.labels)} labels"

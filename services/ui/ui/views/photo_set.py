@@ -5,4 +5,4 @@ from ui.jobs.page import show_job_page
 from ui.photo_sets.report import show_report
 from ui.photo_sets.start import show_start
 
-show_job_page([JobKind.DATASET], start=show_start, result=show_report)
+show_job_page([JobKind.PHOTO_SET], start=show_start, result=show_report)

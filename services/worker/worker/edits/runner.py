@@ -24,9 +24,9 @@ from framesense.storage.edits import EditStore, FinishedPicture
 from worker.edits.progress import ProgressReporter
 from worker.edits.prompt_similarity import SimilarityMeter, comparable
 from worker.edits.retry import retry
+from worker.jobs.concurrency import Stopped
 from worker.jobs.lease_heartbeat import LeaseHeartbeat
 from worker.jobs.model_change import is_same_model
-from worker.pipeline import Stopped
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)

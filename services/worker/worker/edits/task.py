@@ -28,9 +28,9 @@ from worker.edits.progress import ProgressReporter, expected_steps
 from worker.edits.prompt_similarity import SimilarityMeter, best_of
 from worker.edits.retry import ROUND, retry
 from worker.edits.runner import EditPlan, EditRunner, seed_after, thumbnail
+from worker.jobs.concurrency import Stopped
 from worker.jobs.lease_heartbeat import LeaseHeartbeat, ShutdownFlag
 from worker.jobs.task import JobTask, Requeued, sleep_unless_stopped
-from worker.pipeline import Stopped
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)

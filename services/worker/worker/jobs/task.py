@@ -17,10 +17,10 @@ from framesense.jobs.queue import enqueue
 from framesense.jobs.store import JobStore, UnknownJobError
 from framesense.schemas.jobs import JobKind, Progress
 from framesense.storage.blobs import Storage
+from worker.jobs.concurrency import Stopped
 from worker.jobs.lease_heartbeat import LeaseHeartbeat, ShutdownFlag, StopReason
 from worker.jobs.model_change import MAX_MODEL_CHANGES, ModelChanged
 from worker.jobs.recovery import Recovery
-from worker.pipeline import Stopped
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from framesense.media.archives import ArchivedImage, EntryError, PhotoArchive
 from framesense.media.images import RGB, ImageLimits, decode_image, shrink
 from framesense.schemas.photo_sets import SkippedFile
 from framesense.storage.photo_sets import PhotoFile
-from worker.rendering import jpeg
 from worker.settings import WorkerSettings
+from worker.thumbnails import write_thumbnail
 
 _SIDEWAYS = {5, 6, 7, 8}
 """EXIF orientations that swap width and height."""
@@ -76,7 +76,7 @@ def read_photo(image: ArchivedImage, settings: WorkerSettings) -> ReadPhoto:
             sha256=hashlib.sha256(image.content).hexdigest(),
         ),
         picture=shrink(picture, settings.worker_photo_side),
-        thumbnail=jpeg(picture, width=settings.worker_thumbnail_width, quality=settings.worker_thumbnail_quality),
+        thumbnail=write_thumbnail(picture, settings),
     )
 
 

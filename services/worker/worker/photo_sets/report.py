@@ -11,8 +11,8 @@ from framesense.novelty.diversity import vendi_score
 from framesense.schemas.photo_sets import (
     Clustering,
     ClusterMethod,
-    DatasetParameters,
     Photo,
+    PhotoSetParameters,
     PhotoSetReport,
     PhotoSetResult,
     SkippedFile,
@@ -36,7 +36,7 @@ class PhotoSet:
 
     name: str
     tagged: Tagged
-    parameters: DatasetParameters
+    parameters: PhotoSetParameters
     grouping: Grouping | None
     other_files: Sequence[PurePosixPath]
 

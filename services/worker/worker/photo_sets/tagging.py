@@ -14,9 +14,9 @@ from framesense.media.archives import PhotoArchive
 from framesense.media.images import RGB
 from framesense.schemas.models import ModelInfo
 from framesense.storage.photo_sets import PhotoSetStore, Rule, Tagged
+from worker.jobs.concurrency import map_ahead, run_ahead
 from worker.jobs.model_change import require_same_model
 from worker.photo_sets.reading import Batch, read_batches
-from worker.pipeline import map_ahead, run_ahead
 from worker.settings import WorkerSettings
 
 

@@ -13,16 +13,16 @@ from framesense.jobs.queue import QUEUES, TASKS
 from framesense.media.archives import ArchiveLimits, PhotoArchive
 from framesense.schemas.jobs import JobKind, Progress
 from framesense.schemas.models import ModelInfo
-from framesense.schemas.photo_sets import DatasetParameters
+from framesense.schemas.photo_sets import PhotoSetParameters
 from framesense.schemas.tags import DEFAULT_TEMPLATE
 from framesense.storage.photo_sets import PhotoSetStore, Tagged, photo_set_key, tagging_key
+from worker.jobs.concurrency import Stopped
 from worker.jobs.lease_heartbeat import LeaseHeartbeat, ShutdownFlag
 from worker.jobs.task import JobTask, sleep_unless_stopped
 from worker.photo_sets.groups import GROUPS_FILE, read_grouping
 from worker.photo_sets.report import PhotoSet, describe
 from worker.photo_sets.tables import write_tables
 from worker.photo_sets.tagging import tag_photos
-from worker.pipeline import Stopped
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -31,16 +31,16 @@ log = logging.getLogger(__name__)
 def register(app: Celery, settings: WorkerSettings, shutdown: ShutdownFlag) -> None:
     """Adds the task to a Celery application."""
 
-    @app.task(name=TASKS[JobKind.DATASET], queue=QUEUES[JobKind.DATASET])  # type: ignore[untyped-decorator]
+    @app.task(name=TASKS[JobKind.PHOTO_SET], queue=QUEUES[JobKind.PHOTO_SET])  # type: ignore[untyped-decorator]
     def tag_photo_set(job_id: str) -> None:
         with Redis.from_url(settings.redis_url, decode_responses=True) as redis:
-            DatasetTask(app, settings, redis, shutdown).run(job_id)
+            PhotoSetTask(app, settings, redis, shutdown).run(job_id)
 
 
-class DatasetTask(JobTask):
+class PhotoSetTask(JobTask):
     """Carry out photo-set jobs."""
 
-    kind = JobKind.DATASET
+    kind = JobKind.PHOTO_SET
 
     def __init__(self, app: Celery, settings: WorkerSettings, redis: Redis, shutdown: ShutdownFlag) -> None:
         super().__init__(app, settings, redis, shutdown)
@@ -68,7 +68,7 @@ class DatasetTask(JobTask):
             sleep=lambda seconds: sleep_unless_stopped(seconds, heartbeat),
         )
         with tagger:
-            parameters = _resolved(DatasetParameters.model_validate(job.parameters), tagger)
+            parameters = _resolved(PhotoSetParameters.model_validate(job.parameters), tagger)
             model = tagger.model()
             key = tagging_key(sha256=source.sha256, parameters=parameters, model=model)
             self._take_up(job_id, key)
@@ -82,7 +82,7 @@ class DatasetTask(JobTask):
         job_id: str,
         source: StoredFile,
         key: str,
-        parameters: DatasetParameters,
+        parameters: PhotoSetParameters,
         model: ModelInfo,
         tagger: TaggerClient,
         heartbeat: LeaseHeartbeat,
@@ -133,7 +133,7 @@ class DatasetTask(JobTask):
         return tagged
 
 
-def _resolved(parameters: DatasetParameters, tagger: TaggerClient) -> DatasetParameters:
+def _resolved(parameters: PhotoSetParameters, tagger: TaggerClient) -> PhotoSetParameters:
     """With a label set's labels and templates in place of its name, and the default template where none is given."""
     labels, templates = parameters.labels, parameters.templates
     if parameters.label_set is not None:

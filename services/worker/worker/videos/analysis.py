@@ -16,11 +16,12 @@ from framesense.clients.captioner import CaptionBatch
 from framesense.clients.tagger import EmbeddingBatch
 from framesense.novelty.patches import PackedGrids
 from framesense.storage.analyses import AnalysisStore, Frames, VideoModels
+from worker.jobs.concurrency import map_ahead, run_ahead
 from worker.jobs.model_change import require_same_model
-from worker.pipeline import map_ahead, run_ahead
-from worker.rendering import Picture, jpeg
 from worker.settings import WorkerSettings
+from worker.thumbnails import write_thumbnail
 from worker.videos.frames import SampledFrame, Video
+from worker.videos.rendering import Picture
 
 BATCHES_TO_OVERLAP, LEAST_BATCH = 8, 4
 
@@ -108,9 +109,7 @@ def _batches(video: Video, question: Question, settings: WorkerSettings, start: 
     batch = _Batch([], [])
     for frame in video.samples(question.every_n_second, start=start, longest_side=settings.worker_frame_size):
         batch.frames.append(frame)
-        batch.thumbnails.append(
-            jpeg(frame.picture, width=settings.worker_thumbnail_width, quality=settings.worker_thumbnail_quality)
-        )
+        batch.thumbnails.append(write_thumbnail(frame.picture, settings))
         if len(batch.frames) == size:
             yield batch
             batch = _Batch([], [])

@@ -34,7 +34,7 @@ from av.video.stream import VideoStream
 from framesense.http.problems import ProblemError
 from framesense.media.containers import open_container, promised_duration, video_streams
 from framesense.schemas.novelty import VideoInfo
-from worker.rendering import Orientation, Picture, render, shown_size
+from worker.videos.rendering import Orientation, Picture, render, shown_size
 from worker.videos.timeline import Segment, Timeline
 
 log = logging.getLogger(__name__)

@@ -14,9 +14,9 @@ from framesense.jobs.queue import QUEUES, TASKS
 from framesense.schemas.jobs import JobKind, Progress
 from framesense.schemas.models import ModelInfo
 from framesense.storage.analyses import AnalysisStore, Summary, VideoModels, analysis_key, video_key
+from worker.jobs.concurrency import Stopped
 from worker.jobs.lease_heartbeat import LeaseHeartbeat, ShutdownFlag
 from worker.jobs.task import JobTask, sleep_unless_stopped
-from worker.pipeline import Stopped
 from worker.settings import WorkerSettings
 from worker.videos.analysis import Question, analyse
 from worker.videos.frames import Video, open_video

@@ -30,7 +30,7 @@ def test_every_kind_of_job_has_a_payload() -> None:
     ("kind", "payload"),
     [
         (JobKind.VIDEO, PAYLOAD.with_work("one").with_work("two")),
-        (JobKind.DATASET, PhotoSetPayload(photos=FILE, attempts=Attempts(count=2, done=5))),
+        (JobKind.PHOTO_SET, PhotoSetPayload(photos=FILE, attempts=Attempts(count=2, done=5))),
         (JobKind.EDIT_SERIES, EditPayload(edit=EditSource(photos=["a.png", "b.png"], mask=True))),
     ],
 )
@@ -55,7 +55,7 @@ def test_payloads_of_the_release_before_are_read() -> None:
     assert isinstance(read, VideoPayload)
     assert (read.version, read.work, read.earlier, read.works) == (1, "new", ("old",), ("new", "old"))
     photos = {"photos": {"sha256": "ab", "name": "set.zip", "bytes": 7}, "tagging": "key"}
-    tagged = read_payload(JobKind.DATASET, json.dumps(photos))
+    tagged = read_payload(JobKind.PHOTO_SET, json.dumps(photos))
     assert isinstance(tagged, PhotoSetPayload)
     assert tagged.works == ("key",)
     edit = read_payload(JobKind.EDIT, json.dumps({"edit": {"photos": ["a.png"], "mask": False}}))

@@ -5,9 +5,9 @@ import pytest
 from numpy.typing import NDArray
 
 from framesense.schemas.photo_sets import ClusterCandidate
+from worker.jobs.concurrency import Stopped
 from worker.photo_sets.clustering import Partition, agreement, elbow, hdbscan, kmeans, kmodes, plane
 from worker.photo_sets.duplicates import find_duplicates
-from worker.pipeline import Stopped
 
 TRUTH = np.repeat([0, 1, 2], 20)
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from framesense.http.problems import ProblemError
 from framesense.media.archives import ArchiveLimits, EntryError, PhotoArchive
-from framesense.schemas.photo_sets import DatasetParameters, SkippedFile
+from framesense.schemas.photo_sets import PhotoSetParameters, SkippedFile
 from framesense.schemas.tags import ThresholdOn
 from framesense.storage.blobs import Storage
 from framesense.storage.photo_sets import PhotoFile, PhotoSetStore, Rule, Table, Tagged, tagging_key
@@ -190,7 +190,7 @@ def _tagged(n: int, *, first: int = 0) -> Tagged:
     )
 
 
-PARAMETERS = DatasetParameters(labels=["=kitchen", "bed, big"], templates=["a {label}"])
+PARAMETERS = PhotoSetParameters(labels=["=kitchen", "bed, big"], templates=["a {label}"])
 
 
 def test_a_report_and_its_tables() -> None:
@@ -284,7 +284,7 @@ def test_every_parameter_makes_another_tagging() -> None:
 )
 def test_parameters_that_make_no_sense(asked: dict[str, object]) -> None:
     with pytest.raises(ValueError):
-        DatasetParameters.model_validate(asked)
+        PhotoSetParameters.model_validate(asked)
 
 
 def test_the_zip_of_a_test_is_grouped() -> None:

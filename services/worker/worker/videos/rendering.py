@@ -2,7 +2,6 @@
 
 from fractions import Fraction
 
-import cv2
 import numpy as np
 from av import VideoFrame
 from numpy.typing import NDArray
@@ -56,17 +55,6 @@ def render(
         width=max(1, round(width * scale)), height=max(1, round(height * scale)), format="rgb24", interpolation="AREA"
     )
     return orientation.apply(np.asarray(small.to_ndarray(), dtype=np.uint8))
-
-
-def jpeg(picture: Picture, *, width: int, quality: int) -> bytes:
-    """A JPEG of at most ``width`` pixels across. ``quality``: 1 … 100."""
-    height = max(1, round(picture.shape[0] * width / picture.shape[1]))
-    if width < picture.shape[1]:
-        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-    encoded, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not encoded:
-        raise RuntimeError(f"OpenCV could not write a JPEG of {picture.shape}")
-    return data.tobytes()
 
 
 def _display_matrix(frame: VideoFrame) -> NDArray[np.int32]:
