@@ -229,9 +229,11 @@ def running_gateway(redis_url: str, folder: Path, **changes: object) -> Iterator
         }
         settings = GatewaySettings(**{**own, **changes})  # type: ignore[arg-type]  # the tests' own words
         app = create_app(settings)
-        components = app.state.components
+        dependencies = app.state.dependencies
         with served(app) as (url, _), httpx.Client(base_url=url, timeout=30) as client:
-            yield Gateway(client, captioner, tagger, settings, components.jobs, components.storage, components.analyses)
+            yield Gateway(
+                client, captioner, tagger, settings, dependencies.jobs, dependencies.storage, dependencies.analyses
+            )
 
 
 def problem(answer: httpx.Response, status: int) -> Problem:

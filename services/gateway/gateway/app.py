@@ -16,7 +16,7 @@ from framesense.http.problems import ProblemError
 from gateway.a1111 import routes as sdapi
 from gateway.captions import routes as captions
 from gateway.classifiers import routes as classifiers
-from gateway.dependencies import Components, create_components
+from gateway.dependencies import Dependencies, create_dependencies
 from gateway.edits import routes as edits
 from gateway.http.cors import SameHostCORS
 from gateway.jobs import routes as jobs
@@ -42,28 +42,28 @@ RFC 9457 problem documents (`application/problem+json`).
 
 def create_app(settings: GatewaySettings | None = None) -> FastAPI:
     settings = settings or GatewaySettings()
-    components = create_components(settings)
+    dependencies = create_dependencies(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        housekeeper = asyncio.create_task(purge_expired(components))
+        housekeeper = asyncio.create_task(purge_expired(dependencies))
         yield
         housekeeper.cancel()
         with suppress(asyncio.CancelledError):
             await housekeeper
-        await components.aclose()
+        await dependencies.aclose()
 
     registry = CollectorRegistry()
-    registry.register(JobMetrics(components.jobs, components.redis))
+    registry.register(JobMetrics(dependencies.jobs, dependencies.redis))
     app = create_service(
         "Framesense",
         lifespan=lifespan,
-        checks=_checks(components),
+        checks=_checks(dependencies),
         registry=registry,
         description=DESCRIPTION,
         version="0.1.0",
     )
-    app.state.components = components
+    app.state.dependencies = dependencies
     for subject in (
         captions,
         tags,
@@ -86,18 +86,18 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
     return app
 
 
-def _checks(components: Components) -> dict[str, Check]:
+def _checks(dependencies: Dependencies) -> dict[str, Check]:
     async def redis() -> None:
-        await asyncio.to_thread(components.jobs.check)
+        await asyncio.to_thread(dependencies.jobs.check)
 
     async def storage() -> None:
-        await asyncio.to_thread(components.storage.check)
+        await asyncio.to_thread(dependencies.storage.check)
 
     async def captioner() -> None:
-        await components.captioner.ready()
+        await dependencies.captioner.ready()
 
     async def tagger() -> None:
-        await components.tagger.ready()
+        await dependencies.tagger.ready()
 
     return {"redis": redis, "storage": storage, "captioner": captioner, "tagger": tagger}
 

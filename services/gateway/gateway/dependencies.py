@@ -26,7 +26,7 @@ REDIS_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True)
-class Components:
+class Dependencies:
     settings: GatewaySettings
     redis: Redis
     events: AsyncRedis
@@ -52,7 +52,7 @@ class Components:
         self.celery.close()
 
 
-def create_components(settings: GatewaySettings) -> Components:
+def create_dependencies(settings: GatewaySettings) -> Dependencies:
     client = Redis.from_url(settings.redis_url, decode_responses=True, socket_timeout=REDIS_TIMEOUT)
     events = AsyncRedis.from_url(settings.redis_url, decode_responses=True, max_connections=settings.event_listeners)
     storage = Storage(settings.storage_url)
@@ -62,7 +62,7 @@ def create_components(settings: GatewaySettings) -> Components:
     tagger = AsyncServiceClient(settings.tagger_url, service="tagger", timeout=settings.tagger_timeout)
     editor = AsyncEditorClient(settings.editor_url)
     settings.upload_folder.mkdir(parents=True, exist_ok=True)
-    return Components(
+    return Dependencies(
         settings=settings,
         redis=client,
         events=events,
@@ -85,10 +85,10 @@ def create_components(settings: GatewaySettings) -> Components:
     )
 
 
-def _components(request: Request) -> Components:
-    components: Components = request.app.state.components
-    return components
+def _dependencies(request: Request) -> Dependencies:
+    dependencies: Dependencies = request.app.state.dependencies
+    return dependencies
 
 
-Parts = Annotated[Components, Depends(_components)]
-"""A route's parameter that receives the components."""
+Parts = Annotated[Dependencies, Depends(_dependencies)]
+"""A route's parameter that receives the dependencies."""

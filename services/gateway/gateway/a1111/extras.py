@@ -21,7 +21,7 @@ from gateway.a1111.refusals import refuse_unsupported_extras, unsupported
 from gateway.a1111.running import run
 from gateway.a1111.schemas import ExtrasRequest
 from gateway.a1111.translation import DecodedPhoto, TranslatedEdit
-from gateway.dependencies import Components
+from gateway.dependencies import Dependencies
 from gateway.edits.sources import image_limits
 from gateway.settings import GatewaySettings
 
@@ -99,7 +99,7 @@ class Enlarged:
         return f"<p>Upscaler: {self.upscaler}, size: {sizes}</p>"
 
 
-async def enlarge(request: Request, parts: Components, body: ExtrasRequest, pictures: Mapping[str, str]) -> Enlarged:
+async def enlarge(request: Request, parts: Dependencies, body: ExtrasRequest, pictures: Mapping[str, str]) -> Enlarged:
     """Enlarge pictures.
 
     ``pictures``: in base64, by what to call them in an error.

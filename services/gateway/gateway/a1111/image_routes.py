@@ -15,7 +15,7 @@ from gateway.a1111.schemas import (
     Txt2ImgRequest,
 )
 from gateway.a1111.translation import TranslatedEdit, from_photos, from_words
-from gateway.dependencies import Components, Parts
+from gateway.dependencies import Dependencies, Parts
 from gateway.edits.sources import image_limits
 from gateway.openapi import a1111_examples, examples
 
@@ -64,7 +64,7 @@ async def txt2img(request: Request, parts: Parts) -> Response:
 
 
 async def _images(
-    request: Request, parts: Components, body: ImageRequest, edit: TranslatedEdit, capabilities: EditorCapabilities
+    request: Request, parts: Dependencies, body: ImageRequest, edit: TranslatedEdit, capabilities: EditorCapabilities
 ) -> Response:
     finished = await run(request, parts, edit, capabilities, task=body.force_task_id)
     answer = await asyncio.to_thread(images_response, body, edit, finished)

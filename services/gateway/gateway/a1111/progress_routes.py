@@ -16,7 +16,7 @@ from gateway.a1111.schemas import (
     TaskProgressRequest,
     TaskProgressResponse,
 )
-from gateway.dependencies import Components, Parts
+from gateway.dependencies import Dependencies, Parts
 from gateway.edits.jobs import with_position
 from gateway.openapi import a1111_examples, examples
 
@@ -100,7 +100,7 @@ def skip(request: Request, parts: Parts, id_task: OwnTask = None, job_id: OwnJob
     return {}
 
 
-def _task_progress(parts: Components, body: TaskProgressRequest) -> TaskProgressResponse:
+def _task_progress(parts: Dependencies, body: TaskProgressRequest) -> TaskProgressResponse:
     job = ownership(parts).get(body.id_task)
     if job is None:
         return task_progress_response(None, None)
@@ -108,7 +108,7 @@ def _task_progress(parts: Components, body: TaskProgressRequest) -> TaskProgress
     return task_progress_response(with_position(parts, job), preview)
 
 
-def _own_job(request: Request, parts: Components, name: str | None) -> Job | None:
+def _own_job(request: Request, parts: Dependencies, name: str | None) -> Job | None:
     """Return the job named, or the client's own unfinished one, with its place in the queue. Raises a 404 problem."""
     own = ownership(parts)
     job = own.find(name) if name else own.current(identities(request))

@@ -16,7 +16,7 @@ from framesense.http.problems import ProblemError
 from framesense.schemas.jobs import Job
 from framesense.schemas.problems import MEDIA_TYPE
 from gateway.a1111.ownership import set_client_cookie
-from gateway.dependencies import Components
+from gateway.dependencies import Dependencies
 from gateway.http.forwarding import limited_body
 
 Contract = TypeVar("Contract", bound=BaseModel)
@@ -44,7 +44,7 @@ class CompatRoute(APIRoute):
         return handle_and_translate
 
 
-async def read_body(request: Request, dependencies: Components, contract: type[Contract]) -> Contract:
+async def read_body(request: Request, dependencies: Dependencies, contract: type[Contract]) -> Contract:
     """Read a JSON document within the gateway's limits.
 
     Raises ProblemError: 413 and 408 while it arrives, 422 for what it says.

@@ -17,18 +17,18 @@ from framesense.storage.edits import EditStore, PictureKind
 from gateway.a1111.answers import FinishedEdit, ResultPicture
 from gateway.a1111.ownership import Ownership, identities
 from gateway.a1111.translation import TranslatedEdit
-from gateway.dependencies import Components
+from gateway.dependencies import Dependencies
 from gateway.edits.jobs import edit_result, submit_edit, submit_series
 from gateway.edits.sources import check_counts, check_decoded
 from gateway.jobs.events import wait_until_finished
 from gateway.jobs.lookups import find_job, require_success
 
 
-def ownership(parts: Components) -> Ownership:
+def ownership(parts: Dependencies) -> Ownership:
     return Ownership(parts.redis, parts.jobs, retention_seconds=parts.settings.job_retention)
 
 
-def pictures_of(parts: Components, job: Job) -> int:
+def pictures_of(parts: Dependencies, job: Job) -> int:
     """Return how many pictures an edit job makes."""
     if job.kind is JobKind.EDIT:
         return EditParameters.model_validate(job.parameters).images
@@ -40,7 +40,7 @@ def pictures_of(parts: Components, job: Job) -> int:
 
 
 async def run(
-    request: Request, parts: Components, edit: TranslatedEdit, capabilities: EditorCapabilities, *, task: str
+    request: Request, parts: Dependencies, edit: TranslatedEdit, capabilities: EditorCapabilities, *, task: str
 ) -> FinishedEdit:
     """Run an edit and return its pictures. Raises ProblemError: what cannot be edited so, 409 for a task's name in use,
     410 for a job that was interrupted before its first picture, a failed job's own; ClientDisconnect."""
@@ -55,7 +55,7 @@ async def run(
     return FinishedEdit(finished or job, pictures, model, job.queue_position)
 
 
-def _submit(parts: Components, edit: TranslatedEdit, capabilities: EditorCapabilities, client: str, task: str) -> Job:
+def _submit(parts: Dependencies, edit: TranslatedEdit, capabilities: EditorCapabilities, client: str, task: str) -> Job:
     own, series = ownership(parts), edit.series
     check_counts(len(edit.photos), edit.mask is not None, [edit.parameters], parts.settings, several=True)
     check_decoded(edit.decoded, [edit.parameters], parts.settings)
@@ -67,7 +67,7 @@ def _submit(parts: Components, edit: TranslatedEdit, capabilities: EditorCapabil
 
 
 def _collect(
-    parts: Components, finished: Job | None, job_id: str, capabilities: EditorCapabilities
+    parts: Dependencies, finished: Job | None, job_id: str, capabilities: EditorCapabilities
 ) -> tuple[list[ResultPicture], ModelInfo]:
     """Return the job's pictures with the model that made them; of an interrupted job, those that were finished."""
     store = EditStore(parts.storage)

@@ -15,7 +15,7 @@ from framesense.jobs.queue import QUEUES, enqueue, waiting
 from framesense.schemas.edits import MAX_SEED, EditedImage, EditParameters, EditResult, SeriesParameters
 from framesense.schemas.jobs import Job, JobKind, JobState
 from framesense.storage.edits import EditStore, PictureKind
-from gateway.dependencies import Components
+from gateway.dependencies import Dependencies
 from gateway.edits.sources import Sources
 from gateway.http.zips import stream_zip
 from gateway.jobs.lookups import find_job, payload_of, require_success
@@ -26,34 +26,34 @@ NAME_LENGTH = 80
 """Letters of a prompt that name a job without a photo."""
 
 
-def submit_edit(components: Components, sources: Sources, parameters: EditParameters) -> Job:
+def submit_edit(dependencies: Dependencies, sources: Sources, parameters: EditParameters) -> Job:
     """Queue an edit and return its job. Raises ProblemError 503 when the queue cannot be reached."""
-    return _submit(components, JobKind.EDIT, sources, _seeded(parameters), parameters.prompt)
+    return _submit(dependencies, JobKind.EDIT, sources, _seeded(parameters), parameters.prompt)
 
 
-def submit_series(components: Components, sources: Sources, series: SeriesParameters) -> Job:
+def submit_series(dependencies: Dependencies, sources: Sources, series: SeriesParameters) -> Job:
     """Queue a series of edits and return its job.
 
     Raises ProblemError: 422 as :func:`framesense.edits.series.plan_series`, 413 for too many pictures, 503 as
     :func:`submit_edit`.
     """
-    limit = components.settings.edit_max_series_images
+    limit = dependencies.settings.edit_max_series_images
     pictures = len(plan_series(series, [photo.filename for photo in sources.photos]).cells)
     if pictures > limit:
         detail = f"The series makes {pictures:,} pictures; at most {limit} are made at once. Send several series."
         raise ProblemError(413, "series-too-long", "Series too long", detail)
     seeded = series.model_copy(update={"base": _seeded(series.base)})
-    return _submit(components, JobKind.EDIT_SERIES, sources, seeded, series.base.prompt)
+    return _submit(dependencies, JobKind.EDIT_SERIES, sources, seeded, series.base.prompt)
 
 
-def sources_of(components: Components, job_id: str) -> Sources:
+def sources_of(dependencies: Dependencies, job_id: str) -> Sources:
     """Return the photos and the mask of an earlier edit, to use them again. Raises ProblemError: 404 unknown, 422 no
     edit, 410 gone."""
-    job = find_job(components, job_id)
+    job = find_job(dependencies, job_id)
     if job.kind not in EDITS:
         detail = f"Job {job_id} is a {job.kind} job, not an edit: it has no photo to edit again."
         raise ProblemError(422, "not-an-edit", "Not an edit", detail)
-    store, source = EditStore(components.storage), payload_of(components, job, EditPayload).edit
+    store, source = EditStore(dependencies.storage), payload_of(dependencies, job, EditPayload).edit
     try:
         photos = [Upload(store.photo(job_id, index), name, None) for index, name in enumerate(source.photos)]
         mask = Upload(store.mask(job_id), "mask", None) if source.mask else None
@@ -63,25 +63,25 @@ def sources_of(components: Components, job_id: str) -> Sources:
     return Sources(photos, mask)
 
 
-def edit_result(components: Components, job: Job) -> EditResult:
+def edit_result(dependencies: Dependencies, job: Job) -> EditResult:
     """Return the result. Raises ProblemError: 409 while the job is not finished, 410 for a cancelled one, and a failed
     one's own."""
     require_success(job)
-    store = EditStore(components.storage)
+    store = EditStore(dependencies.storage)
     result = store.load(job.id)
     if result is None:
         detail = f"The result of job {job.id} is no longer in the store. Send the photo again."
         raise ProblemError(410, "result-gone", "Result gone", detail)
-    names = payload_of(components, job, EditPayload).edit.photos
+    names = payload_of(dependencies, job, EditPayload).edit.photos
     sheet = f"/jobs/{job.id}/contact-sheet.png" if job.kind is JobKind.EDIT_SERIES else None
     images = [_addressed(store, job, image, len(names)) for image in result.images]
     return result.model_copy(update={"images": images, "contact_sheet_url": sheet})
 
 
-def edit_archive(components: Components, job: Job) -> Iterator[bytes]:
+def edit_archive(dependencies: Dependencies, job: Job) -> Iterator[bytes]:
     """Stream a zip of all pictures, the contact sheet and the result. Raises ProblemError like
     :func:`edit_result`, before the first bytes."""
-    result, store = edit_result(components, job), EditStore(components.storage)
+    result, store = edit_result(dependencies, job), EditStore(dependencies.storage)
     files: list[tuple[str, Callable[[], bytes]]] = []
     for picture in PictureKind:
         files += [
@@ -95,35 +95,35 @@ def edit_archive(components: Components, job: Job) -> Iterator[bytes]:
     return stream_zip(files, at=job.finished_at or job.created_at)
 
 
-def edit_thumbnail(components: Components, job: Job, index: int) -> bytes:
+def edit_thumbnail(dependencies: Dependencies, job: Job, index: int) -> bytes:
     """Return a small copy as JPEG. Raises a 404 problem for one that there is not, or not yet."""
     try:
-        return EditStore(components.storage).thumbnail(_edit(job).id, index)
+        return EditStore(dependencies.storage).thumbnail(_edit(job).id, index)
     except FileNotFoundError:
         raise _unknown_picture(job, PictureKind.IMAGE, index) from None
 
 
-def edit_picture(components: Components, job: Job, picture: PictureKind, index: int) -> bytes:
+def edit_picture(dependencies: Dependencies, job: Job, picture: PictureKind, index: int) -> bytes:
     """Return a picture as PNG. Raises a 404 problem for one that there is not, or not yet."""
     try:
-        return EditStore(components.storage).png(_edit(job).id, picture, index)
+        return EditStore(dependencies.storage).png(_edit(job).id, picture, index)
     except FileNotFoundError:
         raise _unknown_picture(job, picture, index) from None
 
 
-def contact_sheet(components: Components, job: Job) -> bytes:
+def contact_sheet(dependencies: Dependencies, job: Job) -> bytes:
     """Return the contact sheet as PNG. Raises a 404 problem for a job that has none, or not yet."""
     try:
-        return EditStore(components.storage).contact_sheet(_edit(job).id)
+        return EditStore(dependencies.storage).contact_sheet(_edit(job).id)
     except FileNotFoundError:
         detail = f"Job {job.id} has no contact sheet, or not yet: a series has one once it is finished."
         raise ProblemError(404, "no-contact-sheet", "No contact sheet", detail) from None
 
 
-def source_photo(components: Components, job: Job, index: int) -> tuple[bytes, str]:
+def source_photo(dependencies: Dependencies, job: Job, index: int) -> tuple[bytes, str]:
     """Return a photo as it was uploaded, and its media type. Raises a 404 problem."""
     try:
-        content = EditStore(components.storage).photo(_edit(job).id, index)
+        content = EditStore(dependencies.storage).photo(_edit(job).id, index)
     except FileNotFoundError:
         detail = f"Job {job.id} has no photo {index}."
         raise ProblemError(404, "unknown-photo", "Unknown photo", detail) from None
@@ -131,19 +131,19 @@ def source_photo(components: Components, job: Job, index: int) -> tuple[bytes, s
         return content, Image.MIME.get(image.format or "", "application/octet-stream")
 
 
-def with_position(components: Components, job: Job) -> Job:
+def with_position(dependencies: Dependencies, job: Job) -> Job:
     """Add its place in the queue to a job that waits."""
-    return with_positions(components, [job])[0]
+    return with_positions(dependencies, [job])[0]
 
 
-def with_positions(components: Components, jobs: Sequence[Job]) -> list[Job]:
+def with_positions(dependencies: Dependencies, jobs: Sequence[Job]) -> list[Job]:
     """Add their places in the queue to jobs that wait. A queued job whose task is not in the queue was taken this very
     moment."""
     queues = {QUEUES[job.kind] for job in jobs if job.state is JobState.QUEUED}
     places = {
         job_id: place
         for queue in queues
-        for place, job_id in enumerate(components.jobs.still_queued(waiting(components.redis, queue)))
+        for place, job_id in enumerate(dependencies.jobs.still_queued(waiting(dependencies.redis, queue)))
     }
     return [
         job.model_copy(update={"queue_position": places.get(job.id, 0)}) if job.state is JobState.QUEUED else job
@@ -164,27 +164,27 @@ def _unknown_picture(job: Job, picture: PictureKind, index: int) -> ProblemError
 
 
 def _submit(
-    components: Components,
+    dependencies: Dependencies,
     kind: JobKind,
     sources: Sources,
     parameters: EditParameters | SeriesParameters,
     prompt: str,
 ) -> Job:
     names = [photo.filename for photo in sources.photos]
-    job = components.jobs.create(
+    job = dependencies.jobs.create(
         kind,
         name=_job_name(names, prompt),
         parameters=parameters.model_dump(mode="json", exclude_none=True),
         payload=EditPayload(edit=EditSource(photos=names, mask=sources.mask is not None)),
     )
-    store = EditStore(components.storage)
-    with withdrawn_on_failure(components, job):
+    store = EditStore(dependencies.storage)
+    with withdrawn_on_failure(dependencies, job):
         for index, photo in enumerate(sources.photos):
             store.add_photo(job.id, index, photo.content)
         if sources.mask:
             store.add_mask(job.id, sources.mask.content)
-        enqueue(components.celery, kind, job.id)
-    return with_position(components, components.jobs.get(job.id) or job)
+        enqueue(dependencies.celery, kind, job.id)
+    return with_position(dependencies, dependencies.jobs.get(job.id) or job)
 
 
 def _seeded(parameters: EditParameters) -> EditParameters:

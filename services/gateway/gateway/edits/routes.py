@@ -1,19 +1,18 @@
 """Photos edited by diffusion: one edit, or a series of them; and the pictures that come of it."""
 
 import asyncio
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Request, Response
-from fastapi.responses import JSONResponse
 
 from framesense.edits.rules import check_capabilities, resolve_preserve
 from framesense.edits.series import plan_series
 from framesense.http.problems import ProblemError
-from framesense.http.uploads import unless_disconnected
 from framesense.schemas.edits import EditorCapabilities, EditParameters, EditResult, SeriesParameters
 from framesense.schemas.jobs import Job
 from framesense.storage.edits import PictureKind
-from gateway.dependencies import Components, Parts
+from gateway.dependencies import Dependencies, Parts
 from gateway.edits.forms import (
     SERIES_PHOTO_FIELDS,
     EditForm,
@@ -32,16 +31,14 @@ from gateway.edits.jobs import (
     submit_series,
 )
 from gateway.edits.sources import Sources, check_sources
-from gateway.jobs.events import wait_until_finished
 from gateway.jobs.lookups import find_job
-from gateway.jobs.waiting import preferred_wait
+from gateway.jobs.waiting import Prefer, answer_job
 from gateway.openapi import editing_examples, examples
 
 router = APIRouter(tags=["edits"])
 
 _FOREVER = "public, max-age=31536000, immutable"
 
-Prefer = Annotated[str | None, Header(description="`wait=SECONDS` waits for the result", examples=["wait=30"])]
 JobId = Annotated[str, Path(description="of an edit, or of a series", examples=[examples.JOB_ID])]
 Index = Annotated[int, Path(ge=0, le=999, description="the picture's index in the result", examples=[0])]
 Cached = Annotated[str | None, Header(alias="If-None-Match", description="the ETag of the copy you have")]
@@ -114,7 +111,7 @@ async def edit(request: Request, parts: Parts, prefer: Prefer = None) -> Respons
     await asyncio.to_thread(check_sources, sources, [parameters], parts.settings)
     await _check_abilities(parts, [parameters])
     job = await asyncio.to_thread(submit_edit, parts, sources, parameters)
-    return await _answer(request, parts, job, prefer)
+    return await answer_job(request, parts, job, prefer, partial(edit_result, parts))
 
 
 @router.post(
@@ -144,7 +141,7 @@ http://127.0.0.1:8000/edits/series
     await asyncio.to_thread(check_sources, sources, pictures, parts.settings, several=True)
     await _check_abilities(parts, pictures)
     job = await asyncio.to_thread(submit_series, parts, sources, series)
-    return await _answer(request, parts, job, prefer)
+    return await answer_job(request, parts, job, prefer, partial(edit_result, parts))
 
 
 @router.get(
@@ -252,7 +249,7 @@ def job_preview(parts: Parts, job_id: JobId) -> Response:
     return Response(jpeg, headers={"Cache-Control": "no-store"}, media_type="image/jpeg")
 
 
-async def _sources(parts: Components, form: EditForm) -> Sources:
+async def _sources(parts: Dependencies, form: EditForm) -> Sources:
     """Return the form's files, or those of the job that it names."""
     if form.job_id is None:
         return Sources(form.photos, form.mask)
@@ -270,7 +267,7 @@ def _preserving(parameters: EditParameters, *, masked: bool) -> EditParameters:
     return parameters
 
 
-async def _check_abilities(parts: Components, pictures: list[EditParameters]) -> None:
+async def _check_abilities(parts: Dependencies, pictures: list[EditParameters]) -> None:
     """Check that the model can do it. While the editor does not answer, nothing is refused: the job waits for it."""
     try:
         abilities = await parts.editor.capabilities()
@@ -280,18 +277,7 @@ async def _check_abilities(parts: Components, pictures: list[EditParameters]) ->
         check_capabilities(parameters, abilities)
 
 
-async def _answer(request: Request, parts: Components, job: Job, prefer: str | None) -> Response:
-    wait = preferred_wait(prefer, limit=parts.settings.prefer_wait_limit)
-    finished = await unless_disconnected(request, wait_until_finished(parts.events, job.id, wait)) if wait else None
-    location = {"Location": f"/jobs/{job.id}"}
-    if finished is None:
-        return JSONResponse(job.model_dump(mode="json"), 202, location)
-    applied = {**location, "Preference-Applied": f"wait={wait:g}"}
-    result = await asyncio.to_thread(edit_result, parts, finished)
-    return Response(result.model_dump_json(), 200, applied, "application/json")
-
-
-def _picture(parts: Components, job_id: str, picture: PictureKind, index: int, if_none_match: str | None) -> Response:
+def _picture(parts: Dependencies, job_id: str, picture: PictureKind, index: int, if_none_match: str | None) -> Response:
     job = find_job(parts, job_id)
     tag = f'"{job.id}-{picture}-{index}"'
     headers = {"Cache-Control": _FOREVER, "ETag": tag}

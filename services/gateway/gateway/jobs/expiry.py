@@ -5,27 +5,27 @@ import logging
 
 from redis import RedisError
 
-from gateway.dependencies import Components
+from gateway.dependencies import Dependencies
 from gateway.jobs.deletion import delete_job, delete_orphans
 
 log = logging.getLogger(__name__)
 
 
-async def purge_expired(components: Components) -> None:
+async def purge_expired(dependencies: Dependencies) -> None:
     """Sweeps at once and then forever; cancel it to stop."""
     while True:
         try:
-            await asyncio.to_thread(sweep, components)
+            await asyncio.to_thread(sweep, dependencies)
         except (OSError, RedisError) as error:
             log.warning("sweeping failed and will be tried again: %s", error)
-        await asyncio.sleep(components.settings.housekeeping_interval)
+        await asyncio.sleep(dependencies.settings.housekeeping_interval)
 
 
-def sweep(components: Components) -> None:
+def sweep(dependencies: Dependencies) -> None:
     """Raises OSError and RedisError."""
-    components.jobs.index_kinds()
-    components.uploads.sweep()
-    for job in components.jobs.expired():
-        delete_job(components, job)
-    delete_orphans(components, older_than=components.settings.orphan_grace)
-    components.references.delete_orphans()
+    dependencies.jobs.index_kinds()
+    dependencies.uploads.sweep()
+    for job in dependencies.jobs.expired():
+        delete_job(dependencies, job)
+    delete_orphans(dependencies, older_than=dependencies.settings.orphan_grace)
+    dependencies.references.delete_orphans()

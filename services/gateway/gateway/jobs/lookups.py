@@ -5,19 +5,19 @@ from framesense.jobs.payloads import PAYLOADS, UnknownPayloadError, VideoPayload
 from framesense.jobs.store import AnyPayload, UnknownJobError
 from framesense.schemas.jobs import Job, JobKind, JobState
 from framesense.schemas.problems import Problem
-from gateway.dependencies import Components
+from gateway.dependencies import Dependencies
 from gateway.videos.results import Analysed
 
 
-def find_job(components: Components, job_id: str) -> Job:
+def find_job(dependencies: Dependencies, job_id: str) -> Job:
     """Return a job by its id. Raises a 404 problem for one that is unknown or was deleted."""
-    job = components.jobs.get(job_id)
+    job = dependencies.jobs.get(job_id)
     if job is None:
         raise _unknown_job(job_id)
     return job
 
 
-def payload_of(components: Components, job: Job, of: type[AnyPayload]) -> AnyPayload:
+def payload_of(dependencies: Dependencies, job: Job, of: type[AnyPayload]) -> AnyPayload:
     """Return a job's payload.
 
     Raises a 404 problem for a job that was deleted meanwhile or is of another kind, 409 for a payload that this release
@@ -26,7 +26,7 @@ def payload_of(components: Components, job: Job, of: type[AnyPayload]) -> AnyPay
     if not issubclass(PAYLOADS[job.kind], of):
         raise ProblemError(404, "other-kind-of-job", "Another kind of job", f"Job {job.id} is a {job.kind} job.")
     try:
-        return components.jobs.payload(job.id, of)
+        return dependencies.jobs.payload(job.id, of)
     except UnknownJobError:
         raise _unknown_job(job.id) from None
     except UnknownPayloadError as error:
@@ -34,12 +34,12 @@ def payload_of(components: Components, job: Job, of: type[AnyPayload]) -> AnyPay
         raise ProblemError(409, "unreadable-job", "Unreadable job", detail) from error
 
 
-def load_analysis(components: Components, job: Job) -> Analysed:
+def load_analysis(dependencies: Dependencies, job: Job) -> Analysed:
     """Raises ProblemError as :func:`require_success`, 404 for a job of another kind, 410 where the result is gone."""
     require_video(job)
     require_success(job)
-    key = analysis_of(components, job)
-    found = components.results.load(key)
+    key = analysis_of(dependencies, job)
+    found = dependencies.results.load(key)
     if found is None:
         detail = f"The result of job {job.id} is no longer in the store. Send the video again to analyse it."
         raise ProblemError(410, "result-gone", "Result gone", detail)
@@ -65,9 +65,9 @@ def require_success(job: Job) -> None:
         raise ProblemError(409, "job-unfinished", "Job unfinished", detail, headers={"Retry-After": "2"})
 
 
-def analysis_of(components: Components, job: Job) -> str:
+def analysis_of(dependencies: Dependencies, job: Job) -> str:
     """Return the key of a job's analysis; empty while it is not known, which is no analysis's key."""
-    return payload_of(components, job, VideoPayload).work or ""
+    return payload_of(dependencies, job, VideoPayload).work or ""
 
 
 def _unknown_job(job_id: str) -> ProblemError:

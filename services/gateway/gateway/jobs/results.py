@@ -9,7 +9,7 @@ from framesense.schemas.jobs import Job, JobKind
 from framesense.schemas.novelty import VideoResult
 from framesense.schemas.photo_sets import PhotoSetResult
 from framesense.storage.photo_sets import Table
-from gateway.dependencies import Components
+from gateway.dependencies import Dependencies
 from gateway.edits.jobs import edit_archive, edit_result
 from gateway.jobs.lookups import load_analysis
 from gateway.photo_sets.jobs import photo_set_result, photo_set_table
@@ -35,58 +35,58 @@ class Kind:
     Both raise ProblemError: 409 while the job is not finished, 410 for a cancelled one, and a failed one's own.
     """
 
-    result: Callable[[Components, Job, Changes], Result]
-    formats: Mapping[ExportFormat, Callable[[Components, Job, Changes], ExportedFile]]
+    result: Callable[[Dependencies, Job, Changes], Result]
+    formats: Mapping[ExportFormat, Callable[[Dependencies, Job, Changes], ExportedFile]]
 
 
-def result_of(components: Components, job: Job, changes: Changes) -> Result:
+def result_of(dependencies: Dependencies, job: Job, changes: Changes) -> Result:
     """A job's whole result."""
-    return KINDS[job.kind].result(components, job, changes)
+    return KINDS[job.kind].result(dependencies, job, changes)
 
 
-def export_of(components: Components, job: Job, export_format: ExportFormat, changes: Changes) -> ExportedFile:
+def export_of(dependencies: Dependencies, job: Job, export_format: ExportFormat, changes: Changes) -> ExportedFile:
     """A job's result as a file. Raises ProblemError 422 for a format that jobs of its kind do not have."""
     formats = KINDS[job.kind].formats
     if export_format not in formats:
         detail = f"A {job.kind} job is exported as {', '.join(formats)}, not as {export_format}."
         raise ProblemError(422, "unknown-format", "Unknown format", detail)
-    return formats[export_format](components, job, changes)
+    return formats[export_format](dependencies, job, changes)
 
 
-def _video(components: Components, job: Job, changes: Changes) -> VideoResult:
-    analysed = load_analysis(components, job)
-    return video_result(analysed, analysed.parameters(changes), components.curves)
+def _video(dependencies: Dependencies, job: Job, changes: Changes) -> VideoResult:
+    analysed = load_analysis(dependencies, job)
+    return video_result(analysed, analysed.parameters(changes), dependencies.curves)
 
 
-def _video_as(export_format: ExportFormat) -> Callable[[Components, Job, Changes], ExportedFile]:
+def _video_as(export_format: ExportFormat) -> Callable[[Dependencies, Job, Changes], ExportedFile]:
     export = EXPORTS[export_format]
-    return lambda components, job, changes: ExportedFile(
-        export.write(_video(components, job, changes)), export.media_type
+    return lambda dependencies, job, changes: ExportedFile(
+        export.write(_video(dependencies, job, changes)), export.media_type
     )
 
 
-def _photos(components: Components, job: Job, changes: Changes) -> PhotoSetResult:
-    return photo_set_result(components, job)
+def _photos(dependencies: Dependencies, job: Job, changes: Changes) -> PhotoSetResult:
+    return photo_set_result(dependencies, job)
 
 
-def _photos_as(table: Table, media_type: str) -> Callable[[Components, Job, Changes], ExportedFile]:
-    return lambda components, job, changes: ExportedFile(photo_set_table(components, job, table), media_type)
+def _photos_as(table: Table, media_type: str) -> Callable[[Dependencies, Job, Changes], ExportedFile]:
+    return lambda dependencies, job, changes: ExportedFile(photo_set_table(dependencies, job, table), media_type)
 
 
-def _photos_json(components: Components, job: Job, changes: Changes) -> ExportedFile:
-    return ExportedFile(photo_set_result(components, job).model_dump_json(indent=2), "application/json")
+def _photos_json(dependencies: Dependencies, job: Job, changes: Changes) -> ExportedFile:
+    return ExportedFile(photo_set_result(dependencies, job).model_dump_json(indent=2), "application/json")
 
 
-def _edit(components: Components, job: Job, changes: Changes) -> EditResult:
-    return edit_result(components, job)
+def _edit(dependencies: Dependencies, job: Job, changes: Changes) -> EditResult:
+    return edit_result(dependencies, job)
 
 
-def _edit_json(components: Components, job: Job, changes: Changes) -> ExportedFile:
-    return ExportedFile(edit_result(components, job).model_dump_json(indent=2), "application/json")
+def _edit_json(dependencies: Dependencies, job: Job, changes: Changes) -> ExportedFile:
+    return ExportedFile(edit_result(dependencies, job).model_dump_json(indent=2), "application/json")
 
 
-def _edit_zip(components: Components, job: Job, changes: Changes) -> ExportedFile:
-    return ExportedFile(edit_archive(components, job), "application/zip")
+def _edit_zip(dependencies: Dependencies, job: Job, changes: Changes) -> ExportedFile:
+    return ExportedFile(edit_archive(dependencies, job), "application/zip")
 
 
 _EDIT = Kind(_edit, {ExportFormat.ZIP: _edit_zip, ExportFormat.JSON: _edit_json})

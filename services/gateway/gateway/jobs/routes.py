@@ -16,7 +16,7 @@ from framesense.schemas.jobs import Job, JobKind, JobList
 from framesense.schemas.novelty import Metric, NoveltyCurve, RollingWindowSize, SearchResult, Signal
 from framesense.schemas.references import ReferenceName
 from framesense.storage.analyses import video_key
-from gateway.dependencies import Components, Parts
+from gateway.dependencies import Dependencies, Parts
 from gateway.edits.jobs import with_position, with_positions
 from gateway.http.ranges import blob_response
 from gateway.jobs.deletion import delete_job
@@ -345,14 +345,14 @@ def _attachment(name: str) -> str:
     return f"attachment; filename*=UTF-8''{quote(name, safe='')}"
 
 
-def _find_video(components: Components, job_id: str) -> tuple[str, str]:
+def _find_video(dependencies: Dependencies, job_id: str) -> tuple[str, str]:
     """Its hash and its storage key."""
-    job = find_job(components, job_id)
+    job = find_job(dependencies, job_id)
     require_video(job)
-    sha256 = payload_of(components, job, VideoPayload).video.sha256
+    sha256 = payload_of(dependencies, job, VideoPayload).video.sha256
     return sha256, video_key(sha256)
 
 
-def _read_head(components: Components, key: str) -> bytes:
-    with components.storage.open(key) as file:
+def _read_head(dependencies: Dependencies, key: str) -> bytes:
+    with dependencies.storage.open(key) as file:
         return file.read(HEAD_BYTES)

@@ -17,7 +17,7 @@ from framesense.jobs.queue import enqueue
 from framesense.schemas.jobs import Job, JobKind, Progress
 from framesense.schemas.novelty import VideoParameters
 from framesense.storage.analyses import VideoModels, analysis_key, video_key
-from gateway.dependencies import Components
+from gateway.dependencies import Dependencies
 from gateway.jobs.deletion import delete_job
 from gateway.jobs.lookups import payload_of
 
@@ -28,7 +28,7 @@ BEAMS, MAX_TOKENS = 4, 24
 
 
 def submit_video(
-    components: Components, file: Path, name: str, parameters: VideoParameters, models: VideoModels | None
+    dependencies: Dependencies, file: Path, name: str, parameters: VideoParameters, models: VideoModels | None
 ) -> Job:
     """Takes the file. ``models`` would answer; None while they are not known: then a worker finds out.
 
@@ -37,14 +37,14 @@ def submit_video(
     sha256 = sha256_of(file, name)
 
     def store() -> None:
-        components.storage.take(file, video_key(sha256))
+        dependencies.storage.take(file, video_key(sha256))
 
     source = StoredFile(sha256=sha256, name=name, bytes=file.stat().st_size)
-    return _submit(components, source, store, parameters, models)
+    return _submit(dependencies, source, store, parameters, models)
 
 
 def resubmit_video(
-    components: Components, earlier: Job, parameters: VideoParameters, models: VideoModels | None
+    dependencies: Dependencies, earlier: Job, parameters: VideoParameters, models: VideoModels | None
 ) -> Job:
     """Another job for the video of an earlier one, which needs not be sent again.
 
@@ -55,32 +55,32 @@ def resubmit_video(
         raise ProblemError(
             422, "no-video", "No video", f"Job {earlier.id} is not a video's: it is a {earlier.kind} job."
         )
-    source = payload_of(components, earlier, VideoPayload).video
+    source = payload_of(dependencies, earlier, VideoPayload).video
 
     def require_stored() -> None:
-        if not components.storage.exists(video_key(source.sha256)):
+        if not dependencies.storage.exists(video_key(source.sha256)):
             raise ProblemError(410, "video-gone", "Video gone", "The video is no longer stored. Send it again.")
 
-    return _submit(components, source, require_stored, parameters, models)
+    return _submit(dependencies, source, require_stored, parameters, models)
 
 
 def _submit(
-    components: Components,
+    dependencies: Dependencies,
     source: StoredFile,
     store: Callable[[], None],
     parameters: VideoParameters,
     models: VideoModels | None,
 ) -> Job:
     payload = VideoPayload(video=source, every_n_second=parameters.every_n_second, beams=BEAMS, max_tokens=MAX_TOKENS)
-    job = components.jobs.create(
+    job = dependencies.jobs.create(
         JobKind.VIDEO, name=source.name, parameters=parameters.model_dump(mode="json"), payload=payload
     )
-    with withdrawn_on_failure(components, job):
+    with withdrawn_on_failure(dependencies, job):
         # After the job is there: whoever deletes another job of this video now sees that the video is still wanted.
         store()
-        if not (models and _answer_from_store(components, job, payload, models)):
-            enqueue(components.celery, JobKind.VIDEO, job.id)
-    return components.jobs.get(job.id) or job
+        if not (models and _answer_from_store(dependencies, job, payload, models)):
+            enqueue(dependencies.celery, JobKind.VIDEO, job.id)
+    return dependencies.jobs.get(job.id) or job
 
 
 def sha256_of(file: Path, name: str) -> str:
@@ -92,7 +92,7 @@ def sha256_of(file: Path, name: str) -> str:
 
 
 @contextmanager
-def withdrawn_on_failure(components: Components, job: Job) -> Iterator[None]:
+def withdrawn_on_failure(dependencies: Dependencies, job: Job) -> Iterator[None]:
     """Delete a job whose input cannot be stored or whose task cannot be sent, with what was stored of it.
 
     Raises ProblemError 503 when the queue cannot be reached. Where Redis is gone too, the blobs that stay are found by
@@ -101,24 +101,24 @@ def withdrawn_on_failure(components: Components, job: Job) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        _withdraw(components, job)
+        _withdraw(dependencies, job)
         raise ProblemError(
             503, "queue-unavailable", "Queue unavailable", "The job queue cannot be reached. Try again in a moment."
         ) from error
     except BaseException:
-        _withdraw(components, job)
+        _withdraw(dependencies, job)
         raise
 
 
-def _withdraw(components: Components, job: Job) -> None:
+def _withdraw(dependencies: Dependencies, job: Job) -> None:
     """Delete the job as far as Redis and the store let it; the first error is the one to tell."""
     try:
-        delete_job(components, job)
+        delete_job(dependencies, job)
     except (OSError, RedisError) as error:
         log.warning("job %s could not be withdrawn: %s", job.id, error)
 
 
-def _answer_from_store(components: Components, job: Job, payload: VideoPayload, models: VideoModels) -> bool:
+def _answer_from_store(dependencies: Dependencies, job: Job, payload: VideoPayload, models: VideoModels) -> bool:
     """Finishes the job at once if its analysis is whole; whether it was."""
     key = analysis_key(
         sha256=payload.video.sha256,
@@ -128,16 +128,16 @@ def _answer_from_store(components: Components, job: Job, payload: VideoPayload, 
         models=models,
     )
     # Asked of the store, not of what is kept in memory: the analysis may have been deleted since.
-    found = components.analyses.load(key)
-    lease = components.jobs.lease(job.id) if found else None
+    found = dependencies.analyses.load(key)
+    lease = dependencies.jobs.lease(job.id) if found else None
     if found is None or lease is None:
         return False
     _, frames = found
-    components.jobs.save_payload(job.id, payload.with_work(key))
-    components.jobs.start(job.id)
+    dependencies.jobs.save_payload(job.id, payload.with_work(key))
+    dependencies.jobs.start(job.id)
     done = Progress(done=len(frames), total=len(frames), message="answered from an earlier analysis")
-    components.jobs.progress(job.id, done)
-    components.jobs.succeed(job.id, result_url(job.id))
+    dependencies.jobs.progress(job.id, done)
+    dependencies.jobs.succeed(job.id, result_url(job.id))
     lease.release()
     return True
 

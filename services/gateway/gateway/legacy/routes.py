@@ -13,7 +13,7 @@ from framesense.schemas.arrays import EncodingFormat, to_numpy
 from framesense.schemas.captions import Caption, CaptionExtra, CaptionResponse
 from framesense.schemas.novelty import EveryNSecond, RollingWindowSize, VideoParameters
 from gateway.captions.routes import image_limits
-from gateway.dependencies import Components, Parts
+from gateway.dependencies import Dependencies, Parts
 from gateway.http.multipart import receive_form
 from gateway.jobs.events import wait_until_finished
 from gateway.jobs.lookups import load_analysis
@@ -119,7 +119,7 @@ async def captions_answer(request: Request, parts: Parts) -> HTMLResponse:
     return HTMLResponse(captions_page(captions=[caption.caption for caption in answer.captions]))
 
 
-async def _caption(request: Request, parts: Components, query: dict[str, Any]) -> CaptionResponse:
+async def _caption(request: Request, parts: Dependencies, query: dict[str, Any]) -> CaptionResponse:
     images = await read_uploads(request, image_limits(parts.settings))
     asked = parts.captioner.caption(images, query, request_id=request.state.request_id)
     return await unless_disconnected(request, asked)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Path, Request, Response
 from framesense.clients.async_base import AsyncServiceClient
 from framesense.http.problems import ProblemError
 from framesense.schemas.models import ModelServers, ModelState, ModelSwitch
-from gateway.dependencies import Components, Parts
+from gateway.dependencies import Dependencies, Parts
 from gateway.http.forwarding import as_response
 from gateway.jobs.waiting import preferred_wait
 from gateway.models.available import loaded_models
@@ -85,7 +85,7 @@ async def switch_model(
     return as_response(answer)
 
 
-def _servers(parts: Components) -> dict[str, AsyncServiceClient]:
+def _servers(parts: Dependencies) -> dict[str, AsyncServiceClient]:
     return {server.service: server for server in (parts.captioner, parts.tagger, parts.editor)}
 
 

@@ -2,24 +2,22 @@
 
 import asyncio
 import json
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from framesense.http.problems import ProblemError
-from framesense.http.uploads import unless_disconnected
 from framesense.media.archives import looks_like_zip
 from framesense.schemas.jobs import Job
 from framesense.schemas.photo_sets import PhotoSetParameters, PhotoSetResult
-from gateway.dependencies import Components, Parts
+from gateway.dependencies import Dependencies, Parts
 from gateway.http.multipart import Form, FormLimits, receive_form
-from gateway.jobs.events import wait_until_finished
 from gateway.jobs.lookups import find_job
-from gateway.jobs.waiting import preferred_wait
+from gateway.jobs.waiting import Prefer, answer_job
 from gateway.openapi import examples
 from gateway.photo_sets.jobs import photo_set_result, photo_thumbnail, submit_photos, tagging_of
 from gateway.photo_sets.photo_zip import ReceivedPhotos, relative_path
@@ -104,9 +102,7 @@ _ANSWERS = examples.responses(
 async def tag_photo_set(
     request: Request,
     parts: Parts,
-    prefer: Annotated[
-        str | None, Header(description="`wait=SECONDS` waits for the result", examples=["wait=30"])
-    ] = None,
+    prefer: Prefer = None,
 ) -> Response:
     """Send a zip of photos as the multipart form field `photos`, or that field once for each photo, or the `upload_id`
     of a resumable upload of a zip; and the labels, or the name of a label set.
@@ -122,14 +118,7 @@ async def tag_photo_set(
         asked = _read_fields(form)
         parameters = PhotoSetParameters(**asked.model_dump(exclude={"upload_id"}))
         job = await _submit(parts, form, parameters, upload_id=asked.upload_id)
-    wait = preferred_wait(prefer, limit=parts.settings.prefer_wait_limit)
-    finished = await unless_disconnected(request, wait_until_finished(parts.events, job.id, wait)) if wait else None
-    location = {"Location": f"/jobs/{job.id}"}
-    if finished is None:
-        return JSONResponse(job.model_dump(mode="json"), 202, location)
-    applied = {**location, "Preference-Applied": f"wait={wait:g}"}
-    result = await asyncio.to_thread(photo_set_result, parts, finished)
-    return Response(result.model_dump_json(), 200, applied, "application/json")
+    return await answer_job(request, parts, job, prefer, partial(photo_set_result, parts))
 
 
 @router.get(
@@ -187,7 +176,7 @@ def _refuse_non_zip(name: str, head: bytes) -> None:
         raise ProblemError(415, "not-a-zip", "Not a zip archive", detail)
 
 
-async def _submit(parts: Components, form: Form, parameters: PhotoSetParameters, *, upload_id: str | None) -> Job:
+async def _submit(parts: Dependencies, form: Form, parameters: PhotoSetParameters, *, upload_id: str | None) -> Job:
     """The job for a form's photos, or for the upload it names. Raises ProblemError."""
     if (form.file is None) == (upload_id is None):
         detail = "Send photos, or a zip of them, in the field 'photos' (curl -F photos=@FILE), or an 'upload_id'."

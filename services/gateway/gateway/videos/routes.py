@@ -4,21 +4,18 @@ import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from pydantic import ConfigDict, Field, ValidationError
 
 from framesense.http.problems import ProblemError
-from framesense.http.uploads import unless_disconnected
 from framesense.schemas.jobs import Job
 from framesense.schemas.novelty import VideoParameters, VideoResult
-from gateway.dependencies import Components, Parts
+from gateway.dependencies import Dependencies, Parts
 from gateway.http.multipart import Form, FormLimits, receive_form
-from gateway.jobs.events import wait_until_finished
 from gateway.jobs.lookups import find_job, load_analysis
 from gateway.jobs.submission import resubmit_video, submit_video
-from gateway.jobs.waiting import preferred_wait
+from gateway.jobs.waiting import Prefer, answer_job
 from gateway.models.available import seeing_models
 from gateway.openapi import examples
 from gateway.settings import GatewaySettings
@@ -75,9 +72,7 @@ async def video_captions(
     request: Request,
     parts: Parts,
     query: Annotated[VideoQuery, Query()],
-    prefer: Annotated[
-        str | None, Header(description="`wait=SECONDS` waits for the result", examples=["wait=30"])
-    ] = None,
+    prefer: Prefer = None,
 ) -> Response:
     """Send the video as the multipart form field `video`, or the `upload_id` of a resumable upload; parameters in the
     query or as form fields.
@@ -93,15 +88,11 @@ async def video_captions(
         asked = _read_fields({**query.model_dump(exclude_unset=True), **form.fields})
         parameters = VideoParameters(**asked.model_dump(exclude={"upload_id", "job_id"}))
         job = await submit_form(parts, form, parameters, upload_id=asked.upload_id, job_id=asked.job_id)
-    wait = preferred_wait(prefer, limit=parts.settings.prefer_wait_limit)
-    finished = await unless_disconnected(request, wait_until_finished(parts.events, job.id, wait)) if wait else None
-    location = {"Location": f"/jobs/{job.id}"}
-    if finished is None:
-        return JSONResponse(job.model_dump(mode="json"), 202, location)
-    applied = {**location, "Preference-Applied": f"wait={wait:g}"}
-    analysed = await asyncio.to_thread(load_analysis, parts, finished)
-    result = await asyncio.to_thread(video_result, analysed, parameters, parts.curves)
-    return Response(result.model_dump_json(), 200, applied, "application/json")
+
+    def result(finished: Job) -> VideoResult:
+        return video_result(load_analysis(parts, finished), parameters, parts.curves)
+
+    return await answer_job(request, parts, job, prefer, result)
 
 
 def form_limits(settings: GatewaySettings) -> FormLimits:
@@ -109,7 +100,7 @@ def form_limits(settings: GatewaySettings) -> FormLimits:
 
 
 async def submit_form(
-    parts: Components,
+    parts: Dependencies,
     form: Form,
     parameters: VideoParameters,
     *,
