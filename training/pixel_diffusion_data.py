@@ -346,7 +346,7 @@ def vary(photo: Pixels, variant: str, chance: Random) -> Pixels:
 
 
 def read_off(photo: Pixels) -> list[str]:
-    """What may be said of a photo's own light: the names of variants that it looks like already; often none."""
+    """Name what a photo's own light may be called: the names of variants that it looks like already; often none."""
     srgb = photo.astype(np.float32) / 255
     level = float((srgb @ LUMINANCE).mean())
     red, green, blue = srgb.reshape(-1, 3).mean(axis=0)
@@ -495,7 +495,7 @@ def read_captioned(data: Path, side: int, captions: CaptionList, chance: Random)
 
 @dataclass(frozen=True)
 class Words:
-    """What MiniLM says of n captions: the states of their word pieces, end to end, and the sentence embeddings."""
+    """Encode n captions with MiniLM: the states of their word pieces, end to end, and the sentence embeddings."""
 
     states: NDArray[np.float16]  # T×384
     starts: NDArray[np.int64]  # n + 1

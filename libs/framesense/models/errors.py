@@ -14,7 +14,7 @@ FETCH = "make models MODELS={name} (in containers: docker compose run --rm -e MO
 
 
 def explain(error: BaseException, name: str) -> str:
-    """The reason why the model called ``name`` could not be loaded or fetched, and the remedy where one is known."""
+    """Say why the model called ``name`` could not be loaded or fetched, and the remedy where one is known."""
     kinds = {kind.__name__ for link in _chain(error) for kind in type(link).__mro__}
     repository = name.removeprefix("hf:").split("@")[0]
     if any(isinstance(link, OSError) and link.errno in (errno.ENOSPC, errno.EDQUOT) for link in _chain(error)):
@@ -53,7 +53,7 @@ def explain(error: BaseException, name: str) -> str:
 
 
 def blames_name(error: BaseException, name: str) -> bool:
-    """Whether another name, or an account, is needed rather than another try: the name is wrong, its folder holds
+    """Tell whether another name, or an account, is needed rather than another try: the name is wrong, its folder holds
     something else, its licence was not accepted."""
     kinds = {kind.__name__ for link in _chain(error) for kind in type(link).__mro__}
     if kinds & {"RepositoryNotFoundError", "RevisionNotFoundError", "RemoteEntryNotFoundError"}:
@@ -81,7 +81,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and what led to it, nearest first."""
+    """Yield the error and those that led to it, nearest first."""
     seen: set[int] = set()
     link: BaseException | None = error
     while link is not None and id(link) not in seen:

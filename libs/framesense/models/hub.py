@@ -70,7 +70,7 @@ class Wanted:
 
 
 def choose_files(files: Sequence[RepoFile], *, half: bool = False) -> list[RepoFile]:
-    """Of a repository in the format of transformers or diffusers, what loading it takes.
+    """Choose the files that loading takes, of a repository in the format of transformers or diffusers.
 
     ``half``: half-precision weights where a diffusers pipeline has them.
     """
@@ -89,7 +89,7 @@ def choose_files(files: Sequence[RepoFile], *, half: bool = False) -> list[RepoF
 
 
 def _weights(files: Sequence[RepoFile], *, half: bool, safe: bool = False) -> list[RepoFile]:
-    """The weights in one folder: one set of safetensors, or of pickles where there are none and they may be."""
+    """Choose the weights in one folder: one set of safetensors, or of pickles where there are none and they may be."""
     for ending in (".safetensors",) if safe else (".safetensors", ".bin"):
         found = [file for file in files if file.name.endswith(ending) and "non_ema" not in file.name]
         found = [file for file in found if Path(file.name).name.startswith(("model", "pytorch_model", "diffusion"))]
@@ -103,7 +103,7 @@ def _weights(files: Sequence[RepoFile], *, half: bool, safe: bool = False) -> li
 
 
 def wanted_by(spec: ModelSpec, *, half: bool) -> list[Wanted]:
-    """The repositories that a model needs; none for one that is here already.
+    """Return the repositories that a model needs; none for one that is here already.
 
     Raises FetchError for a name that means nothing, or whose weights are on no hub.
     """
@@ -155,7 +155,7 @@ def _tokenizer_files(files: Sequence[RepoFile]) -> list[RepoFile]:
 
 
 class Lock:
-    """Which commit of a repository was fetched, and the sums of its files."""
+    """Remember which commit of a repository was fetched, and the sums of its files."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -171,7 +171,7 @@ class Lock:
         return str(entry["commit"]) if entry else None
 
     def require_same(self, wanted: Wanted, files: Iterable[RepoFile]) -> None:
-        """Raises FetchError where the hub now states other sums for the same commit."""
+        """Raise FetchError where the hub now states other sums for the same commit."""
         noted = self._known.get(_key(wanted), {}).get("files", {})
         for file in files:
             before = noted.get(file.name)

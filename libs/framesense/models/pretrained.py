@@ -1,4 +1,5 @@
-"""What transformers loads, from a folder or a name on the hub: configuration, weights, tokenizer, image processor.
+"""Files that transformers loads, from a folder or a name on the hub: configuration, weights, tokenizer, image
+processor.
 
 Only model servers import this module. No code of a repository is ever run; pickled weights are read as weights only
 (torch's own default).
@@ -20,15 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A model's files. Every method raises OSError or ValueError, in the hub client's words, where they are not to be
-    had."""
+    """Load a model's files. Every method raises OSError or ValueError, in the hub client's words, where they are not to
+    be had."""
 
     name: str
     """A folder, or ORG/NAME on the hub, fetched once into the hub's cache."""
     revision: str | None = None
 
     def file(self, name: str) -> Path:
-        """The file, fetched if need be. Raises FileNotFoundError for one that a folder does not have."""
+        """Return the path of a file, fetched if need be. Raises FileNotFoundError for one that a folder does not
+        have."""
         from transformers.utils.hub import cached_file
 
         if self.is_folder:
@@ -39,7 +41,7 @@ class Pretrained:
         return Path(str(cached_file(self.name, name, revision=self._revision)))
 
     def config(self) -> dict[str, Any]:
-        """config.json. Raises FileNotFoundError without one, ValueError if it is none."""
+        """Read config.json. Raises FileNotFoundError without one, ValueError if it is none."""
         path = self.file("config.json")
         try:
             config = json.loads(path.read_text("utf-8"))
@@ -50,7 +52,7 @@ class Pretrained:
         return config
 
     def model(self, architecture: Any, device: torch.device, dtype: torch.dtype) -> Any:
-        """An instance of a transformers class, ready to be asked. Its weights are read straight into ``dtype``."""
+        """Load an instance of a transformers class, frozen. Its weights are read straight into ``dtype``."""
         model = architecture.from_pretrained(self.name, revision=self._revision, dtype=dtype)
         return model.eval().requires_grad_(False).to(device)
 
@@ -61,7 +63,7 @@ class Pretrained:
         return AutoTokenizer.from_pretrained(self.name, revision=self._revision)
 
     def image_processor(self) -> Any:
-        """On PIL: the same pixels wherever it runs, and no operators of torchvision."""
+        """Load the image processor, on PIL: the same pixels wherever it runs, and no operators of torchvision."""
         prepare_torchvision()
         from transformers import AutoImageProcessor
 
@@ -69,7 +71,7 @@ class Pretrained:
         return processors.from_pretrained(self.name, revision=self._revision, backend="pil")
 
     def fingerprint(self) -> str:
-        """The hub's commit, which is how its cache names the folder; for a folder, a hash over its files."""
+        """Return the hub's commit, which is how its cache names the folder; for a folder, a hash over its files."""
         if not self.is_folder:
             return self.file("config.json").parent.name
         digest = hashlib.sha256()
@@ -91,7 +93,7 @@ class Pretrained:
 
 
 def side_of(image_processor: Any, fallback: int) -> int:
-    """The side, in pixels, of the square that an image processor makes of a picture."""
+    """Return the side, in pixels, of the square that an image processor makes of a picture."""
     for size in (getattr(image_processor, "crop_size", None), getattr(image_processor, "size", None)):
         if size and size.get("height"):
             return int(max(size["height"], size.get("width") or 0))

@@ -40,7 +40,8 @@ class ModelSpec:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises ValueError, in words that tell what is possible, for anything else than the forms above."""
+        """Read a name in one of the forms above. Raises ValueError, in words that tell what is possible, for anything
+        else."""
         text = text.strip()
         if text == ModelSource.EMBEDDED:
             return cls(ModelSource.EMBEDDED)
@@ -55,7 +56,7 @@ class ModelSpec:
 
     @property
     def path(self) -> Path:
-        """The folder of a ``path:`` model; ``~`` is expanded."""
+        """Return the folder of a ``path:`` model; ``~`` is expanded."""
         if self.source is not ModelSource.PATH:
             raise ValueError(f"{self} is not a folder")
         return Path(self.name).expanduser()
@@ -67,7 +68,8 @@ class ModelSpec:
 
 
 def choose_device(wanted: str = "auto") -> torch.device:
-    """``auto`` is the first CUDA GPU if there is one, else the CPU; otherwise a torch device such as ``cuda:1``.
+    """Choose the device. ``auto`` is the first CUDA GPU if there is one, else the CPU; otherwise a torch device such as
+    ``cuda:1``.
 
     Raises ValueError for a device that torch does not know or that this machine lacks.
     """
@@ -84,7 +86,8 @@ def choose_device(wanted: str = "auto") -> torch.device:
 
 
 def choose_dtype(wanted: DTypeChoice, device: torch.device) -> torch.dtype:
-    """``auto`` is bfloat16 where it is faster (a GPU that has it, a CPU with AMX or AVX-512 BF16), else float32."""
+    """Choose the precision. ``auto`` is bfloat16 where it is faster (a GPU that has it, a CPU with AMX or AVX-512
+    BF16), else float32."""
     import torch
 
     by_name = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -99,7 +102,7 @@ def choose_dtype(wanted: DTypeChoice, device: torch.device) -> torch.dtype:
 
 
 def to_device(batch: torch.Tensor, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-    """A batch on the device; to a GPU from pinned memory, so that the copy runs while the CPU goes on."""
+    """Move a batch to the device; to a GPU from pinned memory, so that the copy runs while the CPU goes on."""
     if device.type == "cuda":
         return batch.pin_memory().to(device, non_blocking=True).to(dtype)
     return batch.to(device, dtype)

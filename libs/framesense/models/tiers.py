@@ -8,7 +8,7 @@ from enum import StrEnum
 
 class Tier(StrEnum):
     EMBEDDED = "embedded"
-    """What ships with Framesense: any machine, no download."""
+    """Models that ship with Framesense: any machine, no download."""
     STANDARD = "standard"
     """Models that people know, for a GPU of 6 GB, or patience."""
     LARGE = "large"

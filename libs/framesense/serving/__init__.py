@@ -1,1 +1,1 @@
-"""What only model servers need: the model's life, batches, memory, threads."""
+"""Tools of model servers: the model's life, batches, memory, threads."""

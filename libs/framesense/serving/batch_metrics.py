@@ -1,10 +1,11 @@
-"""The micro-batcher's doings as Prometheus metrics."""
+"""Prometheus metrics of a micro-batcher."""
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 
 
 class BatchMetrics:
-    """A :class:`framesense.serving.batching.BatchObserver`; ``service`` begins the metrics' names."""
+    """Count images and batches, as metrics whose names begin with ``service``; a
+    :class:`framesense.serving.batching.BatchObserver`."""
 
     def __init__(self, registry: CollectorRegistry, service: str) -> None:
         self._waiting = Gauge(f"{service}_queue_images", "Images waiting for the model", registry=registry)

@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 
 class QueueFull(Exception):  # noqa: N818 - as asyncio.QueueFull
-    """No room for the items; ``retry_after`` is an estimate, in whole seconds, of when there will be."""
+    """The queue has no room for the items; ``retry_after`` is an estimate, in whole seconds, of when there will be."""
 
     def __init__(self, waiting: int, retry_after: int) -> None:
         super().__init__(f"{waiting} items are waiting already; there should be room in {retry_after} s")
@@ -33,7 +33,7 @@ class BatcherClosed(Exception):  # noqa: N818 - a state, not an error
 
 
 class BatchObserver(Protocol):
-    """Told, on the event loop, what happens; for metrics."""
+    """Receive, on the event loop, what happens in a batcher; for metrics."""
 
     def queue_changed(self, waiting: int) -> None: ...
 
@@ -49,7 +49,7 @@ class _Entry(Generic[Key, Prepared, Result]):
 
 
 class MicroBatcher(Generic[Key, Item, Prepared, Result]):
-    """An async context manager; :meth:`submit` is for any number of tasks on its event loop.
+    """Gather the items of many callers into batches; an async context manager. Any number of tasks may :meth:`submit`.
 
     Args:
         prepare: makes one item ready for the model (decoding, resizing); called in a pool of threads.
@@ -106,7 +106,7 @@ class MicroBatcher(Generic[Key, Item, Prepared, Result]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Lets the running call end; those still waiting get :class:`BatcherClosed`."""
+        """Let the running call end; those still waiting get :class:`BatcherClosed`."""
         self._closed = True
         self._wake.set()
         if self._worker is not None:
@@ -118,7 +118,7 @@ class MicroBatcher(Generic[Key, Item, Prepared, Result]):
         self._model_thread.shutdown(wait=False)
 
     async def submit(self, key: Key, items: Sequence[Item]) -> list[Result]:
-        """The items' results, in order. All are admitted or none; cancelling the caller withdraws them.
+        """Return the items' results, in order. All are admitted or none; cancelling the caller withdraws them.
 
         Raises:
             QueueFull: there is no room for all of them.
@@ -133,7 +133,7 @@ class MicroBatcher(Generic[Key, Item, Prepared, Result]):
         loop = asyncio.get_running_loop()
         entries = [_Entry[Key, Prepared, Result](key, loop.create_future()) for _ in items]
         self._waiting.update(entries)
-        self._tell_queue()
+        self._report_queue()
         jobs = [self._start_preparing(entry, item) for entry, item in zip(entries, items, strict=True)]
         try:
             return list(await asyncio.gather(*(entry.future for entry in entries)))
@@ -184,26 +184,26 @@ class MicroBatcher(Generic[Key, Item, Prepared, Result]):
                     entry.future.set_result(result)
 
     async def _next_batch(self) -> list[_Entry[Key, Prepared, Result]]:
-        """Waits for the oldest item and for company of the same key; empty when the batcher closes."""
+        """Wait for the oldest item and for company of the same key; return an empty batch when the batcher closes."""
         loop = asyncio.get_running_loop()
         while not self._closed:
             self._wake.clear()
             self._ready = [entry for entry in self._ready if not entry.future.done()]
-            patience = None
+            timeout = None
             if self._ready:
                 oldest = self._ready[0]
                 batch = [entry for entry in self._ready if entry.key == oldest.key][: self._max_batch]
                 start_at = oldest.ready_at + self._max_wait
                 if not self._preparing:
                     start_at = min(start_at, self._newest + self._idle_wait)
-                patience = max(start_at, self._return_by) - loop.time()
-                if len(batch) == self._max_batch or patience <= 0:
+                timeout = max(start_at, self._return_by) - loop.time()
+                if len(batch) == self._max_batch or timeout <= 0:
                     taken = set(map(id, batch))
                     self._ready = [entry for entry in self._ready if id(entry) not in taken]
                     self._leave_queue(batch)
                     return batch
             try:
-                async with asyncio.timeout(patience):
+                async with asyncio.timeout(timeout):
                     await self._wake.wait()
             except TimeoutError:
                 pass
@@ -211,9 +211,9 @@ class MicroBatcher(Generic[Key, Item, Prepared, Result]):
 
     def _leave_queue(self, entries: Sequence[_Entry[Key, Prepared, Result]]) -> None:
         self._waiting.difference_update(entries)
-        self._tell_queue()
+        self._report_queue()
 
-    def _tell_queue(self) -> None:
+    def _report_queue(self) -> None:
         if self._observer:
             self._observer.queue_changed(len(self._waiting))
 

@@ -17,20 +17,21 @@ from torch import Tensor
 
 
 def sizes_up_to(largest: int) -> list[int]:
-    """Powers of two, and the largest itself: no batch is filled up to more than twice its size."""
+    """Return the powers of two below the largest, and the largest: no batch is filled up to more than twice its
+    size."""
     return [*(2**power for power in range(largest.bit_length()) if 2**power < largest), largest]
 
 
 @runtime_checkable
 class Compilable(Protocol):
-    """A model whose encoder of pictures can be compiled."""
+    """Offer to compile the encoder of pictures."""
 
     def compile(self, largest: int, **options: Any) -> None:
-        """Compiles, for batches of up to ``largest``, and warms up; ``options`` are torch.compile's."""
+        """Compile for batches of up to ``largest``, and warm up; ``options`` are torch.compile's."""
 
 
 class StaticBatches:
-    """Calls ``run`` with batches of ``sizes`` only.
+    """Call ``run`` with batches of ``sizes`` only.
 
     Args:
         run: a batch → tensors with as many rows, in a tuple.
@@ -41,13 +42,13 @@ class StaticBatches:
         self._run, self._sizes = run, sizes
 
     def __call__(self, batch: Tensor) -> tuple[Tensor, ...]:
-        """A larger batch than the largest size goes in parts."""
+        """Run a batch, padded to the next size; one larger than the largest size goes in parts."""
         largest = self._sizes[-1]
         parts = [self._one(batch[start : start + largest]) for start in range(0, len(batch), largest)]
         return tuple(torch.cat(tensors) if len(tensors) > 1 else tensors[0] for tensors in zip(*parts, strict=True))
 
     def warm_up(self, example: Tensor) -> None:
-        """``example``: a batch of one. Compiles for every size, the smallest first."""
+        """Compile for every size, the smallest first, with an ``example``: a batch of one."""
         for size in self._sizes:
             self(example.expand(size, *example.shape[1:]).contiguous())
 
@@ -60,7 +61,7 @@ class StaticBatches:
 
 
 def compiled(run: Callable[[Tensor], tuple[Tensor, ...]], largest: int, **options: Any) -> StaticBatches:
-    """``run`` compiled by Inductor for batches of up to ``largest``; ``options`` are torch.compile's.
+    """Return ``run`` compiled by Inductor for batches of up to ``largest``; ``options`` are torch.compile's.
 
     Needs a C compiler, on a GPU also Triton, which comes with torch's CUDA build.
     """

@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def resident_bytes() -> int:
-    """The process's resident memory; 0 where the system does not tell (other than Linux)."""
+    """Return the process's resident memory; 0 where the system does not tell (other than Linux)."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except (OSError, IndexError, ValueError):
@@ -21,7 +21,7 @@ def resident_bytes() -> int:
 
 
 def gpu_bytes() -> int:
-    """What torch's tensors hold on all GPUs together; 0 without one."""
+    """Return how much torch's tensors hold on all GPUs together; 0 without one."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available():
         return 0
@@ -29,8 +29,8 @@ def gpu_bytes() -> int:
 
 
 def release() -> None:
-    """After the last reference to a model has gone: cycles are collected, torch's cache and the heap's free pages go
-    back to the system."""
+    """Give memory back to the system, once the last reference to a model has gone: collect cycles, empty torch's cache,
+    return the heap's free pages."""
     gc.collect()
     if (torch := sys.modules.get("torch")) is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()

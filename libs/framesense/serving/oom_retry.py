@@ -22,7 +22,8 @@ Result = TypeVar("Result")
 
 
 class OomRetryBatcher(Generic[Key, Prepared, Result]):
-    """Wraps a :class:`~framesense.serving.batching.MicroBatcher`'s ``run``, on whose one thread it is called."""
+    """Run batches, in parts where memory is short. Wraps the ``run`` of a
+    :class:`~framesense.serving.batching.MicroBatcher`, on whose one thread it is called."""
 
     def __init__(self, run: Callable[[Key, list[Prepared]], Sequence[Result]]) -> None:
         self._run = run
@@ -30,11 +31,11 @@ class OomRetryBatcher(Generic[Key, Prepared, Result]):
 
     @property
     def limit(self) -> int | None:
-        """The smallest size that a key was cut down to; None while every batch has fitted."""
+        """Return the smallest size that a key was cut down to; None while every batch has fitted."""
         return min(self._limits.values(), default=None)
 
     def __call__(self, key: Key, items: list[Prepared]) -> list[Result]:
-        """One result an item, in order, from as many calls as it takes.
+        """Return one result an item, in order, from as many calls as it takes.
 
         Raises ProblemError 503 where not even one item fits, and what ``run`` raises otherwise.
         """
@@ -52,8 +53,8 @@ class OomRetryBatcher(Generic[Key, Prepared, Result]):
         return results
 
     def _attempt(self, key: Key, batch: list[Prepared]) -> Sequence[Result] | None:
-        """None when it did not fit. Returns before anything is released: an exception's traceback holds the tensors of
-        the failed call."""
+        """Run a batch; return None when it did not fit. Nothing is released before it has returned: an exception's
+        traceback holds the tensors of the failed call."""
         try:
             return self._run(key, batch)
         except Exception as error:

@@ -32,20 +32,20 @@ RETRY_SECONDS = 60.0
 
 
 class Servable(Protocol):
-    """A loaded model with whatever feeds it: what a request borrows."""
+    """Serve requests with a loaded model: a request borrows it, with whatever feeds it."""
 
     @property
     def info(self) -> ModelInfo: ...
 
     @property
     def batch_limit(self) -> int | None:
-        """Items a model call, once a larger batch ran out of memory; None until then."""
+        """Return the most items a model call, once a larger batch ran out of memory; None until then."""
 
     async def start(self) -> None:
-        """Called once, on the event loop, before the first request."""
+        """Make ready; called once, on the event loop, before the first request."""
 
     async def stop(self) -> None:
-        """Called once, when no request uses it any more; afterwards nothing may hold the model's memory."""
+        """Stop; called once, when no request uses it any more. Afterwards nothing may hold the model's memory."""
 
 
 Served = TypeVar("Served", bound=Servable)
@@ -53,7 +53,7 @@ Served = TypeVar("Served", bound=Servable)
 
 @dataclass(frozen=True)
 class ModelPolicy:
-    """When a model is loaded and unloaded, and who may switch it."""
+    """Say when a model is loaded and unloaded, and whether it may be switched."""
 
     load: Literal["start", "first-use"] = "start"
     unload_after: float | None = None
@@ -69,7 +69,7 @@ class ModelPolicy:
 
 @dataclass(eq=False)
 class _Slot(Generic[Served]):
-    """A loaded model and who uses it."""
+    """Hold a loaded model, and count who uses it."""
 
     served: Served
     memory: int
@@ -102,8 +102,8 @@ class _Failure:
 
 
 class ModelRuntime(Generic[Served]):
-    """An async context manager, for one event loop. Until the model is loaded, and if it cannot be, every call says so
-    with a 503.
+    """Load, lend, switch and unload a model; an async context manager, for one event loop. Until the model is loaded,
+    and if it cannot be, every call says so with a 503.
 
     Args:
         service: what the server is called in problems: "captioner".
@@ -173,13 +173,13 @@ class ModelRuntime(Generic[Served]):
             slot.give_back()
 
     async def check(self) -> None:
-        """The readiness check. A model that is loaded on first use, or was unloaded when idle, is ready."""
+        """Check readiness. A model that is loaded on first use, or was unloaded when idle, is ready."""
         self._retry_after_failure()
         if self._current is None and (self._change is not None or self._failure is not None):
             raise self._unavailable()
 
     async def info(self) -> ModelInfo:
-        """Which model answers; one that never was loaded is loaded for it.
+        """Tell which model answers; one that never was loaded is loaded for it.
 
         Raises ProblemError 503 while there is none.
         """
@@ -189,7 +189,7 @@ class ModelRuntime(Generic[Served]):
 
     @property
     def infos(self) -> list[ModelInfo]:
-        """The model's, unless it never was loaded."""
+        """Return what is known of the model: one entry, or none while it never was loaded."""
         return [] if self._info is None else [self._info]
 
     @property
@@ -316,7 +316,7 @@ class ModelRuntime(Generic[Served]):
         return _Failure(reason, wrong)
 
     def _retire(self, slot: _Slot[Served]) -> None:
-        """Stops and frees a model as soon as nobody uses it."""
+        """Stop and free a model as soon as nobody uses it."""
         task = asyncio.create_task(_stop(slot), name=f"retire-{self._service}")
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)

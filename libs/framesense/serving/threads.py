@@ -17,7 +17,8 @@ Result = TypeVar("Result")
 
 
 async def in_own_thread(function: Callable[..., Result], *args: Any) -> Result:
-    """As ``asyncio.to_thread``, but the thread, with its team, is gone afterwards: for work that may use all cores."""
+    """Call a function as ``asyncio.to_thread`` does, in a thread that is gone afterwards, with its team: for work that
+    may use all cores."""
     thread = ThreadPoolExecutor(1, thread_name_prefix="own")
     try:
         return await asyncio.get_running_loop().run_in_executor(thread, function, *args)
@@ -26,7 +27,7 @@ async def in_own_thread(function: Callable[..., Result], *args: Any) -> Result:
 
 
 def keep_to_one_core() -> None:
-    """The calling thread computes without a team from now on: for threads that prepare pictures beside the model."""
+    """Let the calling thread compute without a team from now on: for threads that prepare pictures beside the model."""
     import torch
     from threadpoolctl import threadpool_limits
 

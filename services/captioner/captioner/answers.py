@@ -17,7 +17,7 @@ DECIMALS = 5
 def caption_response(
     described: Sequence[Described], extras: frozenset[CaptionExtra], model: ModelInfo, encoding: EncodingFormat
 ) -> Response:
-    """The JSON answer, written once: FastAPI would validate and convert every number again."""
+    """Return the JSON answer, written once: FastAPI would validate and convert every number again."""
     document = CaptionResponse(captions=[_caption(one, extras, encoding) for one in described], model=model)
     return Response(document.model_dump_json(exclude_none=True), media_type="application/json")
 

@@ -27,7 +27,8 @@ from framesense.serving.runtime import ModelRuntime
 def create_app(
     settings: CaptionerSettings | None = None, *, load: Callable[[CaptionerSettings], Captioner] = Captioner.load
 ) -> FastAPI:
-    """The application; ``load`` is called in the background, once it starts and whenever the model is switched."""
+    """Build the application; ``load`` is called in the background, once it starts and whenever the model is
+    switched."""
     settings = settings or CaptionerSettings()
     registry = CollectorRegistry()
     observer = BatchMetrics(registry, "captioner")

@@ -30,7 +30,7 @@ Batcher = MicroBatcher["CaptionOptions", Upload, Tensor, "Described"]
 
 @dataclass(frozen=True)
 class CaptionOptions:
-    """What one model call cannot mix: the micro-batcher's key."""
+    """Hold the options that one model call cannot mix: the micro-batcher's key."""
 
     beams: int = 4
     max_tokens: int = 24
@@ -47,7 +47,7 @@ class Described:
 
 
 class Captioner:
-    """A loaded model and the sentence encoder; ``prepare`` and ``describe`` are what a micro-batcher wants."""
+    """Caption images with a loaded model and embed the captions; a micro-batcher calls ``prepare`` and ``describe``."""
 
     def __init__(self, loaded: LoadedModel, sentences: SentenceEncoder, limits: ImageLimits) -> None:
         self._loaded, self._sentences, self._limits = loaded, sentences, limits
@@ -78,11 +78,11 @@ class Captioner:
 
     @property
     def batch_limit(self) -> int | None:
-        """Images a model call, once a larger batch ran out of memory."""
+        """Return the most images a model call, once a larger batch ran out of memory."""
         return self._runner.limit
 
     def check(self, options: CaptionOptions) -> None:
-        """Raises ProblemError 422 for what this family of models cannot return, with the reason."""
+        """Raise ProblemError 422 for extras that this family of models cannot return, with the reason."""
         for extra in sorted(options.extras & self._loaded.unsupported.keys()):
             detail = f"{self.info.name} cannot return {extra}: {self._loaded.unsupported[extra]}."
             raise ProblemError(422, "unsupported-option", "Unsupported option", detail)
@@ -100,7 +100,7 @@ class Captioner:
         )
 
     def prepare(self, upload: Upload) -> Tensor:
-        """Raises ProblemError for an image that cannot be taken."""
+        """Decode and preprocess an image. Raises ProblemError for one that cannot be taken."""
         model = self._loaded.model
         image = decode_image(
             upload.content,
@@ -112,7 +112,7 @@ class Captioner:
         return model.preprocess(image)
 
     def describe(self, options: CaptionOptions, pixels: Sequence[Tensor]) -> list[Described]:
-        """One model call."""
+        """Caption a batch of preprocessed pictures, in one model call."""
         captions = self._loaded.model.caption(
             torch.stack(list(pixels)),
             beams=options.beams,
@@ -130,7 +130,7 @@ class Captioner:
         ]
 
     def _words(self, caption: GeneratedCaption) -> Floats:
-        """Where the decoder has no embeddings of its own, each token is a short sentence."""
+        """Embed the tokens; where the decoder has no embeddings of its own, each token is a short sentence."""
         if caption.word_embeddings is not None:
             return caption.word_embeddings
         if not caption.tokens:

@@ -7,7 +7,7 @@ from framesense.schemas.captions import CaptionExtra
 
 
 def parse_extras(values: Iterable[str]) -> frozenset[CaptionExtra]:
-    """Comma-separated, repeated or both. Raises ProblemError 422 for an unknown one."""
+    """Read extras: comma-separated, repeated or both. Raises ProblemError 422 for an unknown one."""
     names = {name.strip() for value in values for name in value.split(",")} - {""}
     if unknown := sorted(names - set(CaptionExtra)):
         detail = f"return: {', '.join(unknown)} cannot be returned; {', '.join(CaptionExtra)} can."

@@ -22,7 +22,8 @@ from tagger.tags import routes as tags
 def create_app(
     settings: TaggerSettings | None = None, *, load: Callable[[TaggerSettings], Embedder] = Embedder.load
 ) -> FastAPI:
-    """The application; ``load`` is called in the background, once it starts and whenever the model is switched."""
+    """Build the application; ``load`` is called in the background, once it starts and whenever the model is
+    switched."""
     settings = settings or TaggerSettings()
     registry = CollectorRegistry()
     observer = BatchMetrics(registry, "tagger")

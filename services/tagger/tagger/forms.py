@@ -1,4 +1,4 @@
-"""Fields of a multipart form → what was asked, and how OpenAPI shows them."""
+"""Fields of a multipart form: how they are read, and how OpenAPI shows them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ TEMPLATES = TEXTS | {
 
 
 def form_body(required: Sequence[str], **fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The ``openapi_extra=`` of a route that reads a multipart form itself."""
+    """Return the ``openapi_extra=`` of a route that reads a multipart form itself."""
     schema = {"type": "object", "required": list(required), "properties": fields}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
 class TagOptions(BaseModel):
-    """The single-valued fields of ``POST /tags``."""
+    """Hold the single-valued fields of ``POST /tags``."""
 
     label_set: str | None = None
     threshold: float | None = Field(default=None, ge=-1, le=1, allow_inf_nan=False)
@@ -40,7 +40,7 @@ _OPTIONS = TypeAdapter(TagOptions)
 
 
 def tag_options(values: Mapping[str, Sequence[str]]) -> TagOptions:
-    """Raises ProblemError 422 with every field that cannot be read."""
+    """Read the single-valued fields. Raises ProblemError 422 with every one that cannot be read."""
     given = {name: values[name][-1] for name in TagOptions.model_fields if values.get(name) and values[name][-1] != ""}
     try:
         return _OPTIONS.validate_python(given)
@@ -50,7 +50,7 @@ def tag_options(values: Mapping[str, Sequence[str]]) -> TagOptions:
 
 
 def extras(values: Mapping[str, Sequence[str]]) -> frozenset[TagExtra]:
-    """``return``: comma-separated, repeated or both. Raises ProblemError 422 for an unknown one."""
+    """Read the field ``return``: comma-separated, repeated or both. Raises ProblemError 422 for an unknown one."""
     names = {name.strip() for value in values.get("return", []) for name in value.split(",")} - {""}
     if unknown := sorted(names - set(TagExtra)):
         detail = f"return: {', '.join(unknown)} cannot be returned; {', '.join(TagExtra)} can."
@@ -59,6 +59,7 @@ def extras(values: Mapping[str, Sequence[str]]) -> frozenset[TagExtra]:
 
 
 def templates(values: Mapping[str, Sequence[str]]) -> list[str]:
-    """``template`` repeated; a JSON array in one field too. Never split at commas: a template may hold some."""
+    """Read the field ``template``: repeated; a JSON array in one field too. Never split at commas: a template may hold
+    some."""
     given = list(values.get("template", [])) + list(values.get("templates", []))
     return split_field(given) if len(given) == 1 and given[0].lstrip().startswith("[") else given

@@ -8,7 +8,7 @@ from tagger.labels.validation import check_name
 
 
 class NamedBlobs:
-    """Blobs under ``prefix``, each with a name that a person gave it.
+    """Keep blobs under ``prefix``, each with a name that a person gave it.
 
     Args:
         suffix: of the files, such as ``.json``.

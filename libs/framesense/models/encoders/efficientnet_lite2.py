@@ -25,7 +25,7 @@ POOLED_SIZE = FEATURE_SIZE + 2 * sum(STAGE_CHANNELS)
 
 
 def load_encoder() -> nn.Module:
-    """EfficientNet-Lite2 with the package's ImageNet weights, in eval mode, frozen, on the CPU.
+    """Load EfficientNet-Lite2 with the package's ImageNet weights, in eval mode, frozen, on the CPU.
 
     The package's state dict has the names of another code base, but the same tensors in the same order as timm's
     ``tf_efficientnet_lite2``: mapped by position, every shape checked.
@@ -66,7 +66,7 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
 
 
 def encode(encoder: nn.Module, pixels: Tensor, dtype: torch.dtype) -> Tensor:
-    """B×3×S×S uint8 pixels → B×81×1280 features (float32 or ``dtype``), row by row over the grid."""
+    """Encode pictures: B×3×S×S uint8 pixels → B×81×1280 features (float32 or ``dtype``), row by row over the grid."""
     device = next(encoder.parameters()).device
     with autocast(device, dtype):
         grid: Tensor = cast(Any, encoder).forward_features(normalise(pixels, device))
@@ -74,7 +74,7 @@ def encode(encoder: nn.Module, pixels: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def encode_pooled(encoder: nn.Module, pixels: Tensor, dtype: torch.dtype) -> Tensor:
-    """B×3×S×S uint8 pixels → B×2992 float32: the picture as a whole, at every stage of the encoder.
+    """Encode each picture as a whole, at every stage: B×3×S×S uint8 pixels → B×2992 float32.
 
     The mean of the last features (1280), then mean and standard deviation over the picture of each stage's channels.
     The last features know what is there but little of its colour and texture, which the earlier stages still do.
@@ -93,5 +93,5 @@ def encode_pooled(encoder: nn.Module, pixels: Tensor, dtype: torch.dtype) -> Ten
 
 
 def normalise(pixels: Tensor, device: torch.device) -> Tensor:
-    """B×3×S×S uint8 pixels → float32 in [−1, 1] on the device, channels last."""
+    """Normalise pixels: B×3×S×S uint8 → float32 in [−1, 1] on the device, channels last."""
     return pixels.to(device).to(memory_format=torch.channels_last).float().sub_(127.5).div_(127.5)

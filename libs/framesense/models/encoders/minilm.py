@@ -16,12 +16,12 @@ from framesense.models.torch_compat import prepare_torchvision
 
 DIMENSIONS = 384
 MAX_WORD_PIECES = 256
-"""What the model was made for (its sentence_bert_config.json); longer sentences are cut."""
+"""The model was trained for so many (its sentence_bert_config.json); longer sentences are cut."""
 
 
 @dataclass(frozen=True)
 class WordStates:
-    """What the model says of n sentences, word piece by word piece and as a whole."""
+    """Hold the model's states of n sentences, word piece by word piece and as a whole."""
 
     states: list[NDArray[np.float32]]
     """Of each sentence, pieces × 384, with the model's own marks of beginning and end; not normalised."""
@@ -30,7 +30,8 @@ class WordStates:
 
 
 class SentenceEncoder:
-    """Mean pooling over the word pieces, as the model's own pooling and normalisation modules do."""
+    """Embed sentences, by mean pooling over the word pieces, as the model's own pooling and normalisation modules
+    do."""
 
     dimensions = DIMENSIONS
 
@@ -51,12 +52,13 @@ class SentenceEncoder:
 
     @torch.inference_mode()
     def encode(self, sentences: Sequence[str]) -> NDArray[np.float32]:
-        """n sentences → n × 384, L2-normalised."""
+        """Embed n sentences: n × 384, L2-normalised."""
         return self._run(sentences, MAX_WORD_PIECES)[2]
 
     @torch.inference_mode()
     def encode_words(self, sentences: Sequence[str], max_pieces: int = MAX_WORD_PIECES) -> WordStates:
-        """n sentences, cut after ``max_pieces`` word pieces (with the marks) → the pieces' states, and the whole."""
+        """Encode n sentences, cut after ``max_pieces`` word pieces (with the marks): the pieces' states, and the
+        whole."""
         states, mask, embeddings = self._run(sentences, max_pieces)
         lengths = mask.sum(dim=1).tolist()
         rows = states.float().cpu().numpy()
@@ -73,6 +75,6 @@ class SentenceEncoder:
         return states, tokens["attention_mask"], embeddings
 
     def word_pieces(self, text: str) -> list[str]:
-        """How the model's vocabulary spells a text: pieces that go on within a word begin with ``##``."""
+        """Spell a text by the model's vocabulary: pieces that go on within a word begin with ``##``."""
         pieces: list[str] = self._tokenizer.tokenize(text)
         return pieces

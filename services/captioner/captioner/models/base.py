@@ -1,4 +1,4 @@
-"""What every family of captioning models offers the service."""
+"""The interface of every family of captioning models."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What an encoder-decoder keeps while it writes with beams.
+"""The cache of an encoder-decoder's beam search.
 
 All beams of a picture look at the same picture, and beams change places only with others of their picture. So the keys
 and values of the picture never move; transformers' own cache copies them for every word.

@@ -77,7 +77,7 @@ OPEN_CLIP_FAMILY, OPEN_CLIP_LOADER = "coca", _generating(Coca.load)
 
 
 def load_model(settings: CaptionerSettings) -> LoadedModel:
-    """Load what the settings name.
+    """Load the model that the settings name.
 
     Raises ValueError or OSError, in words a person can act on, where it cannot be had or does not fit.
     """

@@ -17,7 +17,7 @@ from framesense.models.pretrained import Pretrained
 from framesense.models.torch_compat import prepare_torchvision
 
 PROMPT = "What does the image describe?"
-"""What the task token <CAPTION> stands for."""
+"""The task token <CAPTION> stands for these words."""
 
 
 class Florence2(TransformersCaptioner):

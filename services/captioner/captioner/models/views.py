@@ -1,4 +1,4 @@
-"""What novelty compares of a picture besides its caption, from stages that an image encoder passes anyway: one visual
+"""Visual features for novelty, besides the caption, from stages that an image encoder passes anyway: one visual
 embedding for the whole of it, and one descriptor for each place of a grid.
 
 docs/novelty.md has the measurements that chose the stages.
@@ -16,12 +16,12 @@ PATCH_DIMENSIONS = 64
 
 
 def visual_embedding(stages: Sequence[Tensor]) -> Tensor:
-    """Stages, each B×C×H×W → B × ΣC: each averaged over the picture and L2-normalised, put next to one another."""
+    """Average each stage (B×C×H×W) over the picture, L2-normalise it, and put them next to one another: B × ΣC."""
     return torch.cat([torch.nn.functional.normalize(stage.float().mean((2, 3)), dim=1) for stage in stages], dim=1)
 
 
 def patch_descriptors(stages: Sequence[Tensor], grid: tuple[int, int]) -> Tensor:
-    """Stages, each B×C×H×W → B × rows × columns × PATCH_DIMENSIONS.
+    """Describe each place of a grid by stages, B×C×H×W each → B × rows × columns × PATCH_DIMENSIONS.
 
     Each stage is averaged onto the grid and L2-normalised at each place, as middle layers of one network differ in
     scale; then a fixed random matrix takes them to fewer dimensions, keeping distances (Johnson & Lindenstrauss,

@@ -15,7 +15,7 @@ Integers = NDArray[np.intp]
 
 
 def confusion_matrix(truth: Integers, predicted: Integers, labels: int) -> Integers:
-    """labels × labels counts: rows are what is true, columns what was predicted."""
+    """Count labels × labels: rows are what is true, columns what was predicted."""
     counts: Integers = np.bincount(truth * labels + predicted, minlength=labels * labels).reshape(labels, labels)
     return counts
 
@@ -30,7 +30,8 @@ def evaluate(
     model: ModelInfo,
     warnings: list[str],
 ) -> EvaluationResponse:
-    """n ≥ 1 photos: ``truth`` (n) are indices into ``labels``, ``probability`` is n × labels."""
+    """Measure a classifier on n ≥ 1 photos: ``truth`` (n) are indices into ``labels``, ``probability`` is n ×
+    labels."""
     predicted = probability.argmax(axis=1)
     confusion = confusion_matrix(truth, predicted, len(labels))
     wrong = [int(row) for row in np.flatnonzero(predicted != truth)]

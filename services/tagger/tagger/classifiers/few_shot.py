@@ -35,7 +35,7 @@ class Improved:
 
 @dataclass(frozen=True)
 class _Words:
-    """What the words alone say, as an affine map of embeddings, since every calibration is one."""
+    """Hold the classifier of the words alone, as an affine map of embeddings, since every calibration is one."""
 
     weights: Doubles
     bias: Doubles
@@ -95,7 +95,7 @@ def improve(text: Floats, images: Floats, truth: Integers, labels: Sequence[str]
 
 
 def _parts(truth: Integers, folds: int) -> Integers:
-    """Which fold each photo is held out in: every class is spread over all folds, always in the same way."""
+    """Choose the fold that each photo is held out in: every class is spread over all folds, always in the same way."""
     part = np.empty(len(truth), np.intp)
     shuffled = np.random.default_rng(0).permutation(len(truth))
     for label in np.unique(truth):
@@ -105,7 +105,7 @@ def _parts(truth: Integers, folds: int) -> Integers:
 
 
 def _choose_strength(words: _Words, x: Doubles, truth: Integers) -> float:
-    """The λ with the best cross-validated accuracy; the larger, nearer to the words, of equals."""
+    """Choose the λ with the best cross-validated accuracy; the larger, nearer to the words, of equals."""
     counts = np.bincount(truth)
     folds = int(min(MOST_FOLDS, counts[counts > 0].min()))
     if folds < 2:
@@ -121,7 +121,7 @@ def _choose_strength(words: _Words, x: Doubles, truth: Integers) -> float:
 
 
 def _ridge(words: _Words, x: Doubles, truth: Integers, strength: float) -> tuple[Doubles, Doubles]:
-    """W − W₀ = (Y − X W₀ᵀ)ᵀ (X Xᵀ + λI)⁻¹ X: the dual form, n × n where n is small.
+    """Solve W − W₀ = (Y − X W₀ᵀ)ᵀ (X Xᵀ + λI)⁻¹ X: the dual form, n × n where n is small.
 
     The words' log-odds are scaled to unit spread first, so that λ means the same for every model. A column of ones, as
     long as the photos are apart, lets the bias move as freely as the weights. For a label without photos every photo

@@ -53,14 +53,14 @@ class Head:
     few_shot: FewShotGain | None = None
 
     def log_odds(self, images: Floats, calibration: Calibration) -> Floats:
-        """n × d embeddings → n × labels; the softmax of a row is the classifier's answer."""
+        """Return the log-odds of n × d embeddings: n × labels; the softmax of a row is the classifier's answer."""
         if self.weights is None or self.bias is None:
             return calibration.log_odds(images, self.text)
         result: Floats = (images @ self.weights.T + self.bias).astype(np.float32)
         return result
 
     def classify(self, name: str, image: Floats, calibration: Calibration) -> Classification:
-        """One picture's embedding (d) → all labels, the most probable first."""
+        """Rank all labels for one picture's embedding (d), the most probable first."""
         probability = shares(self.log_odds(image[np.newaxis], calibration))[0]
         cosine = self.text @ image
         ranking = [
@@ -87,11 +87,12 @@ class Head:
         )
 
     def fits(self, model: ModelInfo) -> bool:
-        """By revision, a hash of the weights: the same model may lie in another folder elsewhere."""
+        """Tell whether a model made this head, by revision, a hash of the weights: the same model may lie in another
+        folder elsewhere."""
         return self.model_revision == model.revision
 
     def require_fit(self, model: ModelInfo) -> None:
-        """Raises ProblemError 409 where another model made this head."""
+        """Raise ProblemError 409 where another model made this head."""
         if not self.fits(model):
             detail = (
                 f"The classifier {self.name!r} was made by {self.model_name} (revision {self.model_revision}), and "
@@ -102,7 +103,7 @@ class Head:
 
 
 def save_head(head: Head) -> bytes:
-    """As a safetensors file."""
+    """Return a head as a safetensors file."""
     tensors = {"text": np.ascontiguousarray(head.text, np.float32)}
     if head.weights is not None and head.bias is not None:
         tensors["weights"] = np.ascontiguousarray(head.weights, np.float32)
@@ -121,7 +122,7 @@ def save_head(head: Head) -> bytes:
 
 
 def load_head(content: bytes, limits: LabelLimits, *, what: str = "the file") -> Head:
-    """What :func:`save_head` wrote, checked as what a stranger sends.
+    """Read what :func:`save_head` wrote, checked as what a stranger sends.
 
     Raises ProblemError 422 for anything else: not safetensors, no labels, shapes that do not fit, NaN, not normalised.
     """
@@ -155,7 +156,7 @@ def load_head(content: bytes, limits: LabelLimits, *, what: str = "the file") ->
 
 
 def _check_tensors(head: Head, others: dict[str, Any]) -> None:
-    """Raises ValueError with the reason."""
+    """Raise ValueError, with the reason, for tensors that are no head."""
     if others:
         raise ValueError(f"it holds unexpected tensors: {', '.join(sorted(others)[:5])}")
     if (head.weights is None) != (head.bias is None):
@@ -179,7 +180,7 @@ def _refuse(detail: str) -> NoReturn:
 
 
 class Classifiers:
-    """Those that are kept, by name."""
+    """Keep classifiers, by name."""
 
     def __init__(self, storage: Storage, limits: LabelLimits, most: int) -> None:
         self._blobs = NamedBlobs(storage, "tagger/classifiers", ".safetensors", what="classifier", most=most)
@@ -189,7 +190,8 @@ class Classifiers:
         return ClassifierList(classifiers=[self.get(name).describe(model) for name in self._blobs.names()])
 
     def checked(self, new: NewClassifier) -> NewClassifier:
-        """Raises ProblemError 422 for a name, labels or templates that cannot be taken."""
+        """Return a new classifier with clean labels. Raises ProblemError 422 for a name, labels or templates that
+        cannot be taken."""
         labels, templates = check_labels(new.labels, self._limits), check_templates(new.templates, self._limits)
         return NewClassifier(name=check_name(new.name), labels=labels, templates=templates)
 

@@ -31,7 +31,8 @@ Batcher = MicroBatcher[None, Upload, Tensor, Floats]
 
 
 class Embedder:
-    """A loaded model; ``prepare`` and ``embed`` are what a micro-batcher wants, ``embed_labels`` is for any thread."""
+    """Embed images and texts with a loaded model; a micro-batcher calls ``prepare`` and ``embed``, any thread
+    ``embed_labels``."""
 
     def __init__(self, loaded: LoadedModel, limits: ImageLimits, text_cache: int) -> None:
         self._loaded, self._limits = loaded, limits
@@ -63,7 +64,7 @@ class Embedder:
 
     @property
     def batch_limit(self) -> int | None:
-        """Images a model call, once a larger batch ran out of memory."""
+        """Return the most images a model call, once a larger batch ran out of memory."""
         return self._runner.limit
 
     @property
@@ -83,7 +84,7 @@ class Embedder:
         )
 
     def prepare(self, upload: Upload) -> Tensor:
-        """Raises ProblemError for an image that cannot be taken."""
+        """Decode and preprocess an image. Raises ProblemError for one that cannot be taken."""
         model = self._loaded.model
         image = decode_image(
             upload.content,
@@ -95,18 +96,18 @@ class Embedder:
         return model.preprocess(image)
 
     def embed(self, key: None, pixels: Sequence[Tensor]) -> list[Floats]:
-        """One model call: an embedding (dimensions) a picture."""
+        """Embed a batch of preprocessed pictures in one model call: an embedding (dimensions) a picture."""
         return list(self._loaded.model.encode_images(torch.stack(list(pixels))))
 
     def embed_texts(self, texts: Sequence[str]) -> Floats:
         return self._texts.encode(texts)
 
     def embed_labels(self, labels: Sequence[str], templates: Sequence[str]) -> Floats:
-        """labels × dimensions: each label in every template, averaged."""
+        """Embed each label in every template, averaged: labels × dimensions."""
         return ensemble(self._texts, labels, templates)
 
     def warnings(self, texts: Sequence[str]) -> list[str]:
-        """Notes on texts that the model can make little of, in words."""
+        """Return notes, in words, on texts that the model can make little of."""
         unknown = {text: words for text in texts if (words := self._loaded.model.unknown_words(text))}
         if not unknown:
             return []

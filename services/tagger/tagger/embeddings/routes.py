@@ -20,7 +20,7 @@ Encoding = Annotated[EncodingFormat, Query(description="how arrays are written")
 
 
 def as_json(document: BaseModel) -> Response:
-    """Written once: FastAPI would validate and convert every number again."""
+    """Return a document as JSON, written once: FastAPI would validate and convert every number again."""
     return Response(document.model_dump_json(exclude_none=True), media_type="application/json")
 
 

@@ -32,7 +32,7 @@ class EnglishWords:
         self._nouns = frozenset(word for lemma in lemmas for word in _WORD.findall(lemma.casefold()))
 
     def unknown(self, text: str) -> list[str]:
-        """The words of a text that are not known, in order."""
+        """Return the words of a text that are not known, in order."""
         return [word for word in _WORD.findall(text) if not self._knows(word.casefold())]
 
     def _knows(self, word: str) -> bool:

@@ -18,7 +18,7 @@ BATCH = 64
 
 
 class TextCache:
-    """The embeddings of the texts used last; for any number of threads, which encode one after another."""
+    """Keep the embeddings of the texts used last; for any number of threads, which encode one after another."""
 
     def __init__(self, encode: Callable[[Sequence[str]], Floats], size: int) -> None:
         self._encode, self._size = encode, size
@@ -29,7 +29,7 @@ class TextCache:
         return len(self._known)
 
     def encode(self, texts: Sequence[str]) -> Floats:
-        """n texts, n ≥ 1 → n × d, L2-normalised; each different new text is encoded once."""
+        """Embed n ≥ 1 texts: n × d, L2-normalised; each different new text is encoded once."""
         with self._lock:
             found = {text: self._known[text] for text in texts if text in self._known}
             new = [text for text in dict.fromkeys(texts) if text not in found]
@@ -50,7 +50,8 @@ def fill(template: str, label: str) -> str:
 
 
 def ensemble(cache: TextCache, labels: Sequence[str], templates: Sequence[str]) -> Floats:
-    """m labels → m × d: the mean of each label's templates, each normalised before and the mean again (CLIP, 3.1.4)."""
+    """Embed m labels: m × d, the mean of each label's templates, each normalised before and the mean again (CLIP,
+    3.1.4)."""
     texts = [fill(template, label) for label in labels for template in templates]
     embeddings = cache.encode(texts).reshape(len(labels), len(templates), -1)
     means = embeddings.mean(axis=1)

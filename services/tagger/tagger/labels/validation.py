@@ -18,7 +18,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclass(frozen=True)
 class LabelLimits:
-    """The most labels, letters of one, and templates."""
+    """Limit the number of labels, the letters of one, and the number of templates."""
 
     max_labels: int
     max_length: int
@@ -30,7 +30,8 @@ class LabelLimits:
 
 
 def split_field(values: Sequence[str]) -> list[str]:
-    """A form's field → its texts: the field repeated, or once with a JSON array, one a line, or commas between.
+    """Split a form's field into its texts: the field repeated, or once with a JSON array, one a line, or commas
+    between.
 
     Raises ProblemError 422 for what begins like a JSON array and is none.
     """
@@ -51,7 +52,8 @@ def split_field(values: Sequence[str]) -> list[str]:
 
 
 def check_labels(labels: Sequence[str], limits: LabelLimits, *, what: str = "label") -> list[str]:
-    """Without the white space around them. Raises ProblemError 422 for none, too many, empty, too long or repeated."""
+    """Return labels without the white space around them. Raises ProblemError 422 for none, too many, empty, too long or
+    repeated."""
     if not labels:
         _refuse(f"no-{what}s", f"There are no {what}s. Send at least one, for instance {what}s=cat&{what}s=dog.")
     if len(labels) > limits.max_labels:
@@ -70,7 +72,8 @@ def check_labels(labels: Sequence[str], limits: LabelLimits, *, what: str = "lab
 
 
 def check_templates(templates: Sequence[str] | None, limits: LabelLimits) -> list[str]:
-    """The default one where there are none. Raises ProblemError 422 for one without its {label}, or too many."""
+    """Return the templates, or the default one where there are none. Raises ProblemError 422 for one without its
+    {label}, or too many."""
     if not templates:
         return [DEFAULT_TEMPLATE]
     if len(templates) > limits.max_templates:
@@ -86,7 +89,7 @@ def check_templates(templates: Sequence[str] | None, limits: LabelLimits) -> lis
 
 
 def check_name(name: str) -> str:
-    """Raises ProblemError 422 for what could not be a file's name everywhere."""
+    """Raise ProblemError 422 for a name that could not be a file's everywhere."""
     if not _NAME.fullmatch(name):
         detail = f"{name[:80]!r} cannot be a name. Take 1 to 64 letters a-z, digits, '-', '_' or '.', a letter first."
         _refuse("invalid-name", detail)

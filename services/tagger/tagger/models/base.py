@@ -1,4 +1,4 @@
-"""What every family of dual encoders offers the service: images and texts in one space."""
+"""The interface of every family of dual encoders: images and texts in one space."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ Floats = NDArray[np.float32]
 
 
 class DualEncoder(Protocol):
-    """A loaded model. ``preprocess`` is called from several threads, ``encode_images`` from one at a time."""
+    """Embed pictures and texts. ``preprocess`` is called from several threads, ``encode_images`` from one at a time."""
 
     image_size: int
     """Side of the square that the model sees, in pixels."""
     dimensions: int
     logit_scale: float
-    """What cosines were multiplied by in training: the inverse of the temperature."""
+    """The factor of cosines in training: the inverse of the temperature."""
 
     def preprocess(self, image: NDArray[np.uint8]) -> Tensor:
-        """An H × W × 3 RGB picture → what ``encode_images`` takes a batch of."""
+        """Resize and normalise an H × W × 3 RGB picture; ``encode_images`` takes a batch of the result."""
 
     def encode_images(self, pixels: Tensor) -> Floats:
-        """A batch of n preprocessed pictures → n × dimensions float32, L2-normalised."""
+        """Embed a batch of n preprocessed pictures: n × dimensions float32, L2-normalised."""
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:
-        """n texts → n × dimensions float32, L2-normalised."""
+        """Embed n texts: n × dimensions float32, L2-normalised."""
 
     def unknown_words(self, text: str) -> list[str]:
-        """The words of a text that mean nothing, or little, to the model's text encoder."""
+        """Return the words of a text that mean nothing, or little, to the model's text encoder."""
 
 
 @dataclass(frozen=True)

@@ -202,7 +202,7 @@ class EmbeddedDualEncoder:
 
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """n texts → n×384 float32, L2-normalised."""
+        """Embed n texts: n×384 float32, L2-normalised."""
         sentences = torch.from_numpy(self._sentences.encode(texts)).to(self._device)
         result: NDArray[np.float32] = self.text_head(sentences).cpu().numpy()
         return result
@@ -241,7 +241,7 @@ def save_heads(folder: Path, image_head: ImageHead, text_head: TextHead, *, logi
 
 
 def load_heads(folder: Path) -> tuple[ImageHead, TextHead, dict[str, Any]]:
-    """What :func:`save_heads` wrote: the heads in float32 on the CPU, the configuration.
+    """Read what :func:`save_heads` wrote: the heads in float32 on the CPU, the configuration.
 
     Raises:
         FileNotFoundError: the folder lacks a file.

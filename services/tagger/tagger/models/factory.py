@@ -34,7 +34,7 @@ EMBEDDED_NOTE = (
 
 
 def load_model(settings: TaggerSettings) -> LoadedModel:
-    """Load what the settings name.
+    """Load the model that the settings name.
 
     Raises ValueError or OSError, in words a person can act on, where it cannot be had or does not fit.
     """
@@ -78,7 +78,8 @@ def _open_clip(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Loa
 
 
 def _trained_calibration(model: OpenClip | TransformersDual, spec: ModelSpec) -> Calibration:
-    """A background measured for this folder, SigLIP's own sigmoid, or contrast with neutral prompts."""
+    """Choose a calibration: a background measured for this folder, SigLIP's own sigmoid, or contrast with neutral
+    prompts."""
     if spec.source is ModelSource.PATH and (spec.path / BACKGROUND_FILE).exists():
         return BackgroundCalibration.load(spec.path)
     if model.logit_bias is not None:

@@ -75,7 +75,7 @@ class OpenClip:
         return _normalised(self._model.encode_text(self._tokenizer(list(texts)).to(self._device)))
 
     def unknown_words(self, text: str) -> list[str]:
-        """Words in other than Latin letters, for the many models that learnt English only."""
+        """Return words in other than Latin letters, for the many models that learnt English only."""
         return [] if self._multilingual else [word for word in text.split() if _NOT_LATIN.search(word)]
 
 

@@ -30,7 +30,7 @@ _NOT_LATIN = re.compile(r"[^\W\d_a-zA-Z\u00c0-\u024f]")
 
 
 class TransformersDual:
-    """One such model behind the :class:`~tagger.models.base.DualEncoder` protocol."""
+    """Embed pictures and texts with one such model, behind the :class:`~tagger.models.base.DualEncoder` protocol."""
 
     def __init__(
         self, model: Any, image_processor: Any, tokenizer: Any, revision: str, device: torch.device, dtype: torch.dtype
@@ -116,7 +116,7 @@ class TransformersDual:
         return _normalised(self._model.get_text_features(input_ids=tokens["input_ids"], **mask).pooler_output)
 
     def unknown_words(self, text: str) -> list[str]:
-        """Words in other than Latin letters, for the models that learnt English only."""
+        """Return words in other than Latin letters, for the models that learnt English only."""
         return [] if self._multilingual else [word for word in text.split() if _NOT_LATIN.search(word)]
 
 

@@ -33,24 +33,24 @@ LEAST_DEVIATION = 1e-3
 class Calibration(Protocol):
     @property
     def threshold_on(self) -> Literal["cosine", "probability"]:
-        """What a threshold is compared with, unless the caller says."""
+        """Tell what a threshold is compared with, unless the caller says."""
 
     @property
     def threshold(self) -> float:
-        """The default one."""
+        """Return the default threshold."""
 
     def log_odds(self, images: Floats, texts: Floats) -> Floats:
-        """n × d images and m × d texts, both L2-normalised → n × m natural log-odds; each label on its own."""
+        """Return natural log-odds, each label on its own: n × d images and m × d texts, both L2-normalised → n × m."""
 
 
 def probabilities(log_odds: Floats) -> Floats:
-    """Each label on its own: the logistic function, safe for large values."""
+    """Return the probability of each label on its own: the logistic function, safe for large values."""
     result: Floats = (0.5 * (1 + np.tanh(0.5 * log_odds))).astype(np.float32)
     return result
 
 
 def shares(log_odds: Floats, temperature: float = 1.0) -> Floats:
-    """One label of the row must be right: the softmax over each row."""
+    """Return the probability of each label where one of the row must be right: the softmax over each row."""
     shifted = (log_odds - log_odds.max(axis=-1, keepdims=True)) / temperature
     powers = np.exp(shifted)
     result: Floats = (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
@@ -72,7 +72,7 @@ class BackgroundCalibration:
 
     @classmethod
     def measure(cls, embeddings: Floats) -> BackgroundCalibration:
-        """From n × d embeddings of reference photos, n ≥ 2."""
+        """Measure a background from n × d embeddings of reference photos, n ≥ 2."""
         if len(embeddings) < 2:
             raise ValueError("a background takes at least 2 photos")
         exact = embeddings.astype(np.float64)
@@ -80,7 +80,7 @@ class BackgroundCalibration:
         return cls(exact.mean(0).astype(np.float32), covariance.astype(np.float32))
 
     def level(self, texts: Floats) -> tuple[Floats, Floats]:
-        """m × d texts → the mean and the standard deviation of each one's cosine on the reference photos."""
+        """Return, for m × d texts, the mean and the standard deviation of each one's cosine on the reference photos."""
         variance = np.einsum("md,de,me->m", texts, self.covariance, texts)
         return texts @ self.mean, np.sqrt(np.maximum(variance, LEAST_DEVIATION**2)).astype(np.float32)
 
@@ -93,7 +93,7 @@ class BackgroundCalibration:
         return (self.slope * self.z_scores(images, texts) + self.intercept).astype(np.float32)
 
     def save(self, folder: Path) -> None:
-        """Writes ``background.safetensors``, float16 but for the mean."""
+        """Write ``background.safetensors``, float16 but for the mean."""
         scale = np.float32(np.abs(self.covariance).max())  # float16 has no room for variances of 1e-5
         tensors: dict[str, NDArray[Any]] = {
             "mean": self.mean,

@@ -58,7 +58,7 @@ def router(dependencies: TaggerDependencies) -> APIRouter:
     ) -> Response:
         form = await read_form(request, dependencies.images, max_values=dependencies.labels.max_labels + 100)
         options, wanted = tag_options(form.values), extras(form.values)
-        labels, filled = await asyncio.to_thread(_asked, form, options, dependencies)
+        labels, filled = await asyncio.to_thread(_labels_and_templates, form, options, dependencies)
         async with runtime.use() as model:
             embedder = model.embedder
             texts = await in_own_thread(embedder.embed_labels, labels, filled)
@@ -102,8 +102,10 @@ def router(dependencies: TaggerDependencies) -> APIRouter:
     return routes
 
 
-def _asked(form: Form, options: TagOptions, dependencies: TaggerDependencies) -> tuple[list[str], list[str]]:
-    """Labels and templates: the form's own, or those of the stored set that it names."""
+def _labels_and_templates(
+    form: Form, options: TagOptions, dependencies: TaggerDependencies
+) -> tuple[list[str], list[str]]:
+    """Return labels and templates: the form's own, or those of the stored set that it names."""
     labels, given = split_field(form.values.get("labels", [])), templates(form.values)
     if options.label_set is None:
         return check_labels(labels, dependencies.labels), check_templates(given, dependencies.labels)

@@ -27,7 +27,7 @@ class TagRule:
 
 @dataclass(frozen=True)
 class Scores:
-    """n images × m labels."""
+    """Hold the scores of n images × m labels."""
 
     cosine: Floats
     log_odds: Floats
@@ -42,7 +42,8 @@ class Scores:
 
 
 def choose_tags(names: Sequence[str], labels: Sequence[str], scores: Scores, rule: TagRule) -> list[ImageTags]:
-    """Tags of every picture, ordered by calibrated log-odds: labels whose level differs cannot be ordered by cosine."""
+    """Choose the tags of every picture, ordered by calibrated log-odds: labels whose level differs cannot be ordered by
+    cosine."""
     probability = scores.probability
     measured = scores.cosine if rule.threshold_on is ThresholdOn.COSINE else probability
     chosen = []
