@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from framesense.storage.analyses import ANALYSES, VIDEOS
+from framesense.storage.edits import EDITS
+from framesense.storage.photo_sets import PHOTO_SETS, TAGGINGS
 from tests.support.gateway_process import Gateway, running_gateway
 
 SMALL_LIMITS = {
@@ -35,7 +38,7 @@ def gateway(gateway_process: Gateway, redis_url: str) -> Gateway:
     """A gateway that several tests share, emptied."""
     gateway_process.captioner.failure = None
     gateway_process.tagger.reset()
-    for prefix in ("videos", "analyses"):
+    for prefix in (VIDEOS, ANALYSES, PHOTO_SETS, TAGGINGS, EDITS):
         gateway_process.storage.delete(prefix)
     for name in gateway_process.left_behind():
         (gateway_process.settings.upload_folder / name).unlink()

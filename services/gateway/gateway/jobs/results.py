@@ -12,7 +12,7 @@ from framesense.storage.photo_sets import Table
 from gateway.dependencies import Dependencies
 from gateway.edits.jobs import edit_archive, edit_result
 from gateway.jobs.lookups import load_analysis
-from gateway.photo_sets.jobs import photo_set_result, photo_set_table
+from gateway.photo_sets.results import photo_set_result, photo_set_table
 from gateway.videos.exports import EXPORTS, ExportFormat
 from gateway.videos.results import video_result
 

@@ -19,7 +19,7 @@ from gateway.jobs.events import wait_until_finished
 from gateway.jobs.lookups import load_analysis
 from gateway.legacy.answers import OlderMetric, captions_page, video_answer
 from gateway.openapi import examples
-from gateway.videos.routes import form_limits, submit_form
+from gateway.videos.submit import form_limits, submit_form
 
 router = APIRouter(tags=["older clients"])
 

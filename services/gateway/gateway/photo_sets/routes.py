@@ -1,28 +1,22 @@
 """Photo sets in, and their thumbnails out; everything else about such a job is as with any other job."""
 
-import asyncio
 import json
 from functools import partial
-from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ConfigDict, Field, ValidationError, field_validator
 
-from framesense.http.problems import ProblemError
-from framesense.media.archives import looks_like_zip
 from framesense.schemas.jobs import Job
 from framesense.schemas.photo_sets import PhotoSetParameters, PhotoSetResult
-from gateway.dependencies import Dependencies, Parts
-from gateway.http.multipart import Form, FormLimits, receive_form
+from gateway.dependencies import Parts
+from gateway.http.multipart import Form, receive_form
 from gateway.jobs.lookups import find_job
 from gateway.jobs.waiting import Prefer, answer_job
 from gateway.openapi import examples
-from gateway.photo_sets.jobs import photo_set_result, photo_thumbnail, submit_photos, tagging_of
-from gateway.photo_sets.photo_zip import ReceivedPhotos, relative_path
-from gateway.settings import GatewaySettings
-from gateway.uploads.sniffing import HEAD_BYTES
+from gateway.photo_sets.results import photo_set_result, photo_thumbnail, tagging_of
+from gateway.photo_sets.submit import form_limits, submit_form
 
 router = APIRouter(tags=["photo sets"])
 
@@ -114,10 +108,10 @@ async def tag_photo_set(
     clusters and a 2-D map. Photos in sub-folders, or named in a `groups.csv` among them, are compared by group.
     The table of all photos is at `/jobs/{id}/export.csv` and `/jobs/{id}/export.parquet`.
     """
-    async with receive_form(request, parts.settings.upload_folder, _form_limits(parts.settings)) as form:
+    async with receive_form(request, parts.settings.upload_folder, form_limits(parts.settings)) as form:
         asked = _read_fields(form)
         parameters = PhotoSetParameters(**asked.model_dump(exclude={"upload_id"}))
-        job = await _submit(parts, form, parameters, upload_id=asked.upload_id)
+        job = await submit_form(parts, form, parameters, upload_id=asked.upload_id)
     return await answer_job(request, parts, job, prefer, partial(photo_set_result, parts))
 
 
@@ -157,44 +151,6 @@ def split_texts(value: str) -> list[str]:
     if "\n" in value.strip() or "{label}" in value:
         return value.strip().splitlines()
     return value.split(",") if value.strip() else []
-
-
-def _form_limits(settings: GatewaySettings) -> FormLimits:
-    return FormLimits(
-        "photos",
-        settings.max_photo_set_bytes,
-        settings.upload_idle_timeout,
-        files=settings.max_photos_per_request,
-        receive=ReceivedPhotos,
-        shown_name=relative_path,
-    )
-
-
-def _refuse_non_zip(name: str, head: bytes) -> None:
-    if head and not looks_like_zip(head):
-        detail = f"{name} is not a zip archive. Put the photos into a .zip and send that."
-        raise ProblemError(415, "not-a-zip", "Not a zip archive", detail)
-
-
-async def _submit(parts: Dependencies, form: Form, parameters: PhotoSetParameters, *, upload_id: str | None) -> Job:
-    """The job for a form's photos, or for the upload it names. Raises ProblemError."""
-    if (form.file is None) == (upload_id is None):
-        detail = "Send photos, or a zip of them, in the field 'photos' (curl -F photos=@FILE), or an 'upload_id'."
-        raise ProblemError(422, "no-photos", "No photos", detail)
-    if form.file:
-        return await asyncio.to_thread(submit_photos, parts, form.file.path, form.file.name, parameters)
-    assert upload_id is not None
-    upload, file = await asyncio.to_thread(parts.uploads.take, upload_id)
-    await asyncio.to_thread(_refuse_video, upload.name, file)
-    job = await asyncio.to_thread(submit_photos, parts, file, upload.name, parameters)
-    await asyncio.to_thread(parts.uploads.delete, upload_id)
-    return job
-
-
-def _refuse_video(name: str, file: FilePath) -> None:
-    """An upload may be a video too."""
-    with file.open("rb") as stream:
-        _refuse_non_zip(name, stream.read(HEAD_BYTES))
 
 
 def _read_fields(form: Form) -> PhotoSetForm:

@@ -1,26 +1,20 @@
 """Videos in: what starts a job."""
 
-import asyncio
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ConfigDict, Field, ValidationError
 
-from framesense.http.problems import ProblemError
 from framesense.schemas.jobs import Job
 from framesense.schemas.novelty import VideoParameters, VideoResult
-from gateway.dependencies import Dependencies, Parts
-from gateway.http.multipart import Form, FormLimits, receive_form
-from gateway.jobs.lookups import find_job, load_analysis
-from gateway.jobs.submission import resubmit_video, submit_video
+from gateway.dependencies import Parts
+from gateway.http.multipart import receive_form
+from gateway.jobs.lookups import load_analysis
 from gateway.jobs.waiting import Prefer, answer_job
-from gateway.models.available import seeing_models
 from gateway.openapi import examples
-from gateway.settings import GatewaySettings
-from gateway.uploads.sniffing import HEAD_BYTES, refuse_non_video
 from gateway.videos.results import video_result
+from gateway.videos.submit import form_limits, submit_form
 
 router = APIRouter(tags=["videos"])
 
@@ -93,45 +87,6 @@ async def video_captions(
         return video_result(load_analysis(parts, finished), parameters, parts.curves)
 
     return await answer_job(request, parts, job, prefer, result)
-
-
-def form_limits(settings: GatewaySettings) -> FormLimits:
-    return FormLimits("video", settings.max_video_bytes, settings.upload_idle_timeout, refuse_non_video)
-
-
-async def submit_form(
-    parts: Dependencies,
-    form: Form,
-    parameters: VideoParameters,
-    *,
-    upload_id: str | None = None,
-    job_id: str | None = None,
-) -> Job:
-    """The job for a form's video, or for that of the upload or the job it names. Raises ProblemError."""
-    if [form.file, upload_id, job_id].count(None) != 2:
-        detail = (
-            "Send either a file in the field 'video' (curl -F video=@FILE), an 'upload_id' or a 'job_id', one of the "
-            "three."
-        )
-        raise ProblemError(422, "no-video", "No video", detail)
-    models = await seeing_models(parts.captioner, parts.tagger)
-    if form.file:
-        return await asyncio.to_thread(submit_video, parts, form.file.path, form.file.name, parameters, models)
-    if job_id:
-        earlier = await asyncio.to_thread(find_job, parts, job_id)
-        return await asyncio.to_thread(resubmit_video, parts, earlier, parameters, models)
-    assert upload_id is not None
-    upload, file = await asyncio.to_thread(parts.uploads.take, upload_id)
-    await asyncio.to_thread(_refuse_archive, upload.name, file)
-    job = await asyncio.to_thread(submit_video, parts, file, upload.name, parameters, models)
-    await asyncio.to_thread(parts.uploads.delete, upload_id)
-    return job
-
-
-def _refuse_archive(name: str, file: Path) -> None:
-    """An upload may be a zip of photos too."""
-    with file.open("rb") as stream:
-        refuse_non_video(name, stream.read(HEAD_BYTES))
 
 
 def _read_fields(fields: dict[str, Any]) -> VideoForm:

@@ -1,35 +1,19 @@
-"""Photo sets: from an uploaded zip to a job, and from a finished job to what is answered. Blocking."""
-
-from pathlib import Path
+"""Read from the store what a photo-set job answers: its result, tables and thumbnails. Blocking."""
 
 from framesense.http.problems import ProblemError
-from framesense.jobs.payloads import PhotoSetPayload, StoredFile
-from framesense.jobs.queue import enqueue
-from framesense.schemas.jobs import Job, JobKind
-from framesense.schemas.photo_sets import PhotoSetParameters, PhotoSetResult
-from framesense.storage.photo_sets import PhotoSetStore, Table, photo_set_key
+from framesense.jobs.payloads import PhotoSetPayload
+from framesense.schemas.jobs import Job
+from framesense.schemas.photo_sets import PhotoSetResult
+from framesense.storage.photo_sets import PhotoSetStore, Table
 from gateway.dependencies import Dependencies
 from gateway.jobs.lookups import payload_of, require_success
-from gateway.jobs.submission import sha256_of, withdrawn_on_failure
-
-
-def submit_photos(dependencies: Dependencies, file: Path, name: str, parameters: PhotoSetParameters) -> Job:
-    """Takes the file. Raises ProblemError 422 for an empty file, 503 when the queue cannot be reached."""
-    source = StoredFile(sha256=sha256_of(file, name), name=name, bytes=file.stat().st_size)
-    job = dependencies.jobs.create(
-        JobKind.PHOTO_SET,
-        name=name,
-        parameters=parameters.model_dump(mode="json"),
-        payload=PhotoSetPayload(photos=source),
-    )
-    with withdrawn_on_failure(dependencies, job):
-        dependencies.storage.take(file, photo_set_key(source.sha256))
-        enqueue(dependencies.celery, JobKind.PHOTO_SET, job.id)
-    return dependencies.jobs.get(job.id) or job
 
 
 def photo_set_result(dependencies: Dependencies, job: Job) -> PhotoSetResult:
-    """Raises ProblemError: 409 while the job is not finished, 410 for a cancelled one, and a failed one's own."""
+    """Return a finished job's result, with its own name and URLs.
+
+    Raises ProblemError: 409 while the job is not finished, 410 for a cancelled one, and a failed one's own.
+    """
     require_success(job)
     result = PhotoSetStore(dependencies.storage).load(tagging_of(dependencies, job))
     if result is None:
@@ -42,7 +26,7 @@ def photo_set_result(dependencies: Dependencies, job: Job) -> PhotoSetResult:
 
 
 def photo_set_table(dependencies: Dependencies, job: Job, table: Table) -> bytes:
-    """Raises ProblemError like :func:`photo_set_result`."""
+    """Return a finished job's table of photos as a file. Raises ProblemError as :func:`photo_set_result`."""
     require_success(job)
     try:
         return PhotoSetStore(dependencies.storage).table(tagging_of(dependencies, job), table)
@@ -51,7 +35,7 @@ def photo_set_table(dependencies: Dependencies, job: Job, table: Table) -> bytes
 
 
 def photo_thumbnail(dependencies: Dependencies, job: Job, index: int) -> bytes:
-    """A JPEG. Raises a 404 problem for a photo that is not there, or not yet."""
+    """Return a photo's thumbnail, a JPEG. Raises a 404 problem for a photo that is not there, or not yet."""
     key = tagging_of(dependencies, job)
     try:
         if key != _NONE:

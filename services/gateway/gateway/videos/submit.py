@@ -1,0 +1,149 @@
+"""Submit a video: the file into the store, a job into Redis, a task onto the queue.
+
+Where the same question was answered before, the job has succeeded at once.
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from framesense.http.problems import ProblemError
+from framesense.jobs.payloads import StoredFile, VideoPayload
+from framesense.jobs.queue import enqueue
+from framesense.schemas.jobs import Job, JobKind, Progress
+from framesense.schemas.novelty import VideoParameters
+from framesense.storage.analyses import VideoModels, analysis_key, video_key
+from gateway.dependencies import Dependencies
+from gateway.http.multipart import Form, FormLimits
+from gateway.jobs.lookups import find_job, payload_of
+from gateway.jobs.submission import sha256_of, withdrawn_on_failure
+from gateway.models.available import seeing_models
+from gateway.settings import GatewaySettings
+from gateway.uploads.sniffing import HEAD_BYTES, refuse_non_video
+
+BEAMS, MAX_TOKENS = 4, 24
+"""How a video's frames are captioned."""
+
+
+def form_limits(settings: GatewaySettings) -> FormLimits:
+    """Return the limits within which a form with a video is received."""
+    return FormLimits("video", settings.max_video_bytes, settings.upload_idle_timeout, refuse_non_video)
+
+
+async def submit_form(
+    dependencies: Dependencies,
+    form: Form,
+    parameters: VideoParameters,
+    *,
+    upload_id: str | None = None,
+    job_id: str | None = None,
+) -> Job:
+    """Start a job for a form's video, or for that of the upload or the earlier job that it names.
+
+    Raises ProblemError: 422 unless there is one of the three, 404 for an unknown upload or job, and as
+    :func:`submit_video` and :func:`resubmit_video`.
+    """
+    if [form.file, upload_id, job_id].count(None) != 2:
+        detail = (
+            "Send either a file in the field 'video' (curl -F video=@FILE), an 'upload_id' or a 'job_id', one of the "
+            "three."
+        )
+        raise ProblemError(422, "no-video", "No video", detail)
+    models = await seeing_models(dependencies.captioner, dependencies.tagger)
+    if form.file:
+        return await asyncio.to_thread(submit_video, dependencies, form.file.path, form.file.name, parameters, models)
+    if job_id:
+        earlier = await asyncio.to_thread(find_job, dependencies, job_id)
+        return await asyncio.to_thread(resubmit_video, dependencies, earlier, parameters, models)
+    assert upload_id is not None
+    upload, file = await asyncio.to_thread(dependencies.uploads.take, upload_id)
+    await asyncio.to_thread(_refuse_archive, upload.name, file)
+    job = await asyncio.to_thread(submit_video, dependencies, file, upload.name, parameters, models)
+    await asyncio.to_thread(dependencies.uploads.delete, upload_id)
+    return job
+
+
+def submit_video(
+    dependencies: Dependencies, file: Path, name: str, parameters: VideoParameters, models: VideoModels | None
+) -> Job:
+    """Move a file into the store and start a job for it. ``models`` are those that would answer now, if known.
+
+    Raises ProblemError 422 for an empty file, 503 when the queue cannot be reached. Blocking.
+    """
+    sha256 = sha256_of(file, name)
+
+    def store() -> None:
+        dependencies.storage.take(file, video_key(sha256))
+
+    source = StoredFile(sha256=sha256, name=name, bytes=file.stat().st_size)
+    return _submit(dependencies, source, store, parameters, models)
+
+
+def resubmit_video(
+    dependencies: Dependencies, earlier: Job, parameters: VideoParameters, models: VideoModels | None
+) -> Job:
+    """Start another job for the video of an earlier one, which need not be sent again.
+
+    Raises ProblemError 422 when that was no video's, 410 when the video is no longer stored, 503 when the queue cannot
+    be reached. Blocking.
+    """
+    if earlier.kind is not JobKind.VIDEO:
+        raise ProblemError(
+            422, "no-video", "No video", f"Job {earlier.id} is not a video's: it is a {earlier.kind} job."
+        )
+    source = payload_of(dependencies, earlier, VideoPayload).video
+
+    def require_stored() -> None:
+        if not dependencies.storage.exists(video_key(source.sha256)):
+            raise ProblemError(410, "video-gone", "Video gone", "The video is no longer stored. Send it again.")
+
+    return _submit(dependencies, source, require_stored, parameters, models)
+
+
+def _submit(
+    dependencies: Dependencies,
+    source: StoredFile,
+    store: Callable[[], None],
+    parameters: VideoParameters,
+    models: VideoModels | None,
+) -> Job:
+    payload = VideoPayload(video=source, every_n_second=parameters.every_n_second, beams=BEAMS, max_tokens=MAX_TOKENS)
+    job = dependencies.jobs.create(
+        JobKind.VIDEO, name=source.name, parameters=parameters.model_dump(mode="json"), payload=payload
+    )
+    with withdrawn_on_failure(dependencies, job):
+        # After the job is there: whoever deletes another job of this video now sees that the video is still wanted.
+        store()
+        if not (models and _answer_from_store(dependencies, job, payload, models)):
+            enqueue(dependencies.celery, JobKind.VIDEO, job.id)
+    return dependencies.jobs.get(job.id) or job
+
+
+def _answer_from_store(dependencies: Dependencies, job: Job, payload: VideoPayload, models: VideoModels) -> bool:
+    """Finish the job at once if its analysis is whole; return whether it was."""
+    key = analysis_key(
+        sha256=payload.video.sha256,
+        every_n_second=payload.every_n_second,
+        beams=payload.beams,
+        max_tokens=payload.max_tokens,
+        models=models,
+    )
+    # Asked of the store, not of what is kept in memory: the analysis may have been deleted since.
+    found = dependencies.analyses.load(key)
+    lease = dependencies.jobs.lease(job.id) if found else None
+    if found is None or lease is None:
+        return False
+    _, frames = found
+    dependencies.jobs.save_payload(job.id, payload.with_work(key))
+    dependencies.jobs.start(job.id)
+    done = Progress(done=len(frames), total=len(frames), message="answered from an earlier analysis")
+    dependencies.jobs.progress(job.id, done)
+    dependencies.jobs.succeed(job.id, f"/jobs/{job.id}/result")
+    lease.release()
+    return True
+
+
+def _refuse_archive(name: str, file: Path) -> None:
+    """Refuse an upload that is a zip of photos, as uploads may be. Raises a 415 problem."""
+    with file.open("rb") as stream:
+        refuse_non_video(name, stream.read(HEAD_BYTES))
