@@ -12,6 +12,7 @@ from __future__ import annotations
 import collections
 import csv
 import hashlib
+import io
 import math
 import os
 import random
@@ -63,6 +64,16 @@ def read_photos(data: Path, split: str) -> list[Photo]:
             if row["split"] == split and words:
                 captions.setdefault(row["image"], []).append(words)
     return [Photo(data / "images" / name, texts) for name, texts in captions.items()]
+
+
+def read_captions(data: Path, split: str) -> dict[str, list[str]]:
+    """Captions as they were written, by photo, in the order of captions.csv."""
+    captions: dict[str, list[str]] = {}
+    with (data / "captions.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["split"] == split:
+                captions.setdefault(row["image"], []).append(row["caption"])
+    return captions
 
 
 def build_vocabulary(photos: Sequence[Photo], least: int) -> list[str]:
@@ -121,6 +132,30 @@ def disturb(image: Image.Image, chance: random.Random) -> Image.Image:
     return image
 
 
+def nudge_at_random(image: Image.Image, chance: random.Random) -> Image.Image:
+    """What happens to a photo on its way: up to 7 % cut from each side, tilted by up to 3°, tinted, JPEG again."""
+    width, height = image.size
+    if chance.random() < 0.3:
+        image = tilt(image, chance.uniform(-3, 3))
+    left, top, right, bottom = (chance.uniform(0, 0.07) for _ in range(4))
+    image = image.crop(
+        (round(width * left), round(height * top), round(width * (1 - right)), round(height * (1 - bottom)))
+    )
+    image = ImageEnhance.Brightness(image).enhance(chance.uniform(0.85, 1.17))
+    if chance.random() < 0.5:
+        image = ImageEnhance.Contrast(image).enhance(chance.uniform(0.88, 1.12))
+    if chance.random() < 0.5:
+        image = ImageEnhance.Color(image).enhance(chance.uniform(0.85, 1.15))
+    return save_as_jpeg(image, chance.randint(45, 95))
+
+
+def save_as_jpeg(image: Image.Image, quality: int) -> Image.Image:
+    """The photo as it comes back from a JPEG file."""
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return Image.open(buffer).convert("RGB")
+
+
 View = Callable[[Image.Image, str], Image.Image]  # a photo and its name -> what the encoder sees
 
 #: Views whose name begins with "mirrored" are mirrored, and their captions with them.
@@ -131,18 +166,15 @@ VIEWS: dict[str, View] = {
     "mirrored-disturbed": lambda image, name: disturb(ImageOps.mirror(image), random.Random("b" + name)),
     "tilted-15": lambda image, name: tilt(image, 15),
     "nudged": lambda image, name: nudge(image),
+    "nudged-at-random": lambda image, name: nudge_at_random(image, random.Random("l" + name)),
 }
 
 
 def nudge(image: Image.Image) -> Image.Image:
     """A change that people hardly see: 4 % cropped from each side, 8 % brighter, JPEG quality 70."""
-    import io
-
     width, height = image.size
     image = image.crop((round(width * 0.04), round(height * 0.04), round(width * 0.96), round(height * 0.96)))
-    buffer = io.BytesIO()
-    ImageEnhance.Brightness(image).enhance(1.08).save(buffer, "JPEG", quality=70)
-    return Image.open(buffer).convert("RGB")
+    return save_as_jpeg(ImageEnhance.Brightness(image).enhance(1.08), 70)
 
 
 # ----------------------------------------------------------------------------------------------------------- features

@@ -1,11 +1,14 @@
 """Train the embedded dual encoder: a head between a frozen EfficientNet-Lite2 and a frozen MiniLM.
 
-    python -m training.dual_encoder --data DIR --out models/tagger-dual-encoder
+    python -m training.dual_encoder --data FLICKR8K COCO --more-data OBJECTS ROOMS RELIT --repeats 2 2 \
+        --background rooms.tar --out models/tagger-dual-encoder
 
-DIR holds captions.csv and images/ (see training/data.py). Minutes on a CPU, once the features are there:
+Each is a folder with captions.csv and images/ (see training/data.py); those of --more-data come from
+training/labelled_photos.py and training/relit_photos.py. Minutes on a CPU, once the features are there:
 
-1. Features. Each training photo goes through the encoder in two views (plain; tilted, cropped and tinted), and what its
-   stages say of the picture as a whole is kept (--cache, 34 MB a view). Mirrored photos have the same statistics.
+1. Features. Each photo of --data goes through the encoder in three views (plain; lightly changed; tilted, cropped and
+   tinted), and what its stages say of the picture as a whole is kept (--cache, 34 MB a view). Mirrored photos have the
+   same statistics.
 2. Sentences. Every caption, and every name and definition of ImageNet's classes, goes through MiniLM once.
 3. Contrastive training (Radford et al., 2021): in a batch, a photo's caption should be nearer to it than the others,
    and the other way round, at a learned temperature. The members of the ensemble have a loss each and share the text
@@ -20,15 +23,14 @@ DIR holds captions.csv and images/ (see training/data.py). Minutes on a CPU, onc
 
 from __future__ import annotations
 
-import argparse
 import copy
-import csv
 import hashlib
 import math
 import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -42,11 +44,12 @@ from framesense.models.encoders.efficientnet_lite2 import IMAGE_SIZE, encode_poo
 from framesense.models.encoders.minilm import DIMENSIONS, SentenceEncoder
 from framesense.models.spec import choose_dtype
 from framesense.models.torch_compat import prepare_torchvision
-from tagger.models.embedded import HeadSizes, ImageHead, TextHead, image_logits, save_heads
+from tagger.models.embedded import HeadSizes, ImageHead, TextHead, image_logits, load_heads, save_heads
 from tagger.tags.calibration import BackgroundCalibration
-from training.data import Photo, default_cache, pixel_batches, read_photos
+from training.config import parse_recipe
+from training.data import Photo, default_cache, pixel_batches, read_captions, read_photos
 
-TRAIN_VIEWS = ("plain", "disturbed")
+TRAIN_VIEWS = ("plain", "nudged-at-random", "disturbed")
 NAMED = [(weight, power) for weight in (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4) for power in (1.0, 2.0, 3.0, 4.0)]
 """Weights and powers that are tried."""
 UNLIKE = 2.5
@@ -56,29 +59,33 @@ CLASS_PROMPTS = ("a photo of a {names}", "{names}", "{names}: {definition}")
 Floats = NDArray[np.float32]
 
 
-def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with captions.csv and images/")
-    parser.add_argument("--background", type=Path, help="a tar of reference photos; their labels are not looked at")
-    parser.add_argument("--background-photos", type=int, default=600, help="how many of them, evenly spread")
-    parser.add_argument("--out", type=Path, required=True, help="where the weights go")
-    parser.add_argument("--cache", type=Path, default=default_cache(), help="where features and sentences are kept")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: torch decides)")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--members", type=int, default=4, help="networks in the ensemble")
-    parser.add_argument("--hidden", type=int, default=384)
-    parser.add_argument("--temperature", type=float, default=1.2, help="of the ImageNet probabilities")
-    parser.add_argument("--named-cost", type=float, default=1.0, help="points of R@10 that named vectors may cost")
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--batch", type=int, default=512)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--text-rate", type=float, default=3e-4, help="of the text head: it begins as the identity")
-    parser.add_argument("--weight-decay", type=float, default=0.3)
-    parser.add_argument("--dropout", type=float, default=0.6)
-    parser.add_argument("--feature-dropout", type=float, default=0.5)
-    parser.add_argument("--average", type=float, default=0.98, help="decay of the moving average, a step")
-    return parser.parse_args(argv)
+@dataclass(frozen=True)
+class DualEncoderRecipe:
+    """The options of the command line, and their defaults: how the committed weights were made."""
+
+    data: Annotated[tuple[Path, ...], "folders with captions.csv and images/; all have validation photos"]
+    out: Annotated[Path, "where the weights go"]
+    more_data: Annotated[tuple[Path, ...], "such folders without validation photos, seen in the plain view only"] = ()
+    repeats: Annotated[tuple[int, ...], "how often an epoch shows each photo, a folder (1 if not said)"] = ()
+    init: Annotated[Path | None, "a folder of heads to go on from; with no epochs only what follows is done"] = None
+    background: Annotated[Path | None, "a tar of reference photos; their labels are not looked at"] = None
+    background_photos: Annotated[int, "how many of them, evenly spread"] = 600
+    cache: Annotated[Path | None, "where features and sentences are kept (none: in the user's cache)"] = None
+    device: str = "cuda" if torch.cuda.is_available() else "cpu"
+    threads: Annotated[int, "CPU threads (0: torch decides)"] = 0
+    seed: int = 1
+    members: Annotated[int, "networks in the ensemble"] = 4
+    hidden_size: int = 384
+    temperature: Annotated[float, "of the ImageNet probabilities"] = 1.2
+    named_cost: Annotated[float, "points of R@10 that named vectors may cost"] = 1.0
+    epochs: int = 14
+    batch_size: int = 512
+    lr: float = 1e-3
+    text_lr: Annotated[float, "of the text head: it begins as the identity"] = 3e-4
+    weight_decay: float = 0.3
+    dropout: float = 0.6
+    feature_dropout: float = 0.5
+    ema_decay: Annotated[float, "of the moving average of the weights, a step"] = 0.98
 
 
 # --------------------------------------------------------------------------------------------------------------- data
@@ -91,16 +98,6 @@ class Pairs:
     pooled: Tensor  # V×N×2992
     logits: Tensor  # V×N×1000
     captions: Tensor  # N×K×384
-
-
-def read_captions(data: Path, split: str) -> dict[str, list[str]]:
-    """Captions as they were written, by photo, in the order of captions.csv."""
-    captions: dict[str, list[str]] = {}
-    with (data / "captions.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if row["split"] == split:
-                captions.setdefault(row["image"], []).append(row["caption"])
-    return captions
 
 
 def cached_sentences(texts: Sequence[str], cache: Path, device: torch.device) -> Floats:
@@ -136,12 +133,16 @@ def cached_pooled(photos: Sequence[Photo], view: str, cache: Path, encoder: nn.M
 
 
 def read_pairs(data: Path, split: str, views: Sequence[str], cache: Path, encoder: nn.Module) -> Pairs:
-    """Photos with their first five captions; every photo of Flickr8k has five."""
+    """Photos with their captions, K of them: as many as any photo has; the others' begin again."""
     photos, captions = read_photos(data, split), read_captions(data, split)
     device = next(encoder.parameters()).device
     pooled = torch.stack([cached_pooled(photos, view, cache, encoder) for view in views])
-    texts = [text for photo in photos for text in captions[photo.path.name][:5]]
-    sentences = torch.from_numpy(cached_sentences(texts, cache, device)).reshape(len(photos), 5, DIMENSIONS)
+    of_photo = [captions[photo.path.name] for photo in photos]
+    width = max(map(len, of_photo))
+    distinct = list(dict.fromkeys(text for texts in of_photo for text in texts))
+    place = {text: row for row, text in enumerate(distinct)}
+    rows = torch.tensor([[place[texts[k % len(texts)]] for k in range(width)] for texts in of_photo])
+    sentences = torch.from_numpy(cached_sentences(distinct, cache, device))[rows]
     with torch.inference_mode():
         logits = torch.stack([image_logits(encoder, view.to(device)).cpu() for view in pooled])
     return Pairs(pooled, logits, sentences)
@@ -242,43 +243,69 @@ def calibrate(background: Floats, images: Floats, captions: Floats) -> Backgroun
 # -------------------------------------------------------------------------------------------------------------- recipe
 
 
-def train_heads(train: Pairs, sizes: HeadSizes, options: argparse.Namespace) -> tuple[ImageHead, TextHead, float]:
+def draw(sources: Sequence[Pairs], chosen: Tensor) -> tuple[Tensor, Tensor]:
+    """Photos by their number in all sources, one view and one caption of each → B×2992 and B×384, source by source."""
+    pooled, captions, first = [], [], 0
+    for pairs in sources:
+        views, photos = pairs.pooled.shape[:2]
+        rows = chosen[(chosen >= first) & (chosen < first + photos)] - first
+        pooled.append(pairs.pooled[torch.randint(views, rows.shape), rows])
+        captions.append(pairs.captions[rows, torch.randint(pairs.captions.shape[1], rows.shape)])
+        first += photos
+    return torch.cat(pooled), torch.cat(captions)
+
+
+def epoch_batches(sources: Sequence[Pairs], repeats: Sequence[int], batch_size: int) -> list[Tensor]:
+    """One epoch in random order; a photo that is shown several times is in a batch once: it would be its own wrong."""
+    counts = torch.cat(
+        [torch.full((pairs.pooled.shape[1],), times) for pairs, times in zip(sources, repeats, strict=True)]
+    )
+    shown = torch.repeat_interleave(torch.arange(len(counts)), counts)
+    return [chosen.unique() for chosen in shown[torch.randperm(len(shown))].split(batch_size)]
+
+
+def train_heads(
+    sources: Sequence[Pairs], sizes: HeadSizes, recipe: DualEncoderRecipe
+) -> tuple[ImageHead, TextHead, float]:
     """→ the averaged heads, without named vectors yet, and the learned inverse temperature."""
-    device = torch.device(options.device)
-    image_head = ImageHead(sizes, options.dropout, options.feature_dropout).to(device)
+    device = torch.device(recipe.device)
+    repeats = (*recipe.repeats, *[1] * len(sources))[: len(sources)]
+    image_head = ImageHead(sizes, recipe.dropout, recipe.feature_dropout).to(device)
     text_head = TextHead().to(device)
-    text_head.mean.copy_(train.captions.flatten(0, 1).mean(dim=0))
+    text_head.mean.copy_(torch.cat([pairs.captions.flatten(0, 1) for pairs in sources]).mean(dim=0))
+    everything = torch.cat([pairs.pooled.flatten(0, 1) for pairs in sources])
+    image_head.learnt.centre.copy_(everything.mean(dim=0))
+    image_head.learnt.spread.copy_(everything.std(dim=0) + 1e-4)
+    del everything
     log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07), device=device))
+    if recipe.init:
+        saved_image_head, saved_text_head, config = load_heads(recipe.init)
+        image_head.load_state_dict(saved_image_head.state_dict())
+        text_head.load_state_dict(saved_text_head.state_dict())
+        log_scale.data.fill_(math.log(config["logit_scale"]))
     groups = [
-        {"params": [*(p for p in image_head.parameters() if p.requires_grad), log_scale], "lr": options.rate},
-        {"params": [text_head.turn.weight], "lr": options.text_rate, "weight_decay": 0.0},
+        {"params": [*(p for p in image_head.parameters() if p.requires_grad), log_scale], "lr": recipe.lr},
+        {"params": [text_head.turn.weight], "lr": recipe.text_lr, "weight_decay": 0.0},
     ]
-    optimiser = torch.optim.AdamW(groups, weight_decay=options.weight_decay)
-    image_head.learnt.centre.copy_(train.pooled.flatten(0, 1).mean(dim=0))
-    image_head.learnt.spread.copy_(train.pooled.flatten(0, 1).std(dim=0) + 1e-4)
+    optimiser = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
     averaged = copy.deepcopy((image_head, text_head))
-    views, photos = train.pooled.shape[:2]
-    per_epoch = math.ceil(photos / options.batch)
-    steps = options.epochs * per_epoch
+    steps = max(1, recipe.epochs) * len(epoch_batches(sources, repeats, recipe.batch_size))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min(1.0, (step + 1) / 30) * (0.51 + 0.49 * math.cos(math.pi * step / steps))
     )
-    pooled = train.pooled.to(device)
-    captions = train.captions.to(device)
     parameters = [weight for group in groups for weight in group["params"]]  # type: ignore[attr-defined]
     fast = [weight for head in (image_head, text_head) for weight in head.parameters() if weight.requires_grad]
     slow = [weight for head in averaged for weight in head.parameters() if weight.requires_grad]
     step = 0
-    for epoch in range(options.epochs):
+    for epoch in range(recipe.epochs):
         image_head.train()
-        losses = 0.0
-        bar = tqdm(torch.randperm(photos).split(options.batch), desc=f"epoch {epoch + 1}", mininterval=5)
-        for chosen in bar:
-            view = torch.randint(views, chosen.shape)
-            caption = torch.randint(captions.shape[1], chosen.shape)
-            texts = text_head(captions[chosen, caption])
+        losses: list[float] = []
+        batches = epoch_batches(sources, repeats, recipe.batch_size)
+        for chosen in tqdm(batches, desc=f"epoch {epoch + 1}", mininterval=5):
+            pooled, captions = (tensor.to(device) for tensor in draw(sources, chosen))
+            texts = text_head(captions)
             with torch.autocast(device.type, torch.bfloat16):
-                learnt = image_head.learnt(pooled[view, chosen])
+                learnt = image_head.learnt(pooled)
             loss = contrastive_loss(learnt, texts, log_scale.exp().clamp(max=100))
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -286,70 +313,80 @@ def train_heads(train: Pairs, sizes: HeadSizes, options: argparse.Namespace) -> 
             optimiser.step()
             schedule.step()
             step += 1
-            decay = min(options.average, (1 + step) / (10 + step))
+            decay = min(recipe.ema_decay, (1 + step) / (10 + step))
             with torch.no_grad():
                 for kept, current in zip(slow, fast, strict=True):
                     kept.lerp_(current, 1 - decay)
-            losses += loss.item() / per_epoch
-        print(f"epoch {epoch + 1}/{options.epochs}: loss {losses:.3f}, scale {log_scale.exp().item():.1f}", flush=True)
+            losses.append(loss.item())
+        mean = sum(losses) / len(losses)
+        print(f"epoch {epoch + 1}/{recipe.epochs}: loss {mean:.3f}, scale {log_scale.exp().item():.1f}", flush=True)
     return averaged[0].eval(), averaged[1].eval(), log_scale.exp().item()
 
 
 @torch.inference_mode()
 def choose_named(
-    image_head: ImageHead, text_head: TextHead, held_out: Pairs, classes: Tensor, options: argparse.Namespace
-) -> tuple[Callable[[Tensor, Tensor], Tensor], Tensor]:
-    """Sets the image head's named vectors and their weight; → the head as a function, and the held-out texts."""
-    device = torch.device(options.device)
+    image_head: ImageHead, text_head: TextHead, held_out: Sequence[Pairs], classes: Tensor, recipe: DualEncoderRecipe
+) -> None:
+    """Set the image head's named vectors and their weight, by the mean of R@10 over the sets of held-out photos."""
+    device = torch.device(recipe.device)
     names = text_head(classes.to(device))
     image_head.class_texts.copy_(names - names.mean(dim=0))  # what all classes have in common says nothing
-    texts = text_head(held_out.captions.to(device))
-    pooled, logits = held_out.pooled[0].to(device), held_out.logits[0].to(device)
-    usual = float((1 - image_head.learnt(pooled).mean(dim=0).norm(dim=-1)).median())
+    sets = [(s.pooled[0].to(device), s.logits[0].to(device), text_head(s.captions.to(device))) for s in held_out]
+    agreement = [image_head.learnt(pooled).mean(dim=0).norm(dim=-1) for pooled, _, _ in sets]
+    usual = float((1 - torch.cat(agreement)).median())
 
     found = {}
     for weight, power in NAMED:
         image_head.sizes = replace(image_head.sizes, named_weight=weight, named_power=power, usual_disagreement=usual)
-        found[weight, power] = text_to_photo_recall(image_head(pooled, logits), texts)
-    allowed = [named for named, value in found.items() if value >= max(found.values()) - options.named_cost]
+        recalls = [text_to_photo_recall(image_head(pooled, logits), texts) for pooled, logits, texts in sets]
+        found[weight, power] = sum(recalls) / len(recalls)
+    allowed = [named for named, value in found.items() if value >= max(found.values()) - recipe.named_cost]
     chosen = max(allowed, key=lambda named: named[0] * UNLIKE ** named[1])
     image_head.sizes = replace(image_head.sizes, named_weight=chosen[0], named_power=chosen[1])
     for named, value in found.items():
         print(f"named weight {named[0]}, power {named[1]}: R@10 {value:.2f}" + (" *" if named == chosen else ""))
-    return lambda pooled, logits: image_head(pooled.to(device), logits.to(device)), texts
 
 
 @torch.inference_mode()
 def main(argv: Sequence[str] | None = None) -> None:
-    options = arguments(argv)
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    torch.manual_seed(options.seed)
-    device = torch.device(options.device)
+    recipe = parse_recipe(DualEncoderRecipe, __doc__, argv)
+    cache = recipe.cache or default_cache()
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    torch.manual_seed(recipe.seed)
+    device = torch.device(recipe.device)
 
     encoder = load_encoder().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    train = read_pairs(options.data, "train", TRAIN_VIEWS, options.cache, encoder)
-    held_out = read_pairs(options.data, "val", ("plain",), options.cache, encoder)
-    classes = class_sentences(options.cache, device)
-    print(f"{train.pooled.shape[1]} photos to train on, {held_out.pooled.shape[1]} to choose by")
+    train = [read_pairs(folder, "train", TRAIN_VIEWS, cache, encoder) for folder in recipe.data]
+    train += [read_pairs(folder, "train", ("plain",), cache, encoder) for folder in recipe.more_data]
+    held_out = [read_pairs(folder, "val", ("plain",), cache, encoder) for folder in recipe.data]
+    classes = class_sentences(cache, device)
+    print(
+        f"{[s.pooled.shape[1] for s in train]} photos to train on, {[s.pooled.shape[1] for s in held_out]} to choose by"
+    )
 
-    sizes = HeadSizes(options.members, options.hidden, options.temperature)
+    sizes = HeadSizes(recipe.members, recipe.hidden_size, recipe.temperature)
     with torch.inference_mode(False):
-        image_head, text_head, scale = train_heads(train, sizes, options)
+        image_head, text_head, scale = train_heads(train, sizes, recipe)
+    choose_named(image_head, text_head, held_out, classes, recipe)
 
-    embed, texts = choose_named(image_head, text_head, held_out, classes, options)
-    images = embed(held_out.pooled[0], held_out.logits[0])
-    # each training photo in one of its views, in turn; three of them for each photo of other places
+    def embed(pooled: Tensor, logits: Tensor) -> Tensor:
+        return image_head(pooled.to(device), logits.to(device)).cpu()
+
+    # each captioned training photo in one of its views, in turn; three of them for each photo of other places
     views = range(len(TRAIN_VIEWS))
-    reference = torch.cat([embed(train.pooled[v], train.logits[v])[v :: len(views)] for v in views])
-    if options.background:
-        pooled = pooled_archive(options.background, options.background_photos, encoder)
-        others = embed(pooled, image_logits(encoder, pooled.to(device)).cpu())
+    captioned = train[: len(recipe.data)]
+    reference = torch.cat([embed(s.pooled[v], s.logits[v])[v :: len(views)] for s in captioned for v in views])
+    if recipe.background:
+        pooled = pooled_archive(recipe.background, recipe.background_photos, encoder)
+        others = embed(pooled, image_logits(encoder, pooled.to(device)))
         reference = torch.cat([reference[:: max(1, len(reference) // (3 * len(others)))], others])
-    calibration = calibrate(reference.cpu().numpy(), images.cpu().numpy(), texts[:, 0].cpu().numpy())
-    save_heads(options.out, image_head, text_head, logit_scale=scale)
-    calibration.save(options.out)
-    print(f"weights in {options.out}")
+    images = torch.cat([embed(s.pooled[0], s.logits[0]) for s in held_out])
+    first_captions = torch.cat([text_head(s.captions[:, 0].to(device)).cpu() for s in held_out])
+    calibration = calibrate(reference.numpy(), images.numpy(), first_captions.numpy())
+    save_heads(recipe.out, image_head, text_head, logit_scale=scale)
+    calibration.save(recipe.out)
+    print(f"weights in {recipe.out}")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """Measure the embedded dual encoder on photos it was not trained on.
 
-    python -m training.evaluate_tagger --data DIR --model models/tagger-dual-encoder [--rooms DIR] [--emoji FONT.ttf]
+    python -m training.evaluate_tagger --data DIR... --model models/tagger-dual-encoder [--rooms DIR] [--emoji FONT.ttf]
 
 Prints its figures and writes figures.json into the model's folder.
 
-- Retrieval: the test photos of DIR (see training/data.py) and their first captions, both ways: R@1, R@5, R@10.
-- Rooms: photos in folders named as their label, none of which was used in training, nor any room label. Zero-shot:
-  "a photo of a {label}" with the labels' names.
+- Retrieval: the test photos of each DIR (see training/data.py) and their first captions, both ways: R@1, R@5, R@10.
+- Rooms: photos in folders named as their label, none of which was used in training. "a photo of a {label}" with the
+  labels' names.
+- Light: each photo of rooms by day and drawn at night, in fog, in the snow, in warm and in cold light
+  (training/pixel_diffusion_data.py): how often the words for it fit the drawn one better than the plain one.
 - Animals: ten drawn animals, emoji of the font NotoColorEmoji.ttf (Debian: fonts-noto-color-emoji), on white.
 - Calibration: how well scores tell right labels from wrong ones, by average precision over all pairs of photo and label
   at once, so that labels' levels matter: on rooms (6 labels) and on the validation captions (each photo against the
@@ -29,8 +31,9 @@ from framesense.models.spec import choose_dtype
 from tagger.labels.prompts import DEFAULT_TEMPLATE, fill
 from tagger.models.embedded import EmbeddedDualEncoder
 from tagger.tags.calibration import NEUTRAL_PROMPTS, BackgroundCalibration, shares
-from training.data import default_cache, read_photos
-from training.dual_encoder import cached_pooled, cached_sentences, ranks, read_captions, recall
+from training.data import default_cache, read_captions, read_photos
+from training.dual_encoder import cached_pooled, cached_sentences, ranks, recall
+from training.pixel_diffusion_data import vary
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -49,9 +52,19 @@ ANIMALS = {
 }
 
 
+LIGHTS = {
+    "night": "at night",
+    "daylight": "in bright daylight",
+    "fog": "in fog",
+    "snow": "in the snow",
+    "warm": "warm light",
+    "cold": "cold light",
+}
+
+
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with captions.csv and images/")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders with captions.csv and images/")
     parser.add_argument("--model", type=Path, required=True, help="folder that training.dual_encoder wrote")
     parser.add_argument("--rooms", type=Path, help="folder with a folder of photos for each label")
     parser.add_argument("--emoji", type=Path, help="NotoColorEmoji.ttf")
@@ -83,6 +96,27 @@ def separations(
         "z-score": average_precision(z, right),
         "softmax of z-scores": average_precision(shares(z), right),
     }
+
+
+def retrieval_vectors(model: EmbeddedDualEncoder, folder: Path, split: str, cache: Path) -> tuple[Floats, Floats]:
+    """N×384 photos of a split and N×384 first captions."""
+    photos, captions = read_photos(folder, split), read_captions(folder, split)
+    images = model.embed_pooled(cached_pooled(photos, "plain", cache, model.encoder))
+    sentences = cached_sentences([captions[photo.path.name][0] for photo in photos], cache, torch.device("cpu"))
+    with torch.inference_mode():
+        vectors: Floats = model.text_head(torch.from_numpy(sentences)).numpy()
+    return images, vectors
+
+
+def light_words(model: EmbeddedDualEncoder, photos: Sequence[NDArray[np.uint8]], plain: Floats) -> dict[str, float]:
+    """For each light: percent of photos whose rendering fits its words better than the photo does."""
+    chance = np.random.default_rng(0)
+    figures = {}
+    for name, words in LIGHTS.items():
+        drawn = embed_pictures(model, [vary(photo, name, chance) for photo in photos])
+        text = model.encode_texts([words])[0]
+        figures[words] = 100 * float((drawn @ text > plain @ text).mean())
+    return figures
 
 
 def embed_pictures(model: EmbeddedDualEncoder, pictures: Sequence[NDArray[np.uint8]]) -> Floats:
@@ -131,17 +165,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     figures: dict[str, dict[str, float]] = {}
 
     embedded: dict[str, tuple[Floats, Floats]] = {}
-    for split in ("val", "test"):
-        photos, captions = read_photos(options.data, split), read_captions(options.data, split)
-        images = model.embed_pooled(cached_pooled(photos, "plain", options.cache, model.encoder))
-        texts = [text for photo in photos for text in captions[photo.path.name][:5]]
-        sentences = torch.from_numpy(cached_sentences(texts, options.cache, device))
-        with torch.inference_mode():
-            vectors = model.text_head(sentences).numpy().reshape(len(photos), 5, -1)
-        embedded[split] = images, vectors[:, 0]
-        pictures, first = torch.from_numpy(images), torch.from_numpy(vectors[:, 0])
-        for way, ranked in (("text → photo", ranks(first, pictures)), ("photo → text", ranks(pictures, first))):
-            figures[f"{split}, {len(photos)} photos, {way}"] = {f"R@{k}": recall(ranked, k) for k in (1, 5, 10)}
+    for folder in options.data:
+        for split in ("val", "test"):
+            images, first_captions = retrieval_vectors(model, folder, split, options.cache)
+            embedded.setdefault(split, (images, first_captions))  # the first folder's measure the calibration below
+            pictures, first = torch.from_numpy(images), torch.from_numpy(first_captions)
+            for way, ranked in (("text → photo", ranks(first, pictures)), ("photo → text", ranks(pictures, first))):
+                name = f"{folder.name} {split}, {len(images)} photos, {way}"
+                figures[name] = {f"R@{k}": recall(ranked, k) for k in (1, 5, 10)}
 
     images, first_captions = embedded["val"]
     blocks = [slice(start, start + 20) for start in range(0, len(images) - 19, 20)]
@@ -154,7 +185,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         pictures_of_rooms = [np.array(Image.open(file).convert("RGB")) for file in files]
         rooms = embed_pictures(model, pictures_of_rooms)
         scores, labels, fits = zero_shot(model, calibration, rooms, [f.parent.name.replace("_", " ") for f in files])
-        figures["rooms, zero-shot"] = scores
+        figures["rooms"] = scores
+        evenly = slice(None, None, 6)
+        figures["light, of 40 rooms"] = light_words(model, pictures_of_rooms[evenly], rooms[evenly])
         figures["average precision, rooms"] = separations(rooms, labels, fits, model, calibration)
     if options.emoji:
         drawn, names = draw_animals(options.emoji)

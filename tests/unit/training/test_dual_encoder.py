@@ -1,5 +1,6 @@
 """The embedded dual encoder's heads on random weights, its training's arithmetic, and the real towers once."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,17 @@ from tagger.models.embedded import (
     save_heads,
 )
 from tagger.tags.calibration import BackgroundCalibration
-from training.dual_encoder import calibrate, contrastive_loss, fit_logistic, ranks, recall, train_heads
+from training.dual_encoder import (
+    Pairs,
+    calibrate,
+    contrastive_loss,
+    draw,
+    epoch_batches,
+    fit_logistic,
+    ranks,
+    recall,
+    train_heads,
+)
 
 SIZES = HeadSizes(members=3, hidden=16)
 
@@ -171,20 +182,51 @@ def test_calibrated_probabilities_of_right_captions_are_higher() -> None:
     assert np.diag(odds).min() > 0 > np.median(odds)
 
 
-def test_training_learns_a_toy_task() -> None:
+def test_a_batch_holds_photos_of_all_sources_with_their_own_captions() -> None:
+    sources = [
+        Pairs(torch.full((views, photos, POOLED_SIZE), value), torch.zeros(views, photos, 1000), captions)
+        for value, views, photos, captions in (
+            (1.0, 3, 4, torch.full((4, 5, 384), 1.0)),
+            (2.0, 1, 6, torch.full((6, 2, 384), 2.0)),
+        )
+    ]
+    pooled, captions = draw(sources, torch.tensor([0, 3, 4, 9]))
+    assert pooled[:, 0].tolist() == captions[:, 0].tolist() == [1, 1, 2, 2]
+
+
+def test_an_epoch_shows_each_photo_as_often_as_was_said_but_once_a_batch() -> None:
+    sources = [Pairs(torch.zeros(1, n, 1), torch.zeros(1, n, 1), torch.zeros(n, 1, 1)) for n in (10, 4)]
+    batches = epoch_batches(sources, (1, 3), 6)
+    assert all(len(batch.unique()) == len(batch) <= 6 for batch in batches)
+    shown = torch.cat(batches).bincount(minlength=14)
+    assert (shown[:10] == 1).all()
+    assert ((shown[10:] >= 1) & (shown[10:] <= 3)).all()
+
+
+def test_training_learns_a_toy_task_and_goes_on_from_a_folder(tmp_path: Path) -> None:
     """Pooled features that hold a caption's vector in plain sight: unseen ones are found again."""
-    from training.dual_encoder import Pairs, arguments
+    from training.dual_encoder import DualEncoderRecipe
 
     torch.manual_seed(0)
     captions = torch.nn.functional.normalize(torch.randn(160, 6) @ torch.randn(6, 384), dim=1)
     pooled = torch.rand(160, POOLED_SIZE) * 0.01
     pooled[:, FEATURE_SIZE : FEATURE_SIZE + 384] += captions
-    train = Pairs(pooled[None, :128], torch.zeros(1, 128, 1000), captions[:128, None].expand(-1, 5, -1))
-    options = arguments(
-        ["--data", "x", "--out", "x", "--epochs", "15", "--batch", "64", "--dropout", "0", "--feature-dropout", "0"]
+    halves = [
+        Pairs(pooled[None, part], torch.zeros(1, 64, 1000), captions[part, None].expand(-1, width, -1))
+        for part, width in ((slice(0, 64), 5), (slice(64, 128), 2))
+    ]
+    recipe = DualEncoderRecipe(
+        data=(Path("x"),), out=Path("x"), repeats=(1, 2), epochs=15, batch_size=64, dropout=0.0, feature_dropout=0.0
     )
-    image_head, text_head, scale = train_heads(train, SIZES, options)
+    image_head, text_head, scale = train_heads(halves, SIZES, recipe)
     with torch.inference_mode():
         found = torch.nn.functional.normalize(image_head.learnt(pooled[128:]).mean(0), dim=1)
         assert recall(ranks(text_head(captions[128:]), found), 5) > 60
     assert 1 < scale < 100
+
+    save_heads(tmp_path, image_head, text_head, logit_scale=scale)
+    BackgroundCalibration.measure(captions.numpy()).save(tmp_path)
+    going_on = replace(recipe, init=tmp_path, epochs=0)
+    again, _, same_scale = train_heads(halves, SIZES, going_on)
+    torch.testing.assert_close(again.learnt.enter, image_head.learnt.enter, atol=1e-3, rtol=1e-2)
+    assert same_scale == pytest.approx(scale, rel=1e-4)
