@@ -7,13 +7,14 @@ across it for STAY frames, about a seventh of the picture's height: too little f
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.splices import HEIGHT, SECONDS, WIDTH, Condition, FrameKey, Picture, Splices, read_photo
+from worker.videos.motion import GAP
 
 OBJECTS = {"astronaut": (0, 130, 180, 320), "chelsea": (70, 100, 230, 340), "coffee": (40, 190, 280, 440)}
 """Top, left, bottom, right of what is cut out of a photo: a face, a cat's face, a cup; pixels."""
@@ -24,11 +25,13 @@ SIZE = 0.15
 
 @dataclass(frozen=True)
 class Passing:
-    """A case: ``boxes``: SECONDS × 4, top, left, bottom, right in [0, 1] of the picture; NaN while nothing is there."""
+    """A case: ``later``: the pictures GAP seconds after ``pictures``, from which motion is seen; ``boxes``: SECONDS
+    × 4, top, left, bottom, right in [0, 1] of the picture; NaN while nothing is there."""
 
     host: str
     thing: str
     pictures: list[Picture]
+    later: list[Picture]
     boxes: NDArray[np.float64]
 
     @property
@@ -42,12 +45,14 @@ def passings(bench: Splices, hosts: tuple[str, ...], seed: int) -> Iterator[Pass
     for host, thing, start in itertools.product(hosts, OBJECTS, STARTS):
         keys = [FrameKey(host, float(second), Condition.CLEAN, 1.0, seed) for second in range(SECONDS)]
         pictures, boxes = [bench.render(key) for key in keys], np.full((SECONDS, 4), np.nan)
+        later = [bench.render(replace(key, second=key.second + GAP)) for key in keys]
         cut = _cut_out(bench, thing)
         begin, end = rng.uniform([0.1, 0.1], [0.75, 0.8], (2, 2))
+        pace = (end - begin) / (STAY - 1)
         for step in range(STAY):
-            top, left = begin + (end - begin) * step / (STAY - 1)
-            boxes[start + step] = _paste(pictures[start + step], cut, float(top), float(left))
-        yield Passing(host, thing, pictures, boxes)
+            boxes[start + step] = _paste(pictures[start + step], cut, *(begin + pace * step))
+            _paste(later[start + step], cut, *(begin + pace * (step + GAP)))
+        yield Passing(host, thing, pictures, later, boxes)
 
 
 def _cut_out(bench: Splices, thing: str) -> Picture:

@@ -20,10 +20,12 @@ from benchmarks.anomalies import STARTS, Passing, passings
 from benchmarks.seeing import Picture, Seen, look_at
 from benchmarks.splices import Case, Condition, FrameKey, Splices
 from framesense.novelty.mixing import patient_novelty
-from framesense.novelty.patches import PatchMemory, Reference, frame_score
+from framesense.novelty.normal_footage import NormalFootage
+from framesense.novelty.patches import PatchMemory, frame_score
 from framesense.novelty.signals import embeddings, signal_novelty
 from framesense.schemas.novelty import Metric, Signal
 from tools.settings import ROOT
+from worker.videos.motion import GAP, motion_between
 
 WINDOWS = (3, 10)
 MEMORY = 64
@@ -140,14 +142,16 @@ def fixed_camera_table(cases: list[Passing], seen: list[Seen]) -> str:
             f"{signal}, window 10": signal_novelty(looks.frames, signal, window=10, metric=Metric.COSINE)
             for signal in (Signal.WORDS, Signal.VISUAL, Signal.AUTO)
         }
-        memory, reference = PatchMemory(MEMORY), Reference.build(looks.patches[: min(STARTS)])
+        memory, normal = PatchMemory(MEMORY), min(STARTS)
+        motions = [motion_between(*pair, GAP) for pair in zip(case.pictures, case.later, strict=True)]
+        reference = NormalFootage.build(list(looks.patches[:normal]), motions[:normal])
         by_memory, by_reference = [], []
         started = process_time()
         for grid in looks.patches:
             by_memory.append(memory.distances(grid))
             memory.remember(grid)
         seconds, frames = seconds + process_time() - started, frames + len(looks.patches)
-        by_reference = [reference.distances(grid) for grid in looks.patches]
+        by_reference = [reference.distances(*both) for both in zip(looks.patches, motions, strict=True)]
         maps = {"patch, frames before": by_memory, "patch, reference (first 16 s)": by_reference}
         curves |= {name: np.array([frame_score(one) for one in distances]) for name, distances in maps.items()}
         for name, curve in curves.items():

@@ -11,7 +11,7 @@ Prefer this to whole-picture embeddings where the odd thing is small; where the 
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,30 +148,34 @@ def distances_within(grids: Sequence[Grid], folds: int = REFERENCE_FOLDS) -> NDA
 @dataclass(frozen=True)
 class PackedGrids:
     """Descriptors of n frames in a quarter of the space: ``values`` (n × rows × columns × d, int8) times ``scales``
-    (n, float32)."""
+    (n, float32). ``motion``: n × rows × columns × 2, how each place moves to the right and down, in picture heights a
+    second; None where it was not measured."""
 
     values: NDArray[np.int8]
     scales: NDArray[np.float32]
+    motion: NDArray[np.float16] | None = None
 
     def __len__(self) -> int:
         return len(self.scales)
 
     @classmethod
-    def pack(cls, grids: NDArray[np.floating]) -> "PackedGrids":
+    def pack(cls, grids: NDArray[np.floating], motion: NDArray[np.floating] | None = None) -> "PackedGrids":
         """``grids``: n × rows × columns × d. An error of at most 1/254 of each frame's largest number."""
         largest = np.abs(grids).reshape(len(grids), -1).max(axis=1, initial=0)
         scales = np.where(largest > 0, largest / 127, 1).astype(np.float32)
-        return cls(np.rint(grids / scales[:, None, None, None]).astype(np.int8), scales)
+        halves = None if motion is None else motion.astype(np.float16)
+        return cls(np.rint(grids / scales[:, None, None, None]).astype(np.int8), scales, halves)
 
     def to_bytes(self) -> bytes:
         buffer = io.BytesIO()
-        np.savez(buffer, values=self.values, scales=self.scales)
+        moves: dict[str, Any] = {} if self.motion is None else {"motion": self.motion}
+        np.savez(buffer, values=self.values, scales=self.scales, **moves)
         return buffer.getvalue()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "PackedGrids":
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return cls(arrays["values"], arrays["scales"])
+            return cls(arrays["values"], arrays["scales"], arrays.get("motion"))
 
     def __getitem__(self, index: int) -> Grid:
         grid: Grid = self.values[index] * self.scales[index]

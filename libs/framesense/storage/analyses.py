@@ -166,6 +166,13 @@ class AnalysisStore:
     def patches(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[Grid]:
         """The patch descriptors of the frames ``start`` … ``stop − 1`` (to the last by default), in order, a chunk in
         memory at a time; nothing where none are stored."""
+        return (grid for grid, _ in self.patches_and_motion(key, start, stop))
+
+    def patches_and_motion(
+        self, key: str, start: int = 0, stop: int | None = None
+    ) -> Iterator[tuple[Grid, Grid | None]]:
+        """As :meth:`patches`, each with the motion of its places (rows × columns × 2); None where an earlier release
+        analysed the video and measured no motion."""
         chunks = self._storage.list(f"analyses/{key}/patches")
         firsts = [int(chunk.rsplit("/", 1)[1].removesuffix(".npz")) for chunk in chunks]
         for chunk, first, following in zip(chunks, firsts, [*firsts, None][1:], strict=True):
@@ -173,7 +180,8 @@ class AnalysisStore:
                 continue
             packed = PackedGrids.from_bytes(self._storage.read(chunk))
             for index in range(max(start - first, 0), len(packed) if stop is None else min(stop - first, len(packed))):
-                yield packed[index]
+                motion = packed.motion
+                yield packed[index], None if motion is None else motion[index].astype(np.float32)
 
     def finish(self, key: str, summary: Summary) -> None:
         self._storage.write(f"analyses/{key}/analysis.json", summary.model_dump_json().encode())

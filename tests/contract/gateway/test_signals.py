@@ -14,6 +14,7 @@ from framesense.http.problems import ProblemError
 from framesense.jobs.payloads import VideoPayload
 from framesense.novelty.curve import rolling_novelty
 from framesense.novelty.mixing import patient_novelty
+from framesense.novelty.normal_footage import NormalFootage
 from framesense.novelty.patches import PackedGrids
 from framesense.novelty.scores import auto_evidence
 from framesense.novelty.signals import auto_embeddings
@@ -24,7 +25,7 @@ from framesense.schemas.tags import TextEmbeddings
 from framesense.storage.analyses import Frames, Summary, VideoModels, analysis_key
 from tests.support.gateway_process import MODEL, MP4, TAGGER_MODEL, Gateway, problem, running_gateway
 
-COUNT, ODD = 24, 17
+COUNT, ODD, FAST = 24, 17, 12
 ROWS, COLUMNS = 4, 6
 ALIGNED = np.eye(3, dtype=np.float32)[[int(index in (ODD, ODD + 1)) for index in range(COUNT)]]
 
@@ -53,7 +54,16 @@ def thumbnail() -> bytes:
     return buffer.getvalue()
 
 
-def analyse(gateway: Gateway, *, patches: bool = True, searchable: bool = True, video: bytes = MP4) -> Job:
+def motion() -> np.ndarray:
+    """Everything moves a little; at FAST one thing in the second row is ten times as fast."""
+    moves = np.random.default_rng(1).normal(0.02, 0.001, (COUNT, ROWS, COLUMNS, 2))
+    moves[FAST, 1, 3:5] *= 10
+    return moves
+
+
+def analyse(
+    gateway: Gateway, *, patches: bool = True, searchable: bool = True, moving: bool = False, video: bytes = MP4
+) -> Job:
     """A finished job, in two chunks. In the tagger's space ODD and the frame after it point the second way, all others
     the first."""
     job = gateway.submit(video)
@@ -72,7 +82,7 @@ def analyse(gateway: Gateway, *, patches: bool = True, searchable: bool = True, 
             frames.visual[part] if patches and frames.visual is not None else None,
             ALIGNED[part] if searchable else None,
         )
-        packed = PackedGrids.pack(grids[part]) if patches else None
+        packed = PackedGrids.pack(grids[part], motion()[part] if moving else None) if patches else None
         gateway.analyses.append(key, part.start, some, [thumbnail()] * len(some), packed)
     info = VideoInfo(**payload.video.model_dump(), duration=COUNT * 10.0, width=60, height=40, fps=25, codec="h264")
     gateway.analyses.finish(key, Summary(video=info, models=[MODEL, TAGGER_MODEL]))
@@ -157,7 +167,31 @@ def test_a_reference_that_is_replaced_leaves_no_patches_behind(gateway: Gateway)
     job = analyse(gateway)
     for _ in range(2):
         assert gateway.http.post("/references", json={"name": "normal", "job": job.id}).status_code in (200, 201)
-    assert len([key for key in gateway.storage.list("references") if key.endswith(".npy")]) == 1
+    assert len([key for key in gateway.storage.list("references") if key.endswith((".npz", ".npy"))]) == 1
+
+
+def test_a_reference_of_the_release_before_is_read_and_deleted(gateway: Gateway) -> None:
+    job = analyse(gateway)
+    asked = {"name": "calm", "job": job.id, "ranges": [{"start": 0, "end": 50}]}
+    assert gateway.http.post("/references", json=asked).status_code == 201
+    (stored,) = [key for key in gateway.storage.list("references") if key.endswith(".npz")]
+    footage, former = NormalFootage.from_bytes(gateway.storage.read(stored)), io.BytesIO()
+    np.save(former, footage.looks.patches)
+    gateway.storage.write(stored.replace(".npz", ".npy"), former.getvalue())
+    gateway.storage.delete(stored)
+    assert int(np.argmax(curve(gateway, job, reference="calm").novelty)) == ODD
+    assert gateway.http.delete("/references/calm").status_code == 204
+    assert gateway.storage.list("references") == []
+
+
+def test_what_moves_as_nothing_normal_did_is_odd(gateway: Gateway) -> None:
+    job = analyse(gateway, moving=True)
+    asked = {"name": "calm", "job": job.id, "ranges": [{"start": 0, "end": (FAST - 1) * 10}]}
+    assert gateway.http.post("/references", json=asked).status_code == 201
+    found = np.array(curve(gateway, job, reference="calm").novelty)
+    found[ODD] = 0
+    assert int(np.argmax(found)) == FAST
+    assert found[FAST] > 2 * np.median(found)
 
 
 def test_another_signal_leaves_the_jobs_reference_behind(gateway: Gateway) -> None:

@@ -250,7 +250,9 @@ def test_every_frame_is_captioned_once_and_stored(
     assert summary.video.duration == pytest.approx(1.2)
     assert summary.models == [captioner.model]
     assert frames.visual == pytest.approx(np.stack([np.arange(30), np.ones(30)], axis=1))
-    assert [grid.mean() for grid in workplace.analyses.patches(key)] == pytest.approx(np.arange(30))
+    looks, motions = zip(*workplace.analyses.patches_and_motion(key), strict=True)
+    assert [grid.mean() for grid in looks] == pytest.approx(np.arange(30))
+    assert [motion.shape for motion in motions if motion is not None] == [(2, 3, 2)] * 30
     assert frames.aligned is None, "no tagger runs"
     assert all(workplace.analyses.thumbnail(key, index).startswith(b"\xff\xd8") for index in range(30))
 

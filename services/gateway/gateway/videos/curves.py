@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from framesense.http.problems import ProblemError
 from framesense.novelty.background import Grids
-from framesense.novelty.patches import Grid, Map, PatchMemory, Reference, frame_score
+from framesense.novelty.normal_footage import NormalFootage
+from framesense.novelty.patches import Grid, Map, PatchMemory, frame_score
 from framesense.novelty.scores import FLOORS, auto_evidence, curve_scores, reference_scores
 from framesense.novelty.signals import signal_novelty
 from framesense.schemas.novelty import NoveltyParameters, Signal
@@ -98,7 +99,7 @@ class Curves:
         memory = _memory(parameters)
         reference = self._references.load(parameters.reference) if parameters.reference else None
         first = index if reference else max(0, index - memory)
-        grids = list(self._analyses.patches(analysed.key, first, index + 1))
+        grids = list(self._analyses.patches_and_motion(analysed.key, first, index + 1))
         if len(grids) != index + 1 - first:
             raise _not_stored(Signal.PATCH)
         return next(islice(_maps(iter(grids), reference, memory), len(grids) - 1, None))
@@ -109,7 +110,7 @@ class Curves:
         known = self._references.load(reference) if reference else None
 
         def compare() -> Curve:
-            maps = _maps(self._analyses.patches(key), known, memory)
+            maps = _maps(self._analyses.patches_and_motion(key), known, memory)
             return np.array([frame_score(distances) for distances in maps], dtype=np.float64)
 
         return self._stored(place, compare)
@@ -119,16 +120,15 @@ def _memory(parameters: NoveltyParameters) -> int:
     return min(MOST_MEMORY, max(LEAST_MEMORY, parameters.rolling_window_size))
 
 
-def _maps(grids: Iterator[Grid], reference: Reference | None, memory: int) -> Iterator[Map]:
+def _maps(frames: Iterator[tuple[Grid, Grid | None]], reference: NormalFootage | None, memory: int) -> Iterator[Map]:
     """Of each frame: compared with the reference, else with up to ``memory`` frames before it.
 
     Raises ProblemError 409 for a reference made from pictures of another model.
     """
     before = PatchMemory(memory)
-    distances: Callable[[Grid], Map] = reference.distances if reference else before.distances
-    for grid in grids:
+    for grid, motion in frames:
         try:
-            yield distances(grid)
+            yield reference.distances(grid, motion) if reference else before.distances(grid)
         except ValueError as error:
             detail = f"The reference does not fit this video: {error}. Make it anew from a job of the same captioner."
             raise ProblemError(409, "reference-does-not-fit", "Reference does not fit", detail) from error

@@ -24,8 +24,9 @@ Name = Annotated[ReferenceName, Path(description="as given when it was made")]
 )
 def create_reference(parts: Parts, asked: NewReference, response: Response) -> Reference:
     """From the frames of a finished job, or those in some time ranges of it: at each height of the picture, the few
-    hundred patches that cover it best. Then `/jobs/{id}/novelty?reference=NAME` tells how far each frame of that job,
-    or of any other of the same camera, is from normal. One of the same name is replaced.
+    hundred patches that cover it best, and the ways that such patches move. Then `/jobs/{id}/novelty?reference=NAME`
+    tells how far each frame of that job, or of any other of the same camera, is from normal: what looks like nothing in
+    the reference, or moves like nothing in it. One of the same name is replaced.
 
         curl http://127.0.0.1:8000/references -H 'Content-Type: application/json' \\
              -d '{"name": "quiet-street", "job": "'$ID'", "ranges": [{"start": 0, "end": 60}]}'

@@ -1,11 +1,11 @@
 """Named references: normal footage, as the patches that cover it best, in the blob store.
 
-``references/{name}.json`` tells what it is, ``references/{name}-{revision}.npy`` holds the patches.
+``references/{name}.json`` tells what it is, ``references/{name}-{revision}.npz`` holds the patches and how they move
+(``.npy`` and the patches alone, where the release before made it).
 """
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,8 +16,7 @@ from uuid import uuid4
 import numpy as np
 
 from framesense.http.problems import ProblemError
-from framesense.novelty.patches import Reference as Patches
-from framesense.novelty.patches import distances_within
+from framesense.novelty.normal_footage import NormalFootage
 from framesense.schemas.references import NewReference, Reference, ReferenceList, TimeRange
 from framesense.storage.analyses import AnalysisStore
 from framesense.storage.blobs import Storage
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from gateway.videos.results import Analysed
 
 _FOLDER = "references"
+_ENDING, _FORMER_ENDING = _ENDINGS = ".npz", ".npy"
 ORPHAN_GRACE = timedelta(hours=1)
 """Patches are written before the document that names them."""
 FARTHEST_OF_ONE = 0.8
@@ -56,11 +56,13 @@ class References:
         indices = _indices(analysed, asked.ranges)
         every = -(-len(indices) // MOST_FRAMES)
         wanted = set(indices[::every])
-        grids = [grid for index, grid in enumerate(analyses.patches(analysed.key)) if index in wanted]
-        if not grids:
+        both = analyses.patches_and_motion(analysed.key)
+        chosen = [frame for index, frame in enumerate(both) if index in wanted]
+        if not chosen:
             detail = f"Job {analysed.job.id} has no patch descriptors: its captioner gives none."
             raise ProblemError(409, "signal-not-stored", "Signal not stored", detail)
-        within = distances_within(grids)
+        footage = NormalFootage.build([looks for looks, _ in chosen], [motion for _, motion in chosen])
+        within = footage.own
         reference = Reference(
             **asked.model_dump(),
             usual_distance=float(np.median(within)) if len(within) else 0.0,
@@ -70,12 +72,10 @@ class References:
             frames=len(indices),
             video=analysed.job.name,
         )
-        buffer = io.BytesIO()
-        np.save(buffer, Patches.build(grids).patches)
-        self._storage.write(_patches_key(reference), buffer.getvalue())
+        self._storage.write(_patches_key(reference.name, reference.revision), footage.to_bytes())
         self._storage.write(_key(reference.name), reference.model_dump_json().encode())
         for former in replaced:
-            self._storage.delete(_patches_key(former))
+            self._delete_patches(former)
         return reference
 
     def get(self, name: str) -> Reference:
@@ -96,12 +96,13 @@ class References:
         """Raises ProblemError 404."""
         reference = self.get(name)
         self._storage.delete(_key(name))
-        self._storage.delete(_patches_key(reference))
+        self._delete_patches(reference)
 
     def delete_orphans(self) -> None:
         """Delete patches that no reference names, as a gateway that dies between two writes leaves them."""
-        stored = {key for key in self._storage.list(_FOLDER) if key.endswith(".npy")}
-        for key in stored - {_patches_key(reference) for reference in self.list().references}:
+        stored = {key for key in self._storage.list(_FOLDER) if key.endswith(_ENDINGS)}
+        named = {_patches_key(one.name, one.revision, end) for one in self.list().references for end in _ENDINGS}
+        for key in stored - named:
             written = self._storage.last_modified(key)
             if written is None or written < datetime.now(UTC) - ORPHAN_GRACE:
                 self._storage.delete(key)
@@ -110,12 +111,21 @@ class References:
         """Raises ProblemError 404."""
         return self.get(name).revision
 
-    def load(self, name: str) -> Patches:
+    def load(self, name: str) -> NormalFootage:
         """Raises ProblemError 404."""
-        return self._patches(_patches_key(self.get(name)))
+        reference = self.get(name)
+        return self._patches(reference.name, reference.revision)
 
-    def _read_patches(self, key: str) -> Patches:
-        return Patches(np.load(io.BytesIO(self._storage.read(key)), allow_pickle=False))
+    def _read_patches(self, name: str, revision: str) -> NormalFootage:
+        try:
+            data = self._storage.read(_patches_key(name, revision))
+        except FileNotFoundError:
+            data = self._storage.read(_patches_key(name, revision, _FORMER_ENDING))
+        return NormalFootage.from_bytes(data)
+
+    def _delete_patches(self, reference: Reference) -> None:
+        for ending in _ENDINGS:
+            self._storage.delete(_patches_key(reference.name, reference.revision, ending))
 
 
 def _indices(analysed: Analysed, ranges: Sequence[TimeRange] | None) -> Sequence[int]:
@@ -135,5 +145,5 @@ def _key(name: str) -> str:
     return f"{_FOLDER}/{name}.json"
 
 
-def _patches_key(reference: Reference) -> str:
-    return f"{_FOLDER}/{reference.name}-{reference.revision}.npy"
+def _patches_key(name: str, revision: str, ending: str = _ENDING) -> str:
+    return f"{_FOLDER}/{name}-{revision}{ending}"

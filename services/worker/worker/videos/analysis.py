@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from framesense.clients.captioner import CaptionBatch
 from framesense.clients.tagger import EmbeddingBatch
@@ -21,6 +22,7 @@ from worker.jobs.model_change import require_same_model
 from worker.settings import WorkerSettings
 from worker.thumbnails import write_thumbnail
 from worker.videos.frames import SampledFrame, Video
+from worker.videos.motion import resized
 from worker.videos.rendering import Picture
 
 BATCHES_TO_OVERLAP, LEAST_BATCH = 8, 4
@@ -98,16 +100,23 @@ def analyse(
                 visual=answer.visual,
                 aligned=embedded.embeddings if embedded else None,
             )
-            patches = None if answer.patches is None else PackedGrids.pack(answer.patches)
+            patches = None if answer.patches is None else _packed(answer.patches, batch.frames)
             store.append(question.key, batch.frames[0].index, frames, batch.thumbnails, patches)
             on_progress(batch.frames[-1].index + 1)
+
+
+def _packed(grids: NDArray[np.float32], frames: Sequence[SampledFrame]) -> PackedGrids:
+    """The descriptors with the motion of the same places."""
+    rows, columns = grids.shape[1:3]
+    motions = [resized(frame.motion, rows, columns) for frame in frames if frame.motion is not None]
+    return PackedGrids.pack(grids, np.stack(motions) if len(motions) == len(grids) else None)
 
 
 def _batches(video: Video, question: Question, settings: WorkerSettings, start: int) -> Iterator[_Batch]:
     # A short job in full batches would decode first and caption afterwards; smaller ones let the two overlap.
     size = min(settings.worker_batch, max(LEAST_BATCH, video.count(question.every_n_second) // BATCHES_TO_OVERLAP))
     batch = _Batch([], [])
-    for frame in video.samples(question.every_n_second, start=start, longest_side=settings.worker_frame_size):
+    for frame in video.moving_samples(question.every_n_second, start=start, longest_side=settings.worker_frame_size):
         batch.frames.append(frame)
         batch.thumbnails.append(write_thumbnail(frame.picture, settings))
         if len(batch.frames) == size:

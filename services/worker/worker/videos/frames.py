@@ -25,6 +25,7 @@ from typing import Literal
 
 import av
 import av.logging
+import numpy as np
 from av import Packet, VideoFrame
 from av.container import InputContainer
 from av.stream import Discard
@@ -34,6 +35,7 @@ from av.video.stream import VideoStream
 from framesense.http.problems import ProblemError
 from framesense.media.containers import open_container, promised_duration, video_streams
 from framesense.schemas.novelty import VideoInfo
+from worker.videos.motion import GAP, STILL, Motion, motion_between
 from worker.videos.rendering import Orientation, Picture, render, shown_size
 from worker.videos.timeline import Segment, Timeline
 
@@ -49,11 +51,13 @@ UNMARKED_LOSS = 0.5
 @dataclass(frozen=True)
 class SampledFrame:
     """``index`` counts the samples from 0; ``time`` is the frame's own presentation time in seconds from the first
-    frame shown; ``picture`` is as shown, RGB, height × width × 3 uint8."""
+    frame shown; ``picture`` is as shown, RGB, height × width × 3 uint8; ``motion`` tells how its places move, None
+    where it was not measured."""
 
     index: int
     time: float
     picture: Picture
+    motion: Motion | None = None
 
 
 @dataclass
@@ -101,10 +105,47 @@ class Video:
         index, shown, picture = start, None, None
         for frame, time in self._frames_at(ticks):
             if picture is None or time != shown:
-                picture = render(frame, self.orientation, longest_side=longest_side, pixel_aspect=self.pixel_aspect)
+                picture = self._render(frame, longest_side)
                 shown = time
             yield SampledFrame(index=index, time=self.timeline.seconds(time), picture=picture)
             index += 1
+
+    def moving_samples(
+        self, every_n_second: float, *, start: int = 0, longest_side: int = 640
+    ) -> Iterator[SampledFrame]:
+        """As :meth:`samples`, each with the motion of its places: between it and the frame a moment later (of the last
+        frame: the one before). That frame is decoded for nothing else, but seldom needs others for it.
+
+        A frame without such a neighbour, as where the file is damaged or has only one, stands still. Where the file's
+        clock goes back midway nothing tells which frames are neighbours: no motion then.
+        """
+        if np.any(np.diff(self.timeline.times) < 0):
+            yield from self.samples(every_n_second, start=start, longest_side=longest_side)
+            return
+        every = _exact(every_n_second)
+        times = self.timeline.on_screen(self.timeline.ticks(every, start))
+        neighbours = self.timeline.neighbours(times, Fraction(str(GAP)))
+        wanted = sorted({*times, *neighbours})
+        found: dict[int, tuple[int, Picture]] = {}
+        pending, index = deque(zip(times, neighbours, strict=True)), start
+        for time, (frame, at) in zip(wanted, self._frames_at(wanted), strict=True):
+            found[time] = at, self._render(frame, longest_side)
+            while pending and time >= max(pending[0]):
+                shown, neighbour = pending.popleft()
+                yield self._moving(index, found[shown], found[neighbour])
+                index += 1
+            least = min(pending[0]) if pending else time
+            for old in [one for one in found if one < least]:
+                del found[old]
+
+    def _moving(self, index: int, shown: tuple[int, Picture], neighbour: tuple[int, Picture]) -> SampledFrame:
+        (before, picture), (after, later) = sorted([shown, neighbour], key=lambda one: one[0])
+        gap = float((after - before) * self.timeline.time_base)
+        motion = motion_between(picture, later, gap) if gap else STILL
+        return SampledFrame(index, self.timeline.seconds(shown[0]), shown[1], motion)
+
+    def _render(self, frame: VideoFrame, longest_side: int) -> Picture:
+        return render(frame, self.orientation, longest_side=longest_side, pixel_aspect=self.pixel_aspect)
 
     def _frames_at(self, ticks: list[int]) -> Iterator[tuple[VideoFrame, int]]:
         """For each tick, the frame on screen and its time."""

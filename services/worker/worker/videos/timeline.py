@@ -112,6 +112,16 @@ class Timeline:
         found = np.searchsorted(self.times, np.array(ticks, dtype=np.int64), side="right") - 1
         return [int(time) for time in self.times[np.maximum(found, 0)]]
 
+    def neighbours(self, shown: Sequence[int], gap: Fraction) -> list[int]:
+        """For each of these shown frames' times that of the frame on screen ``gap`` seconds later, or of the next one
+        where it still is the same; for the last frame, of the one before it."""
+        ordered = np.unique(self.times)
+        at = np.searchsorted(ordered, np.array(shown, dtype=np.int64))
+        later = np.searchsorted(ordered, ordered[at] + int(gap / self.time_base), side="right") - 1
+        last = len(ordered) - 1
+        chosen = np.where(at < last, np.minimum(np.maximum(later, at + 1), last), max(0, last - 1))
+        return [int(time) for time in ordered[chosen]]
+
     def segments(self, wanted: Sequence[int]) -> Iterator[tuple[Segment, frozenset[int]]]:
         """The least to decode for the frames with these ascending presentation times, and the packets of just those.
 

@@ -137,3 +137,16 @@ def test_patches_are_read_a_chunk_at_a_time(analyses: AnalysisStore) -> None:
         assert len(read) == len(grids[start:stop])
         assert all(found == pytest.approx(grid, abs=0.02) for found, grid in zip(read, grids[start:stop], strict=True))
     assert list(analyses.patches("another")) == []
+
+
+def test_motion_is_read_beside_its_patches_and_is_none_where_none_was_measured(analyses: AnalysisStore) -> None:
+    rng = np.random.default_rng(0)
+    grids, motion = rng.normal(size=(4, 2, 3, 5)).astype(np.float32), rng.normal(0, 0.1, (2, 2, 3, 2))
+    analyses.append("key", 0, frames(0, 2), [b"jpeg"] * 2, PackedGrids.pack(grids[:2]))
+    analyses.append("key", 2, frames(2, 2), [b"jpeg"] * 2, PackedGrids.pack(grids[2:], motion))
+    read = list(analyses.patches_and_motion("key"))
+    assert all(found == pytest.approx(grid, abs=0.02) for (found, _), grid in zip(read, grids, strict=True))
+    assert [moved is None for _, moved in read] == [True, True, False, False]
+    assert np.stack([moved for _, moved in read if moved is not None]) == pytest.approx(motion, abs=1e-3)
+    ((_, last),) = analyses.patches_and_motion("key", 3)
+    assert last == pytest.approx(motion[1], abs=1e-3)

@@ -319,3 +319,41 @@ def test_frames_too_large_are_refused_before_they_are_decoded(tmp_path: Path) ->
     with pytest.raises(ProblemError, match="640 × 480") as refused:
         open_video(path, max_pixels=640 * 480 - 1)
     assert refused.value.status == 422
+
+
+@pytest.mark.parametrize("name", CLIPS)
+@pytest.mark.parametrize("every", [0.04, 0.3])
+def test_frames_with_motion_are_the_same_frames(name: str, every: float, tmp_path: Path) -> None:
+    path = numbered_video(tmp_path / name, 60, **CLIPS[name])
+    video = open_video(path, max_pixels=PIXELS)
+    plain, moving = list(video.samples(every, start=1)), list(video.moving_samples(every, start=1))
+    assert [(frame.index, frame.time) for frame in moving] == [(frame.index, frame.time) for frame in plain]
+    assert [read_number(frame.picture) for frame in moving] == [read_number(frame.picture) for frame in plain]
+    assert all(frame.motion is not None and np.isfinite(frame.motion).all() for frame in moving)
+
+
+def test_motion_is_that_between_a_frame_and_the_one_a_moment_later(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (128, 192, 3)).astype(np.uint8)
+    scene = cv2.GaussianBlur(noise, (0, 0), 3)
+    still, fast = [scene] * 25, [np.roll(scene, step, axis=1).astype(np.uint8) for step in range(1, 26)]
+    path = render_video(tmp_path / "starts.mkv", [*still, *fast], fps=25)
+    speeds = [
+        float(np.median(frame.motion[3:-3, 3:-3, 0]))
+        for frame in open_video(path, max_pixels=PIXELS).moving_samples(0.4)
+        if frame.motion is not None
+    ]
+    assert speeds[:2] == pytest.approx([0, 0], abs=0.01)
+    assert speeds[3:] == pytest.approx([25 / 128] * len(speeds[3:]), rel=0.15), "the last, 2.0 s, has none after it"
+
+
+def test_a_video_of_one_frame_stands_still(tmp_path: Path) -> None:
+    (frame,) = open_video(numbered_video(tmp_path / "one.mp4", 1), max_pixels=PIXELS).moving_samples(1.0)
+    assert frame.motion is not None and not frame.motion.any()
+
+
+def test_damage_costs_no_frame_with_motion(tmp_path: Path) -> None:
+    whole = numbered_video(tmp_path / "whole.mp4", 250, container_options={"movflags": "faststart"})
+    video = open_video(cut_off(whole, tmp_path / "cut.mp4", 0.6), max_pixels=PIXELS)
+    frames = list(video.moving_samples(1.0))
+    assert [read_number(frame.picture) for frame in frames] == [25 * second for second in range(len(frames))]
+    assert len(frames) > 2
