@@ -104,6 +104,13 @@ class TaggerClient(ServiceClient):
         answer = TextEmbeddings.model_validate_json(body)
         return EmbeddingBatch(to_numpy(answer.embeddings), answer.model)
 
+    def embed_words(self, words: Sequence[str], templates: Sequence[str]) -> TextEmbeddings:
+        """Embed each word in each template, averaged, with its level on ordinary photos. Raises like :meth:`tag`."""
+        asked = TextsRequest(texts=list(words), templates=list(templates), encoding_format=EncodingFormat.BASE64)
+        return TextEmbeddings.model_validate_json(
+            self._request("POST", "/embed/texts", json=asked.model_dump(mode="json"))
+        )
+
     def label_set(self, name: str) -> LabelSet:
         """A stored label set. Raises like :meth:`tag`: 404 where there is none."""
         return LabelSet.model_validate_json(self._request("GET", f"/label-sets/{name}"))

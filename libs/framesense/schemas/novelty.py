@@ -14,6 +14,13 @@ RollingWindowSize = Annotated[int, Field(ge=1, le=1000)]
 """How many frames before a frame make the mean it is compared with."""
 
 
+Sensitivity = Annotated[
+    float,
+    Field(ge=0, le=1, allow_inf_nan=False, description="0 lists the strongest moments only, 1 lists faint ones too"),
+]
+MaxMoments = Annotated[int, Field(ge=1, le=200, description="most moments that are listed, the strongest first")]
+
+
 class Metric(StrEnum):
     EUCLIDEAN = "euclidean"
     COSINE = "cosine"
@@ -44,6 +51,9 @@ class NoveltyParameters(BaseModel):
     reference: ReferenceName | None = Field(
         default=None, description="for the signal patch: compare with this footage instead of the frames before"
     )
+
+    sensitivity: Sensitivity = 0.5
+    max_moments: MaxMoments = 20
 
     @model_validator(mode="after")
     def _reference_goes_with_patch(self) -> Self:
@@ -82,10 +92,28 @@ class Frame(BaseModel):
 
 
 class Strength(StrEnum):
+    """How far a moment stands out."""
+
     STRONG = "strong"
     """It stands out."""
     WEAK = "weak"
     """It is among the most unusual frames, no more."""
+
+
+class WordChange(BaseModel):
+    """A word that fits the picture better, or worse, than it fitted the frames before."""
+
+    word: str
+    change: float = Field(description="standard deviations; above 0 where the word began to fit, below where it ceased")
+
+
+class Box(BaseModel):
+    """A part of the picture, in shares of its width and height from the upper left corner."""
+
+    x: float = Field(ge=0, le=1)
+    y: float = Field(ge=0, le=1)
+    width: float = Field(gt=0, le=1)
+    height: float = Field(gt=0, le=1)
 
 
 class Moment(BaseModel):
@@ -98,16 +126,22 @@ class Moment(BaseModel):
     caption: str
     novelty: float
     score: float = Field(description="how far the peak stands out; 1 is where a strong moment begins")
-    strength: Strength = Field(
-        default=Strength.STRONG, description="whether it stands out; where no moment is strong, nothing does"
+    strength: Strength = Field(description="whether it stands out; where no moment is strong, nothing does")
+    best: float = Field(description="seconds: the sharpest frame near the peak")
+    best_index: int = Field(ge=0, description="index of that frame")
+    thumbnail: str = Field(description="URL of that frame as a JPEG")
+    clip: str = Field(description="URL of the moment as an MP4")
+    changes: list[WordChange] = Field(
+        default_factory=list, description="what changed against the frames before, in words; empty where no tagger ran"
     )
-    thumbnail: str
+    box: Box | None = Field(default=None, description="where in the picture it is; absent where it is all of it")
 
 
 class NoveltyCurve(BaseModel):
     parameters: NoveltyParameters
     novelty: list[float] = Field(description="one value a frame")
-    moments: list[Moment]
+    moments: list[Moment] = Field(description="the strongest first")
+    stands_out: bool = Field(description="whether any moment is strong")
 
 
 class FoundMoment(BaseModel):
@@ -134,7 +168,8 @@ class SearchResult(BaseModel):
 class VideoResult(BaseModel):
     video: VideoInfo
     frames: list[Frame]
-    moments: list[Moment]
+    moments: list[Moment] = Field(description="the strongest first")
+    stands_out: bool = Field(description="whether any moment is strong")
     diversity: float | None = Field(
         default=None,
         ge=0,

@@ -1,6 +1,7 @@
 """What the routes work with, made once at start from the settings and handed to them."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from celery import Celery
@@ -11,16 +12,23 @@ from redis.asyncio import Redis as AsyncRedis
 from framesense.clients.async_base import AsyncServiceClient
 from framesense.clients.captioner import AsyncCaptionerClient
 from framesense.clients.editor import AsyncEditorClient
+from framesense.clients.tagger import TaggerClient
 from framesense.jobs.queue import create_celery
 from framesense.jobs.store import JobStore
 from framesense.storage.analyses import AnalysisStore
 from framesense.storage.blobs import Storage
 from gateway.settings import GatewaySettings
 from gateway.uploads.tus import ResumableStore
+from gateway.videos.analysed import AnalysisCache
 from gateway.videos.curves import Curves
+from gateway.videos.moment_details import MomentDetails
 from gateway.videos.references import References
-from gateway.videos.results import Results
+from gateway.videos.results import VideoResults
+from gateway.videos.vocabulary import Vocabulary
 
+MOMENTS_IN_MEMORY = 4096
+VOCABULARY_TIMEOUT = 10.0
+"""Seconds that a result waits for the words of its moments, once for each model."""
 REDIS_TIMEOUT = 5.0
 """Seconds to wait for an answer from Redis."""
 
@@ -34,7 +42,8 @@ class Dependencies:
     jobs: JobStore
     storage: Storage
     analyses: AnalysisStore
-    results: Results
+    analysis_cache: AnalysisCache
+    videos: VideoResults
     references: References
     curves: Curves
     uploads: ResumableStore
@@ -61,6 +70,9 @@ def create_dependencies(settings: GatewaySettings) -> Dependencies:
     captioner = AsyncCaptionerClient(settings.captioner_url)
     tagger = AsyncServiceClient(settings.tagger_url, service="tagger", timeout=settings.tagger_timeout)
     editor = AsyncEditorClient(settings.editor_url)
+    curves = Curves(analyses, references, storage, kept=8 * settings.analyses_in_memory)
+    vocabulary = Vocabulary(partial(TaggerClient, settings.tagger_url, timeout=VOCABULARY_TIMEOUT, retries=0))
+    details = MomentDetails(analyses, vocabulary, kept=MOMENTS_IN_MEMORY)
     settings.upload_folder.mkdir(parents=True, exist_ok=True)
     return Dependencies(
         settings=settings,
@@ -69,9 +81,10 @@ def create_dependencies(settings: GatewaySettings) -> Dependencies:
         jobs=JobStore(client, lease_seconds=settings.job_lease, retention_seconds=settings.job_retention),
         storage=storage,
         analyses=analyses,
-        results=Results(analyses, kept=settings.analyses_in_memory),
+        analysis_cache=AnalysisCache(analyses, kept=settings.analyses_in_memory),
+        videos=VideoResults(curves, details),
         references=references,
-        curves=Curves(analyses, references, storage, kept=8 * settings.analyses_in_memory),
+        curves=curves,
         uploads=ResumableStore(
             settings.upload_folder,
             max_video_bytes=settings.max_video_bytes,

@@ -43,7 +43,7 @@ def novelty_figure(
         margin={"l": 44, "r": 12, "t": 12, "b": 36},
         xaxis={
             "type": "date",
-            "range": [_date(frames[0].time - half_step), _date(frames[-1].time + half_step)],
+            "range": [_date(max(0.0, frames[0].time - half_step)), _date(frames[-1].time + half_step)],
             "tickformat": _clock_format(frames),
             "showgrid": False,
             "zeroline": False,
@@ -57,10 +57,10 @@ def _shade(moment: Moment, half_step: float) -> dict[str, object]:
     """A rectangle over a moment; half a step is added on either side so that a single frame has a width too."""
     return {
         "type": "rect",
-        "name": "moment",
+        "name": f"{moment.strength} moment",
         "xref": "x",
         "yref": "paper",
-        "x0": _date(moment.start - half_step),
+        "x0": _date(max(0.0, moment.start - half_step)),
         "x1": _date(moment.end + half_step),
         "y0": 0,
         "y1": 1,

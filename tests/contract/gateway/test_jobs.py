@@ -162,7 +162,8 @@ def test_a_deleted_job_takes_its_blobs_along_unless_another_needs_them(gateway: 
 
 def test_another_curve_costs_no_caption(gateway: Gateway, finished: Job) -> None:
     asked = gateway.captioner.asked
-    query: dict[str, str | int] = {"metric": "cosine", "rolling_window_size": 1, "signal": "sentence"}
+    query: dict[str, str | float] = {"metric": "cosine", "rolling_window_size": 1, "signal": "sentence"}
+    query |= {"sensitivity": 0.7, "max_moments": 3}
     answer = gateway.http.get(f"/jobs/{finished.id}/novelty", params=query)
     curve = NoveltyCurve.model_validate(answer.json())
     expected = rolling_novelty(np.array(WORDS, np.float32), window=1, metric=Metric.COSINE)
@@ -181,6 +182,8 @@ def test_what_is_left_out_is_the_jobs_own(gateway: Gateway) -> None:
         "metric": "cosine",
         "rolling_window_size": 5,
         "signal": "sentence",
+        "sensitivity": 0.5,
+        "max_moments": 20,
     }
 
 

@@ -44,6 +44,8 @@ def test_a_video_becomes_a_queued_job(gateway: Gateway, redis_url: str) -> None:
         "rolling_window_size": 3,
         "signal": "auto",
         "reference": None,
+        "sensitivity": 0.5,
+        "max_moments": 20,
     }
     payload = gateway.jobs.payload(job.id, VideoPayload)
     assert gateway.storage.read(video_key(payload.video.sha256)) == video
@@ -61,6 +63,8 @@ def test_parameters_may_be_form_fields(gateway: Gateway) -> None:
         "rolling_window_size": 7,
         "signal": "sentence",
         "reference": None,
+        "sensitivity": 0.5,
+        "max_moments": 20,
     }
 
 

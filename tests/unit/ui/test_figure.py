@@ -2,7 +2,7 @@
 
 import pytest
 
-from framesense.schemas.novelty import Frame, Moment, NoveltyCurve, NoveltyParameters
+from framesense.schemas.novelty import Frame, Moment, NoveltyCurve, NoveltyParameters, Strength
 from ui.figure import MARKERS_UP_TO, novelty_figure
 
 
@@ -14,8 +14,9 @@ def _frames(count: int, step: float = 2.0) -> list[Frame]:
 
 
 def _curve(frames: list[Frame], *moments: Moment) -> NoveltyCurve:
+    novelty = [frame.novelty for frame in frames]
     return NoveltyCurve(
-        parameters=NoveltyParameters(), novelty=[frame.novelty for frame in frames], moments=list(moments)
+        parameters=NoveltyParameters(), novelty=novelty, moments=list(moments), stands_out=bool(moments)
     )
 
 
@@ -27,12 +28,25 @@ def test_the_curve_lies_on_a_clock() -> None:
     assert list(novelty.y) == [0, 1, 2, 3]
     assert (list(found.x), list(found.y)) == ([novelty.x[1], novelty.x[3]], [1, 3])
     assert figure.layout.xaxis.tickformat == "%-M:%S"
-    assert tuple(figure.layout.xaxis.range) == ("1969-12-31T23:59:59.000", "1970-01-01T00:00:07.000")
+    assert tuple(figure.layout.xaxis.range) == ("1970-01-01T00:00:00.000", "1970-01-01T00:00:07.000")
 
 
 def test_a_moment_of_one_frame_has_a_width() -> None:
     frames = _frames(4)
-    moment = Moment(start=4, peak=4, end=4, peak_index=2, caption="frame 2", novelty=2, score=9, thumbnail="/2.jpg")
+    moment = Moment(
+        start=4,
+        peak=4,
+        end=4,
+        peak_index=2,
+        caption="frame 2",
+        novelty=2,
+        score=2,
+        strength=Strength.STRONG,
+        best=4,
+        best_index=2,
+        thumbnail="/2.jpg",
+        clip="/0.mp4",
+    )
     (shade,) = novelty_figure(frames, _curve(frames, moment)).layout.shapes
     assert (shade.x0, shade.x1) == ("1970-01-01T00:00:03.000", "1970-01-01T00:00:05.000")
 

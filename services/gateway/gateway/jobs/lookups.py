@@ -6,7 +6,7 @@ from framesense.jobs.store import AnyPayload, UnknownJobError
 from framesense.schemas.jobs import Job, JobKind, JobState
 from framesense.schemas.problems import Problem
 from gateway.dependencies import Dependencies
-from gateway.videos.results import Analysed
+from gateway.videos.analysed import Analysed
 
 
 def find_job(dependencies: Dependencies, job_id: str) -> Job:
@@ -39,7 +39,7 @@ def load_analysis(dependencies: Dependencies, job: Job) -> Analysed:
     require_video(job)
     require_success(job)
     key = analysis_of(dependencies, job)
-    found = dependencies.results.load(key)
+    found = dependencies.analysis_cache.load(key)
     if found is None:
         detail = f"The result of job {job.id} is no longer in the store. Send the video again to analyse it."
         raise ProblemError(410, "result-gone", "Result gone", detail)

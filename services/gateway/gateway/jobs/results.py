@@ -14,7 +14,6 @@ from gateway.edits.jobs import edit_archive, edit_result
 from gateway.jobs.lookups import load_analysis
 from gateway.photo_sets.results import photo_set_result, photo_set_table
 from gateway.videos.exports import EXPORTS, ExportFormat
-from gateway.videos.results import video_result
 
 Result = VideoResult | PhotoSetResult | EditResult
 Changes = Mapping[str, object]
@@ -55,7 +54,7 @@ def export_of(dependencies: Dependencies, job: Job, export_format: ExportFormat,
 
 def _video(dependencies: Dependencies, job: Job, changes: Changes) -> VideoResult:
     analysed = load_analysis(dependencies, job)
-    return video_result(analysed, analysed.parameters(changes), dependencies.curves)
+    return dependencies.videos.whole(analysed, analysed.parameters(changes))
 
 
 def _video_as(export_format: ExportFormat) -> Callable[[Dependencies, Job, Changes], ExportedFile]:

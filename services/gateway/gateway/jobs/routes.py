@@ -13,7 +13,15 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from framesense.http.problems import ProblemError
 from framesense.jobs.payloads import VideoPayload
 from framesense.schemas.jobs import Job, JobKind, JobList
-from framesense.schemas.novelty import Metric, NoveltyCurve, RollingWindowSize, SearchResult, Signal
+from framesense.schemas.novelty import (
+    MaxMoments,
+    Metric,
+    NoveltyCurve,
+    RollingWindowSize,
+    SearchResult,
+    Sensitivity,
+    Signal,
+)
 from framesense.schemas.references import ReferenceName
 from framesense.storage.analyses import video_key
 from gateway.dependencies import Dependencies, Parts
@@ -27,7 +35,6 @@ from gateway.openapi import examples
 from gateway.uploads.sniffing import HEAD_BYTES, video_media_type
 from gateway.videos.exports import EXPORTS, ExportFormat
 from gateway.videos.heatmaps import heat_map_png
-from gateway.videos.results import novelty_curve
 from gateway.videos.search import search
 
 router = APIRouter(tags=["jobs"], prefix="/jobs")
@@ -45,6 +52,8 @@ class NoveltyQuery(BaseModel):
     metric: Metric | None = Field(None, description=_AS_BEFORE)
     rolling_window_size: RollingWindowSize | None = Field(None, description=_AS_BEFORE)
     signal: Signal | None = Field(None, description=_AS_BEFORE)
+    sensitivity: Sensitivity | None = Field(None, description="0 lists the strongest moments only, 1 faint ones too")
+    max_moments: MaxMoments | None = Field(None, description="most moments listed")
     reference: ReferenceName | None = Field(
         None, description="compare patches with this footage instead of the frames before; means signal=patch"
     )
@@ -184,7 +193,7 @@ def job_result(parts: Parts, job_id: JobId) -> Response:
 def job_novelty(parts: Parts, job_id: JobId, changes: Changes) -> NoveltyCurve:
     """Computed at once from the stored embeddings. What is left out is as in the job's parameters."""
     analysed = load_analysis(parts, find_job(parts, job_id))
-    return novelty_curve(analysed, analysed.parameters(changes.model_dump(exclude_none=True)), parts.curves)
+    return parts.videos.curve(analysed, analysed.parameters(changes.model_dump(exclude_none=True)))
 
 
 @router.get(

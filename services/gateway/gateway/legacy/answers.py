@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from framesense.novelty.curve import older_clients_distance
 from framesense.schemas.novelty import Metric, VideoParameters
-from gateway.videos.results import Analysed
+from gateway.videos.analysed import Analysed
 
 
 class OlderMetric(StrEnum):

@@ -10,15 +10,18 @@ from framesense.schemas.captions import Caption, CaptionResponse, CaptionToken
 from framesense.schemas.jobs import Job, JobKind, JobList, JobState, Progress
 from framesense.schemas.models import ModelInfo, ModelPhase, ModelServers, ModelState
 from framesense.schemas.novelty import (
+    Box,
     FoundMoment,
     Frame,
     Moment,
     NoveltyCurve,
     NoveltyParameters,
     SearchResult,
+    Strength,
     VideoInfo,
     VideoParameters,
     VideoResult,
+    WordChange,
 )
 from framesense.schemas.photo_sets import (
     ClassBalance,
@@ -102,9 +105,15 @@ _MOMENT = Moment(
     caption=_CAPTIONS[3],
     novelty=_NOVELTY[3],
     score=2.4,
+    strength=Strength.STRONG,
+    best=30.0,
+    best_index=3,
     thumbnail=_THUMBNAIL,
+    clip=f"/jobs/{JOB_ID}/moments/0.mp4",
+    changes=[WordChange(word="car", change=2.6)],
+    box=Box(x=0.1, y=0.4, width=0.3, height=0.2),
 )
-CURVE = NoveltyCurve(parameters=NoveltyParameters(), novelty=list(_NOVELTY), moments=[_MOMENT])
+CURVE = NoveltyCurve(parameters=NoveltyParameters(), novelty=list(_NOVELTY), moments=[_MOMENT], stands_out=True)
 VIDEO_RESULT = VideoResult(
     video=VideoInfo(
         name="street.mp4",
@@ -127,6 +136,7 @@ VIDEO_RESULT = VideoResult(
         for index, (caption, novelty) in enumerate(zip(_CAPTIONS, _NOVELTY, strict=True))
     ],
     moments=[_MOMENT],
+    stands_out=True,
     diversity=2.4,
     parameters=VideoParameters(),
     models=[MODEL],

@@ -1,12 +1,9 @@
 """Novelty curves of analysed videos, by any signal: embeddings are compared at once, patches a frame at a time."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +17,8 @@ from framesense.novelty.signals import signal_novelty
 from framesense.schemas.novelty import NoveltyParameters, Signal
 from framesense.storage.analyses import AnalysisStore
 from framesense.storage.blobs import Storage
+from gateway.videos.analysed import Analysed
 from gateway.videos.references import References
-
-if TYPE_CHECKING:
-    from gateway.videos.results import Analysed
 
 Curve = NDArray[np.float64]
 

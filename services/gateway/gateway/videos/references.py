@@ -4,13 +4,10 @@
 (``.npy`` and the patches alone, where the release before made it).
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import numpy as np
@@ -20,9 +17,7 @@ from framesense.novelty.normal_footage import NormalFootage
 from framesense.schemas.references import NewReference, Reference, ReferenceList, TimeRange
 from framesense.storage.analyses import AnalysisStore
 from framesense.storage.blobs import Storage
-
-if TYPE_CHECKING:
-    from gateway.videos.results import Analysed
+from gateway.videos.analysed import Analysed
 
 _FOLDER = "references"
 _ENDING, _FORMER_ENDING = _ENDINGS = ".npz", ".npy"

@@ -13,7 +13,6 @@ from gateway.http.multipart import receive_form
 from gateway.jobs.lookups import load_analysis
 from gateway.jobs.waiting import Prefer, answer_job
 from gateway.openapi import examples
-from gateway.videos.results import video_result
 from gateway.videos.submit import form_limits, submit_form
 
 router = APIRouter(tags=["videos"])
@@ -84,7 +83,7 @@ async def video_captions(
         job = await submit_form(parts, form, parameters, upload_id=asked.upload_id, job_id=asked.job_id)
 
     def result(finished: Job) -> VideoResult:
-        return video_result(load_analysis(parts, finished), parameters, parts.curves)
+        return parts.videos.whole(load_analysis(parts, finished), parameters)
 
     return await answer_job(request, parts, job, prefer, result)
 

@@ -13,7 +13,7 @@ from framesense.schemas.arrays import EncodingFormat, to_numpy
 from framesense.schemas.novelty import FoundMoment, SearchResult
 from framesense.schemas.problems import Problem
 from framesense.schemas.tags import TextEmbeddings, TextsRequest
-from gateway.videos.results import Analysed, thumbnail_url
+from gateway.videos.analysed import Analysed, thumbnail_url
 
 Curve = NDArray[np.float64]
 

@@ -85,6 +85,7 @@ def novelty_player(
     figure: dict[str, Any],
     frames: list[dict[str, Any]],
     moments: list[dict[str, Any]],
+    stands_out: bool,
     seek: Seek | None,
     key: str,
 ) -> tuple[float, float] | None:
@@ -95,7 +96,7 @@ def novelty_player(
     framesense.schemas.novelty.Moment, with the thumbnail's whole URL. ``figure``: Plotly JSON.
     """
     component = _component("novelty", isolate_styles=False)  # Plotly puts its styles into the document's head
-    data = {"video": video_url, "figure": figure, "frames": frames, "moments": moments}
+    data = {"video": video_url, "figure": figure, "frames": frames, "moments": moments, "standsOut": stands_out}
     answer = component(
         key=key,
         data={**data, "seek": asdict(seek) if seek else None},

@@ -17,6 +17,7 @@ SIGNAL_HELP = """What of a frame is compared.
 - **Visual**: the picture only.
 - **Patch**: the picture place by place, for cameras that stand still. Pictures then show where something is odd.
 """
+SENSITIVITY_HELP = "Further right, fainter moments are listed too. The curve stays as it is."
 REFERENCE_HELP = "What is normal: the frames before, or footage that was marked as normal."
 FRAMES_BEFORE = "The frames before"
 
@@ -44,6 +45,11 @@ def ask_metric(default: Metric, *, key: str) -> Metric:
     return _choose("Metric", Metric, default, help_text=METRIC_HELP, key=f"metric-{key}")
 
 
+def ask_sensitivity(default: float, *, key: str) -> float:
+    """Ask how unusual a moment has to be to be listed, from 0 to 1."""
+    return st.slider("Sensitivity", 0.0, 1.0, default, step=0.05, help=SENSITIVITY_HELP, key=f"sensitivity-{key}")
+
+
 def ask_reference(default: str | None, references: Sequence[str], *, key: str) -> str | None:
     """None: the frames before."""
     choices = [FRAMES_BEFORE, *references]
@@ -63,6 +69,7 @@ def ask_all(
         every_n_second = ask_every_n(default.every_n_second, key=key)
     with window:
         rolling_window_size = ask_window(default.rolling_window_size, key=key)
+        sensitivity = ask_sensitivity(default.sensitivity, key=key)
     with choices, st.container(horizontal=True, gap="medium"):
         signal = ask_signal(default.signal, key=key)
         metric = ask_metric(default.metric, key=key)
@@ -73,6 +80,7 @@ def ask_all(
         signal=signal,
         metric=metric,
         reference=reference,
+        sensitivity=sensitivity,
     )
 
 

@@ -96,6 +96,7 @@ def _show_player(
             for frame, value in zip(frames, curve.novelty, strict=True)
         ],
         moments=[{**moment.model_dump(), "thumbnail": public + moment.thumbnail} for moment in curve.moments],
+        stands_out=curve.stands_out,
         seek=seek,
         key=f"player-{job.id}",
     )

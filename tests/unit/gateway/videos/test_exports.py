@@ -8,7 +8,7 @@ import re
 import pytest
 
 from framesense.schemas.models import ModelInfo
-from framesense.schemas.novelty import Frame, Moment, VideoInfo, VideoParameters, VideoResult
+from framesense.schemas.novelty import Frame, Moment, Strength, VideoInfo, VideoParameters, VideoResult
 from gateway.videos.exports import to_csv, to_json, to_vtt
 
 CUE = re.compile(r"(\d+)\n(\d\d):(\d\d):(\d\d)\.(\d{3}) --> (\d\d):(\d\d):(\d\d)\.(\d{3})\n([^\n]+)\n")
@@ -27,11 +27,22 @@ def result(captions: list[str], times: list[float], duration: float) -> VideoRes
         caption=captions[-1],
         novelty=1,
         score=4.5,
+        strength=Strength.STRONG,
+        best=times[-1],
+        best_index=len(times) - 1,
+        clip="/jobs/x/moments/0.mp4",
         thumbnail=frames[-1].thumbnail,
     )
     video = VideoInfo(name="a.mp4", sha256="0", bytes=1, duration=duration, width=1, height=1, fps=25, codec="h264")
     model = ModelInfo(service="c", name="m", family="f", revision="1", device="cpu", dtype="f", parameters=0)
-    return VideoResult(video=video, frames=frames, moments=[moment], parameters=VideoParameters(), models=[model])
+    return VideoResult(
+        video=video,
+        frames=frames,
+        moments=[moment],
+        stands_out=True,
+        parameters=VideoParameters(),
+        models=[model],
+    )
 
 
 def test_a_table_of_the_frames() -> None:

@@ -3,15 +3,18 @@
 
 const plotting = import(new URL("/assets/plotting.js", location.href).href);
 
-function clock(seconds) {
-  const whole = Math.max(0, Math.floor(seconds));
+// A time as people write it; with tenths where frames lie so close that whole seconds would not tell them apart.
+function clock(seconds, tenths = false) {
+  const shown = tenths ? Math.round(10 * Math.max(0, seconds)) / 10 : Math.max(0, Math.floor(seconds));
   const two = (number) => String(number).padStart(2, "0");
-  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+  const [h, m, s] = [Math.floor(shown / 3600), Math.floor(shown / 60) % 60, shown % 60];
+  const rest = tenths ? s.toFixed(1).padStart(4, "0") : two(s);
+  return h ? `${h}:${two(m)}:${rest}` : `${m}:${rest}`;
 }
 
-function span({ start, end }) {
-  return clock(start) === clock(end) ? clock(start) : `${clock(start)} – ${clock(end)}`;
+// "+ car, − bird": what began to fit the picture, and what ceased to.
+function changed({ changes }) {
+  return changes.map(({ word, change }) => `${change > 0 ? "+" : "−"} ${word}`).join(", ");
 }
 
 // A time on the curve's axis, which shows dates from 1970 as a clock.
@@ -48,6 +51,8 @@ class NoveltyPlayer {
   async update(data) {
     this.data = data;
     this.chosen = Math.min(this.chosen ?? 0, data.frames.length - 1);
+    const { frames } = data;
+    this.tenths = frames.length > 1 && (frames.at(-1).time - frames[0].time) / (frames.length - 1) < 2;
     if (this.video.getAttribute("src") !== data.video) this.video.src = data.video;
     this.listMoments();
     if (data.seek && data.seek.token !== this.seekToken) {
@@ -78,7 +83,8 @@ class NoveltyPlayer {
     found.marker = { color: colour("background-color"), size: 10, line: { color: colour("primary-color"), width: 2 } };
     if (fit) fit.line = { color: colour("green-color"), width: 1.5, dash: "dot" };
     const axis = { color: colour("text-color"), gridcolor: colour("border-color"), linecolor: colour("border-color") };
-    for (const shape of layout.shapes ?? []) Object.assign(shape, { fillcolor: colour("orange-color"), opacity: 0.2 });
+    for (const shape of layout.shapes ?? [])
+      Object.assign(shape, { fillcolor: colour("orange-color"), opacity: shape.name.startsWith("strong") ? 0.25 : 0.1 });
     this.shades = layout.shapes ?? [];
     Object.assign(layout, {
       paper_bgcolor: "rgba(0,0,0,0)",
@@ -117,7 +123,7 @@ class NoveltyPlayer {
 
   follow() {
     const frame = this.data.frames[this.frameAt(this.video.currentTime)];
-    this.find(".now").textContent = frame ? `${clock(this.video.currentTime)} · ${frame.caption}` : "";
+    this.find(".now").textContent = frame ? `${this.clock(this.video.currentTime)} · ${frame.caption}` : "";
     const moments = this.data.moments;
     this.root.querySelectorAll(".moments button").forEach((button, index) => {
       const { start, end } = moments[index];
@@ -145,7 +151,7 @@ class NoveltyPlayer {
     const image = this.card.querySelector("img");
     if (image.getAttribute("src") !== frame.thumbnail) image.src = frame.thumbnail;
     this.card.querySelector(".card-caption").textContent = frame.caption;
-    this.card.querySelector(".card-figures").textContent = `${clock(frame.time)} · novelty ${frame.novelty.toFixed(3)}`;
+    this.card.querySelector(".card-figures").textContent = `${this.clock(frame.time)} · novelty ${frame.novelty.toFixed(3)}`;
     this.card.hidden = false;
     const { _size: size, xaxis } = this.graph._fullLayout;
     const x = size.l + xaxis.d2p(date(frame.time));
@@ -156,7 +162,7 @@ class NoveltyPlayer {
 
   describe() {
     const frame = this.data.frames[this.chosen];
-    const text = `Frame ${this.chosen + 1} of ${this.data.frames.length}, ${clock(frame.time)}, novelty ${frame.novelty.toFixed(2)}: ${frame.caption}`;
+    const text = `Frame ${this.chosen + 1} of ${this.data.frames.length}, ${this.clock(frame.time)}, novelty ${frame.novelty.toFixed(2)}: ${frame.caption}`;
     const values = { valuemin: 1, valuemax: this.data.frames.length, valuenow: this.chosen + 1, valuetext: text };
     for (const [name, value] of Object.entries(values)) this.graph.setAttribute(`aria-${name}`, value);
     return text;
@@ -164,23 +170,40 @@ class NoveltyPlayer {
 
   listMoments() {
     const { moments } = this.data;
-    const count = moments.length === 1 ? "1 odd moment" : `${moments.length || "No"} odd moments`;
-    this.find(".moments h3").textContent = count;
+    const count = moments.length === 1 ? "1 odd moment" : `${moments.length} odd moments`;
+    this.find(".moments h3").textContent = this.data.standsOut ? count : "Nothing stands out";
     const entries = moments.map((moment) => {
+      const [from, to] = [this.clock(moment.start), this.clock(moment.end)];
+      const words = changed(moment);
       const text = element("span", {},
-        element("span", { className: "when", textContent: span(moment) }),
+        element("span", { className: "when", textContent: from === to ? from : `${from} – ${to}` }),
+        ...(words ? [element("span", { className: "changes", textContent: words })] : []),
         element("span", { className: "caption", textContent: moment.caption }));
-      const score = element("span", { className: "score", textContent: moment.score.toFixed(1), title: "how far the peak stands out; from 1 on it is a strong moment" });
-      const button = element("button", { type: "button", onclick: () => this.play(moment.peak_index) },
+      const score = element("span", { className: `score ${moment.strength}`, textContent: moment.strength, title: `stands out ${moment.score.toFixed(1)} times as far as a moment has to` });
+      const button = element("button", { type: "button", onclick: () => this.playMoment(moment) },
         element("img", { src: moment.thumbnail, alt: "", loading: "lazy" }), text, score);
-      button.setAttribute("aria-label", `Play from ${clock(moment.peak)}: ${moment.caption}, score ${moment.score.toFixed(1)}`);
+      button.setAttribute("aria-label", `Play from ${this.clock(moment.start)}: ${words || moment.caption}, ${moment.strength}`);
       return element("li", {}, button);
     });
-    if (!moments.length) entries.push(element("li", { className: "now", textContent: "Nothing stands out from the rest of the curve. Another window, metric or signal may see more." }));
+    const hint = moments.length
+      ? "These are the most unusual frames there are, and not very unusual."
+      : "All of it looks alike. A higher sensitivity or another signal may see more.";
+    if (!this.data.standsOut) entries.unshift(element("li", { className: "now", textContent: hint }));
     this.find(".moments ol").replaceChildren(...entries);
   }
 
+  clock(seconds) {
+    return clock(seconds, this.tenths);
+  }
+
   // --- going there
+
+  playMoment(moment) {
+    this.chosen = moment.peak_index;
+    this.preview(moment.best_index);
+    this.speak(`Playing. ${this.describe()}`);
+    this.seek(moment.start, true);
+  }
 
   play(index) {
     this.chosen = index;

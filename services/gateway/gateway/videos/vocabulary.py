@@ -1,0 +1,81 @@
+"""The words in which moments are told: what ordinary footage shows, as the tagger that saw it knows them."""
+
+import logging
+import time
+from collections.abc import Callable
+from threading import Lock
+
+import numpy as np
+from pydantic import ValidationError
+
+from framesense.clients.tagger import TaggerClient, TaggerUnavailable
+from framesense.http.problems import ProblemError
+from framesense.novelty.changes import WordLevels
+from framesense.schemas.arrays import to_numpy
+from framesense.schemas.models import ModelInfo
+from framesense.schemas.tags import DEFAULT_TEMPLATE
+
+log = logging.getLogger(__name__)
+
+WORDS = (
+    *("person", "man", "woman", "child", "baby", "crowd of people", "face", "hands"),
+    *("car", "truck", "bus", "van", "motorcycle", "bicycle", "train", "boat", "airplane", "traffic light", "sign"),
+    *("dog", "cat", "horse", "cow", "sheep", "bird", "elephant", "fish"),
+    *("flower", "tree", "grass", "forest", "field", "mountain", "snow", "beach", "sea", "river", "waterfall"),
+    *("sky", "clouds", "sunset", "night", "fire", "smoke", "rain"),
+    *(
+        "road",
+        "street",
+        "sidewalk",
+        "bridge",
+        "building",
+        "house",
+        "tower",
+        "door",
+        "window",
+        "stairs",
+        "wall",
+        "fence",
+    ),
+    *("kitchen", "bathroom", "bedroom", "living room", "office", "shop"),
+    *("table", "chair", "sofa", "bed", "television", "clock", "statue", "toy", "guitar"),
+    *("food", "cake", "pizza", "fruit", "cup", "bottle", "book", "bag", "umbrella", "hat", "ball"),
+    *("skateboard", "surfboard", "skis", "swimming pool", "playground"),
+    *("football game", "tennis", "basketball game", "text", "drawing", "cartoon"),
+)
+RETRY_SECONDS = 30.0
+"""After which a tagger that did not answer is asked again."""
+
+
+class Vocabulary:
+    """Look up the words' embeddings and levels once for each model; safe to use from several threads."""
+
+    def __init__(self, connect: Callable[[], TaggerClient]) -> None:
+        """``connect`` opens a client of the tagger that gives up soon: a result does not wait for words."""
+        self._connect, self._lock = connect, Lock()
+        self._levels: dict[tuple[str, str], WordLevels] = {}
+        self._silent_until = 0.0
+
+    def levels(self, model: ModelInfo) -> WordLevels | None:
+        """Return the words in a model's space; None while the tagger is away or has another model."""
+        key = (model.name, model.revision)
+        with self._lock:
+            if key not in self._levels and time.monotonic() >= self._silent_until:
+                self._ask()
+            return self._levels.get(key)
+
+    def _ask(self) -> None:
+        try:
+            with self._connect() as tagger:
+                answer = tagger.embed_words(list(WORDS), [DEFAULT_TEMPLATE])
+        except (TaggerUnavailable, ProblemError, ValidationError) as error:
+            log.info("moments are told without words: %s", error)
+            self._silent_until = time.monotonic() + RETRY_SECONDS
+            return
+        self._silent_until = time.monotonic() + RETRY_SECONDS
+        if answer.background_mean is None or answer.background_deviation is None:
+            log.info("moments are told without words: %s has no background statistics", answer.model.name)
+            return
+        mean, deviation = np.asarray(answer.background_mean), np.asarray(answer.background_deviation)
+        levels = WordLevels(WORDS, to_numpy(answer.embeddings), mean, deviation)
+        self._levels[answer.model.name, answer.model.revision] = levels
