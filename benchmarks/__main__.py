@@ -19,6 +19,7 @@ from benchmarks.clips import render, repeat
 from benchmarks.edits import edit_figures
 from benchmarks.figures import Figure
 from benchmarks.measure import BATCH, measure
+from benchmarks.moments.figures import moment_figures
 from benchmarks.patches import patch_figures
 from benchmarks.service import CAPTION, CLIENTS, PeakMemory, analyse, photos_a_second
 from benchmarks.tags import peer_figures, search_figures, tag_figures
@@ -26,7 +27,7 @@ from tools.processes import ProcessFolder, free_port
 from tools.settings import ROOT, StackSettings
 from tools.stack import Stack, stop_on_signals
 
-SUBJECTS = ["video", "captions", "memory", "patches", "tags", "search", "peers", "edits"]
+SUBJECTS = ["video", "captions", "memory", "patches", "tags", "search", "peers", "edits", "moments"]
 ON_A_CLIP = {"video", "captions", "memory", "patches"}
 CORES = len(os.sched_getaffinity(0))
 
@@ -135,9 +136,12 @@ def main() -> None:
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="framesense-bench-") as name:
         folder = Path(name)
+        if "moments" in wanted:
+            console.print("moments of 83 made and recorded videos")
+            figures += moment_figures()
         if "edits" in wanted:
             figures += edit_figures(folder / "edits", console)
-        if set(wanted) - {"peers", "edits"}:
+        if set(wanted) - {"peers", "edits", "moments"}:
             with services(folder, console) as running:
                 figures += service_figures(running, wanted, folder, options, console)
         if "peers" in wanted and options.infinity:

@@ -31,6 +31,12 @@ RARE = 0.05
 """What is seen at a place in a larger share of the frames is background."""
 OWN = 8
 """Frames around a frame that say nothing on how rare it is."""
+LINGER = 4
+"""How many times longer than a whole picture a place stays new: what changes slowly has changed by then."""
+KNOWN, KNOWN_SHARE = 24, 0.25
+"""So many frames, and this share of the surroundings, have to be seen before what is new is odd for that alone."""
+EARLY_SHARE = 0.5
+"""Before that, what is new counts by this share: often it is but an encoder or a light that settles."""
 TOP_PLACES = 3
 """A frame is as odd as its oddest places, on average."""
 
@@ -60,7 +66,7 @@ def _compare(
     grids: Grids, frames: NDArray[np.intp], surroundings: Grids, chosen: NDArray[np.intp], window: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     apart = frames[:, None] - chosen[None]
-    late = frames >= (chosen[0] + chosen[-1]) / 2
+    late = frames >= chosen[0] + max(KNOWN, KNOWN_SHARE * (chosen[-1] - chosen[0]))
     rank = min(max(2, round(RARE * len(chosen))), max(1, len(chosen) - 1))
     odd = np.zeros(grids.shape[:3], dtype=np.float32)
     raw = np.zeros(grids.shape[:3], dtype=np.float32)
@@ -68,7 +74,7 @@ def _compare(
         distances = _distances(grids[:, *place], surroundings[:, *place])
         rare = np.partition(np.where(np.abs(apart) <= OWN, np.inf, distances), rank, axis=1)[:, rank]
         rare = np.where(np.isfinite(rare), rare, 0)
-        new = _new(distances, apart, late, window)
+        new = _new(distances, apart, late, LINGER * window)
         raw[:, *place] = rare
         odd[:, *place] = np.maximum(rare - np.median(rare), new - np.median(new))
     flat = filled(odd.reshape(len(odd), -1), OWN - 2)
@@ -89,13 +95,14 @@ def filled(curves: NDArray[Any], longest: int) -> NDArray[Any]:
 
 
 def _new(
-    distances: NDArray[np.float32], apart: NDArray[np.intp], late: NDArray[np.bool_], window: int
+    distances: NDArray[np.float32], apart: NDArray[np.intp], late: NDArray[np.bool_], gap: int
 ) -> NDArray[np.float32]:
-    before = np.where(apart >= window, distances, np.inf).min(axis=1)
-    after = np.where(apart <= -window, distances, np.inf).min(axis=1)
-    old = np.concatenate([np.full(min(window, len(after)), np.inf), after[:-window]])
-    changed = np.minimum(before, old)
-    new = np.where(late, before, np.maximum(after, np.where(np.isfinite(changed), changed, 0)))
+    """To the nearest of all frames ``gap`` or more before. Early on, when little was seen, what is new has to be there
+    in place of something that never comes back."""
+    before = np.where(apart >= gap, distances, np.inf).min(axis=1)
+    after = np.where(apart <= -gap, distances, np.inf).min(axis=1)
+    replaced = np.concatenate([np.full(min(gap, len(after)), np.inf), after[: max(0, len(after) - gap)]])
+    new = np.where(late, before, EARLY_SHARE * np.minimum(before, replaced))
     return np.where(np.isfinite(new), new, 0).astype(np.float32)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from framesense.novelty.background import ReadGrids, compare_with_background
+from framesense.novelty.background import ReadGrids, compare_with_background, filled
 from framesense.novelty.curve import Floats
 from framesense.novelty.mixing import unit
 from framesense.novelty.moments import WEAK
@@ -22,7 +22,9 @@ CUT_RISE, CUT_CHANGE = 0.5, 0.4
 """A jump this far above those around it, or a whole picture this unlike all before it, makes half of a cut."""
 CHANGE, CHANGE_USUAL = 0.17, 3.0
 """Cosine distance of the whole picture to all before it, and how many times the usual one, that stands out."""
-ODD_PLACE, ODD_PLACE_USUAL = 0.4, 0.42
+EARLY, EARLY_SHARE = 24, 0.6
+"""So many frames are compared with few others yet, and what is new among them counts by this share."""
+ODD_PLACE, ODD_PLACE_USUAL = 0.4, 0.46
 """Distance of the oddest places to their background that stands out, and how far above the usual it has to be."""
 RESTLESS, STEEP = 0.5, 8.0
 """Distance of a quiet place to its background from which a camera does not stand still, and how fast what is odd there
@@ -43,12 +45,19 @@ CURVE_SPREADS = 5.0
 FLOORS = {
     (Signal.VISUAL, Metric.COSINE): 0.09,
     (Signal.VISUAL, Metric.EUCLIDEAN): 0.42,
-    (Signal.AUTO, Metric.COSINE): 0.09,
-    (Signal.AUTO, Metric.EUCLIDEAN): 0.42,
+    (Signal.WORDS, Metric.COSINE): 0.2,
+    (Signal.WORDS, Metric.EUCLIDEAN): 0.6,
+    (Signal.SENTENCE, Metric.COSINE): 0.95,
+    (Signal.SENTENCE, Metric.EUCLIDEAN): 1.2,
+    (Signal.AUTO, Metric.COSINE): 0.7,
+    (Signal.AUTO, Metric.EUCLIDEAN): 1.15,
     (Signal.PATCH, Metric.COSINE): 0.7,
     (Signal.PATCH, Metric.EUCLIDEAN): 0.7,
 }
-"""For :func:`curve_scores`. ``auto``: of captioners that give no pictures to compare."""
+"""For :func:`curve_scores`: the largest rises of quiet footage. Of captions they are large, as a caption changes for no
+reason; ``auto`` is the mix of captions alone, where a captioner gives no pictures to compare."""
+LEAST_STAY = 0.4
+"""Seconds that something has to be in its place: a glint, a blink or a gesture is shorter."""
 NOISE = 0.1
 """Distances of places this small are quantisation and the encoder's rounding: no novelty."""
 
@@ -66,8 +75,9 @@ class Evidence:
         return np.maximum(np.maximum(self.cuts, self.changes), self.places)
 
 
-def auto_evidence(visual: Floats, read: ReadGrids, *, window: int) -> Evidence:
-    """``visual``: n × d embeddings of the pictures; ``read``: their patch descriptors."""
+def auto_evidence(visual: Floats, read: ReadGrids, *, window: int, every: float) -> Evidence:
+    """``visual``: n × d embeddings of the pictures; ``read``: their patch descriptors; ``window``: for how many frames
+    something stays new; ``every``: seconds from frame to frame."""
     count = len(visual)
     pictures = unit(visual)
     rises = above_neighbours(jumps(read, count)) / CUT_RISE
@@ -81,8 +91,9 @@ def auto_evidence(visual: Floats, read: ReadGrids, *, window: int) -> Evidence:
     for scene in found:
         if len(scene) >= min(LEAST_SCENE, max(LEAST_FRAMES, count)):
             # In edited footage what moves within a shot is what the shot is for: the shorter its part, the more so.
-            places[scene] = _odd_places(read, scene, window) * np.sqrt(len(scene) / count)
+            places[scene] = _lasting(_odd_places(read, scene, window), every) * np.sqrt(len(scene) / count)
     cuts, changes = np.where(returns, 0, cuts), changes / max(CHANGE, CHANGE_USUAL * usual)
+    changes[:EARLY] *= EARLY_SHARE
     for visit in _visits(found, count):
         cuts[visit] = np.maximum(cuts[visit], VISIT_SHARE * np.maximum(cuts, changes)[visit].max())
     return Evidence(cuts, changes, places)
@@ -97,6 +108,13 @@ def _odd_places(read: ReadGrids, scene: NDArray[np.intp], window: int) -> NDArra
     begins = int(np.argmax(np.append(scores[:FIRST], 0) < WEAK))
     scores[:begins] *= FIRST_SHARE
     return scores
+
+
+def _lasting(scores: NDArray[np.float64], every: float) -> NDArray[np.float64]:
+    """Without peaks shorter than LEAST_STAY, where frames are near enough to tell (grey opening)."""
+    frames = max(1, round(LEAST_STAY / every)) if every > 0 else 1
+    opened: NDArray[np.float64] = -filled(-scores, frames - 1)
+    return opened
 
 
 def scenes(cuts: NDArray[np.bool_], returns: NDArray[np.bool_], nearest: NDArray[np.intp]) -> list[NDArray[np.intp]]:

@@ -102,7 +102,7 @@ def test_auto_is_the_default_and_finds_what_words_do_not(gateway: Gateway) -> No
     assert result.parameters.signal == "auto"
     frames, grids = frames_and_patches()
     assert frames.visual is not None
-    expected = auto_evidence(frames.visual, lambda indices: grids[indices], window=3).scores
+    expected = auto_evidence(frames.visual, lambda indices: grids[indices], window=3, every=10).scores
     assert [frame.novelty for frame in result.frames] == pytest.approx(expected, abs=0.02), "patches are stored as int8"
     assert curve(gateway, job, metric="cosine").novelty == [frame.novelty for frame in result.frames]
     assert [(moment.peak_index, moment.strength) for moment in result.moments] == [(ODD, "strong")]

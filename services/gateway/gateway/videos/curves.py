@@ -43,7 +43,7 @@ class Curves:
         if parameters.reference is not None:
             reference = self._references.get(parameters.reference)
             return reference_scores(novelty, usual=reference.usual_distance, farthest=reference.farthest_distance)
-        return curve_scores(novelty, floor=FLOORS.get((parameters.signal, parameters.metric), 0.0))
+        return curve_scores(novelty, floor=FLOORS[parameters.signal, parameters.metric])
 
     def _sees(self, analysed: Analysed) -> bool:
         """Whether pictures were stored to compare, as a whole and place by place."""
@@ -59,7 +59,9 @@ class Curves:
             grids = enumerate(self._analyses.patches(analysed.key, first, int(indices[-1]) + 1), first)
             return np.stack([grid for index, grid in grids if index in wanted])
 
-        return self._stored(place, lambda: auto_evidence(visual, read, window=window).scores)
+        times = analysed.frames.times
+        every = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+        return self._stored(place, lambda: auto_evidence(visual, read, window=window, every=every).scores)
 
     def _stored(self, place: str, make: Callable[[], Curve]) -> Curve:
         try:
