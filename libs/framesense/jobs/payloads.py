@@ -1,4 +1,4 @@
-"""The payload of a job: what its worker needs and the user does not see. One model a kind of job.
+"""Describe the payload of a job, which its worker needs and the user does not see: one model a kind of job.
 
 The gateway writes a payload when it makes the job; the worker notes in it what it found out; deletion reads from it
 which blobs the job refers to. Payloads lie in Redis as JSON and outlive releases: a field may be added with a default,
@@ -29,14 +29,14 @@ class StoredFile(BaseModel):
 
 
 class Attempts(BaseModel):
-    """How many workers began a job in vain, with ``done`` units of it finished."""
+    """Count the workers that began a job in vain, with ``done`` units of it finished."""
 
     count: int = Field(ge=1)
     done: int = Field(ge=0)
 
 
 class ModelChanges(BaseModel):
-    """How often a job began again because a model server changed its model, and why it did last."""
+    """Count how often a job began again because a model server changed its model, and say why it last did."""
 
     count: int = Field(ge=1)
     reason: str
@@ -65,7 +65,7 @@ class SharedWorkPayload(Payload):
 
     @property
     def works(self) -> tuple[str, ...]:
-        """Every key under which the job has stored something."""
+        """All keys under which the job has stored something, the present one first."""
         return (self.work, *self.earlier) if self.work else self.earlier
 
 

@@ -33,6 +33,7 @@ PRIORITIES = {JobKind.EDIT_SERIES: 6}
 
 
 def create_celery(settings: JobSettings) -> Celery:
+    """Create a Celery application for sending and for carrying out tasks."""
     app = Celery("framesense", broker=settings.redis_url)
     app.conf.update(
         task_serializer="json",
@@ -54,25 +55,28 @@ def create_celery(settings: JobSettings) -> Celery:
 
 
 def enqueue(app: Celery, kind: JobKind, job_id: str) -> None:
-    """Raises kombu.exceptions.OperationalError when Redis cannot be reached."""
+    """Send a job's task to its queue. Raises kombu.exceptions.OperationalError when Redis cannot be reached."""
     app.send_task(TASKS[kind], args=[job_id], queue=QUEUES[kind], priority=PRIORITIES.get(kind, 0), retry=False)
 
 
 def waits(redis: Redis, kind: JobKind) -> bool:
-    """Whether a task of this priority in its queue has not been taken yet."""
+    """Return whether a task of this kind's priority waits in its queue."""
     return redis.llen(_list_of(QUEUES[kind], PRIORITIES.get(kind, 0))) > 0
 
 
 def waiting(redis: Redis, queue: str) -> list[str]:
-    """The ids of the jobs whose tasks no worker has taken yet, as they will be taken; each once, though a job may have
-    a message too many (:mod:`framesense.jobs.store`). ``redis`` must decode responses to str."""
+    """Return the ids of the jobs whose tasks no worker has taken yet, in the order in which they will be taken.
+
+    Each is listed once, though a job may have a message too many (:mod:`framesense.jobs.store`). ``redis`` must decode
+    responses to str.
+    """
     # New messages are pushed at the head of a list and taken from its tail.
     messages = (message for name in _lists(queue) for message in reversed(_messages(redis, name)))
     return list(dict.fromkeys(_job_ids(messages)))
 
 
 def _lists(queue: str) -> list[str]:
-    """The Redis lists that a queue consists of, in the order in which they are emptied."""
+    """Return the Redis lists that a queue consists of, in the order in which they are emptied."""
     return [_list_of(queue, priority) for priority in sorted({0, *PRIORITIES.values()})]
 
 
@@ -85,7 +89,7 @@ def _messages(redis: Redis, name: str) -> list[str]:
 
 
 def _job_ids(messages: Iterator[str]) -> Iterator[str]:
-    """A message's body is base64 of Celery's ``[args, kwargs, embed]``; the only argument is the job's id."""
+    """Read job ids from messages: a body is base64 of Celery's ``[args, kwargs, embed]``, the id its only argument."""
     for message in messages:
         (job_id,), *_ = json.loads(base64.b64decode(json.loads(message)["body"]))
         yield job_id

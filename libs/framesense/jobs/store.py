@@ -97,7 +97,7 @@ return ARGV[1]
 
 
 def events_key(job_id: str) -> str:
-    """The Redis stream of a job's events; each entry's field ``job`` is read by :func:`read_event`."""
+    """Return the key of a job's event stream in Redis; each entry's field ``job`` is read by :func:`read_event`."""
     return f"framesense:job:{job_id}:events"
 
 
@@ -134,7 +134,7 @@ def _preview_key(job_id: str) -> str:
 
 
 def read_event(snapshot: str) -> Job:
-    """The job as it was at an event."""
+    """Read the job as it was at an event."""
     return _read(json.loads(snapshot))
 
 
@@ -158,14 +158,14 @@ class UnknownJobError(KeyError):
 
 @dataclass(frozen=True)
 class Lease:
-    """One worker's hold on one job. It lapses unless renewed; ``renew`` answers False once it is lost."""
+    """Represent one worker's hold on a job. It lapses unless renewed; ``renew`` returns False once it is lost."""
 
     renew: Callable[[], bool]
     release: Callable[[], bool]
 
 
 class JobStore:
-    """All jobs. ``redis`` must decode responses to str (``Redis.from_url(url, decode_responses=True)``)."""
+    """Keep jobs in Redis. ``redis`` must decode responses to str (``Redis.from_url(url, decode_responses=True)``)."""
 
     def __init__(self, redis: Redis, *, lease_seconds: float, retention_seconds: float) -> None:
         self._redis = redis
@@ -178,7 +178,7 @@ class JobStore:
         self._payload_script = redis.register_script(_SAVE_PAYLOAD)
 
     def check(self) -> None:
-        """Raises redis.RedisError when Redis does not answer."""
+        """Check that Redis answers. Raises redis.RedisError."""
         self._redis.ping()
 
     def create(self, kind: JobKind, *, name: str, parameters: dict[str, Any], payload: Payload) -> Job:
@@ -206,6 +206,7 @@ class JobStore:
         return job
 
     def get(self, job_id: str) -> Job | None:
+        """Return a job, or None for one that is unknown or was deleted."""
         fields = cast(dict[str, str], self._redis.hgetall(_job_key(job_id)))
         return _read(fields) if fields else None
 
@@ -265,7 +266,7 @@ class JobStore:
             pipe.execute()
 
     def delete(self, job_id: str) -> None:
-        """Forgets a job, its events and its lease; its blobs are the caller's."""
+        """Delete a job, its events and its lease; its blobs are the caller's to delete."""
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.delete(_job_key(job_id), events_key(job_id), _lease_key(job_id), _preview_key(job_id))
             for index in (INDEX, *map(_kind_key, JobKind)):
@@ -274,53 +275,59 @@ class JobStore:
             pipe.execute()
 
     def start(self, job_id: str) -> bool:
-        """To running, also from running: a second worker takes over from a dead one."""
+        """Mark a queued job as running, or a running one whose worker died; return False where it is finished."""
         fields: dict[str, str] = {"state": JobState.RUNNING}
         if (job := self.get(job_id)) and job.started_at is None:
             fields["started_at"] = _now()
         return self._change(job_id, (JobState.QUEUED, JobState.RUNNING), fields)
 
     def restart(self, job_id: str, progress: Progress) -> bool:
-        """Of a running job: what was done of it counts no more, nor does the time that it took. False where it no
-        longer runs."""
+        """Reset the progress and the start of a running job, as its work begins again; return False where it no longer
+        runs."""
         fields = {"progress": progress.model_dump_json(), "started_at": _now()}
         return self._change(job_id, (JobState.RUNNING,), fields)
 
     def requeue(self, job_id: str) -> bool:
-        """From running back to queued: it goes on when its turn comes again. False where it no longer runs."""
+        """Mark a running job as queued, to go on when its turn comes again; return False where it no longer runs."""
         return self._change(job_id, (JobState.RUNNING,), {"state": JobState.QUEUED})
 
     def show(self, job_id: str, preview: str) -> None:
-        """What a job has made so far, as a JPEG in base64; forgotten after :data:`PREVIEW_SECONDS`."""
+        """Keep a preview of a job, a JPEG in base64, for :data:`PREVIEW_SECONDS`."""
         self._redis.set(_preview_key(job_id), preview, ex=PREVIEW_SECONDS)
 
     def preview(self, job_id: str) -> bytes | None:
-        """The JPEG last shown, or None."""
+        """Return the JPEG last shown, or None."""
         shown = cast(str | None, self._redis.get(_preview_key(job_id)))
         return base64.b64decode(shown) if shown else None
 
     def progress(self, job_id: str, progress: Progress) -> bool:
-        """False once the job no longer runs: finished or cancelled by someone else."""
+        """Record a running job's progress; return False once it was finished or cancelled by someone else."""
         return self._change(job_id, (JobState.RUNNING,), {"progress": progress.model_dump_json()})
 
     def succeed(self, job_id: str, result_url: str) -> bool:
+        """Mark a job as succeeded; return False where it is finished already."""
         fields = {"state": JobState.SUCCEEDED, "result_url": json.dumps(result_url), "finished_at": _now()}
         return self._change(job_id, (JobState.QUEUED, JobState.RUNNING), fields)
 
     def fail(self, job_id: str, problem: Problem) -> bool:
+        """Mark a job as failed; return False where it is finished already."""
         fields = {"state": JobState.FAILED, "error": problem.model_dump_json(), "finished_at": _now()}
         return self._change(job_id, (JobState.QUEUED, JobState.RUNNING), fields)
 
     def cancel(self, job_id: str) -> bool:
-        """True when the job was queued or running. Its worker sees it at its next ``progress`` or ``is_running``."""
+        """Cancel a queued or running job; return False where it is finished already.
+
+        Its worker sees it at its next ``progress`` or ``is_running``.
+        """
         fields = {"state": JobState.CANCELLED, "finished_at": _now()}
         return self._change(job_id, (JobState.QUEUED, JobState.RUNNING), fields)
 
     def is_running(self, job_id: str) -> bool:
+        """Return whether a job is running."""
         return self._redis.hget(_job_key(job_id), "state") == JobState.RUNNING
 
     def lease(self, job_id: str) -> Lease | None:
-        """The job for this caller alone, or None while another's lease lives."""
+        """Take a job for this caller alone; return None while another's lease lives."""
         owner, key = uuid4().hex, _lease_key(job_id)
         if not self._redis.set(key, owner, nx=True, px=self._lease_ms):
             return None
@@ -330,7 +337,7 @@ class JobStore:
         )
 
     def claim(self, work: str, job_id: str) -> str:
-        """Of jobs that want the same ``work`` done (a key), which one does it: this one, or another whose worker lives.
+        """Claim ``work`` (a key) for a job; return the id of the job that does it: this one, or one whose worker lives.
 
         A claim needs no renewing, and no giving back at the end: it holds as long as its job's lease.
         """
@@ -339,25 +346,30 @@ class JobStore:
         return str(claimed)
 
     def release_claim(self, work: str, job_id: str) -> None:
-        """The job does other work from now on. Kept, the claim would let other jobs wait for it, or two for each other
-        for ever."""
+        """Give up a job's claim on ``work``, as it does other work from now on.
+
+        Kept, the claim would let other jobs wait for it, or two for each other for ever.
+        """
         self._lease_script(keys=[_claim_key(work)], args=[job_id, 0])
 
     def orphans(self) -> list[Job]:
-        """Jobs that somebody should queue again: running ones whose worker's lease has lapsed, and ones queued for a
-        minute or more, whose message may be lost. A message too many does no harm: leases see to that."""
+        """Return the jobs that somebody should queue again.
+
+        They are running ones whose worker's lease has lapsed, and ones queued for a minute or more, whose message may
+        be lost. A message too many does no harm: leases see to that.
+        """
         active = cast(Iterable[str], self._redis.smembers(ACTIVE))
         jobs = (self.get(job_id) for job_id in active)
         return [job for job in jobs if job and not self._redis.exists(_lease_key(job.id)) and _is_overdue(job)]
 
     def expired(self) -> list[Job]:
-        """Finished jobs older than the retention. Who deletes them deletes their blobs too."""
+        """Return the finished jobs older than the retention. Whoever deletes them deletes their blobs too."""
         oldest = datetime.now(UTC).timestamp() - self._retention
         jobs = (self.get(job_id) for job_id in cast(list[str], self._redis.zrangebyscore(INDEX, 0, oldest)))
         return [job for job in jobs if job and job.state.finished]
 
     def still_queued(self, job_ids: Iterable[str]) -> list[str]:
-        """Those of the jobs that are queued, in the same order: a cancelled one's message waits on for its turn."""
+        """Return those of the jobs that are queued, in the same order: cancelled ones' messages still wait."""
         asked = list(job_ids)
         with self._redis.pipeline(transaction=False) as pipe:
             for job_id in asked:
@@ -365,7 +377,7 @@ class JobStore:
             return [job_id for job_id, state in zip(asked, pipe.execute(), strict=True) if state == JobState.QUEUED]
 
     def states(self) -> list[JobState]:
-        """The state of every job kept, in no particular order."""
+        """Return the state of every job kept, in no particular order."""
         with self._redis.pipeline(transaction=False) as pipe:
             for job_id in cast(list[str], self._redis.zrange(INDEX, 0, -1)):
                 pipe.hget(_job_key(job_id), "state")

@@ -1,4 +1,4 @@
-"""A zip of photos → its images, one at a time, within limits.
+"""Read the images of a zip of photos, one at a time, within limits.
 
 The directory of the archive is checked before anything is unpacked, and what an entry unpacks to is counted while it is
 read, whatever its header says: a zip bomb costs no more than the limits. Nothing is written to disk, so a path with
@@ -25,7 +25,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class ArchiveLimits:
-    """The most images, the most bytes that all of them unpack to, the most bytes of one."""
+    """Limit an archive: how many images, how many bytes all of them unpack to, how many bytes one does."""
 
     max_images: int
     max_bytes: int
@@ -45,7 +45,7 @@ class ArchivedImage:
 
 
 class EntryError(ProblemError):
-    """One file of an archive cannot be taken; the others may."""
+    """A file of an archive that cannot be used, though others may be."""
 
 
 def looks_like_zip(beginning: bytes) -> bool:
@@ -78,21 +78,21 @@ class PhotoArchive:
             raise
 
     def __len__(self) -> int:
-        """How many images there are."""
+        """Return how many images there are."""
         return len(self._images)
 
     @property
     def paths(self) -> list[PurePosixPath]:
-        """Of the images, sorted."""
+        """The paths of the images inside the archive, sorted."""
         return [PurePosixPath(entry.filename) for entry in self._images]
 
     @property
     def others(self) -> list[PurePosixPath]:
-        """Files that are no images by their names, sorted; what operating systems add is not told."""
+        """The paths of files that are no images by their names, sorted, without what operating systems add."""
         return [PurePosixPath(path) for path in sorted(self._others)]
 
     def read(self, index: int) -> ArchivedImage:
-        """The image at this place of ``paths``.
+        """Unpack the image at this place of ``paths``.
 
         Raises:
             EntryError: 413 this image is too large, 422 it is damaged.
@@ -102,7 +102,7 @@ class PhotoArchive:
         return ArchivedImage(PurePosixPath(entry.filename), self._unpack(entry))
 
     def read_other(self, path: PurePosixPath) -> bytes:
-        """One of ``others``. Raises like :meth:`read`, and KeyError."""
+        """Unpack one of ``others``. Raises like :meth:`read`, and KeyError."""
         return self._unpack(self._others[str(path)])
 
     def __enter__(self) -> Self:
@@ -114,7 +114,7 @@ class PhotoArchive:
         self._zip.close()
 
     def _listed(self) -> tuple[list[zipfile.ZipInfo], dict[str, zipfile.ZipInfo]]:
-        """Images and other files."""
+        """List the entries of the archive: images, sorted, and other files by path. Raises ProblemError."""
         name, limits = self._name, self._limits
         images, others = [], {}
         for entry in self._zip.infolist():
@@ -166,7 +166,7 @@ class PhotoArchive:
 
 
 def read_images(file: IO[bytes], limits: ArchiveLimits, *, name: str = "the archive") -> Iterator[ArchivedImage]:
-    """The images of a zip, in the order of their paths; other files, and what operating systems add, are passed over.
+    """Yield the images of a zip in the order of their paths, without other files and what operating systems add.
 
     Raises ProblemError as :class:`PhotoArchive` does, at the first ``next()``.
     """
@@ -176,7 +176,7 @@ def read_images(file: IO[bytes], limits: ArchiveLimits, *, name: str = "the arch
 
 
 def _is_unsafe(entry: zipfile.ZipInfo) -> bool:
-    """Paths that lead elsewhere, and links, whose content is such a path."""
+    """Return whether an entry's path leads outside of the archive, or it is a link, whose content may."""
     path = PurePosixPath(entry.filename)
     leads_out = ".." in path.parts or path.is_absolute() or "\\" in entry.filename or path.parts[0:1] == ("~",)
     drive = bool(path.parts) and path.parts[0].endswith(":")

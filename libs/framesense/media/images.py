@@ -1,4 +1,4 @@
-"""Bytes → a safe RGB image.
+"""Decode the bytes of an image file into a safe RGB array.
 
 The size of the file and the size its header promises are checked before anything is decoded, so that a decompression
 bomb costs nothing. What comes out is what a person would see: EXIF orientation applied, transparency over white, the
@@ -28,7 +28,7 @@ NPY_MEDIA_TYPE = "application/x-npy"
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """The largest image taken: of the file in bytes, of the picture in pixels (width × height)."""
+    """Limit an image: its file in bytes, its picture in pixels (width × height)."""
 
     max_bytes: int
     max_pixels: int
@@ -73,7 +73,7 @@ def decode_image(
 
 
 def encode_npy(image: RGB) -> bytes:
-    """An H × W × 3 uint8 array as a :data:`NPY_MEDIA_TYPE` body."""
+    """Encode an H × W × 3 uint8 array as a :data:`NPY_MEDIA_TYPE` body."""
     stream = io.BytesIO()
     np.save(stream, np.ascontiguousarray(image), allow_pickle=False)
     return stream.getvalue()
@@ -90,7 +90,7 @@ def shrink(image: RGB, least_side: int) -> RGB:
 
 
 def _open(data: bytes, limits: ImageLimits, name: str) -> Image.Image:
-    """Reads the header, decodes nothing."""
+    """Read an image's header and check its size; decode nothing."""
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
@@ -111,9 +111,9 @@ def _decode_npy(data: bytes, limits: ImageLimits, name: str) -> RGB:
         if version != (1, 0):
             raise ValueError(f"format version {version}, expected (1, 0)")
         shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
-    except ValueError as error:
+    except Exception as error:  # the header is parsed as Python; hostile ones fail in many ways
         _refuse_damaged(name, error)
-    if len(shape) != 3 or shape[2] != 3 or 0 in shape or dtype != np.uint8 or fortran_order:
+    if len(shape) != 3 or shape[2] != 3 or min(shape) < 1 or dtype != np.uint8 or fortran_order:
         _refuse_damaged(name, ValueError(f"{dtype} of shape {shape}, expected C-ordered H × W × 3 uint8"))
     if shape[0] * shape[1] > limits.max_pixels:
         _refuse_pixels(name, limits, f"{shape[1]} × {shape[0]} = {shape[0] * shape[1]:,}")
@@ -141,7 +141,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_bytes(grey: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """16-bit greys → 8-bit by 255/65535; wider integers and floats outside [0, 1] are stretched over their range."""
+    """Scale 16-bit greys to 8 bits by 255/65535; stretch wider integers and floats outside [0, 1] over their range."""
     if grey.dtype == np.uint16:
         return ((grey.astype(np.uint32) + 128) // 257).astype(np.uint8)
     values = np.nan_to_num(grey.astype(np.float64), posinf=0, neginf=0)
@@ -201,7 +201,7 @@ _MARKUP = {
 
 
 def looks_like(data: bytes) -> str:
-    """What a file that is no supported image seems to be, in words: "an HTML page"."""
+    """Return in words what a file that is no supported image seems to be, for example "an HTML page"."""
     for signature, words in _OTHER_SIGNATURES.items():
         if data.startswith(signature):
             return words

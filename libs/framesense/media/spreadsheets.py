@@ -1,9 +1,9 @@
-"""Text that is safe in a spreadsheet's cell."""
+"""Make text safe for the cells of a spreadsheet."""
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def safe_cell(text: str) -> str:
-    """Spreadsheets run a cell that begins like a formula; an apostrophe before it makes it text
+    """Return the text with an apostrophe before it where a spreadsheet would run it as a formula
     (https://owasp.org/www-community/attacks/CSV_Injection)."""
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

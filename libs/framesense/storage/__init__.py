@@ -1,1 +1,1 @@
-"""What is stored, and where: blobs, and the analyses, photo sets and edits made of them."""
+"""Store blobs, and the analyses, photo sets and edits that consist of them."""

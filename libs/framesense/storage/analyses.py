@@ -1,4 +1,4 @@
-"""What the worker learns of a video and the gateway tells of it: the frames of an analysis, in chunks.
+"""Store analyses of videos: the worker writes their frames in chunks, the gateway reads them.
 
 An analysis is named by everything its captions depend on (the video's content, the sampling, the model), so the same
 question finds the same answer, and a worker that takes over finds the chunks of the one that died. Layout under the
@@ -45,7 +45,7 @@ def video_key(sha256: str) -> str:
 
 @dataclass(frozen=True)
 class VideoModels:
-    """The models that see a video: who captions it, and whose space a search in words uses (None: nobody's)."""
+    """Name the models that see a video: the captioner, and the tagger whose space a search uses (None: no search)."""
 
     captioner: ModelInfo
     tagger: ModelInfo | None = None
@@ -62,19 +62,19 @@ def analysis_key(
     max_tokens: int,
     models: VideoModels,
 ) -> str:
-    """The name of an analysis: a hash of all that its frames, captions and embeddings depend on."""
+    """Return the name of an analysis: a hash of all that its frames, captions and embeddings depend on."""
     asked = [FORMAT, sha256, float(every_n_second), beams, max_tokens]
     asked += [text for model in models.all() for text in (model.name, model.revision)]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
 
 
 def analysis_prefix(key: str) -> str:
-    """Under which all of an analysis is stored."""
+    """Return the prefix under which everything of an analysis is stored."""
     return f"{ANALYSES}/{key}"
 
 
 class Summary(BaseModel):
-    """What is known once the whole video was seen."""
+    """Describe a whole analysis: the video and the models that saw it."""
 
     video: VideoInfo
     models: list[ModelInfo]
@@ -82,7 +82,7 @@ class Summary(BaseModel):
 
 @dataclass(frozen=True)
 class Frames:
-    """``n`` consecutive sampled frames. ``times``: n seconds, float64. ``words``: n × d mean word embeddings and
+    """Hold ``n`` consecutive sampled frames. ``times``: n seconds, float64. ``words``: n × d mean word embeddings and
     ``sentences``: n × s L2-normalised sentence embeddings, float32. ``visual``: n × v embeddings of the pictures
     themselves, ``aligned``: n × e L2-normalised embeddings in the tagger's space, where texts are too; float32, stored
     as float16; None where no model gave them."""
@@ -99,7 +99,7 @@ class Frames:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:
-        """Raises ValueError for no parts."""
+        """Join consecutive parts. Raises ValueError where there are none."""
         return cls(
             times=np.concatenate([part.times for part in parts]),
             captions=[caption for part in parts for caption in part.captions],
@@ -132,13 +132,13 @@ class Frames:
 
 
 def _joined(parts: Sequence[NDArray[np.float32] | None]) -> NDArray[np.float32] | None:
-    """None when a part lacks it."""
+    """Join the parts' arrays; return None when a part lacks it."""
     present = [part for part in parts if part is not None]
     return np.concatenate(present) if len(present) == len(parts) else None
 
 
 class AnalysisStore:
-    """Reads and writes analyses. Writing a chunk twice leaves it as it was, so two workers cannot spoil one another."""
+    """Read and write analyses. A chunk written twice stays the same, so two workers cannot spoil one another's."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -146,17 +146,17 @@ class AnalysisStore:
     def append(
         self, key: str, first: int, frames: Frames, thumbnails: Sequence[bytes], patches: PackedGrids | None = None
     ) -> None:
-        """Frames ``first`` … ``first + len(frames) − 1``; the chunk comes last, so that all else is there too."""
+        """Write frames ``first`` … ``first + len(frames) − 1``, the chunk last, so that all else is there before it."""
         for index, jpeg in enumerate(thumbnails, first):
             self._storage.write(thumbnail_key(key, index), jpeg)
         if patches is not None:
-            self._storage.write(f"analyses/{key}/patches/{first:08d}.npz", patches.to_bytes())
-        self._storage.write(f"analyses/{key}/chunks/{first:08d}.npz", frames.to_bytes())
+            self._storage.write(f"{analysis_prefix(key)}/patches/{first:08d}.npz", patches.to_bytes())
+        self._storage.write(f"{analysis_prefix(key)}/chunks/{first:08d}.npz", frames.to_bytes())
 
     def checkpoint(self, key: str) -> Frames | None:
-        """The frames finished so far without a gap, or None when there are none."""
+        """Return the frames finished so far without a gap, or None when there are none."""
         parts: list[Frames] = []
-        for chunk in self._storage.list(f"analyses/{key}/chunks"):
+        for chunk in self._storage.list(f"{analysis_prefix(key)}/chunks"):
             first = int(chunk.rsplit("/", 1)[1].removesuffix(".npz"))
             if first != sum(map(len, parts)):
                 break
@@ -164,16 +164,20 @@ class AnalysisStore:
         return Frames.concatenate(parts) if parts else None
 
     def patches(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[Grid]:
-        """The patch descriptors of the frames ``start`` … ``stop − 1`` (to the last by default), in order, a chunk in
-        memory at a time; nothing where none are stored."""
+        """Yield the patch descriptors of the frames ``start`` … ``stop − 1`` (to the last by default), in order.
+
+        One chunk is in memory at a time. Yields nothing where none are stored.
+        """
         return (grid for grid, _ in self.patches_and_motion(key, start, stop))
 
     def patches_and_motion(
         self, key: str, start: int = 0, stop: int | None = None
     ) -> Iterator[tuple[Grid, Grid | None]]:
-        """As :meth:`patches`, each with the motion of its places (rows × columns × 2); None where an earlier release
-        analysed the video and measured no motion."""
-        chunks = self._storage.list(f"analyses/{key}/patches")
+        """Yield what :meth:`patches` does, each with the motion of its places (rows × columns × 2).
+
+        The motion is None where an earlier release analysed the video and measured none.
+        """
+        chunks = self._storage.list(f"{analysis_prefix(key)}/patches")
         firsts = [int(chunk.rsplit("/", 1)[1].removesuffix(".npz")) for chunk in chunks]
         for chunk, first, following in zip(chunks, firsts, [*firsts, None][1:], strict=True):
             if (following is not None and following <= start) or (stop is not None and first >= stop):
@@ -184,22 +188,22 @@ class AnalysisStore:
                 yield packed[index], None if motion is None else motion[index].astype(np.float32)
 
     def finish(self, key: str, summary: Summary) -> None:
-        self._storage.write(f"analyses/{key}/analysis.json", summary.model_dump_json().encode())
+        self._storage.write(f"{analysis_prefix(key)}/analysis.json", summary.model_dump_json().encode())
 
     def is_whole(self, key: str) -> bool:
-        return self._storage.exists(f"analyses/{key}/analysis.json")
+        return self._storage.exists(f"{analysis_prefix(key)}/analysis.json")
 
     def load(self, key: str) -> tuple[Summary, Frames] | None:
-        """A whole analysis, or None while it is not whole."""
+        """Return a whole analysis, or None while it is not whole."""
         try:
-            summary = Summary.model_validate_json(self._storage.read(f"analyses/{key}/analysis.json"))
+            summary = Summary.model_validate_json(self._storage.read(f"{analysis_prefix(key)}/analysis.json"))
         except FileNotFoundError:
             return None
         frames = self.checkpoint(key)
         return (summary, frames) if frames else None
 
     def thumbnail(self, key: str, index: int) -> bytes:
-        """JPEG bytes. Raises FileNotFoundError."""
+        """Return a frame's thumbnail, a JPEG. Raises FileNotFoundError."""
         return self._storage.read(thumbnail_key(key, index))
 
     def delete(self, key: str) -> None:
@@ -207,4 +211,4 @@ class AnalysisStore:
 
 
 def thumbnail_key(key: str, index: int) -> str:
-    return f"analyses/{key}/thumbnails/{index:08d}.jpg"
+    return f"{analysis_prefix(key)}/thumbnails/{index:08d}.jpg"

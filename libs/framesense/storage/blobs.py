@@ -1,4 +1,4 @@
-"""Blobs by key: uploads, frames, results. A folder by default, any fsspec filesystem otherwise."""
+"""Store blobs by key: uploads, frames, results. A folder by default, any fsspec filesystem otherwise."""
 
 import os
 import posixpath
@@ -16,10 +16,10 @@ from fsspec.implementations.local import LocalFileSystem
 
 
 class Storage:
-    """Keys are relative POSIX paths such as ``videos/3f1c…/source``. A write is seen whole or not at all."""
+    """Store blobs by key, a relative POSIX path such as ``videos/3f1c…/source``. A write shows whole or not at all."""
 
     def __init__(self, url: str) -> None:
-        """``url``: a folder, or an fsspec URL such as ``s3://bucket/prefix`` or ``memory://x`` (tests)."""
+        """Open the store at ``url``: a folder, or an fsspec URL such as ``s3://bucket/prefix`` or ``memory://x``."""
         has_scheme = len(urlsplit(url).scheme) > 1
         self._fs: Any
         self._fs, root = fsspec.core.url_to_fs(url if has_scheme else str(Path(url).resolve()))
@@ -27,28 +27,30 @@ class Storage:
         self._local = isinstance(self._fs, LocalFileSystem)
 
     def check(self) -> None:
-        """Raises OSError when blobs cannot be written here."""
+        """Check that blobs can be written. Raises OSError."""
         probe = f"probe-{os.getpid()}"
         self.write(probe, b"")
         self.delete(probe)
 
     def exists(self, key: str) -> bool:
+        """Return whether there is a blob, or anything under a prefix."""
         return bool(self._fs.exists(self._path(key)))
 
     def size(self, key: str) -> int:
-        """Bytes. Raises FileNotFoundError."""
+        """Return a blob's size in bytes. Raises FileNotFoundError."""
         return int(self._fs.size(self._path(key)))
 
     def read(self, key: str) -> bytes:
-        """Raises FileNotFoundError."""
+        """Return a blob. Raises FileNotFoundError."""
         return bytes(self._fs.cat_file(self._path(key)))
 
     def open(self, key: str) -> IO[bytes]:
-        """A seekable reader. Raises FileNotFoundError."""
+        """Open a blob as a seekable reader. Raises FileNotFoundError."""
         opened: IO[bytes] = self._fs.open(self._path(key), "rb")
         return opened
 
     def write(self, key: str, data: bytes) -> None:
+        """Write a blob, whole or not at all. Raises OSError."""
         with tempfile.NamedTemporaryFile(dir=self._staging(key), prefix=".part-", delete=False) as file:
             staged = Path(file.name)
             try:
@@ -60,7 +62,7 @@ class Storage:
         self._publish(staged, key)
 
     def take(self, file: Path, key: str) -> None:
-        """Moves a file of this machine into the store: a rename where both lie on one filesystem."""
+        """Move a file of this machine into the store: a rename where both lie on one filesystem."""
         if self._local:
             staged = Path(self._staging(key) or "") / f".part-{os.urandom(8).hex()}"
             try:
@@ -72,7 +74,7 @@ class Storage:
         self._publish(file, key)
 
     def list(self, prefix: str) -> list[str]:
-        """Keys directly under ``prefix``, sorted; nothing for a prefix that holds nothing."""
+        """Return the keys directly under ``prefix``, sorted; none for a prefix that holds nothing."""
         try:
             paths = self._fs.ls(self._path(prefix), detail=False)
         except FileNotFoundError:
@@ -89,7 +91,7 @@ class Storage:
         return max((time if time.tzinfo else time.replace(tzinfo=UTC) for time in times), default=None)
 
     def delete(self, key: str) -> None:
-        """Deletes a blob or everything under a prefix; what is not there is already deleted."""
+        """Delete a blob or everything under a prefix; what is not there is already deleted."""
         try:
             self._fs.rm(self._path(key), recursive=True)
         except FileNotFoundError:
@@ -97,7 +99,7 @@ class Storage:
 
     @contextmanager
     def local_file(self, key: str) -> Iterator[Path]:
-        """The blob as a file of this machine, for decoders that want a path: no copy where it already is one."""
+        """Give a blob as a local file, for decoders that want a path; it is copied only where it is not one already."""
         if self._local:
             yield Path(self._path(key))
             return
@@ -113,7 +115,7 @@ class Storage:
         return f"{self._root}/{key}"
 
     def _staging(self, key: str) -> str | None:
-        """Where to write before publishing: beside the goal when that is a folder, so that publishing is a rename."""
+        """Return the folder to write in before publishing: the local goal's own, so that publishing is a rename."""
         if not self._local:
             return None
         parent = posixpath.dirname(self._path(key))

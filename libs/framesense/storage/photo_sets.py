@@ -1,4 +1,4 @@
-"""What the worker finds out of a set of photos and the gateway tells of it: tags and embeddings, in chunks.
+"""Store tagged photo sets: the worker writes tags and embeddings in chunks, the gateway reads the result.
 
 A tagging is named by everything it depends on (the zip's content, labels, templates, thresholds, the model), so the
 same question finds the same answer, and a worker that takes over finds the chunks of the one that died. Layout under
@@ -54,18 +54,18 @@ def photo_set_key(sha256: str) -> str:
 
 
 def tagging_key(*, sha256: str, parameters: PhotoSetParameters, model: ModelInfo) -> str:
-    """The name of a tagging: a hash of all it depends on. A label set must have been replaced by its labels."""
+    """Return the name of a tagging: a hash of all it depends on. A label set must have been replaced by its labels."""
     asked = [FORMAT, sha256, parameters.model_dump(mode="json"), model.name, model.revision]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
 
 
 def tagging_prefix(key: str) -> str:
-    """Under which all of a tagging is stored."""
+    """Return the prefix under which everything of a tagging is stored."""
     return f"{TAGGINGS}/{key}"
 
 
 class PhotoFile(BaseModel):
-    """A photo as it came: ``path`` inside the zip, its size in pixels (upright) and bytes, and its content's hash."""
+    """Describe a photo as it came: ``path`` inside the zip, size in pixels (upright) and bytes, hash of its content."""
 
     path: str
     width: int
@@ -75,7 +75,7 @@ class PhotoFile(BaseModel):
 
 
 class Rule(BaseModel):
-    """How tags were chosen, by which model, and what to know before trusting them."""
+    """Record how tags were chosen, by which model, and what to know before trusting them."""
 
     threshold: float
     threshold_on: ThresholdOn
@@ -85,7 +85,7 @@ class Rule(BaseModel):
 
 @dataclass(frozen=True)
 class Tagged:
-    """``n`` photos of ``entries`` consecutive entries of the zip, scored for ``m`` labels."""
+    """Hold ``n`` photos of ``entries`` consecutive entries of the zip, scored for ``m`` labels."""
 
     rule: Rule
     entries: int
@@ -105,7 +105,7 @@ class Tagged:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:
-        """Raises ValueError for no parts."""
+        """Join consecutive parts. Raises ValueError where there are none."""
         return cls(
             rule=parts[0].rule,
             entries=sum(part.entries for part in parts),
@@ -150,22 +150,21 @@ _DESCRIPTION = TypeAdapter(tuple[Rule, int, list[SkippedFile], list[PhotoFile]])
 
 
 class PhotoSetStore:
-    """Reads and writes taggings. Writing a chunk twice leaves it as it was, so two workers cannot spoil one another."""
+    """Read and write taggings. A chunk written twice stays the same, so two workers cannot spoil one another's."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
     def append(self, key: str, first_entry: int, first_photo: int, chunk: Tagged, thumbnails: Sequence[bytes]) -> None:
-        """The chunk that begins at an entry of the zip, and at a photo of those taken; it comes last, so its
-        thumbnails are there too."""
+        """Write the chunk that begins at an entry of the zip and at a photo of those taken, after its thumbnails."""
         for index, jpeg in enumerate(thumbnails, first_photo):
             self._storage.write(_thumbnail_key(key, index), jpeg)
-        self._storage.write(f"taggings/{key}/chunks/{first_entry:08d}.npz", chunk.to_bytes())
+        self._storage.write(f"{tagging_prefix(key)}/chunks/{first_entry:08d}.npz", chunk.to_bytes())
 
     def checkpoint(self, key: str) -> Tagged | None:
-        """What is finished so far without a gap, or None when nothing is."""
+        """Return what is finished so far without a gap, or None when nothing is."""
         parts: list[Tagged] = []
-        for chunk in self._storage.list(f"taggings/{key}/chunks"):
+        for chunk in self._storage.list(f"{tagging_prefix(key)}/chunks"):
             first = int(chunk.rsplit("/", 1)[1].removesuffix(".npz"))
             if first != sum(part.entries for part in parts):
                 break
@@ -175,24 +174,24 @@ class PhotoSetStore:
     def finish(self, key: str, result: PhotoSetResult, tables: dict[Table, bytes]) -> None:
         for table, content in tables.items():
             self._storage.write(_table_key(key, table), content)
-        self._storage.write(f"taggings/{key}/result.json", result.model_dump_json().encode())
+        self._storage.write(f"{tagging_prefix(key)}/result.json", result.model_dump_json().encode())
 
     def load(self, key: str) -> PhotoSetResult | None:
-        """The result of a whole tagging, or None while it is not whole."""
+        """Return the result of a whole tagging, or None while it is not whole."""
         try:
-            return PhotoSetResult.model_validate_json(self._storage.read(f"taggings/{key}/result.json"))
+            return PhotoSetResult.model_validate_json(self._storage.read(f"{tagging_prefix(key)}/result.json"))
         except FileNotFoundError:
             return None
 
     def is_whole(self, key: str) -> bool:
-        return self._storage.exists(f"taggings/{key}/result.json")
+        return self._storage.exists(f"{tagging_prefix(key)}/result.json")
 
     def table(self, key: str, table: Table) -> bytes:
-        """Raises FileNotFoundError."""
+        """Return a table of all photos as a file. Raises FileNotFoundError."""
         return self._storage.read(_table_key(key, table))
 
     def thumbnail(self, key: str, index: int) -> bytes:
-        """JPEG bytes. Raises FileNotFoundError."""
+        """Return a photo's thumbnail, a JPEG. Raises FileNotFoundError."""
         return self._storage.read(_thumbnail_key(key, index))
 
     def delete(self, key: str) -> None:
@@ -200,8 +199,8 @@ class PhotoSetStore:
 
 
 def _thumbnail_key(key: str, index: int) -> str:
-    return f"taggings/{key}/thumbnails/{index:08d}.jpg"
+    return f"{tagging_prefix(key)}/thumbnails/{index:08d}.jpg"
 
 
 def _table_key(key: str, table: Table) -> str:
-    return f"taggings/{key}/photos.{table}"
+    return f"{tagging_prefix(key)}/photos.{table}"

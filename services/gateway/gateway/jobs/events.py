@@ -1,4 +1,4 @@
-"""Following a job: its event stream in Redis, read without blocking, from now or from where a listener left off."""
+"""Follow a job by its event stream in Redis, without blocking, from now or from where a listener left off."""
 
 import asyncio
 import re
@@ -20,15 +20,17 @@ _EVENT_ID = re.compile(r"\d{1,20}-\d{1,20}")
 
 @dataclass(frozen=True)
 class Event:
-    """A job as it was at one moment. ``id`` sorts by time and lets a listener go on from there."""
+    """Hold a job as it was at one moment. ``id`` sorts by time and lets a listener go on from there."""
 
     id: str
     job: Job
 
 
 async def follow(redis: Redis, job_id: str, after: str | None = None) -> AsyncIterator[Event]:
-    """The job as it is, then every change of it, until it is finished or deleted. ``after``: the last event already
-    seen, whose successors come instead; an id that no event of this job has had counts as none.
+    """Yield the job as it is, then every change of it, until it is finished or deleted.
+
+    ``after`` is the last event already seen: then only its successors come. An id that no event of this job has had
+    counts as none.
     """
     latest = await latest_event(redis, job_id)
     if latest is None:
@@ -48,12 +50,12 @@ async def follow(redis: Redis, job_id: str, after: str | None = None) -> AsyncIt
 
 
 async def latest_event(redis: Redis, job_id: str) -> Event | None:
-    """The job as it is, or None for an unknown one."""
+    """Return the newest event of a job, or None for an unknown one."""
     return next(_read_all(cast(_Entries, await redis.xrevrange(events_key(job_id), count=1))), None)
 
 
 async def wait_until_finished(redis: Redis, job_id: str, seconds: float | None = None) -> Job | None:
-    """The job once it is finished, or None when ``seconds`` passed first or it was deleted."""
+    """Return the job once it is finished, or None when ``seconds`` passed first or it was deleted."""
     try:
         async with asyncio.timeout(seconds):
             async for event in follow(redis, job_id):
@@ -69,5 +71,5 @@ def _read_all(entries: _Entries) -> Iterator[Event]:
 
 
 def _order(event_id: str) -> tuple[int, ...]:
-    """Redis stream ids are milliseconds and a counter; empty for what is no such id."""
+    """Return a Redis stream id as milliseconds and a counter, to compare by; empty for what is no such id."""
     return tuple(map(int, event_id.split("-"))) if _EVENT_ID.fullmatch(event_id) else ()

@@ -1,4 +1,4 @@
-"""Throwing away what has expired: uploads nobody finished or used, and finished jobs older than their retention."""
+"""Delete what has expired: uploads nobody finished or used, finished jobs past their retention, orphaned blobs."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 async def purge_expired(dependencies: Dependencies) -> None:
-    """Sweeps at once and then forever; cancel it to stop."""
+    """Sweep at once and then every ``housekeeping_interval`` seconds, until cancelled."""
     while True:
         try:
             await asyncio.to_thread(sweep, dependencies)
@@ -22,7 +22,7 @@ async def purge_expired(dependencies: Dependencies) -> None:
 
 
 def sweep(dependencies: Dependencies) -> None:
-    """Raises OSError and RedisError."""
+    """Delete everything that has expired by now. Blocking. Raises OSError and RedisError."""
     dependencies.jobs.index_kinds()
     dependencies.uploads.sweep()
     for job in dependencies.jobs.expired():

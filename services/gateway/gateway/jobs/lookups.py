@@ -1,4 +1,4 @@
-"""Jobs and their analyses by id, or the problem that says why there is none. Blocking."""
+"""Find jobs and their analyses by id, or raise the problem that says why there is none. Blocking."""
 
 from framesense.http.problems import ProblemError
 from framesense.jobs.payloads import PAYLOADS, UnknownPayloadError, VideoPayload
@@ -35,7 +35,10 @@ def payload_of(dependencies: Dependencies, job: Job, of: type[AnyPayload]) -> An
 
 
 def load_analysis(dependencies: Dependencies, job: Job) -> Analysed:
-    """Raises ProblemError as :func:`require_success`, 404 for a job of another kind, 410 where the result is gone."""
+    """Load the analysis of a video job that succeeded.
+
+    Raises ProblemError as :func:`require_success`, 404 for a job of another kind, 410 where the result is gone.
+    """
     require_video(job)
     require_success(job)
     key = analysis_of(dependencies, job)
@@ -47,14 +50,17 @@ def load_analysis(dependencies: Dependencies, job: Job) -> Analysed:
 
 
 def require_video(job: Job) -> None:
-    """Raises a 404 problem for a job of another kind."""
+    """Require that a job is a video's. Raises a 404 problem for a job of another kind."""
     if job.kind is not JobKind.VIDEO:
         detail = f"Job {job.id} is a {job.kind} job: it has a result, but no video, frames or novelty."
         raise ProblemError(404, "not-a-video-job", "Not a video job", detail)
 
 
 def require_success(job: Job) -> None:
-    """Raises ProblemError: 409 while the job is not finished, 410 for a cancelled one, and a failed one's own."""
+    """Require that a job has succeeded.
+
+    Raises ProblemError: 409 while the job is not finished, 410 for a cancelled one, and a failed one's own.
+    """
     if job.error:
         raise problem_error(job.error)
     if job.state is JobState.CANCELLED:
@@ -76,6 +82,6 @@ def _unknown_job(job_id: str) -> ProblemError:
 
 
 def problem_error(problem: Problem) -> ProblemError:
-    """A stored problem, to be answered again."""
+    """Return a stored problem as an error to raise."""
     slug = problem.type.removeprefix("urn:framesense:problem:")
     return ProblemError(problem.status, slug, problem.title, problem.detail)

@@ -1,4 +1,4 @@
-"""What a finished job answers depends on its kind: the one place that knows which kind answers what."""
+"""Read what a finished job answers: the one place that knows the result and the files of each kind of job."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ class ExportedFile:
 
 
 @dataclass(frozen=True)
-class Kind:
-    """What the finished jobs of one kind answer, with parameters that may be changed afterwards.
+class KindResults:
+    """Read the result of jobs of one kind, and write it as files, with parameters that may be changed afterwards.
 
     Both raise ProblemError: 409 while the job is not finished, 410 for a cancelled one, and a failed one's own.
     """
@@ -39,13 +39,13 @@ class Kind:
 
 
 def result_of(dependencies: Dependencies, job: Job, changes: Changes) -> Result:
-    """A job's whole result."""
-    return KINDS[job.kind].result(dependencies, job, changes)
+    """Return a job's whole result. Raises ProblemError as :class:`KindResults`."""
+    return JOB_RESULTS[job.kind].result(dependencies, job, changes)
 
 
 def export_of(dependencies: Dependencies, job: Job, export_format: ExportFormat, changes: Changes) -> ExportedFile:
-    """A job's result as a file. Raises ProblemError 422 for a format that jobs of its kind do not have."""
-    formats = KINDS[job.kind].formats
+    """Return a job's result as a file. Raises ProblemError 422 for a format that jobs of its kind do not have."""
+    formats = JOB_RESULTS[job.kind].formats
     if export_format not in formats:
         detail = f"A {job.kind} job is exported as {', '.join(formats)}, not as {export_format}."
         raise ProblemError(422, "unknown-format", "Unknown format", detail)
@@ -88,11 +88,11 @@ def _edit_zip(dependencies: Dependencies, job: Job, changes: Changes) -> Exporte
     return ExportedFile(edit_archive(dependencies, job), "application/zip")
 
 
-_EDIT = Kind(_edit, {ExportFormat.ZIP: _edit_zip, ExportFormat.JSON: _edit_json})
+_EDIT = KindResults(_edit, {ExportFormat.ZIP: _edit_zip, ExportFormat.JSON: _edit_json})
 
-KINDS: Mapping[JobKind, Kind] = {
-    JobKind.VIDEO: Kind(_video, {export_format: _video_as(export_format) for export_format in EXPORTS}),
-    JobKind.PHOTO_SET: Kind(
+JOB_RESULTS: Mapping[JobKind, KindResults] = {
+    JobKind.VIDEO: KindResults(_video, {export_format: _video_as(export_format) for export_format in EXPORTS}),
+    JobKind.PHOTO_SET: KindResults(
         _photos,
         {
             ExportFormat.CSV: _photos_as(Table.CSV, "text/csv; charset=utf-8"),

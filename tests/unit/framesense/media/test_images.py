@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -391,3 +392,40 @@ def test_shrinking_first_changes_nothing_where_the_factor_divides(width: int, he
     small = shrink(frame, 520)
     assert min(small.shape[:2]) >= min(520, width, height)
     assert np.array_equal(squash(small), squash(frame))
+
+
+def _npy_header(header: bytes) -> bytes:
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"{'descr': '|u1', 'fortran_order': False, 'shape': (4, 4, 3), ",
+        b"{'descr': '|u1', 'fortran_order': False, 'shape': (-4, -4, 3)}",
+        b"{'descr': '|u1', 'fortran_order': False, 'shape': (-1, -16, 3)}",
+        b"{'descr': [1], 'fortran_order': False, 'shape': (4, 4, 3)}",
+        b"{'descr': ('|u1', 7), 'fortran_order': False, 'shape': (4, 4, 3)}",
+        b"{1: 2, 'descr': '|u1'}",
+        b"{[]: 2}",
+        b"(" * 5000,
+        b"-" * 9000 + b"1",
+        b"\x27\x27\x27",
+        b"\xff\xfe\x00",
+        b"",
+    ],
+)
+def test_a_hostile_npy_header_is_a_damaged_image(header: bytes) -> None:
+    with pytest.raises(ProblemError) as refused:
+        decode(_npy_header(header) + bytes(48), media_type=NPY_MEDIA_TYPE)
+    assert (refused.value.status, refused.value.slug) == (422, "damaged-image")
+
+
+def test_any_bytes_as_an_npy_header_are_refused_or_decoded() -> None:
+    whole, chance = npy(np.zeros((4, 4, 3), np.uint8)), np.random.default_rng(0)
+    for _ in range(2000):
+        changed = bytearray(whole)
+        for place in chance.integers(0, len(whole) - 48, size=chance.integers(1, 6)):
+            changed[place] = chance.integers(0, 256)
+        with suppress(ProblemError):
+            assert decode(bytes(changed), media_type=NPY_MEDIA_TYPE).shape[2] == 3
