@@ -130,7 +130,6 @@ class Moment(BaseModel):
     best: float = Field(description="seconds: the sharpest frame near the peak")
     best_index: int = Field(ge=0, description="index of that frame")
     thumbnail: str = Field(description="URL of that frame as a JPEG")
-    clip: str = Field(description="URL of the moment as an MP4")
     changes: list[WordChange] = Field(
         default_factory=list, description="what changed against the frames before, in words; empty where no tagger ran"
     )

@@ -109,7 +109,6 @@ _MOMENT = Moment(
     best=30.0,
     best_index=3,
     thumbnail=_THUMBNAIL,
-    clip=f"/jobs/{JOB_ID}/moments/0.mp4",
     changes=[WordChange(word="car", change=2.6)],
     box=Box(x=0.1, y=0.4, width=0.3, height=0.2),
 )

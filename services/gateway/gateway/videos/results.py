@@ -52,7 +52,7 @@ class VideoResults:
         return NoveltyCurve(
             parameters=NoveltyParameters(**parameters.model_dump(include=set(NoveltyParameters.model_fields))),
             novelty=novelty.tolist(),
-            moments=[self._moment(analysed, novelty, rank, span) for rank, span in enumerate(spans)],
+            moments=[self._moment(analysed, novelty, span) for span in spans],
             stands_out=stands_out(spans),
         )
 
@@ -61,7 +61,7 @@ class VideoResults:
         scores = self.curves.scores(analysed, parameters)
         return find_moments(scores, sensitivity=parameters.sensitivity, limit=parameters.max_moments)
 
-    def _moment(self, analysed: Analysed, novelty: Curve, rank: int, span: Span) -> Moment:
+    def _moment(self, analysed: Analysed, novelty: Curve, span: Span) -> Moment:
         job, frames = analysed.job, analysed.frames
         details = self.details.details(analysed, start=span.start, peak=span.peak, end=span.end)
         return Moment(
@@ -76,7 +76,6 @@ class VideoResults:
             best=frames.times[details.best],
             best_index=details.best,
             thumbnail=thumbnail_url(job, details.best),
-            clip=f"/jobs/{job.id}/moments/{rank}.mp4",
             changes=details.changes,
             box=details.box,
         )

@@ -30,7 +30,6 @@ def result(captions: list[str], times: list[float], duration: float) -> VideoRes
         strength=Strength.STRONG,
         best=times[-1],
         best_index=len(times) - 1,
-        clip="/jobs/x/moments/0.mp4",
         thumbnail=frames[-1].thumbnail,
     )
     video = VideoInfo(name="a.mp4", sha256="0", bytes=1, duration=duration, width=1, height=1, fps=25, codec="h264")
