@@ -20,8 +20,9 @@ PAST = 1024
 
 CUT_RISE, CUT_CHANGE = 0.5, 0.4
 """A jump this far above those around it, or a whole picture this unlike all before it, makes half of a cut."""
-CHANGE, CHANGE_USUAL = 0.17, 3.0
-"""Cosine distance of the whole picture to all before it, and how many times the usual one, that stands out."""
+CHANGE, CHANGE_MOVING, CHANGE_USUAL = 0.17, 0.3, 3.0
+"""Cosine distance of the whole picture to all before it that stands out before a camera that stands still, and before
+one that moves and so meets new things all the time; and how many times the usual one it has to be."""
 EARLY, EARLY_SHARE = 24, 0.6
 """So many frames are compared with few others yet, and what is new among them counts by this share."""
 ODD_PLACE, ODD_PLACE_USUAL = 0.4, 0.46
@@ -29,7 +30,7 @@ ODD_PLACE, ODD_PLACE_USUAL = 0.4, 0.46
 RESTLESS, STEEP = 0.5, 8.0
 """Distance of a quiet place to its background from which a camera does not stand still, and how fast what is odd there
 loses its meaning."""
-RETURN = 0.3
+RETURN = 0.45
 """A frame after a cut is back at an earlier scene where its distance to that is at most this share of the distance to
 the frame before."""
 VISIT_SHARE, VISIT_LONGEST = 0.9, 0.15
@@ -86,28 +87,33 @@ def auto_evidence(visual: Floats, read: ReadGrids, *, window: int, every: float)
     returns = _returns(pictures, new)
     changes, _ = newness(pictures, gap=window)
     usual = float(np.median(changes)) if count else 0.0
-    places = np.zeros(count)
+    places, motion = np.zeros(count), np.ones(count)
     found = scenes(cuts >= 1, returns, nearest)
     for scene in found:
         if len(scene) >= min(LEAST_SCENE, max(LEAST_FRAMES, count)):
             # In edited footage what moves within a shot is what the shot is for: the shorter its part, the more so.
-            places[scene] = _lasting(_odd_places(read, scene, window), every) * np.sqrt(len(scene) / count)
-    cuts, changes = np.where(returns, 0, cuts), changes / max(CHANGE, CHANGE_USUAL * usual)
+            odd, motion[scene] = _odd_places(read, scene, window)
+            places[scene] = _lasting(odd, every) * np.sqrt(len(scene) / count)
+    level = np.maximum(CHANGE + (CHANGE_MOVING - CHANGE) * motion, CHANGE_USUAL * usual)
+    cuts, changes = np.where(returns, 0, cuts), changes / level
     changes[:EARLY] *= EARLY_SHARE
+    for back in np.flatnonzero(returns & (rises >= 1)):
+        changes[back : back + window] = 0
     for visit in _visits(found, count):
         cuts[visit] = np.maximum(cuts[visit], VISIT_SHARE * np.maximum(cuts, changes)[visit].max())
     return Evidence(cuts, changes, places)
 
 
-def _odd_places(read: ReadGrids, scene: NDArray[np.intp], window: int) -> NDArray[np.float64]:
+def _odd_places(read: ReadGrids, scene: NDArray[np.intp], window: int) -> tuple[NDArray[np.float64], float]:
+    """Scores of a scene's frames, and from 0 to 1 how much the camera moves."""
     background = compare_with_background(read, scene, window=window)
     odd = np.maximum(background.oddness - NOISE, 0)
     level = max(ODD_PLACE, float(np.quantile(odd, 0.25)) + ODD_PLACE_USUAL)
-    restlessness = float(np.quantile(background.restlessness, 0.25))
-    scores = odd / level / (1 + STEEP * max(0.0, restlessness - RESTLESS))
+    restless = max(0.0, float(np.quantile(background.restlessness, 0.25)) - RESTLESS)
+    scores = odd / level / (1 + STEEP * restless)
     begins = int(np.argmax(np.append(scores[:FIRST], 0) < WEAK))
     scores[:begins] *= FIRST_SHARE
-    return scores
+    return scores, min(1.0, STEEP * restless)
 
 
 def _lasting(scores: NDArray[np.float64], every: float) -> NDArray[np.float64]:
