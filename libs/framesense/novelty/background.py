@@ -30,7 +30,7 @@ BLOCK, AROUND = 512, 256
 RARE = 0.05
 """What is seen at a place in a larger share of the frames is background."""
 OWN = 8
-"""Frames around a frame that say nothing on how rare it is."""
+"""Frames around a frame that say nothing on how rare it is; a sixth of the surroundings where those are few."""
 LINGER = 4
 """How many times longer than a whole picture a place stays new: what changes slowly has changed by then."""
 KNOWN, KNOWN_SHARE = 24, 0.25
@@ -68,16 +68,17 @@ def _compare(
     apart = frames[:, None] - chosen[None]
     late = frames >= chosen[0] + max(KNOWN, KNOWN_SHARE * (chosen[-1] - chosen[0]))
     rank = min(max(2, round(RARE * len(chosen))), max(1, len(chosen) - 1))
+    own = min(OWN, max(1, len(chosen) // 6))
     odd = np.zeros(grids.shape[:3], dtype=np.float32)
     raw = np.zeros(grids.shape[:3], dtype=np.float32)
     for place in np.ndindex(grids.shape[1:3]):
         distances = _distances(grids[:, *place], surroundings[:, *place])
-        rare = np.partition(np.where(np.abs(apart) <= OWN, np.inf, distances), rank, axis=1)[:, rank]
+        rare = np.partition(np.where(np.abs(apart) <= own, np.inf, distances), rank, axis=1)[:, rank]
         rare = np.where(np.isfinite(rare), rare, 0)
         new = _new(distances, apart, late, LINGER * window)
         raw[:, *place] = rare
         odd[:, *place] = np.maximum(rare - np.median(rare), new - np.median(new))
-    flat = filled(odd.reshape(len(odd), -1), OWN - 2)
+    flat = filled(odd.reshape(len(odd), -1), max(0, own - 2))
     top = min(TOP_PLACES, flat.shape[1])
     return np.partition(flat, -top, axis=1)[:, -top:].mean(axis=1), np.quantile(raw.reshape(len(raw), -1), 0.25, axis=1)
 

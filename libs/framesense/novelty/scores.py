@@ -36,7 +36,7 @@ the frame before."""
 VISIT_SHARE, VISIT_LONGEST = 0.9, 0.15
 """A scene that comes for no longer than this share of the video, or LEAST_SCENE frames, and gives way to the one before
 it is one moment from its first frame to its last."""
-LEAST_SCENE, LEAST_FRAMES = 24, 12
+LEAST_SCENE, LEAST_FRAMES = 24, 8
 """Frames that a scene needs for its background to be known: one of several, and the only one."""
 FIRST, FIRST_SHARE = 16, 0.45
 """What is odd from a scene's very first frame on for up to so many frames was there before: it did not appear, and
