@@ -53,7 +53,7 @@ def main() -> None:
     print(f1_table(signals, Kind))
     if not options.no_peers:
         print("\nothers:\n")
-        print(f1_table({"auto": found, **peer_findings(footage, options.part)}, Kind))
+        print(f1_table({"auto": found, **peer_findings(footage)}, Kind))
 
 
 if __name__ == "__main__":

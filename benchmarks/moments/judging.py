@@ -1,5 +1,7 @@
 """Detectors on cases: what each finds, counted."""
 
+from collections import defaultdict
+
 from benchmarks.moments import peers
 from benchmarks.moments.cases import Case, Kind, Part
 from benchmarks.moments.product import Looks
@@ -39,29 +41,31 @@ def told(looks: Looks) -> str:
 # -------------------------------------------------------------------------------------------------------------- others
 
 
-def peer_findings(footage: list[Case], part: Part) -> dict[str, list[Finding]]:
+MOVEMENT = {"frame differencing": peers.differences, "MOG2": peers.foreground}
+DETECTORS = ("AdaptiveDetector", "ContentDetector")
+
+
+def peer_findings(footage: list[Case]) -> dict[str, list[Finding]]:
     """Each on all kinds. The share of the picture that has to move is the best of the development part's fixed cameras
     and quiet videos."""
-    found: dict[str, list[Finding]] = {}
-    for name, measure in (("frame differencing", peers.differences), ("MOG2", peers.foreground)):
-        choose = [case for case in cases(Part.DEVELOPMENT) if case.kind in (Kind.FIXED, Kind.QUIET)]
-        curves = [(case, measure(forgetting(case).footage)) for case in choose]
-        totals = {
-            share: sum((_judged(case, peers.stretches(curve, share)).strong for case, curve in curves), Counts())
-            for share in peers.SHARES
-        }
-        best = max(totals, key=lambda share: totals[share].f1)
-        found[f"{name}, {best:.2%} moving"] = [
-            _judged(case, peers.stretches(measure(forgetting(case).footage), best)) for case in footage
-        ]
-    if peers.has_scenedetect():
-        for detector in ("AdaptiveDetector", "ContentDetector"):
-            found[f"PySceneDetect {detector}"] = [
-                _judged(case, peers.scene_cuts(forgetting(case), detector)) for case in footage
-            ]
-    else:
+    totals = {(name, share): Counts() for name in MOVEMENT for share in peers.SHARES}
+    for case in cases(Part.DEVELOPMENT):
+        if case.kind in (Kind.FIXED, Kind.QUIET):
+            for name, measure in MOVEMENT.items():
+                curve = measure(case.footage)
+                for share in peers.SHARES:
+                    totals[name, share] += _judged(case, peers.stretches(curve, share)).strong
+    best = {name: max(peers.SHARES, key=lambda share, name=name: totals[name, share].f1) for name in MOVEMENT}
+    found: defaultdict[str, list[Finding]] = defaultdict(list)
+    for case in map(forgetting, footage):
+        for name, measure in MOVEMENT.items():
+            stretches = peers.stretches(measure(case.footage), best[name])
+            found[f"{name}, {best[name]:.2%} moving"].append(_judged(case, stretches))
+        for detector in DETECTORS if peers.has_scenedetect() else ():
+            found[f"PySceneDetect {detector}"].append(_judged(case, peers.scene_cuts(case, detector)))
+    if not peers.has_scenedetect():
         print(peers.__doc__)
-    return found
+    return dict(found)
 
 
 def _judged(case: Case, stretches: list[Stretch]) -> Finding:
