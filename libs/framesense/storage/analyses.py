@@ -8,6 +8,7 @@ blob store::
     analyses/{key}/chunks/{first index}.npz     captions, times and embeddings of consecutive frames
     analyses/{key}/patches/{first index}.npz    their patch descriptors, read a chunk at a time
     analyses/{key}/thumbnails/{index}.jpg
+    analyses/{key}/patch-curves/{name}.npy      curves that took a while to compute, one value a frame
     analyses/{key}/analysis.json                written last: its presence says that the analysis is whole
 """
 
@@ -190,6 +191,20 @@ class AnalysisStore:
     def finish(self, key: str, summary: Summary) -> None:
         self._storage.write(f"{analysis_prefix(key)}/analysis.json", summary.model_dump_json().encode())
 
+    def curve(self, key: str, name: str) -> NDArray[np.float64] | None:
+        """Return a curve stored beside an analysis, one value a frame; None where there is none of that name."""
+        try:
+            content = self._storage.read(_curve_key(key, name))
+        except FileNotFoundError:
+            return None
+        return np.asarray(np.load(io.BytesIO(content), allow_pickle=False), dtype=np.float64)
+
+    def save_curve(self, key: str, name: str, curve: NDArray[np.float64]) -> None:
+        """Store a curve beside an analysis, so that it need not be computed again."""
+        buffer = io.BytesIO()
+        np.save(buffer, curve)
+        self._storage.write(_curve_key(key, name), buffer.getvalue())
+
     def is_whole(self, key: str) -> bool:
         return self._storage.exists(f"{analysis_prefix(key)}/analysis.json")
 
@@ -212,3 +227,7 @@ class AnalysisStore:
 
 def thumbnail_key(key: str, index: int) -> str:
     return f"{analysis_prefix(key)}/thumbnails/{index:08d}.jpg"
+
+
+def _curve_key(key: str, name: str) -> str:
+    return f"{analysis_prefix(key)}/patch-curves/{name}.npy"

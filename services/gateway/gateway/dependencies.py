@@ -70,7 +70,7 @@ def create_dependencies(settings: GatewaySettings) -> Dependencies:
     captioner = AsyncCaptionerClient(settings.captioner_url)
     tagger = AsyncServiceClient(settings.tagger_url, service="tagger", timeout=settings.tagger_timeout)
     editor = AsyncEditorClient(settings.editor_url)
-    curves = Curves(analyses, references, storage, kept=8 * settings.analyses_in_memory)
+    curves = Curves(analyses, references, kept=8 * settings.analyses_in_memory)
     vocabulary = Vocabulary(partial(TaggerClient, settings.tagger_url, timeout=VOCABULARY_TIMEOUT, retries=0))
     details = MomentDetails(analyses, vocabulary, kept=MOMENTS_IN_MEMORY)
     settings.upload_folder.mkdir(parents=True, exist_ok=True)

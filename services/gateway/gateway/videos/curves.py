@@ -1,6 +1,5 @@
 """Novelty curves of analysed videos, by any signal: embeddings are compared at once, patches a frame at a time."""
 
-import io
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import islice
@@ -16,27 +15,30 @@ from framesense.novelty.scores import FLOORS, auto_evidence, curve_scores, refer
 from framesense.novelty.signals import signal_novelty
 from framesense.schemas.novelty import NoveltyParameters, Signal
 from framesense.storage.analyses import AnalysisStore
-from framesense.storage.blobs import Storage
 from gateway.videos.analysed import Analysed
 from gateway.videos.references import References
 
 Curve = NDArray[np.float64]
 
+SCORES_VERSION = 2
+"""Part of the name under which the scores of `auto` are stored: raise it when they are computed otherwise."""
 LEAST_MEMORY, MOST_MEMORY = 64, 256
 """Frames that the patch signal remembers: the window, but no fewer and no more than these. A short memory finds odd
 what comes by every minute, a long one costs time."""
 
 
 class Curves:
-    """Reads what analyses store; what patches have to be read for is stored beside them once reckoned."""
+    """Compute curves from what analyses store; those that need the patches are stored beside them."""
 
-    def __init__(self, analyses: AnalysisStore, references: References, storage: Storage, *, kept: int) -> None:
-        self._analyses, self._references, self._storage = analyses, references, storage
+    def __init__(self, analyses: AnalysisStore, references: References, *, kept: int) -> None:
+        self._analyses, self._references = analyses, references
         self._patch_curve = lru_cache(maxsize=kept)(self._read_patch_curve)
 
     def scores(self, analysed: Analysed, parameters: NoveltyParameters) -> Curve:
-        """How far each frame stands out, 1 where a strong moment begins. Blocking; raises ProblemError as
-        :meth:`novelty`."""
+        """Return how far each frame stands out; 1 is where a strong moment begins. Blocking.
+
+        Raises ProblemError as :meth:`novelty`.
+        """
         novelty = self.novelty(analysed, parameters)
         if parameters.signal is Signal.AUTO and self._sees(analysed):
             return novelty
@@ -50,7 +52,6 @@ class Curves:
         return analysed.frames.visual is not None and next(self._analyses.patches(analysed.key, 0, 1), None) is not None
 
     def _auto_curve(self, analysed: Analysed, window: int) -> Curve:
-        place = f"analyses/{analysed.key}/patch-curves/auto-{window}.npy"
         visual = analysed.frames.visual
         assert visual is not None
 
@@ -61,21 +62,27 @@ class Curves:
 
         times = analysed.frames.times
         every = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-        return self._stored(place, lambda: auto_evidence(visual, read, window=window, every=every).scores)
+        return self._stored(
+            analysed.key,
+            f"auto-{SCORES_VERSION}-{window}",
+            lambda: auto_evidence(visual, read, window=window, every=every).scores,
+        )
 
-    def _stored(self, place: str, make: Callable[[], Curve]) -> Curve:
-        try:
-            return np.asarray(np.load(io.BytesIO(self._storage.read(place)), allow_pickle=False), dtype=np.float64)
-        except FileNotFoundError:
-            curve = make()
+    def _stored(self, key: str, name: str, compute: Callable[[], Curve]) -> Curve:
+        """Return a curve that is stored beside its analysis, computed and stored the first time."""
+        stored = self._analyses.curve(key, name)
+        if stored is not None:
+            return stored
+        curve = compute()
         if len(curve):
-            buffer = io.BytesIO()
-            np.save(buffer, curve)
-            self._storage.write(place, buffer.getvalue())
+            self._analyses.save_curve(key, name, curve)
         return curve
 
     def novelty(self, analysed: Analysed, parameters: NoveltyParameters) -> Curve:
-        """One value a frame. Blocking. Raises ProblemError for a signal that was not stored or an unknown reference."""
+        """Return one value a frame, ≥ 0, in the metric's unit. Blocking.
+
+        Raises ProblemError for a signal that was not stored or an unknown reference.
+        """
         if parameters.signal is Signal.PATCH:
             revision = self._references.revision(parameters.reference) if parameters.reference else ""
             curve = self._patch_curve(analysed.key, _memory(parameters), parameters.reference, revision)
@@ -103,14 +110,13 @@ class Curves:
 
     def _read_patch_curve(self, key: str, memory: int, reference: str | None, revision: str) -> Curve:
         name = f"reference-{reference}-{revision}" if reference else f"memory-{memory}"
-        place = f"analyses/{key}/patch-curves/{name}.npy"
         known = self._references.load(reference) if reference else None
 
         def compare() -> Curve:
             maps = _maps(self._analyses.patches_and_motion(key), known, memory)
             return np.array([frame_score(distances) for distances in maps], dtype=np.float64)
 
-        return self._stored(place, compare)
+        return self._stored(key, name, compare)
 
 
 def _memory(parameters: NoveltyParameters) -> int:

@@ -35,7 +35,7 @@ class Details:
 
 
 class MomentDetails:
-    """Look up the details of moments, and keep them: they do not depend on sensitivity."""
+    """Look up the details of moments. Sharpest frames and boxes are kept: they do not depend on sensitivity."""
 
     def __init__(self, analyses: AnalysisStore, vocabulary: Vocabulary, *, kept: int) -> None:
         self._analyses, self._vocabulary = analyses, vocabulary

@@ -230,7 +230,7 @@ def _open(jpeg: bytes, cell: int) -> Image.Image:
 
 def _font(size: int) -> ImageFont.FreeTypeFont:
     """DejaVu Sans, for its many alphabets: Latin with all accents, Greek, Cyrillic, Arabic; not Chinese or Japanese."""
-    with resources.as_file(resources.files("worker") / "editing" / "fonts" / "DejaVuSans.ttf") as path:
+    with resources.as_file(resources.files("worker") / "edits" / "fonts" / "DejaVuSans.ttf") as path:
         return ImageFont.truetype(str(path), size)
 
 

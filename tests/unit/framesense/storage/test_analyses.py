@@ -1,6 +1,7 @@
 """Analyses: named by what they depend on, read as far as they are whole."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -150,3 +151,14 @@ def test_motion_is_read_beside_its_patches_and_is_none_where_none_was_measured(a
     assert np.stack([moved for _, moved in read if moved is not None]) == pytest.approx(motion, abs=1e-3)
     ((_, last),) = analyses.patches_and_motion("key", 3)
     assert last == pytest.approx(motion[1], abs=1e-3)
+
+
+def test_a_curve_is_stored_beside_its_analysis_and_goes_with_it(tmp_path: Path) -> None:
+    store = AnalysisStore(Storage(str(tmp_path)))
+    assert store.curve("a" * 32, "auto") is None
+    store.save_curve("a" * 32, "auto", np.array([0.0, 1.5]))
+    stored = store.curve("a" * 32, "auto")
+    assert stored is not None
+    assert stored.tolist() == [0.0, 1.5]
+    store.delete("a" * 32)
+    assert store.curve("a" * 32, "auto") is None
