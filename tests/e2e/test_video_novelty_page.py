@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import BrowserContext, Page, Request, Route, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Request, Route, expect
 
 from framesense.schemas.novelty import VideoResult
 from tests.support.network import Network
@@ -98,7 +98,7 @@ def test_hover_shows_picture_caption_time_and_value(page: Page, bikes_job: str, 
     page.mouse.move(*point(page, 6))
     frame = bikes_result.frames[6]
     expect(page.locator(".card-caption")).to_have_text(frame.caption)
-    expect(page.locator(".card-figures")).to_have_text(f"0:06 · novelty {frame.novelty:.3f}")
+    expect(page.locator(".card-figures")).to_have_text(f"0:06.0 · novelty {frame.novelty:.3f}")
     page.wait_for_function("document.querySelector('.card img').naturalWidth > 0")
 
 
@@ -134,8 +134,17 @@ def test_window_redraws_without_a_new_analysis(page: Page, gateway: httpx.Client
     page.wait_for_function("y => document.querySelector('.novelty .graph').data[0].y[9] === y", arg=expected[9])
     assert curve(page) == expected
     assert gateway.get("/jobs").json()["total"] == jobs
-    page.get_by_role("radio", name="Cosine").or_(page.get_by_role("button", name="Cosine")).first.click()
-    page.wait_for_function("y => document.querySelector('.novelty .graph').data[0].y[9] !== y", arg=expected[9])
+    expect(choice(page, "Cosine")).to_be_disabled()  # auto has its own
+    for option, query in (("Visual", {"signal": "visual"}), ("Cosine", {"signal": "visual", "metric": "cosine"})):
+        choice(page, option).click()
+        url = f"/jobs/{bikes_job}/novelty"
+        wanted = gateway.get(url, params={"rolling_window_size": 7, **query}).json()["novelty"][9]
+        page.wait_for_function("y => document.querySelector('.novelty .graph').data[0].y[9] === y", arg=wanted)
+
+
+def choice(page: Page, name: str) -> Locator:
+    """An option of a segmented control, whichever role it has."""
+    return page.get_by_role("radio", name=name).or_(page.get_by_role("button", name=name)).first
 
 
 def test_other_seconds_need_a_new_analysis(page: Page, gateway: httpx.Client, bikes_job: str) -> None:

@@ -9,7 +9,9 @@ from framesense.schemas.novelty import Metric, Signal, VideoParameters
 
 EVERY_N_HELP = "A frame is looked at every so many seconds. Fewer seconds find shorter events and take longer."
 WINDOW_HELP = "Each frame is compared with the mean of up to so many frames before it. A larger window forgets slower."
-METRIC_HELP = "Euclidean suits the mean of word vectors, cosine suits sentences. The signal Patch has its own."
+METRIC_HELP = "Euclidean suits the mean of word vectors, cosine suits sentences. Auto and Patch have their own."
+OWN_METRIC = (Signal.AUTO, Signal.PATCH)
+"""Signals that no metric changes."""
 SIGNAL_HELP = """What of a frame is compared.
 
 - **Auto**: the picture and its caption together. The best choice for most videos.
@@ -41,8 +43,10 @@ def ask_signal(default: Signal, *, key: str) -> Signal:
     return _choose("Signal", Signal, default, help_text=SIGNAL_HELP, key=f"signal-{key}")
 
 
-def ask_metric(default: Metric, *, key: str) -> Metric:
-    return _choose("Metric", Metric, default, help_text=METRIC_HELP, key=f"metric-{key}")
+def ask_metric(default: Metric, signal: Signal, *, key: str) -> Metric:
+    """Ask for the metric; greyed out for signals that have their own."""
+    disabled = signal in OWN_METRIC
+    return _choose("Metric", Metric, default, help_text=METRIC_HELP, key=f"metric-{key}", disabled=disabled)
 
 
 def ask_sensitivity(default: float, *, key: str) -> float:
@@ -72,7 +76,7 @@ def ask_all(
         sensitivity = ask_sensitivity(default.sensitivity, key=key)
     with choices, st.container(horizontal=True, gap="medium"):
         signal = ask_signal(default.signal, key=key)
-        metric = ask_metric(default.metric, key=key)
+        metric = ask_metric(default.metric, signal, key=key)
         reference = ask_reference(default.reference, references(), key=key) if signal is Signal.PATCH else None
     return VideoParameters(
         every_n_second=every_n_second,
@@ -84,8 +88,17 @@ def ask_all(
     )
 
 
-def _choose(label: str, choices: type[Choice], default: Choice, *, help_text: str, key: str) -> Choice:
+def _choose(
+    label: str, choices: type[Choice], default: Choice, *, help_text: str, key: str, disabled: bool = False
+) -> Choice:
     chosen = st.segmented_control(
-        label, list(choices), default=default, format_func=str.capitalize, help=help_text, key=key, required=True
+        label,
+        list(choices),
+        default=default,
+        format_func=str.capitalize,
+        help=help_text,
+        key=key,
+        required=True,
+        disabled=disabled,
     )
     return choices(chosen or default)
