@@ -1,18 +1,27 @@
-"""Reading uploaded images within limits, and giving work up when its caller has gone."""
+"""Read uploaded files into memory, within limits that hold while they arrive."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
 
 from fastapi import Request
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import ClientDisconnect
 
+from framesense.http.multipart import (
+    MultipartEvent,
+    MultipartEvents,
+    PartHeaders,
+    file_too_large,
+    limited_body,
+    malformed_form,
+    multipart_boundary,
+    not_a_form,
+    too_many_files,
+)
 from framesense.http.problems import ProblemError
 
-T = TypeVar("T")
+MAX_VALUE_BYTES = 1024 * 1024
+"""Bytes of one plain field."""
 
 IMAGE_FIELDS = ("images", "image", "file")
 """The form fields an image may come in."""
@@ -20,7 +29,7 @@ IMAGE_FIELDS = ("images", "image", "file")
 
 @dataclass(frozen=True)
 class UploadLimits:
-    """What one request may carry: ``max_bytes`` in all, ``max_file_bytes`` a file, ``max_files`` files."""
+    """Limit one request to ``max_bytes`` in all, ``max_file_bytes`` a file and ``max_files`` files."""
 
     max_bytes: int
     max_file_bytes: int
@@ -37,7 +46,7 @@ class Upload:
 
 
 def images_form(field: str = IMAGE_FIELDS[0]) -> dict[str, Any]:
-    """The ``openapi_extra=`` of a route that reads its images with :func:`read_uploads`."""
+    """Return the ``openapi_extra=`` of a route that reads its images with :func:`read_uploads`."""
     files = {"type": "array", "items": {"type": "string", "format": "binary"}}
     schema = {"type": "object", "required": [field], "properties": {field: files}}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
@@ -57,11 +66,11 @@ class NamedForm:
 
     files: list[tuple[str, Upload]]
     values: dict[str, list[str]]
-    other_files: Sequence[str] = ()
+    other_files: list[str]
     """The fields of files that were not asked for; what these hold is dropped."""
 
     def file(self, field: str) -> Upload | None:
-        """The field's one file, or None. Raises ProblemError 422 for several."""
+        """Return the field's one file, or None. Raises ProblemError 422 for several."""
         found = self.all(field)
         if len(found) > 1:
             detail = f"The form holds {len(found)} files in the field {field!r}; one is taken."
@@ -69,11 +78,12 @@ class NamedForm:
         return found[0] if found else None
 
     def all(self, field: str) -> list[Upload]:
+        """Return the field's files, in the order sent."""
         return [file for name, file in self.files if name == field]
 
 
 async def read_uploads(request: Request, limits: UploadLimits, *, fields: Sequence[str] = IMAGE_FIELDS) -> list[Upload]:
-    """The files of a multipart request, in the order sent; other fields are ignored.
+    """Read the files of a multipart request, in the order sent; other fields are ignored.
 
     Raises:
         ProblemError: 413 over a limit (while reading, not after), 415 not multipart, 400 malformed, 422 no file.
@@ -85,7 +95,8 @@ async def read_uploads(request: Request, limits: UploadLimits, *, fields: Sequen
 async def read_form(
     request: Request, limits: UploadLimits, *, fields: Sequence[str] = IMAGE_FIELDS, max_values: int = 100
 ) -> Form:
-    """As :func:`read_uploads`, with the form's other values: at most ``max_values`` of them, each of 1 MB at most."""
+    """Read the files as :func:`read_uploads` does, and the form's other values: at most ``max_values`` of them, each of
+    at most ``MAX_VALUE_BYTES``."""
     form = await read_named_form(request, limits, fields=fields, max_values=max_values)
     if not form.files:
         detail = f"The form holds no file. Send at least one in the field {fields[0]!r}: curl -F {fields[0]}=@photo.jpg"
@@ -96,91 +107,88 @@ async def read_form(
 async def read_named_form(
     request: Request, limits: UploadLimits, *, fields: Sequence[str], max_values: int = 100
 ) -> NamedForm:
-    """As :func:`read_form`, with each file's field; there need not be any file."""
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        detail = f"Send multipart/form-data with the file or files in the field {fields[0]!r}."
-        raise ProblemError(415, "not-multipart", "Not a form", detail)
-    if int(request.headers.get("content-length", 0)) > limits.max_bytes:
-        _refuse_size(limits)
-    parser = _InMemoryParser(
-        request.headers, _limited(request, limits), max_files=limits.max_files, max_fields=max_values
-    )
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        if "Too many files" in error.message:
-            detail = f"At most {limits.max_files} files are taken in one request. Send several requests."
-            raise ProblemError(413, "too-many-files", "Too many files", detail) from error
-        raise ProblemError(400, "malformed-form", "Malformed form", error.message) from error
-    try:
-        return await _contents(form.multi_items(), limits, fields)
-    finally:
-        await form.close()
+    """Read a form as :func:`read_form` does, each file with its field; there need not be any file."""
+    boundary = multipart_boundary(request)
+    if boundary is None:
+        raise not_a_form(fields[0])
+    events, reader = MultipartEvents(boundary), _FormReader(limits, fields, max_values)
+    # Files stay in memory: they are decoded there anyway, and a read-only container has no disk for them.
+    async with aclosing(limited_body(request, limits.max_bytes)) as chunks:
+        async for chunk in chunks:
+            for event, data in events.feed(chunk):
+                reader.take(event, data)
+    return reader.finish()
 
 
-async def _contents(
-    parts: Iterable[tuple[str, UploadFile | str]], limits: UploadLimits, fields: Sequence[str]
-) -> NamedForm:
-    uploads: list[tuple[str, Upload]] = []
-    values: dict[str, list[str]] = {}
-    others: list[str] = []
-    for field, part in parts:
-        if field not in fields:
-            if isinstance(part, str):
-                values.setdefault(field, []).append(part)
-            else:
-                others.append(field)
-            continue
-        if isinstance(part, str):
-            detail = f"The field {field!r} holds text. Send a file: curl -F {field}=@photo.jpg"
-            raise ProblemError(422, "not-a-file", "Not a file", detail)
-        name = part.filename or f"file {len(uploads) + 1}"
-        if part.size is not None and part.size > limits.max_file_bytes:
-            detail = f"{name} has {part.size:,} bytes; at most {limits.max_file_bytes:,} are taken."
-            raise ProblemError(413, "file-too-large", "File too large", detail)
-        uploads.append((field, Upload(await part.read(), name, part.content_type)))
-    return NamedForm(uploads, values, others)
+@dataclass
+class _FormReader:
+    """Build a form of the events of its parts."""
 
+    limits: UploadLimits
+    fields: Sequence[str]
+    max_values: int
+    form: NamedForm = field(default_factory=lambda: NamedForm([], {}, []))
+    _headers: PartHeaders = field(default_factory=PartHeaders)
+    _content: bytearray = field(default_factory=bytearray)
+    _name: str = ""
+    _file_name: str | None = None
+    _file_count: int = 0
+    _value_count: int = 0
+    _ended: bool = False
 
-class _InMemoryParser(MultiPartParser):
-    """Keeps files in memory: they are decoded there anyway, and a read-only container has no disk for them."""
+    def take(self, event: MultipartEvent, data: bytes) -> None:
+        """Raise ProblemError 400, 413 or 422 as soon as the form cannot be taken."""
+        match event:
+            case MultipartEvent.PART_BEGIN:
+                self._headers, self._content = PartHeaders(), bytearray()
+            case MultipartEvent.HEADERS_END:
+                self._begin()
+            case MultipartEvent.DATA:
+                self._add(data)
+            case MultipartEvent.PART_END:
+                self._end()
+            case MultipartEvent.END:
+                self._ended = True
+            case _:
+                self._headers.add(event, data)
 
-    spool_max_size = 0  # SpooledTemporaryFile's "never"
+    def finish(self) -> NamedForm:
+        """Return the form. Raises ProblemError 400 where its closing boundary is missing."""
+        if not self._ended:
+            raise malformed_form("it ends before its closing boundary")
+        return self.form
 
+    def _begin(self) -> None:
+        self._name, file_name = self._headers.disposition()
+        if not self._name:
+            raise malformed_form("a part has no name in its Content-Disposition")
+        if file_name is None:
+            self._value_count += 1
+            if self._value_count > self.max_values:
+                raise malformed_form(f"it has more than {self.max_values} fields")
+        else:
+            self._file_count += 1
+            if self._file_count > self.limits.max_files:
+                raise too_many_files(self.limits.max_files)
+            file_name = file_name or f"file {len(self.form.files) + 1}"
+        self._file_name = file_name
 
-async def _limited(request: Request, limits: UploadLimits) -> AsyncGenerator[bytes, None]:
-    received = 0
-    async for chunk in request.stream():
-        received += len(chunk)
-        if received > limits.max_bytes:
-            _refuse_size(limits)
-        yield chunk
+    def _add(self, data: bytes) -> None:
+        if self._file_name is None and len(self._content) + len(data) > MAX_VALUE_BYTES:
+            raise malformed_form(f"the field {self._name[:80]!r} is larger than {MAX_VALUE_BYTES:,} bytes")
+        if self._file_name is not None and len(self._content) + len(data) > self.limits.max_file_bytes:
+            raise file_too_large(self.limits.max_file_bytes, self._file_name)
+        self._content += data
 
-
-def _refuse_size(limits: UploadLimits) -> None:
-    detail = f"The request is larger than the {limits.max_bytes:,} bytes that are taken. Send fewer or smaller files."
-    raise ProblemError(413, "request-too-large", "Request too large", detail)
-
-
-async def unless_disconnected(request: Request, work: Awaitable[T], *, body_read: asyncio.Event | None = None) -> T:
-    """Awaits the work, but cancels it when the caller hangs up. The request's body must have been read, or be read by
-    the work itself, which then sets ``body_read``.
-
-    Raises ClientDisconnect when the caller has gone.
-    """
-    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(request, body_read))
-    try:
-        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        raise ClientDisconnect
-    finally:
-        working.cancel()
-        leaving.cancel()
-
-
-async def _disconnected(request: Request, body_read: asyncio.Event | None) -> None:
-    if body_read:
-        await body_read.wait()
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+    def _end(self) -> None:
+        wanted = self._name in self.fields
+        if self._file_name is None:
+            if wanted:
+                detail = f"The field {self._name!r} holds text. Send a file: curl -F {self._name}=@photo.jpg"
+                raise ProblemError(422, "not-a-file", "Not a file", detail)
+            self.form.values.setdefault(self._name, []).append(self._content.decode("utf-8", "replace"))
+        elif wanted:
+            upload = Upload(bytes(self._content), self._file_name, self._headers.content_type())
+            self.form.files.append((self._name, upload))
+        else:
+            self.form.other_files.append(self._name)

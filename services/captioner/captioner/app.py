@@ -15,7 +15,8 @@ from captioner.options import parse_extras
 from captioner.serving import BatchedCaptioner
 from captioner.settings import CaptionerSettings
 from framesense.http.app import create_service
-from framesense.http.uploads import UploadLimits, images_form, read_uploads, unless_disconnected
+from framesense.http.disconnects import unless_disconnected
+from framesense.http.uploads import UploadLimits, images_form, read_uploads
 from framesense.schemas.arrays import EncodingFormat
 from framesense.schemas.captions import CaptionResponse
 from framesense.schemas.problems import problem_responses

@@ -18,8 +18,9 @@ from editor.dependencies import EditorDependencies
 from editor.edits.edit_queue import QueueClosed
 from editor.edits.editing import EventTask
 from editor.models.base import Cancelled
+from framesense.http.disconnects import unless_disconnected
 from framesense.http.problems import ProblemError
-from framesense.http.uploads import read_named_form, unless_disconnected
+from framesense.http.uploads import read_named_form
 from framesense.schemas.edits import EditEvent, EditorCapabilities, EditParameters, FailureEvent
 from framesense.schemas.problems import problem_responses
 from framesense.serving.unavailable import stopping

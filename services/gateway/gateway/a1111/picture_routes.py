@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from framesense.http.disconnects import unless_disconnected
 from framesense.http.problems import ProblemError
-from framesense.http.uploads import unless_disconnected
 from gateway.a1111 import interrogation
 from gateway.a1111.extras import enlarge
 from gateway.a1111.pictures import base64_text, picture_bytes

@@ -12,12 +12,12 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 
+from framesense.http.multipart import limited_body
 from framesense.http.problems import ProblemError
 from framesense.schemas.jobs import Job
 from framesense.schemas.problems import MEDIA_TYPE
 from gateway.a1111.ownership import set_client_cookie
 from gateway.dependencies import Dependencies
-from gateway.http.forwarding import limited_body
 
 Contract = TypeVar("Contract", bound=BaseModel)
 JOB_HEADER = "X-Job-ID"

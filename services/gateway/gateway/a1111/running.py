@@ -7,7 +7,7 @@ from fastapi import Request
 
 from framesense.edits.rules import check_capabilities
 from framesense.edits.series import plan_series
-from framesense.http.uploads import unless_disconnected
+from framesense.http.disconnects import unless_disconnected
 from framesense.jobs.payloads import EditPayload
 from framesense.jobs.store import UnknownJobError
 from framesense.schemas.edits import EditorCapabilities, EditParameters, SeriesParameters

@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from framesense.http.uploads import UploadLimits, images_form, read_uploads, unless_disconnected
+from framesense.http.uploads import UploadLimits, images_form
 from framesense.schemas.arrays import EncodingFormat
 from framesense.schemas.captions import CaptionResponse
 from gateway.dependencies import Parts
-from gateway.http.forwarding import as_response
+from gateway.http.forwarding import Body, form_body, forward
 from gateway.openapi import examples
 from gateway.settings import GatewaySettings
 
@@ -22,6 +22,7 @@ router = APIRouter(tags=["captions"])
     responses=examples.responses(
         {200: examples.json_example("One caption an image, in the order sent", examples.CAPTIONS)},
         400,
+        408,
         413,
         415,
         422,
@@ -47,16 +48,19 @@ async def caption(
 
         curl -F images=@dog.jpg 'http://127.0.0.1:8000/caption?beams=4&return=embeddings'
     """
-    images = await read_uploads(request, image_limits(parts.settings))
     query: dict[str, Any] = {"beams": beams, "max_tokens": max_tokens, "encoding_format": encoding_format.value}
     if extras:
         query["return"] = extras
-    forwarded = parts.captioner.forward(images, query, request_id=request.state.request_id)
-    answer = await unless_disconnected(request, forwarded)
-    return as_response(answer)
+    return await forward(request, parts.captioner, "/caption", query=query, body=images_body(request, parts.settings))
+
+
+def images_body(request: Request, settings: GatewaySettings) -> Body:
+    """Pass a form of images on while it arrives, within the limits of one request."""
+    return form_body(request, image_limits(settings), settings.upload_idle_timeout)
 
 
 def image_limits(settings: GatewaySettings) -> UploadLimits:
+    """Return how many images, and how large ones, a request may carry."""
     return UploadLimits(
         max_bytes=settings.max_image_request_bytes,
         max_file_bytes=settings.max_image_bytes,

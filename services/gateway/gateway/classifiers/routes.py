@@ -12,7 +12,7 @@ from framesense.schemas.classifiers import (
     EvaluationResponse,
     NewClassifier,
 )
-from gateway.captions.routes import image_limits
+from gateway.captions.routes import images_body
 from gateway.dependencies import Parts
 from gateway.http.forwarding import Body, form_body, forward
 from gateway.openapi import examples, tagging_examples
@@ -152,7 +152,7 @@ async def classify(request: Request, parts: Parts, name: Name) -> Response:
 
     curl -F images=@room.jpg http://127.0.0.1:8000/classifiers/rooms/classify
     """
-    body = form_body(request, image_limits(parts.settings), parts.settings.upload_idle_timeout)
+    body = images_body(request, parts.settings)
     return await forward(request, parts.tagger, f"/classifiers/{name}/classify", body=body)
 
 

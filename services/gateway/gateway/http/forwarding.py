@@ -9,12 +9,20 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, nullcontext
 
 from fastapi import Request, Response
-from python_multipart.multipart import parse_options_header
 
 from framesense.clients.async_base import Answer, AsyncServiceClient, Query
-from framesense.http.problems import ProblemError
-from framesense.http.uploads import UploadLimits, unless_disconnected
-from gateway.http.multipart import HEADER_EVENTS, MultipartEvents, PartHeaders, body_chunks, not_a_form, too_large
+from framesense.http.disconnects import unless_disconnected
+from framesense.http.multipart import (
+    MultipartEvent,
+    MultipartEvents,
+    PartHeaders,
+    file_too_large,
+    limited_body,
+    multipart_boundary,
+    not_a_form,
+    too_many_files,
+)
+from framesense.http.uploads import UploadLimits
 
 Body = AsyncGenerator[bytes]
 
@@ -39,33 +47,16 @@ def as_response(answer: Answer) -> Response:
     return Response(answer.body, answer.status, answer.headers, answer.media_type or None)
 
 
-async def limited_body(request: Request, max_bytes: int, silence: float) -> Body:
-    """The request's body as it arrives.
-
-    Raises ProblemError: 413 over ``max_bytes``, 408 after ``silence`` seconds without any; ClientDisconnect.
-    """
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > max_bytes:
-        raise _request_too_large(max_bytes)
-    received = 0
-    async with aclosing(body_chunks(request, silence)) as chunks:
-        async for chunk in chunks:
-            received += len(chunk)
-            if received > max_bytes:
-                raise _request_too_large(max_bytes)
-            yield chunk
-
-
 async def form_body(request: Request, limits: UploadLimits, silence: float, *, file_field: str = "images") -> Body:
     """The body of a multipart form as it arrives.
 
     Raises like :func:`limited_body`; also 415 for no form (sent in ``file_field``, say the words), 400 for a malformed
     one, 413 for too many or too large files.
     """
-    kind, options = parse_options_header(request.headers.get("content-type"))
-    if kind != b"multipart/form-data" or b"boundary" not in options:
+    boundary = multipart_boundary(request)
+    if boundary is None:
         raise not_a_form(file_field)
-    guard = _FileGuard(options[b"boundary"], limits)
+    guard = _FileGuard(boundary, limits)
     async with aclosing(limited_body(request, limits.max_bytes, silence)) as chunks:
         async for chunk in chunks:
             guard.look(chunk)
@@ -84,24 +75,18 @@ class _FileGuard:
 
     def look(self, chunk: bytes) -> None:
         for event, data in self._events.feed(chunk):
-            if event == "begin":
+            if event is MultipartEvent.PART_BEGIN:
                 self._headers, self._size = PartHeaders(), None
-            elif event in HEADER_EVENTS:
-                self._headers.add(event, data)
-            elif event == "headers" and self._headers.disposition()[1] is not None:
+            elif event is MultipartEvent.HEADERS_END and self._headers.disposition()[1] is not None:
                 self._size, self._files = 0, self._files + 1
                 if self._files > self._limits.max_files:
-                    detail = f"At most {self._limits.max_files} files are taken in one request. Send several requests."
-                    raise ProblemError(413, "too-many-files", "Too many files", detail)
-            elif event == "data" and self._size is not None:
+                    raise too_many_files(self._limits.max_files)
+            elif event is MultipartEvent.DATA and self._size is not None:
                 self._size += len(data)
                 if self._size > self._limits.max_file_bytes:
-                    raise too_large(self._limits.max_file_bytes)
-
-
-def _request_too_large(limit: int) -> ProblemError:
-    detail = f"The request is larger than the {limit:,} bytes that are taken. Send less, or in parts."
-    return ProblemError(413, "request-too-large", "Request too large", detail)
+                    raise file_too_large(self._limits.max_file_bytes)
+            else:
+                self._headers.add(event, data)
 
 
 async def _pass_on(

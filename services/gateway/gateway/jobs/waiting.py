@@ -12,7 +12,7 @@ from fastapi import Header, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from framesense.http.uploads import unless_disconnected
+from framesense.http.disconnects import unless_disconnected
 from framesense.schemas.jobs import Job
 from gateway.dependencies import Dependencies
 from gateway.jobs.events import wait_until_finished

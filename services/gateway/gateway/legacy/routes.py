@@ -7,8 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
+from framesense.http.disconnects import unless_disconnected
 from framesense.http.problems import ProblemError
-from framesense.http.uploads import images_form, read_uploads, unless_disconnected
+from framesense.http.uploads import images_form, read_uploads
 from framesense.schemas.arrays import EncodingFormat, to_numpy
 from framesense.schemas.captions import Caption, CaptionExtra, CaptionResponse
 from framesense.schemas.novelty import EveryNSecond, RollingWindowSize, VideoParameters

@@ -11,9 +11,10 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from framesense.http.multipart import file_too_large
 from framesense.http.problems import ProblemError
 from framesense.media.archives import IMAGE_SUFFIXES, looks_like_zip
-from gateway.http.multipart import BUFFER_BYTES, FormLimits, ReceivedFile, too_large
+from gateway.http.multipart import BUFFER_BYTES, FormLimits, ReceivedFile
 from gateway.uploads.sniffing import HEAD_BYTES
 
 LONGEST_PATH = 400
@@ -64,7 +65,7 @@ class ReceivedPhotos(ReceivedFile):
         self._unpacked += len(data)
         self.size += len(data)
         if self.size > limits.file_bytes:
-            raise too_large(limits.file_bytes)
+            raise file_too_large(limits.file_bytes)
         self._buffer += data
         if undecided and self._unpacked >= HEAD_BYTES:
             self._decide()

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator
 from framesense.schemas.jobs import Job
 from framesense.schemas.photo_sets import PhotoSetParameters, PhotoSetResult
 from gateway.dependencies import Parts
-from gateway.http.multipart import Form, receive_form
+from gateway.http.multipart import ReceivedForm, receive_form
 from gateway.jobs.lookups import find_job
 from gateway.jobs.waiting import Prefer, answer_job
 from gateway.openapi import examples
@@ -153,7 +153,7 @@ def split_texts(value: str) -> list[str]:
     return value.split(",") if value.strip() else []
 
 
-def _read_fields(form: Form) -> PhotoSetForm:
+def _read_fields(form: ReceivedForm) -> PhotoSetForm:
     given: dict[str, Any] = {name: value for name, value in form.fields.items() if value != ""}
     given |= {name: values for name, values in form.values.items() if name in _LISTS and values != [""]}
     try:

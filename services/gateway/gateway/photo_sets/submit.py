@@ -11,7 +11,7 @@ from framesense.schemas.jobs import Job, JobKind
 from framesense.schemas.photo_sets import PhotoSetParameters
 from framesense.storage.photo_sets import photo_set_key
 from gateway.dependencies import Dependencies
-from gateway.http.multipart import Form, FormLimits
+from gateway.http.multipart import FormLimits, ReceivedForm
 from gateway.jobs.submission import sha256_of, withdrawn_on_failure
 from gateway.photo_sets.photo_zip import ReceivedPhotos, relative_path
 from gateway.settings import GatewaySettings
@@ -31,7 +31,7 @@ def form_limits(settings: GatewaySettings) -> FormLimits:
 
 
 async def submit_form(
-    dependencies: Dependencies, form: Form, parameters: PhotoSetParameters, *, upload_id: str | None
+    dependencies: Dependencies, form: ReceivedForm, parameters: PhotoSetParameters, *, upload_id: str | None
 ) -> Job:
     """Start a job for a form's photos, or for the upload that it names.
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from framesense.http.multipart import limited_body
 from framesense.schemas.arrays import EncodingFormat
 from framesense.schemas.tags import (
     DEFAULT_TEMPLATE,
@@ -15,9 +16,9 @@ from framesense.schemas.tags import (
     TagsResponse,
     ThresholdOn,
 )
-from gateway.captions.routes import image_limits
+from gateway.captions.routes import images_body
 from gateway.dependencies import Parts
-from gateway.http.forwarding import Body, form_body, forward, limited_body
+from gateway.http.forwarding import Body, forward
 from gateway.openapi import examples, tagging_examples
 
 router = APIRouter(tags=["tags"])
@@ -72,7 +73,9 @@ async def tags(request: Request, parts: Parts, encoding_format: Encoding = Encod
         curl -F images=@room.jpg -F labels=kitchen,bathroom,bedroom http://127.0.0.1:8000/tags
         curl -F images=@room.jpg -F label_set=rooms -F 'template=a photo of a {label}' http://127.0.0.1:8000/tags
     """
-    return await forward(request, parts.tagger, "/tags", query=_as(encoding_format), body=_images(request, parts))
+    return await forward(
+        request, parts.tagger, "/tags", query=_as(encoding_format), body=images_body(request, parts.settings)
+    )
 
 
 @router.post(
@@ -102,7 +105,9 @@ async def similarity(request: Request, parts: Parts, encoding_format: Encoding =
         curl -F images=@a.jpg -F images=@b.jpg -F texts='a kitchen' -F texts='a red car' \\
              http://127.0.0.1:8000/similarity
     """
-    return await forward(request, parts.tagger, "/similarity", query=_as(encoding_format), body=_images(request, parts))
+    return await forward(
+        request, parts.tagger, "/similarity", query=_as(encoding_format), body=images_body(request, parts.settings)
+    )
 
 
 @router.get(
@@ -183,10 +188,6 @@ async def delete_label_set(request: Request, parts: Parts, name: Name) -> Respon
 
 def json_document(request: Request, parts: Parts) -> Body:
     return limited_body(request, parts.settings.max_json_bytes, parts.settings.upload_idle_timeout)
-
-
-def _images(request: Request, parts: Parts) -> Body:
-    return form_body(request, image_limits(parts.settings), parts.settings.upload_idle_timeout)
 
 
 def _as(encoding: EncodingFormat) -> dict[str, str]:

@@ -5,10 +5,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
 
+from framesense.http.multipart import body_chunks
 from framesense.http.problems import ProblemError
 from framesense.schemas.problems import problem_responses
 from gateway.dependencies import Parts
-from gateway.http.multipart import body_chunks
 from gateway.uploads.tus import TUS_EXTENSIONS, TUS_VERSION, Resumable, read_metadata, upload_name
 
 PATCH_MEDIA_TYPE = "application/offset+octet-stream"

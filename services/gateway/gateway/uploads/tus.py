@@ -18,9 +18,10 @@ from uuid import uuid4
 
 from fastapi.concurrency import run_in_threadpool
 
+from framesense.http.multipart import file_too_large
 from framesense.http.problems import ProblemError
 from framesense.media.archives import looks_like_zip
-from gateway.http.multipart import BUFFER_BYTES, plain_name, too_large
+from gateway.http.multipart import BUFFER_BYTES, plain_name
 from gateway.uploads.sniffing import HEAD_BYTES, refuse_non_video
 
 TUS_VERSION = "1.0.0"
@@ -63,7 +64,7 @@ class ResumableStore:
     def create(self, *, length: int, name: str) -> Resumable:
         """Raises a 413 problem for a length over every limit, 422 for an empty file."""
         if length > self.max_bytes:
-            raise too_large(self.max_bytes)
+            raise file_too_large(self.max_bytes)
         if length <= 0:
             raise ProblemError(422, "empty-file", "Empty file", f"{name} is empty: it has 0 bytes.")
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -164,7 +165,7 @@ class ResumableStore:
             if not is_zip:
                 refuse_non_video(upload.name, head)
             if upload.length > limit:
-                raise too_large(limit)
+                raise file_too_large(limit)
         except ProblemError:
             self.delete(upload.id)
             raise

@@ -14,7 +14,7 @@ from framesense.schemas.jobs import Job, JobKind, Progress
 from framesense.schemas.novelty import VideoParameters
 from framesense.storage.analyses import VideoModels, analysis_key, video_key
 from gateway.dependencies import Dependencies
-from gateway.http.multipart import Form, FormLimits
+from gateway.http.multipart import FormLimits, ReceivedForm
 from gateway.jobs.lookups import find_job, payload_of
 from gateway.jobs.submission import sha256_of, withdrawn_on_failure
 from gateway.models.available import seeing_models
@@ -32,7 +32,7 @@ def form_limits(settings: GatewaySettings) -> FormLimits:
 
 async def submit_form(
     dependencies: Dependencies,
-    form: Form,
+    form: ReceivedForm,
     parameters: VideoParameters,
     *,
     upload_id: str | None = None,

@@ -11,8 +11,9 @@ import numpy as np
 from fastapi import Request
 from numpy.typing import NDArray
 
+from framesense.http.disconnects import unless_disconnected
 from framesense.http.problems import ProblemError
-from framesense.http.uploads import IMAGE_FIELDS, Form, Upload, read_form, unless_disconnected
+from framesense.http.uploads import IMAGE_FIELDS, Form, Upload, read_form
 from framesense.media.archives import looks_like_zip, read_images
 from tagger.dependencies import TaggerDependencies
 from tagger.labels.validation import split_field

@@ -6,8 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from framesense.http.disconnects import unless_disconnected
 from framesense.http.problems import ProblemError
-from framesense.http.uploads import images_form, read_uploads, unless_disconnected
+from framesense.http.uploads import images_form, read_uploads
 from framesense.schemas.classifiers import (
     Classifier,
     ClassifierList,

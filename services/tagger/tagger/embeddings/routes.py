@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
-from framesense.http.uploads import images_form, read_form, read_uploads, unless_disconnected
+from framesense.http.disconnects import unless_disconnected
+from framesense.http.uploads import images_form, read_form, read_uploads
 from framesense.schemas.arrays import EncodingFormat, encode
 from framesense.schemas.problems import problem_responses
 from framesense.schemas.tags import ImageEmbeddings, SimilarityResponse, TextEmbeddings, TextsRequest

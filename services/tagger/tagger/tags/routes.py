@@ -5,8 +5,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from framesense.http.disconnects import unless_disconnected
 from framesense.http.problems import ProblemError
-from framesense.http.uploads import Form, read_form, unless_disconnected
+from framesense.http.uploads import Form, read_form
 from framesense.schemas.arrays import EncodingFormat, encode
 from framesense.schemas.problems import problem_responses
 from framesense.schemas.tags import (
