@@ -5,10 +5,12 @@ what to keep, what to count and what to refuse.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from enum import Enum, auto
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Request
 from python_multipart import MultipartParser
@@ -20,11 +22,15 @@ from framesense.http.problems import ProblemError
 MAX_PART_HEADERS = 16 * 1024
 """Bytes of one part's headers: a file name may be long, a header is never a file."""
 
+_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_EXTENDED_FILE_NAME = re.compile(rb";\s*filename\*\s*=\s*([^;\s]+)", re.IGNORECASE)
+
 
 class MultipartEvent(Enum):
     """One step of a multipart body; names, values and data may come in several pieces."""
 
     PART_BEGIN = auto()
+    HEADER_BEGIN = auto()
     HEADER_NAME = auto()
     HEADER_VALUE = auto()
     HEADERS_END = auto()
@@ -42,6 +48,7 @@ class MultipartEvents:
         self._events: list[tuple[MultipartEvent, bytes]] = []
         callbacks: Any = {
             "on_part_begin": self._record(MultipartEvent.PART_BEGIN),
+            "on_header_begin": self._record(MultipartEvent.HEADER_BEGIN),
             "on_header_field": self._record_data(MultipartEvent.HEADER_NAME),
             "on_header_value": self._record_data(MultipartEvent.HEADER_VALUE),
             "on_headers_finished": self._record(MultipartEvent.HEADERS_END),
@@ -79,28 +86,36 @@ class PartHeaders:
         """Bytes of all names and values so far."""
 
     def add(self, event: MultipartEvent, data: bytes) -> None:
-        """Take a piece of a name or of a value; other events are none of the headers' concern.
+        """Take a piece of a name or of a value; events of no header are ignored.
 
         Raises ProblemError 400 over ``MAX_PART_HEADERS``.
         """
-        if event not in (MultipartEvent.HEADER_NAME, MultipartEvent.HEADER_VALUE):
-            return
+        match event:
+            case MultipartEvent.HEADER_BEGIN:
+                self._headers.append((b"", b""))
+            case MultipartEvent.HEADER_NAME:
+                name, value = self._headers[-1]
+                self._headers[-1] = (name + data, value)
+            case MultipartEvent.HEADER_VALUE:
+                name, value = self._headers[-1]
+                self._headers[-1] = (name, value + data)
+            case _:
+                return
         self.size += len(data)
         if self.size > MAX_PART_HEADERS:
             raise malformed_form(f"a part's headers are larger than {MAX_PART_HEADERS:,} bytes")
-        if event is MultipartEvent.HEADER_NAME and (not self._headers or self._headers[-1][1]):
-            self._headers.append((data, b""))
-        elif self._headers:
-            name, value = self._headers[-1]
-            named = event is MultipartEvent.HEADER_NAME
-            self._headers[-1] = (name + data, value) if named else (name, value + data)
 
     def disposition(self) -> tuple[str, str | None]:
-        """Return the field's name, and the file's as it was sent: None for a plain field."""
-        _, options = parse_options_header(self._get(b"content-disposition"))
+        """Return the field's name, and the file's as it was sent: None for a plain field.
+
+        A file named by ``filename*`` alone (RFC 5987), as some clients send it, is a file as well.
+        """
+        header = self._get(b"content-disposition") or b""
+        _, options = parse_options_header(header)
         field_name = options.get(b"name", b"").decode("utf-8", "replace")
-        file_name = options.get(b"filename")
-        return field_name, None if file_name is None else file_name.decode("utf-8", "replace")
+        if b"filename" in options:
+            return field_name, options[b"filename"].decode("utf-8", "replace")
+        return field_name, _extended_file_name(header)
 
     def content_type(self) -> str | None:
         """Return the media type that the sender names, or None."""
@@ -111,10 +126,28 @@ class PartHeaders:
         return {name.lower(): value for name, value in self._headers}.get(name)
 
 
+def _extended_file_name(header: bytes) -> str | None:
+    """Return what ``filename*=CHARSET'LANGUAGE'PERCENT-ENCODED`` says outside of quotes, or None."""
+    found = _EXTENDED_FILE_NAME.search(_QUOTED.sub(b'""', header))
+    if found is None:
+        return None
+    charset, _, rest = found[1].partition(b"'")
+    encoded = rest.partition(b"'")[2] or rest or charset
+    # RFC 5987 knows these two alone; a codec is never looked up by a caller's word.
+    return unquote_to_bytes(encoded).decode("latin-1" if charset.lower() == b"iso-8859-1" else "utf-8", "replace")
+
+
 def multipart_boundary(request: Request) -> bytes | None:
-    """Return the boundary of a ``multipart/form-data`` request; None for any other content type."""
+    """Return the boundary of a ``multipart/form-data`` request; None for any other content type.
+
+    Raises ProblemError 400 for a form that names none.
+    """
     kind, options = parse_options_header(request.headers.get("content-type"))
-    return options.get(b"boundary") if kind == b"multipart/form-data" else None
+    if kind != b"multipart/form-data":
+        return None
+    if not options.get(b"boundary"):
+        raise malformed_form("its Content-Type names no boundary")
+    return options[b"boundary"]
 
 
 async def body_chunks(request: Request, seconds: float | None = None) -> AsyncGenerator[bytes]:
