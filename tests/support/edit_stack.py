@@ -47,7 +47,7 @@ class Workplace:
             "TAGGER_URL": tagger_url,
             "JOB_LEASE": "1.5",
             "WORKER_QUEUES": "edit",
-            "WORKER_EDITOR_PATIENCE": "30",
+            "WORKER_EDITOR_RETRY_SECONDS": "30",
             "WORKER_PROGRESS_INTERVAL": "0",
             "WORKER_HEARTBEAT_FILE": str(folder / "heartbeat"),
         }

@@ -25,7 +25,10 @@ log = logging.getLogger(__name__)
 
 
 def create_app(settings: WorkerSettings) -> Celery:
-    """The application with its tasks; the signal handlers act in the process that runs a worker of it."""
+    """Build the Celery application with its tasks.
+
+    The signal handlers act in the process that runs a worker of it.
+    """
     celery = create_celery(settings)
     celery.conf.update(
         worker_concurrency=settings.worker_concurrency,

@@ -4,11 +4,16 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import NoDecode
 
 from framesense.jobs.queue import QUEUES
 from framesense.settings import JobSettings
+
+
+def _formerly(name: str, older: str) -> AliasChoices:
+    """Let a setting also be read by the name that it had in earlier releases."""
+    return AliasChoices(name, older)
 
 
 class WorkerSettings(JobSettings):
@@ -32,8 +37,11 @@ class WorkerSettings(JobSettings):
         default=3, ge=1, description="workers that may die at a job without finishing a frame before it is given up"
     )
     worker_caption_timeout: float = Field(default=120, gt=0, description="seconds for one caption request")
-    worker_caption_patience: float = Field(
-        default=60, ge=0, description="seconds of asking again before a captioner that fails is given up"
+    worker_caption_retry_seconds: float = Field(
+        default=60,
+        ge=0,
+        validation_alias=_formerly("worker_caption_retry_seconds", "worker_caption_patience"),
+        description="seconds of retrying before a captioner that fails is given up",
     )
     worker_photo_batch: int = Field(default=32, ge=1, description="photos a tagging request, and a checkpoint")
     worker_photo_side: int = Field(
@@ -49,14 +57,20 @@ class WorkerSettings(JobSettings):
         default=5000, ge=4, description="most photos that are clustered and mapped; of larger sets, an even sample"
     )
     worker_tagger_timeout: float = Field(default=120, gt=0, description="seconds for one tagging request")
-    worker_tagger_patience: float = Field(
-        default=60, ge=0, description="seconds of asking again before a tagger that fails is given up"
+    worker_tagger_retry_seconds: float = Field(
+        default=60,
+        ge=0,
+        validation_alias=_formerly("worker_tagger_retry_seconds", "worker_tagger_patience"),
+        description="seconds of retrying before a tagger that fails is given up",
     )
     worker_editor_timeout: float = Field(
         default=60, gt=0, description="seconds the editor may be silent; it gives a sign of life every second"
     )
-    worker_editor_patience: float = Field(
-        default=300, ge=0, description="seconds of asking again before an editor that fails is given up"
+    worker_editor_retry_seconds: float = Field(
+        default=300,
+        ge=0,
+        validation_alias=_formerly("worker_editor_retry_seconds", "worker_editor_patience"),
+        description="seconds of retrying before an editor that fails is given up",
     )
     worker_sheet_cell: int = Field(
         default=256, ge=32, le=1024, description="longest side of a picture on a contact sheet, in pixels"

@@ -90,7 +90,7 @@ def editor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EditorProcess]:
 @pytest.fixture
 def workplace(redis_url: str, tmp_path: Path, editor: EditorProcess) -> Iterator[Workplace]:
     with edit_workplace(redis_url, tmp_path, editor_url=editor.url, tagger_url=NOBODY) as place:
-        place.environment["WORKER_EDITOR_PATIENCE"] = "250"
+        place.environment["WORKER_EDITOR_RETRY_SECONDS"] = "250"
         yield place
 
 

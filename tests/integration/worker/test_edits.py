@@ -245,7 +245,7 @@ def test_an_absent_editor_is_waited_for(workplace: Workplace, editor: PaintEdito
 
 
 def test_what_the_editor_refuses_and_how_it_fails_are_told(workplace: Workplace, editor: PaintEditor) -> None:
-    workplace.start_worker(WORKER_EDITOR_PATIENCE="0.5")
+    workplace.start_worker(WORKER_EDITOR_RETRY_SECONDS="0.5")
     refused = workplace.finished(workplace.edit(prompt="a zebra"))
     assert refused.error is not None
     assert (refused.error.status, refused.error.detail) == (422, "A zebra is no colour.")

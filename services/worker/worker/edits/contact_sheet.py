@@ -186,7 +186,7 @@ class _Flow(_Page):
         return _encoded(self._image)
 
     def _of(self, item: EditedImage | None) -> list[Image.Image]:
-        """The pictures of an item: the photo it was made of, where that stands beside it, and itself."""
+        """Return the pictures of an item: itself, after the photo it was made from where that stands beside it."""
         if item is None:
             return [self._photos[0]]
         photo = [self._photos[item.photo_index or 0]] if len(self._photos) > 1 else []
@@ -217,7 +217,7 @@ def figures(image: EditedImage, *, best: bool) -> str:
 
 
 def _sortable(image: EditedImage) -> float:
-    """Pictures that were not compared with words come last."""
+    """Return the key to sort pictures by; those not compared with words come last."""
     score = score_of(image)
     return -math.inf if score is None else score
 
@@ -229,7 +229,10 @@ def _open(jpeg: bytes, cell: int) -> Image.Image:
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, for its many alphabets: Latin with all accents, Greek, Cyrillic, Arabic; not Chinese or Japanese."""
+    """Load DejaVu Sans, for its many alphabets: Latin with all accents, Greek, Cyrillic, Arabic.
+
+    It has neither Chinese nor Japanese.
+    """
     with resources.as_file(resources.files("worker") / "edits" / "fonts" / "DejaVuSans.ttf") as path:
         return ImageFont.truetype(str(path), size)
 

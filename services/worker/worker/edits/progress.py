@@ -20,7 +20,7 @@ def expected_steps(parameters: EditParameters, abilities: EditorCapabilities) ->
 
 
 class ProgressReporter:
-    """Report a job's progress and show its previews.
+    """Reports a job's progress and shows its previews.
 
     Args:
         expected: steps of every picture, in order. Where one takes another number of steps, its share stays the same.

@@ -27,8 +27,9 @@ UNCHECKED = "not checked how well picture and words agree: "
 
 
 class SimilarityMeter:
-    """Ask the tagger for embeddings: of each photo and text once, or once more when its model has changed. A tagger
-    that does not answer is not asked again.
+    """Asks the tagger for the embedding of each photo and text, once, or once more when its model has changed.
+
+    A tagger that does not answer is not asked again.
 
     Args:
         side: pictures are shrunk by whole factors before they are sent, no side below so many pixels.

@@ -43,7 +43,7 @@ class EditPlan:
 
 
 class EditRunner:
-    """Make the pictures of one job. Where the editor or the tagger changes its model meanwhile, the pictures say so."""
+    """Makes the pictures of one job. Where the editor or the tagger changes its model meanwhile, they say so."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class EditRunner:
         while len(finished) < len(self._plan.cells):
             before = len(finished)
             try:
-                retry(lambda: self._ask(finished), self._settings.worker_editor_patience)
+                retry(lambda: self._ask(finished), self._settings.worker_editor_retry_seconds)
             except EditInterrupted as error:
                 log.warning("job %s: %s; asking again", self._plan.job_id, error)
                 deaths = deaths + 1 if len(finished) == before else 1

@@ -54,7 +54,7 @@ def register(app: Celery, settings: WorkerSettings, shutdown: ShutdownFlag) -> N
 
 
 class _EditJobTask(JobTask):
-    """Carry out edit jobs, as far as single edits and series have it in common."""
+    """Carries out edit jobs, as far as single edits and series have it in common."""
 
     def __init__(self, app: Celery, settings: WorkerSettings, redis: Redis, shutdown: ShutdownFlag) -> None:
         super().__init__(app, settings, redis, shutdown)
@@ -80,8 +80,8 @@ class _EditJobTask(JobTask):
         except EditorUnavailable as error:
             log.error("job %s: %s", job_id, error)
             detail = (
-                f"The editor could not be reached for {self._settings.worker_editor_patience:.0f} s ({error}). Once it "
-                "runs, send the edit again."
+                f"The editor could not be reached for {self._settings.worker_editor_retry_seconds:.0f} s ({error}). "
+                "Once it runs, send the edit again."
             )
             raise ProblemError(503, "editor-unavailable", "Editor unavailable", detail) from error
         except Stopped:
@@ -100,7 +100,7 @@ class _EditJobTask(JobTask):
         editor = EditorClient(
             settings.editor_url,
             timeout=settings.worker_editor_timeout,
-            retries=attempts_within(min(ROUND, settings.worker_editor_patience)) - 1,
+            retries=attempts_within(min(ROUND, settings.worker_editor_retry_seconds)) - 1,
             sleep=lambda seconds: self._wait(job_id, seconds, heartbeat),
         )
         tagger = TaggerClient(
@@ -110,7 +110,7 @@ class _EditJobTask(JobTask):
             sleep=lambda seconds: sleep_unless_stopped(seconds, heartbeat),
         )
         with editor, tagger:
-            abilities = retry(editor.capabilities, settings.worker_editor_patience)
+            abilities = retry(editor.capabilities, settings.worker_editor_retry_seconds)
             expected = [expected_steps(cell.parameters, abilities) for cell in plan.cells]
             runner = EditRunner(
                 EditPlan(job_id, plan.cells, photos, source.mask),
@@ -136,7 +136,7 @@ class _EditJobTask(JobTask):
 
 
 class SingleEditTask(_EditJobTask):
-    """Run single edits."""
+    """Runs single edits."""
 
     kind = JobKind.EDIT
 
@@ -166,7 +166,7 @@ class SingleEditTask(_EditJobTask):
 
 
 class SeriesEditTask(_EditJobTask):
-    """Run series; a single edit that waits goes first after every picture."""
+    """Runs series; a single edit that waits goes first after every picture."""
 
     kind = JobKind.EDIT_SERIES
 

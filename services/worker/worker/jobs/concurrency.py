@@ -20,9 +20,9 @@ class Stopped(Exception):  # noqa: N818 - a request, not an error
 
 
 def run_ahead(items: Iterable[Item], *, depth: int, stop: threading.Event) -> Generator[Item, None, None]:
-    """The same items, made in a thread that is at most ``depth`` items ahead; it ends when this generator is closed.
+    """Yield the same items, produced in a thread that is at most ``depth`` items ahead.
 
-    Raises what ``items`` raises, and Stopped once ``stop`` is set.
+    The thread ends when this generator is closed. Raises what ``items`` raises, and Stopped once ``stop`` is set.
     """
     ready: queue.Queue[tuple[bool, Any]] = queue.Queue(maxsize=depth)
     abandoned = threading.Event()
@@ -70,9 +70,9 @@ def run_ahead(items: Iterable[Item], *, depth: int, stop: threading.Event) -> Ge
 def map_ahead(
     function: Callable[[Item], Result], items: Iterator[Item], *, calls: int, stop: threading.Event
 ) -> Generator[tuple[Item, Result], None, None]:
-    """Each item with ``function``'s answer, in order, up to ``calls`` of them on their way in threads.
+    """Yield each item with ``function``'s answer, in order, with up to ``calls`` calls running in threads.
 
-    Raises what ``items`` and ``function`` raise, and Stopped once ``stop`` is set; calls on their way are then left to
+    Raises what ``items`` and ``function`` raise, and Stopped once ``stop`` is set; calls that are still running then
     end by themselves.
     """
     waiting: deque[tuple[Item, Future[Result]]] = deque()

@@ -39,8 +39,11 @@ class ShutdownFlag:
 
 
 class LeaseHeartbeat:
-    """Keeps a job's lease in a thread, inside a ``with``. ``stop`` is set once the work should end; ``reason`` says
-    why. ``lease_seconds`` is how long the lease lasts unrenewed."""
+    """Renews a job's lease in a thread, inside a ``with``, and notices reasons to stop.
+
+    ``stop`` is set once the work should end; ``reason`` says why. ``lease_seconds`` is how long the lease lasts
+    unrenewed.
+    """
 
     def __init__(
         self, jobs: JobStore, job_id: str, lease: Lease, *, lease_seconds: float, shutdown: ShutdownFlag

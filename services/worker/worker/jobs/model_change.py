@@ -19,16 +19,16 @@ class ModelChanged(Exception):  # noqa: N818 - no error as long as the job may b
 
     @property
     def announcement(self) -> str:
-        """For the job's owner, at the moment when the job begins again."""
+        """Tell the job's owner that the job begins again."""
         return f"the {self.answering.service} changed its model: starting again with {self.answering.name}"
 
     @property
     def reason(self) -> str:
-        """For the job's owner, as long as the job does again what it had done."""
+        """Tell the job's owner why work is repeated, for as long as it is."""
         return f"again: the {self.answering.service} changed its model to {self.answering.name}"
 
     def problem(self, times: int) -> ProblemError:
-        """For the owner of a job that is given up after so many changes."""
+        """Describe to the job's owner why it was given up after ``times`` changes of the model."""
         detail = (
             f"The models changed {times} times during this job; the last time {self}. A job needs the same models from "
             "beginning to end: once they stay, submit it again."
@@ -37,12 +37,12 @@ class ModelChanged(Exception):  # noqa: N818 - no error as long as the job may b
 
 
 def is_same_model(one: ModelInfo, other: ModelInfo) -> bool:
-    """Whether these are the same weights, wherever they are loaded."""
+    """Tell whether two models have the same weights, wherever they are loaded."""
     return (one.name, one.revision) == (other.name, other.revision)
 
 
 def require_same_model(answering: ModelInfo, asked: ModelInfo) -> None:
-    """Raises ModelChanged."""
+    """Raise ModelChanged where another model answers than the one asked before."""
     if not is_same_model(answering, asked):
         raise ModelChanged(answering, asked)
 

@@ -24,7 +24,7 @@ class Recovery:
         self._mark_ms = max(1, int(mark_seconds * 1000))
 
     def sweep(self) -> list[str]:
-        """Queues the orphans that nobody has queued yet; their ids."""
+        """Queue the orphaned jobs that nobody has queued yet, and return their ids."""
         queued = []
         for job in self._jobs.orphans():
             if not self._redis.set(_mark(job.id), 1, nx=True, px=self._mark_ms):
@@ -39,11 +39,11 @@ class Recovery:
         return queued
 
     def taken(self, job_id: str) -> None:
-        """A worker has the job: should that one die too, the job may be queued again."""
+        """Note that a worker has the job: should that one die too, the job may be queued again."""
         self._redis.delete(_mark(job_id))
 
     def run(self, *, interval: float, stop: threading.Event) -> None:
-        """Sweeps every ``interval`` seconds until ``stop``."""
+        """Sweep every ``interval`` seconds until ``stop`` is set."""
         while True:
             try:
                 self.sweep()

@@ -34,7 +34,10 @@ class Requeued(Exception):  # noqa: N818 - no error
 
 
 class JobTask(ABC):
-    """Carries out the jobs of one kind, one :meth:`run` a message; a kind says what its :meth:`work` is."""
+    """The base of the tasks, which carry out the jobs of one kind, one :meth:`run` a message.
+
+    A kind says what its :meth:`work` is.
+    """
 
     kind: ClassVar[JobKind]
 
@@ -46,14 +49,14 @@ class JobTask(ABC):
 
     @abstractmethod
     def work(self, job_id: str, heartbeat: LeaseHeartbeat) -> None:
-        """Does the job and stores its result, going on where an earlier worker stopped.
+        """Do the job and store its result, going on where an earlier worker stopped.
 
         Raises ProblemError for what its owner should be told, ModelChanged to begin again, Requeued to be queued again,
         and Stopped soon after ``heartbeat.stop`` is set.
         """
 
     def run(self, job_id: str) -> None:
-        """Does nothing when the job is finished or another worker has it."""
+        """Carry out a job, unless it is finished or another worker has it."""
         lease = self._jobs.lease(job_id)
         if lease is None:
             log.info("job %s: another worker has it", job_id)
@@ -75,7 +78,7 @@ class JobTask(ABC):
             enqueue(self._app, self.kind, job_id)
 
     def _carry_out(self, job_id: str, heartbeat: LeaseHeartbeat) -> bool:
-        """Whether the job is to be queued again, because it gave way."""
+        """Do the work and note how it ended; return whether the job is to be queued again, because it gave way."""
         log.info("job %s: started", job_id)
         started = time.monotonic()
         try:
@@ -108,7 +111,7 @@ class JobTask(ABC):
         return False
 
     def _work_with_one_model(self, job_id: str, heartbeat: LeaseHeartbeat) -> None:
-        """Begins again, a few times, where a model server changes its model meanwhile."""
+        """Do the work, beginning again a few times where a model server changes its model meanwhile."""
         while True:
             try:
                 return self.work(job_id, heartbeat)
@@ -118,7 +121,7 @@ class JobTask(ABC):
                 self._restart(job_id, change)
 
     def _restart(self, job_id: str, change: ModelChanged) -> None:
-        """Raises ProblemError where that was done too often."""
+        """Begin the job again with another model; raises ProblemError where that was done too often."""
         before = self._jobs.payload(job_id, Payload).model_changes
         count = before.count + 1 if before else 1
         log.info("job %s: %s", job_id, change)
@@ -140,8 +143,10 @@ class JobTask(ABC):
         self._jobs.save_payload(job_id, payload.with_work(work))
 
     def _count_attempt(self, job_id: str, done: int, *, source: str, unit: str) -> None:
-        """A job that kills every worker that touches it is given up, as long as they finish no unit of it. ``source``
-        and ``unit`` name what is worked on and what ``done`` counts: "video", "frames"."""
+        """Count a worker that began the job, and give the job up if too many died before they finished a unit of it.
+
+        ``source`` and ``unit`` name what is worked on and what ``done`` counts: "video", "frames".
+        """
         before = self._jobs.payload(job_id, Payload).attempts
         count = before.count + 1 if before and before.done == done else 1
         if count > self._settings.worker_max_attempts:
@@ -153,8 +158,10 @@ class JobTask(ABC):
         self._amend(job_id, attempts=Attempts(count=count, done=done))
 
     def _wait_for_turn(self, job_id: str, work: str, heartbeat: LeaseHeartbeat) -> None:
-        """Until no other job's worker is at the same ``work`` (the key of what is made): what it makes is then there,
-        or its beginning. Raises Stopped."""
+        """Wait until no other job's worker is at the same ``work`` (the key of the result).
+
+        The result, or its beginning, is then in the store. Raises Stopped.
+        """
         told = False
         while self._jobs.claim(work, job_id) != job_id:
             if not told:
@@ -166,7 +173,7 @@ class JobTask(ABC):
             self._jobs.progress(job_id, Progress(message="the other job has ended"))
 
     def _reporter(self, job_id: str, total: int, message: str) -> Callable[[int], None]:
-        """Tells the job's progress, not too often, but always the first and the last."""
+        """Return a function that reports the job's progress, not too often, but always the first and the last."""
         if changes := self._jobs.payload(job_id, Payload).model_changes:
             message = f"{message}, {changes.reason}"
         interval, told = self._settings.worker_progress_interval, float("-inf")
@@ -189,6 +196,6 @@ class JobTask(ABC):
 
 
 def sleep_unless_stopped(seconds: float, heartbeat: LeaseHeartbeat) -> None:
-    """Raises Stopped as soon as the heartbeat says so."""
+    """Sleep that long, but raise Stopped as soon as the heartbeat says so."""
     if heartbeat.stop.wait(seconds):
         raise Stopped

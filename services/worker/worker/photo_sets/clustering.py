@@ -42,7 +42,7 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Partition:
-    """Of n photos: each one's cluster, 0 … k − 1, or −1 for none."""
+    """Each of n photos' cluster, 0 … k − 1, or −1 for none."""
 
     labels: Labels
     chosen_by: str
@@ -60,9 +60,10 @@ class Partition:
 
 
 def kmeans(embeddings: Floats, *, clusters: int | None = None, pause: Pause = lambda: None) -> Partition:
-    """``embeddings``: n × d, L2-normalised, n ≥ 4; on the unit sphere Euclidean distance orders pairs as cosine does.
+    """Cluster embeddings by k-means (scikit-learn's: Lloyd, 1982, with k-means++ starts).
 
-    ``clusters``: None to have the number found. (scikit-learn's KMeans: Lloyd, 1982, with k-means++ starts.)
+    ``embeddings``: n × d, L2-normalised, n ≥ 4; on the unit sphere Euclidean distance orders pairs as cosine does.
+    ``clusters``: None to have the number found.
     """
 
     def partition(k: int) -> tuple[Labels, float]:
@@ -73,7 +74,11 @@ def kmeans(embeddings: Floats, *, clusters: int | None = None, pause: Pause = la
 
 
 def kmodes(tagged: Tags, *, clusters: int | None = None, pause: Pause = lambda: None) -> Partition:
-    """``tagged``: n × m, n ≥ 4. Distance: how many tags differ (Huang, 1998; starts by Cao et al., 2009)."""
+    """Cluster photos by their tags: k-modes (Huang, 1998; starts by Cao et al., 2009).
+
+    ``tagged``: n × m, n ≥ 4. The distance of two photos is how many tags differ. ``clusters``: None to have the number
+    found.
+    """
     table = tagged.astype(np.int8)
     sample = table[_evenly(len(table), KMODES_SAMPLE)]
 
@@ -87,7 +92,10 @@ def kmodes(tagged: Tags, *, clusters: int | None = None, pause: Pause = lambda: 
 
 
 def hdbscan(embeddings: Floats) -> Partition:
-    """``embeddings``: n × d, n ≥ 4. (Campello et al., 2013, doi:10.1007/978-3-642-37456-2_14.)"""
+    """Cluster embeddings by density (HDBSCAN: Campello et al., 2013, doi:10.1007/978-3-642-37456-2_14).
+
+    ``embeddings``: n × d, n ≥ 4.
+    """
     least = max(2, min(15, len(embeddings) // 20))
     points = _principal(embeddings) if np.ptp(embeddings, axis=0).any() else embeddings
     labels = HDBSCAN(min_cluster_size=least, copy=True).fit(points).labels_.astype(np.intp)
@@ -100,7 +108,10 @@ def hdbscan(embeddings: Floats) -> Partition:
 
 
 def plane(embeddings: Floats) -> Floats:
-    """A map of n ≥ 4 photos: n × 2, like near like (t-SNE: van der Maaten & Hinton, 2008), the same every time."""
+    """Lay n ≥ 4 photos out on a map, n × 2, like near like (t-SNE: van der Maaten & Hinton, 2008).
+
+    The same embeddings give the same map every time.
+    """
     if not np.ptp(embeddings, axis=0).any():
         return np.zeros((len(embeddings), 2))  # all photos are one: there is nothing to spread
     points = _principal(embeddings)
@@ -110,8 +121,11 @@ def plane(embeddings: Floats) -> Floats:
 
 
 def agreement(labels: Labels, groups: Sequence[str | None]) -> tuple[float, float] | None:
-    """Adjusted Rand index (Hubert & Arabie, 1985) and normalised mutual information of clusters and groups, over the
-    photos that have both; None where they have no two groups."""
+    """Measure how far clusters and groups agree, or return None where the photos have no two groups.
+
+    Returns the adjusted Rand index (Hubert & Arabie, 1985) and the normalised mutual information, over the photos that
+    have both a cluster and a group.
+    """
     pairs = [(label, group) for label, group in zip(labels, groups, strict=True) if group is not None and label >= 0]
     found, known = [int(label) for label, _ in pairs], [group for _, group in pairs]
     if len(set(known)) < 2:
@@ -120,8 +134,10 @@ def agreement(labels: Labels, groups: Sequence[str | None]) -> tuple[float, floa
 
 
 def elbow(candidates: Sequence[ClusterCandidate]) -> int | None:
-    """The number of clusters whose cost lies furthest below the line from the first to the last (Satopää et al., 2011,
-    "kneedle"); None for fewer than three."""
+    """Choose the number of clusters whose cost lies furthest below the line from the first to the last.
+
+    Satopää et al., 2011, "kneedle". None for fewer than three candidates.
+    """
     if len(candidates) < 3:
         return None
     cost = np.array([candidate.cost for candidate in candidates])
@@ -136,7 +152,7 @@ def _best(
     clusters: int | None,
     pause: Pause,
 ) -> Partition:
-    """The partition into as many clusters as asked for, or as silhouette (Rousseeuw, 1987) and elbow choose."""
+    """Return the partition into ``clusters`` clusters, else into as many as silhouette and elbow choose."""
     distinct = len(np.unique(points, axis=0))
     if distinct < 2:
         return Partition(np.zeros(len(points), np.intp), chosen_by="all photos are alike")
@@ -171,7 +187,10 @@ def _chosen(candidates: Sequence[ClusterCandidate], bend: int | None) -> Cluster
 
 
 def _silhouette(points: NDArray[np.generic], labels: Labels, metric: str) -> float | None:
-    """Over an even sample; None where the clusters are too few, or as many as there are points."""
+    """Measure the silhouette (Rousseeuw, 1987) over an even sample of the points.
+
+    None where the clusters are too few, or as many as there are points.
+    """
     rows = _evenly(len(points), SILHOUETTE_SAMPLE)
     points, labels = points[rows], labels[rows]
     if not 2 <= len(np.unique(labels)) < len(labels):
@@ -186,7 +205,7 @@ def _principal(embeddings: Floats) -> Floats:
 
 
 def _numbered(labels: NDArray[np.integer]) -> Labels:
-    """0 … k − 1 without gaps: a mode may be nobody's nearest."""
+    """Number the clusters 0 … k − 1 without gaps: a mode may be nobody's nearest."""
     numbered: Labels = np.unique(labels, return_inverse=True)[1].astype(np.intp)
     return numbered
 

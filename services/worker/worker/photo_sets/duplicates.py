@@ -13,8 +13,11 @@ _BLOCK = 512
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Of n photos: the index of the first photo that shows the same (−1: there is none), how alike the two embeddings
-    are (0 where there is none), and whether the files are the same."""
+    """Which of n photos show what an earlier one shows.
+
+    For each photo: the index of the first photo that shows the same (−1: there is none), how alike the two embeddings
+    are (0 where there is none), and whether the files are the same.
+    """
 
     of: NDArray[np.intp]
     cosine: Floats
@@ -22,13 +25,15 @@ class Duplicates:
 
     @property
     def near(self) -> NDArray[np.bool_]:
-        """Duplicates whose files differ."""
+        """Mark the duplicates whose files differ."""
         found: NDArray[np.bool_] = (self.of >= 0) & ~self.exact
         return found
 
 
 def find_duplicates(embeddings: Floats, hashes: Sequence[str], *, least_cosine: float) -> Duplicates:
-    """``embeddings``: n × d, L2-normalised; ``hashes``: of the files' contents.
+    """Find the photos that show the same as an earlier one.
+
+    ``embeddings``: n × d, L2-normalised; ``hashes``: of the files' contents.
 
     A photo is only ever a duplicate of one that is none itself, the most alike of them: a chain of small changes does
     not make its two ends the same.

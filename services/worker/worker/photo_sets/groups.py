@@ -24,7 +24,7 @@ class Grouping:
 
 
 def read_grouping(archive: PhotoArchive, column: str | None) -> Grouping | None:
-    """The groups of an archive's photos, or None where there are none: no groups.csv, and not two folders.
+    """Return the groups of an archive's photos, or None where there is no groups.csv and there are no two folders.
 
     ``column``: of groups.csv; None takes the only one that does not name the photos.
 
@@ -40,7 +40,7 @@ def read_grouping(archive: PhotoArchive, column: str | None) -> Grouping | None:
 
 
 def _by_folder(paths: Sequence[PurePosixPath]) -> Grouping | None:
-    """Folders are named from where they begin to differ: ``photos/hotel 1/…`` is group ``hotel 1``."""
+    """Group photos by folder, named from where the folders begin to differ: ``photos/hotel 1/…`` is ``hotel 1``."""
     folders = {path.parent for path in paths}
     if len(folders) < 2:
         return None
@@ -50,7 +50,7 @@ def _by_folder(paths: Sequence[PurePosixPath]) -> Grouping | None:
 
 
 def _shared(folders: Sequence[PurePosixPath]) -> int:
-    """How many leading parts all of them share."""
+    """Count the leading parts that all folders share."""
     count = 0
     for parts in zip(*(folder.parts for folder in folders), strict=False):
         if len(set(parts)) > 1:
@@ -60,7 +60,7 @@ def _shared(folders: Sequence[PurePosixPath]) -> int:
 
 
 def _by_table(content: bytes, paths: Sequence[PurePosixPath], column: str | None) -> Grouping:
-    """A row names its photo by path, file name, or file name without suffix."""
+    """Group photos by a table, whose rows name them by path, file name, or file name without suffix."""
     try:
         rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
     except (UnicodeDecodeError, csv.Error) as error:

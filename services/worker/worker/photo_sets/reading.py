@@ -41,8 +41,10 @@ class Batch:
 
 
 def read_batches(archive: PhotoArchive, settings: WorkerSettings, *, start: int) -> Iterator[Batch]:
-    """The entries from number ``start`` on; every batch holds a photo, and what is skipped goes with the photos before
-    it. Raises ProblemError once the archive unpacks to more than it may.
+    """Yield the entries of an archive in batches, from number ``start`` on.
+
+    Every batch holds a photo; what is skipped goes with the photos before it. Raises ProblemError once the archive
+    unpacks to more than it may.
     """
     batch = Batch(start)
     for entry in range(start, len(archive)):
@@ -60,7 +62,7 @@ def read_batches(archive: PhotoArchive, settings: WorkerSettings, *, start: int)
 
 
 def read_photo(image: ArchivedImage, settings: WorkerSettings) -> ReadPhoto:
-    """Raises EntryError for what is no image, or one over the limits."""
+    """Decode and measure a photo; raises EntryError for what is no image, or one over the limits."""
     limits, path = ImageLimits(settings.max_image_bytes, settings.max_image_pixels), str(image.path)
     try:
         picture = decode_image(image.content, limits, name=path, least_side=settings.worker_photo_side)
@@ -81,7 +83,7 @@ def read_photo(image: ArchivedImage, settings: WorkerSettings) -> ReadPhoto:
 
 
 def _upright_size(content: bytes) -> tuple[int, int]:
-    """Of the file, before any shrinking."""
+    """Return the width and height of the file's picture, upright, before any shrinking."""
     with Image.open(io.BytesIO(content)) as image:
         try:
             sideways = image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS

@@ -32,7 +32,7 @@ Pause = Callable[[], None]
 
 @dataclass(frozen=True)
 class PhotoSet:
-    """What a report is made of. ``parameters``: with the labels and templates that were used in the end."""
+    """A tagged photo set to report on. ``parameters``: with the labels and templates that were used in the end."""
 
     name: str
     tagged: Tagged
@@ -55,7 +55,10 @@ class _Picture:
 
 
 def describe(photos: PhotoSet, *, max_clustered: int, pause: Pause = lambda: None) -> PhotoSetResult:
-    """Everything about a set of at least one photo. ``max_clustered``: of more photos an even sample is clustered."""
+    """Describe a tagged set of at least one photo.
+
+    ``max_clustered``: of more photos an even sample is clustered.
+    """
     tagged = photos.tagged
     duplicates = find_duplicates(
         tagged.embeddings,
@@ -170,7 +173,7 @@ def _lines(photos: PhotoSet, duplicates: Duplicates, picture: _Picture | None) -
 
 
 def _tags(tagged: Tagged, index: int, labels: Sequence[str]) -> list[Tag]:
-    """The most probable first."""
+    """Return a photo's tags, the most probable first."""
     cosine, probability = tagged.cosine[index], tagged.probability[index]
     columns: list[int] = np.flatnonzero(tagged.tagged[index]).tolist()
     return [

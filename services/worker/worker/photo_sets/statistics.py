@@ -33,7 +33,7 @@ TOP_TAGS = 5
 
 
 def spread(values: ArrayLike) -> Spread:
-    """Of at least one number."""
+    """Summarise the spread of at least one number."""
     numbers = np.asarray(values, dtype=np.float64)
     return Spread(
         min=float(numbers.min()),
@@ -44,7 +44,7 @@ def spread(values: ArrayLike) -> Spread:
 
 
 def tag_statistics(labels: Sequence[str], cosine: Floats, tagged: Tags) -> TagStatistics:
-    """Of at least one photo and one label."""
+    """Summarise the tags of at least one photo over at least one label."""
     rank = min(GAP_RANK, len(labels))
     counts = tagged.sum(axis=0)
     return TagStatistics(
@@ -65,14 +65,17 @@ def tag_statistics(labels: Sequence[str], cosine: Floats, tagged: Tags) -> TagSt
 
 
 def gaps(cosine: Floats, rank: int) -> Floats:
-    """Of each photo, the cosine of its best label minus that of its ``rank``-th best."""
+    """Return, for each photo, the cosine of its best label minus that of its ``rank``-th best."""
     ranked = -np.sort(-cosine, axis=1)
     between: Floats = ranked[:, 0] - ranked[:, rank - 1]
     return between
 
 
 def class_balance(counts: ArrayLike) -> ClassBalance:
-    """``counts``: photos of each label, at least one of them not zero."""
+    """Measure how evenly photos are spread over the labels.
+
+    ``counts``: photos of each label, at least one of them not zero.
+    """
     every = np.asarray(counts, dtype=np.int64)
     present = every[every > 0]
     shares = present / present.sum()
@@ -99,9 +102,9 @@ def _fits(counts: NDArray[np.int64]) -> tuple[list[GoodnessOfFit], str | None]:
 
 
 def exponential_fit(values: ArrayLike, *, resamples: int = RESAMPLES) -> GoodnessOfFit:
-    """Whether positive values could be exponential (from 0, scale = their mean).
+    """Test whether positive values could be exponential (from 0, scale = their mean).
 
-    The Kolmogorov-Smirnov statistic with a p-value by parametric bootstrap, since the textbook one holds for known
+    Uses the Kolmogorov-Smirnov statistic with a p-value by parametric bootstrap, since the textbook one holds for known
     parameters only (Lilliefors, 1969, doi:10.1080/01621459.1969.10500983).
     """
     numbers = np.asarray(values, dtype=np.float64)
@@ -114,8 +117,11 @@ def exponential_fit(values: ArrayLike, *, resamples: int = RESAMPLES) -> Goodnes
 
 
 def log_normal_fit(values: ArrayLike, *, resamples: int = RESAMPLES) -> GoodnessOfFit:
-    """Whether positive values could be log-normal: as :func:`exponential_fit`, with the normal distribution of their
-    logarithms (Lilliefors, 1967, doi:10.1080/01621459.1967.10482916)."""
+    """Test whether positive values could be log-normal.
+
+    Tests as :func:`exponential_fit` does, against the normal distribution of their logarithms (Lilliefors, 1967,
+    doi:10.1080/01621459.1967.10482916).
+    """
     logarithms = np.log(np.asarray(values, dtype=np.float64))
     mean, deviation = float(logarithms.mean()), float(logarithms.std())
     rng = np.random.default_rng(0)
@@ -125,7 +131,7 @@ def log_normal_fit(values: ArrayLike, *, resamples: int = RESAMPLES) -> Goodness
 
 
 def _ks(uniform: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Kolmogorov-Smirnov statistics of rows of CDF values: the same as ``scipy.stats.kstest``, many at once."""
+    """Return the Kolmogorov-Smirnov statistics of rows of CDF values, as ``scipy.stats.kstest`` does, many at once."""
     n = uniform.shape[1]
     ordered, steps = np.sort(uniform, axis=1), np.arange(1, n + 1) / n
     gaps: NDArray[np.float64] = np.maximum(steps - ordered, ordered - steps + 1 / n).max(axis=1)
@@ -148,7 +154,10 @@ def _tested(
 def group_statistics(
     source: str, groups: Sequence[str | None], labels: Sequence[str], tagged: Tags
 ) -> GroupStatistics | None:
-    """``groups``: of each photo. None where no photo has one."""
+    """Summarise the tags of each group.
+
+    ``groups``: of each photo. None where no photo has one.
+    """
     members: dict[str, list[int]] = {}
     for index, group in enumerate(groups):
         if group is not None:

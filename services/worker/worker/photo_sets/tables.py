@@ -18,7 +18,10 @@ TAG_SEPARATOR = "|"
 
 
 def write_tables(result: PhotoSetResult, tagged: Tagged) -> dict[Table, bytes]:
-    """A row a photo, in order. The last columns hold the cosine with every label; Parquet also has the embedding."""
+    """Write all photos as tables, a row a photo, in order.
+
+    The last columns hold the cosine with every label; Parquet also has the embedding.
+    """
     return {Table.CSV: _csv(result, tagged), Table.PARQUET: _parquet(result, tagged)}
 
 

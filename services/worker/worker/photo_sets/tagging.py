@@ -39,7 +39,9 @@ def tag_photos(
     on_progress: Callable[[int], None],
     stop: threading.Event,
 ) -> None:
-    """Tags and stores what is not ``finished``; ``on_progress`` gets the number of entries done after each batch.
+    """Tag and store the photos that are not ``finished``.
+
+    ``on_progress`` gets the number of entries done after each batch.
 
     Raises ProblemError for a tagger that refuses, ModelChanged, TaggerUnavailable, and Stopped soon after ``stop`` is
     set: what is stored until then is whole batches.

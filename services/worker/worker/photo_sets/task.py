@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 def register(app: Celery, settings: WorkerSettings, shutdown: ShutdownFlag) -> None:
-    """Adds the task to a Celery application."""
+    """Add the task to a Celery application."""
 
     @app.task(name=TASKS[JobKind.PHOTO_SET], queue=QUEUES[JobKind.PHOTO_SET])  # type: ignore[untyped-decorator]
     def tag_photo_set(job_id: str) -> None:
@@ -38,7 +38,7 @@ def register(app: Celery, settings: WorkerSettings, shutdown: ShutdownFlag) -> N
 
 
 class PhotoSetTask(JobTask):
-    """Carry out photo-set jobs."""
+    """Carries out photo-set jobs."""
 
     kind = JobKind.PHOTO_SET
 
@@ -52,7 +52,7 @@ class PhotoSetTask(JobTask):
         except TaggerUnavailable as error:
             log.error("job %s: %s", job_id, error)
             detail = (
-                f"The tagger could not be reached for {self._settings.worker_tagger_patience:.0f} s ({error}). "
+                f"The tagger could not be reached for {self._settings.worker_tagger_retry_seconds:.0f} s ({error}). "
                 "Photos tagged so far are kept: once it runs, submit them again and the job goes on from there."
             )
             raise ProblemError(503, "tagger-unavailable", "Tagger unavailable", detail) from error
@@ -64,7 +64,7 @@ class PhotoSetTask(JobTask):
         tagger = TaggerClient(
             self._settings.tagger_url,
             timeout=self._settings.worker_tagger_timeout,
-            retries=attempts_within(self._settings.worker_tagger_patience) - 1,
+            retries=attempts_within(self._settings.worker_tagger_retry_seconds) - 1,
             sleep=lambda seconds: sleep_unless_stopped(seconds, heartbeat),
         )
         with tagger:
@@ -87,7 +87,7 @@ class PhotoSetTask(JobTask):
         tagger: TaggerClient,
         heartbeat: LeaseHeartbeat,
     ) -> None:
-        """Adds what a tagging still lacks."""
+        """Add what a tagging still lacks."""
         finished = self._store.checkpoint(key)
         done = finished.entries if finished else 0
         self._count_attempt(job_id, done, source="photo set", unit="photos")
@@ -125,7 +125,7 @@ class PhotoSetTask(JobTask):
         self._store.finish(key, result, write_tables(result, photos.tagged))
 
     def _tagged(self, key: str) -> Tagged:
-        """Raises ProblemError where none of the images could be read."""
+        """Read the tagged photos; raises ProblemError where none of the images could be read."""
         tagged = self._store.checkpoint(key)
         if tagged is None:
             detail = "None of the files named like images can be read as one. Send JPEG, PNG, WebP, GIF or TIFF."
@@ -134,7 +134,7 @@ class PhotoSetTask(JobTask):
 
 
 def _resolved(parameters: PhotoSetParameters, tagger: TaggerClient) -> PhotoSetParameters:
-    """With a label set's labels and templates in place of its name, and the default template where none is given."""
+    """Replace a label set's name by its labels and templates, and fill in the default template where none is given."""
     labels, templates = parameters.labels, parameters.templates
     if parameters.label_set is not None:
         stored = tagger.label_set(parameters.label_set)

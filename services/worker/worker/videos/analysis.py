@@ -42,7 +42,7 @@ class Embedder(Protocol):
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of a video; with the video and the models it names the analysis (its ``key``)."""
+    """The settings of an analysis; with the video and the models they name it (its ``key``)."""
 
     key: str
     every_n_second: float
@@ -69,8 +69,9 @@ def analyse(
     on_progress: Callable[[int], None],
     stop: threading.Event,
 ) -> None:
-    """Captions, embeds and stores the frames from number ``done`` on; ``on_progress`` gets the number stored after each
-    batch. ``embedder``: None where no search in words is wanted.
+    """Caption, embed and store the frames from number ``done`` on.
+
+    ``on_progress`` gets the number stored after each batch. ``embedder``: None where no search in words is wanted.
 
     Raises ProblemError for a video that cannot be decoded or a model server that refuses, ModelChanged,
     CaptionerUnavailable, TaggerUnavailable, and Stopped soon after ``stop`` is set: what is stored until then is whole
@@ -106,7 +107,7 @@ def analyse(
 
 
 def _packed(grids: NDArray[np.float32], frames: Sequence[SampledFrame]) -> PackedGrids:
-    """The descriptors with the motion of the same places."""
+    """Pack the descriptors with the motion of the same places."""
     rows, columns = grids.shape[1:3]
     motions = [resized(frame.motion, rows, columns) for frame in frames if frame.motion is not None]
     return PackedGrids.pack(grids, np.stack(motions) if len(motions) == len(grids) else None)

@@ -50,9 +50,12 @@ UNMARKED_LOSS = 0.5
 
 @dataclass(frozen=True)
 class SampledFrame:
-    """``index`` counts the samples from 0; ``time`` is the frame's own presentation time in seconds from the first
-    frame shown; ``picture`` is as shown, RGB, height × width × 3 uint8; ``motion`` tells how its places move, None
-    where it was not measured."""
+    """A frame sampled from a video.
+
+    ``index`` counts the samples from 0; ``time`` is the frame's own presentation time in seconds from the first frame
+    shown; ``picture`` is as shown, RGB, height × width × 3 uint8; ``motion`` tells how its places move, None where it
+    was not measured.
+    """
 
     index: int
     time: float
@@ -76,11 +79,11 @@ class Video:
     """What was lost, in words; grows while frames are sampled."""
 
     def count(self, every_n_second: float) -> int:
-        """How many frames :meth:`samples` gives."""
+        """Count the frames that :meth:`samples` gives."""
         return self.timeline.count(_exact(every_n_second))
 
     def info(self, *, name: str, sha256: str, size: int) -> VideoInfo:
-        """``size``: of the file, in bytes."""
+        """Describe the video. ``size``: of the file, in bytes."""
         frames, duration = len(self.timeline.times), self.timeline.duration
         return VideoInfo(
             name=name,
@@ -96,8 +99,9 @@ class Video:
         )
 
     def samples(self, every_n_second: float, *, start: int = 0, longest_side: int = 640) -> Iterator[SampledFrame]:
-        """The frames on screen at 0, N, 2N, … seconds before the end, from sample ``start`` on. A frame that stays
-        on screen for several of these times is given for each of them.
+        """Yield the frames on screen at 0, N, 2N, … seconds before the end, from sample ``start`` on.
+
+        A frame that stays on screen for several of these times is given for each of them.
 
         Raises ProblemError when nothing at all can be decoded.
         """
@@ -113,8 +117,10 @@ class Video:
     def moving_samples(
         self, every_n_second: float, *, start: int = 0, longest_side: int = 640
     ) -> Iterator[SampledFrame]:
-        """As :meth:`samples`, each with the motion of its places: between it and the frame a moment later (of the last
-        frame: the one before). That frame is decoded for nothing else, but seldom needs others for it.
+        """Yield the frames of :meth:`samples`, each with the motion of its places.
+
+        The motion is that between the frame and the one a moment later (of the last frame: the one before). That frame
+        is decoded for nothing else, but seldom needs others for it.
 
         A frame without such a neighbour, as where the file is damaged or has only one, stands still. Where the file's
         clock goes back midway nothing tells which frames are neighbours: no motion then.
@@ -148,7 +154,7 @@ class Video:
         return render(frame, self.orientation, longest_side=longest_side, pixel_aspect=self.pixel_aspect)
 
     def _frames_at(self, ticks: list[int]) -> Iterator[tuple[VideoFrame, int]]:
-        """For each tick, the frame on screen and its time."""
+        """Yield, for each tick, the frame on screen and its time."""
         found = 0
         if self.timeline.exact:
             try:
@@ -185,8 +191,11 @@ class Video:
         yield from (held for _ in pending)
 
     def _decode(self, segments: Iterator[tuple[Segment, frozenset[int]]]) -> Iterator[VideoFrame]:
-        """The segments' frames, those before a segment's first wanted one perhaps damaged (an open group's leading
-        frames). Raises _NotFoundError where a segment does not begin as its key frame promises."""
+        """Decode the segments' frames.
+
+        Those before a segment's first wanted one may be damaged (an open group's leading frames). Raises _NotFoundError
+        where a segment does not begin as its key frame promises.
+        """
         with _open(self.path, self.max_pixels) as (container, stream):
             context = stream.codec_context
             skip: Literal["NONREF", "DEFAULT"] = "NONREF" if _marks_unreferenced_frames(stream) else "DEFAULT"
@@ -211,7 +220,9 @@ class _NotFoundError(Exception):
 
 
 def open_video(path: Path, *, max_pixels: int) -> Video:
-    """Reads a video's timeline and decodes its first frame. ``max_pixels``: the largest frame allowed, width × height.
+    """Read a video's timeline and decode its first frame.
+
+    ``max_pixels``: the largest frame allowed, width × height.
 
     Raises ProblemError for what is no video, or none that can be decoded.
     """
@@ -261,7 +272,7 @@ def _open(path: Path, max_pixels: int) -> Iterator[tuple[InputContainer, VideoSt
 
 
 def _decode_all(path: Path, max_pixels: int, warnings: list[str]) -> Iterator[VideoFrame]:
-    """Every frame that decodes; at the end, ``warnings`` is told of those that did not."""
+    """Yield every frame that decodes; at the end, note in ``warnings`` how many did not."""
     damaged = 0
     with _open(path, max_pixels) as (container, stream):
         for packet in chain(_packets(container, stream), [None]):
@@ -291,7 +302,7 @@ def _video_stream(container: InputContainer) -> VideoStream:
 
 
 def _codec_names(container: InputContainer) -> str:
-    """What libavformat calls the codecs it has no decoder for; PyAV gives those names in its summary alone."""
+    """Return what libavformat calls the codecs it has no decoder for; PyAV gives those names in its summary alone."""
     level = av.logging.get_level()
     av.logging.set_level(av.logging.INFO)
     try:
@@ -302,7 +313,7 @@ def _codec_names(container: InputContainer) -> str:
 
 
 def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
-    """A stream's packets in file order, as far as the file can be read."""
+    """Yield a stream's packets in file order, as far as the file can be read."""
     try:
         yield from (packet for packet in container.demux(stream) if packet.size)
     except av.FFmpegError as error:
@@ -312,7 +323,7 @@ def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[
 def _with_end(
     packets: Iterator[tuple[int, Packet[VideoStream]]], segment: Segment
 ) -> Iterator[tuple[int, Packet[VideoStream]] | None]:
-    """A segment's numbered packets and then None, which makes a decoder give what it holds back."""
+    """Yield a segment's numbered packets and then None, which makes a decoder give what it holds back."""
     for ordinal, packet in packets:
         if ordinal >= segment.start:
             yield ordinal, packet
@@ -322,15 +333,17 @@ def _with_end(
 
 
 def _marks_unreferenced_frames(stream: VideoStream) -> bool:
-    """Whether frames marked as unreferenced can be passed over with the others staying exact. In H.264 the mark
-    (nal_ref_idc 0) binds; in HEVC it only speaks of one temporal layer. Of two fields in two packets one might be
-    referred to, so interlaced streams are decoded whole."""
+    """Tell whether frames marked as unreferenced can be skipped with the others staying exact.
+
+    In H.264 the mark (nal_ref_idc 0) binds; in HEVC it only speaks of one temporal layer. Of two fields in two packets
+    one might be referred to, so interlaced streams are decoded whole.
+    """
     progressive = stream.codec_context.field_order in (0, 1)
     return stream.codec_context.codec.canonical_name == "h264" and progressive
 
 
 def _exact(seconds: float) -> Fraction:
-    """0.1 is meant as a tenth, not as the binary fraction nearest to it."""
+    """Turn seconds into the fraction that was meant: 0.1 is a tenth, not the binary fraction nearest to it."""
     return Fraction(str(seconds))
 
 
@@ -357,7 +370,7 @@ def _not_opened(path: Path) -> ProblemError:
 
 
 def _top_level_boxes(path: Path) -> list[str]:
-    """The kinds of an ISO base media file's outermost boxes (ISO/IEC 14496-12, 4.2), as far as they make sense."""
+    """List the kinds of an ISO base media file's outermost boxes (ISO/IEC 14496-12, 4.2), as far as they make sense."""
     boxes: list[str] = []
     size = path.stat().st_size
     with path.open("rb") as file:

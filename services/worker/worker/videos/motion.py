@@ -25,10 +25,12 @@ STILL.flags.writeable = False
 
 
 def motion_between(before: Picture, after: Picture, seconds: float) -> Motion:
-    """ROWS × COLUMNS × 2, zeros where the frames are too far apart in time. ``seconds``: between them, > 0.
+    """Measure how the places of a picture move: ROWS × COLUMNS × 2, zeros for frames too far apart in time.
 
-    Dense inverse search (Kroeger et al., 2016, arXiv:1603.03590), down to half the size as its *medium* setting: the
-    faster ones stop at a quarter, at which a person far away is no more than a few pixels. Fewer steps than that
+    ``seconds``: between the frames, > 0.
+
+    Uses dense inverse search (Kroeger et al., 2016, arXiv:1603.03590), down to half the size as its *medium* setting:
+    the faster ones stop at a quarter, at which a person far away is no more than a few pixels. Fewer steps than that
     setting find the same things in less than half the time (docs/novelty.md).
     """
     if seconds > LONGEST_GAP:
@@ -44,14 +46,14 @@ def motion_between(before: Picture, after: Picture, seconds: float) -> Motion:
 
 
 def resized(motion: Motion, rows: int, columns: int) -> Motion:
-    """Averaged over (or, to a finer grid, interpolated at) rows × columns places."""
+    """Average motion over rows × columns places, or interpolate it to a finer grid."""
     if motion.shape[:2] == (rows, columns):
         return motion
     return np.asarray(cv2.resize(motion, (columns, rows), interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
 def _small(picture: Picture) -> NDArray[np.uint8]:
-    """Grey, at most LONGEST_SIDE; at least as large as dense inverse search can take."""
+    """Return the picture in grey, at most LONGEST_SIDE, and at least as large as dense inverse search can take."""
     height, width = picture.shape[:2]
     scale = min(1.0, LONGEST_SIDE / max(height, width))
     size = max(LEAST_SIDE, round(width * scale)), max(LEAST_SIDE, round(height * scale))

@@ -36,7 +36,7 @@ class Orientation:
 
 
 def shown_size(frame: VideoFrame, orientation: Orientation, pixel_aspect: Fraction | None) -> tuple[int, int]:
-    """Width and height in square pixels, upright. ``pixel_aspect``: width / height of a stored pixel."""
+    """Return width and height in square pixels, upright. ``pixel_aspect``: width / height of a stored pixel."""
     width = max(1, round(frame.width * (pixel_aspect or 1)))
     size = (width, frame.height)
     return size[::-1] if orientation.swaps_axes else size
@@ -45,7 +45,7 @@ def shown_size(frame: VideoFrame, orientation: Orientation, pixel_aspect: Fracti
 def render(
     frame: VideoFrame, orientation: Orientation, *, longest_side: int, pixel_aspect: Fraction | None = None
 ) -> Picture:
-    """The frame as shown, shrunk (never enlarged) until its longer side is at most ``longest_side`` pixels.
+    """Render the frame as shown, shrunk (never enlarged) until its longer side is at most ``longest_side`` pixels.
 
     Shrinking and the change to RGB are one step of libswscale, so a large frame is never held in RGB.
     """

@@ -28,7 +28,7 @@ TAGGER_RETRIES = 2
 
 
 def register(app: Celery, settings: WorkerSettings, shutdown: ShutdownFlag) -> None:
-    """Adds the task to a Celery application."""
+    """Add the task to a Celery application."""
 
     @app.task(name=TASKS[JobKind.VIDEO], queue=QUEUES[JobKind.VIDEO])  # type: ignore[untyped-decorator]
     def analyse_video(job_id: str) -> None:
@@ -51,8 +51,8 @@ class VideoTask(JobTask):
         except CaptionerUnavailable as error:
             log.error("job %s: %s", job_id, error)
             detail = (
-                f"The captioner could not be reached for {self._settings.worker_caption_patience:.0f} s ({error}). "
-                "Frames captioned so far are kept: once it runs, submit the video again and the job goes on from there."
+                f"The captioner could not be reached for {self._settings.worker_caption_retry_seconds:.0f} s "
+                f"({error}). Frames captioned so far are kept: once it runs, submit the video again and the job goes on from there."
             )
             raise ProblemError(503, "captioner-unavailable", "Captioner unavailable", detail) from error
         except TaggerUnavailable as error:
@@ -69,13 +69,13 @@ class VideoTask(JobTask):
         captioner = CaptionerClient(
             self._settings.captioner_url,
             timeout=self._settings.worker_caption_timeout,
-            retries=attempts_within(self._settings.worker_caption_patience) - 1,
+            retries=attempts_within(self._settings.worker_caption_retry_seconds) - 1,
             sleep=lambda seconds: sleep_unless_stopped(seconds, heartbeat),
         )
         tagger = TaggerClient(
             self._settings.tagger_url,
             timeout=self._settings.worker_tagger_timeout,
-            retries=attempts_within(self._settings.worker_tagger_patience) - 1,
+            retries=attempts_within(self._settings.worker_tagger_retry_seconds) - 1,
             sleep=lambda seconds: sleep_unless_stopped(seconds, heartbeat),
         )
         with captioner, tagger:
@@ -90,7 +90,10 @@ class VideoTask(JobTask):
                 self._complete(job_id, source, question, captioner, tagger if models.tagger else None, heartbeat)
 
     def _tagger_model(self) -> ModelInfo | None:
-        """None where no tagger runs, which is no fault: then there is no search in words. Asked without patience."""
+        """Return the tagger's model, or None where no tagger runs, which is no fault: then there is no search in words.
+
+        It is asked once, without a retry.
+        """
         try:
             with TaggerClient(self._settings.tagger_url, timeout=10, retries=TAGGER_RETRIES) as tagger:
                 return tagger.model()
@@ -107,7 +110,7 @@ class VideoTask(JobTask):
         tagger: TaggerClient | None,
         heartbeat: LeaseHeartbeat,
     ) -> None:
-        """Adds what an analysis still lacks."""
+        """Add what an analysis still lacks."""
         finished = self._store.checkpoint(question.key)
         done = len(finished) if finished else 0
         self._count_attempt(job_id, done, source="video", unit="frames")

@@ -34,12 +34,12 @@ class Segment:
 
 @dataclass(frozen=True)
 class Timeline:
-    """``n`` packets in file order. Times are in units of ``time_base`` seconds.
+    """The ``n`` packets of a stream in file order. Times are in units of ``time_base`` seconds.
 
     ``pts``: presentation times; ``key``: starts a group of pictures; ``shown``: not cut away by an edit list.
-    ``times``: the shown frames' times in the order they are shown, and ``end``, when the last one leaves.
-    ``exact``: a frame can be recognised by its packet's time; else (times missing, or set back midway) frames can
-    only be counted, from the first.
+    ``times``: the shown frames' times in the order they are shown, and ``end``, when the last one leaves. ``exact``: a
+    frame can be recognised by its packet's time; else (times missing, or set back midway) frames can only be counted,
+    from the first.
     """
 
     pts: NDArray[np.int64]
@@ -52,7 +52,7 @@ class Timeline:
 
     @classmethod
     def read(cls, packets: Iterable[Packet[VideoStream]], stream: VideoStream, *, timed: bool) -> Timeline:
-        """Reads all packets of one stream. ``timed``: the container keeps presentation times."""
+        """Read all packets of one stream. ``timed``: the container keeps presentation times."""
         pts, dts, flags = array("q"), array("q"), bytearray()
         missing = dts_missing = False
         last, last_duration = -(2**62), 0
@@ -89,32 +89,36 @@ class Timeline:
 
     @property
     def duration(self) -> float:
-        """Seconds from the first frame shown to the end of the last."""
+        """Return the seconds from the first frame shown to the end of the last."""
         return float((self.end - int(self.times[0])) * self.time_base) if len(self.times) else 0.0
 
     def seconds(self, time: int) -> float:
-        """A time in seconds from the first frame shown."""
+        """Convert a time to seconds from the first frame shown."""
         return float((time - int(self.times[0])) * self.time_base)
 
     def count(self, every: Fraction) -> int:
-        """How many of the times 0, ``every``, 2·``every``, … seconds lie before the end."""
+        """Count the times 0, ``every``, 2·``every``, … seconds that lie before the end."""
         span = (self.end - int(self.times[0])) * self.time_base
         return max(1, -(-span // every))
 
     def ticks(self, every: Fraction, start: int) -> list[int]:
-        """Those times from the ``start``-th on, in time-base units, rounded down: a frame shown at or before a tick
-        is shown at or before the exact time."""
+        """Return the times ``start``·``every``, (``start`` + 1)·``every``, … before the end, in time-base units.
+
+        They are rounded down: a frame shown at or before a tick is shown at or before the exact time.
+        """
         first, step = int(self.times[0]), every / self.time_base
         return [first + k * step.numerator // step.denominator for k in range(start, self.count(every))]
 
     def on_screen(self, ticks: Sequence[int]) -> list[int]:
-        """The presentation time of the frame on screen at each tick: the greatest that is not after it."""
+        """Return the presentation time of the frame on screen at each tick: the greatest that is not after it."""
         found = np.searchsorted(self.times, np.array(ticks, dtype=np.int64), side="right") - 1
         return [int(time) for time in self.times[np.maximum(found, 0)]]
 
     def neighbours(self, shown: Sequence[int], gap: Fraction) -> list[int]:
-        """For each of these shown frames' times that of the frame on screen ``gap`` seconds later, or of the next one
-        where it still is the same; for the last frame, of the one before it."""
+        """Return, for each shown frame's time, that of the frame on screen ``gap`` seconds later.
+
+        Where that is the same frame it is the next one; for the last frame, the one before it.
+        """
         ordered = np.unique(self.times)
         at = np.searchsorted(ordered, np.array(shown, dtype=np.int64))
         later = np.searchsorted(ordered, ordered[at] + int(gap / self.time_base), side="right") - 1
@@ -123,7 +127,7 @@ class Timeline:
         return [int(time) for time in ordered[chosen]]
 
     def segments(self, wanted: Sequence[int]) -> Iterator[tuple[Segment, frozenset[int]]]:
-        """The least to decode for the frames with these ascending presentation times, and the packets of just those.
+        """Yield the least to decode for the frames with these ascending times, and the packets of just those.
 
         Segments come in file order and do not overlap.
         """
