@@ -52,7 +52,8 @@ class VideoTask(JobTask):
             log.error("job %s: %s", job_id, error)
             detail = (
                 f"The captioner could not be reached for {self._settings.worker_caption_retry_seconds:.0f} s "
-                f"({error}). Frames captioned so far are kept: once it runs, submit the video again and the job goes on from there."
+                f"({error}). Frames captioned so far are kept: once it runs, submit the video again and the "
+                "job goes on from there."
             )
             raise ProblemError(503, "captioner-unavailable", "Captioner unavailable", detail) from error
         except TaggerUnavailable as error:
