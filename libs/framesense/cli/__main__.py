@@ -12,7 +12,10 @@ from framesense.cli.resize import resize
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0: all done; 1: some files failed, and are named in the manifest; 2: it could not be begun."""
+    """Run a command and return its exit status.
+
+    0: all done; 1: some files failed, and are named in the manifest; 2: it could not be begun.
+    """
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:

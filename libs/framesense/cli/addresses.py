@@ -20,14 +20,17 @@ class ForbiddenAddress(Exception):  # noqa: N818 - a refusal
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """By the system's resolver."""
+    """Resolve a host's addresses by the system's resolver."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is reachable by anybody: not private, loopback, link-local, multicast, reserved or shared,
-    also when it is such an IPv4 address inside an IPv6 one (mapped, 6to4, Teredo, NAT64)."""
+    """Tell whether an IP address is reachable by anybody.
+
+    One that is private, loopback, link-local, multicast, reserved or shared is not, also inside an IPv6 address
+    (mapped, 6to4, Teredo, NAT64).
+    """
     try:
         parsed = ipaddress.ip_address(address.split("%")[0])
     except ValueError:
@@ -72,7 +75,8 @@ class _PublicBackend(httpcore.SyncBackend):
 def public_client(
     *, timeout: float, resolver: Resolver = resolve, allowed: Callable[[str], bool] = is_public
 ) -> httpx.Client:
-    """A client that connects to ``allowed`` addresses only, whatever it is asked for and wherever it is redirected.
+    """Build a client that connects to ``allowed`` addresses only, whatever it is asked for or redirected to.
+
     Its requests raise ForbiddenAddress. Proxies of the environment are left aside: they would resolve by themselves.
     """
     transport = httpx.HTTPTransport(trust_env=False, retries=0)

@@ -30,8 +30,11 @@ _NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 @dataclass(frozen=True)
 class DownloadLimits:
-    """``max_bytes`` and ``max_pixels`` of one photo; ``timeout``: seconds of silence, ``max_seconds`` of one photo in
-    all; ``retries`` of what may pass, after ``pause`` seconds, doubled each time."""
+    """Limits of a download.
+
+    ``max_bytes`` and ``max_pixels`` of one photo; ``timeout``: seconds of silence, ``max_seconds`` of one photo in all;
+    ``retries`` of what may pass, after ``pause`` seconds, doubled each time.
+    """
 
     max_bytes: int = 32 * 1024**2
     max_pixels: int = 64_000_000
@@ -80,7 +83,7 @@ def download(
     allowed: Callable[[str], bool] = is_public,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Outcome:
-    """Fetches what is not there yet. ``allowed``: which IP addresses may be connected to.
+    """Download the photos of some hotels that are not there yet. ``allowed``: which IP addresses may be connected to.
 
     Raises ValueError for a table that cannot be used, OSError when nothing can be read or written.
     """
@@ -101,7 +104,10 @@ def download(
 
 
 def read_table(table: Path) -> Iterator[Listed]:
-    """Raises ValueError for a CSV without the columns image_id, hotel_id and image_url, OSError."""
+    """Read the lines of the CSV.
+
+    Raises ValueError for a CSV without the columns image_id, hotel_id and image_url, and OSError.
+    """
     with table.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file)
         if absent := [name for name in COLUMNS if name not in (rows.fieldnames or ())]:
@@ -116,7 +122,10 @@ def read_table(table: Path) -> Iterator[Listed]:
 
 
 def sample(listed: list[Listed], hotels: int, seed: int, images_per_hotel: int | None = None) -> list[Listed]:
-    """The photos of ``hotels`` hotels (all, where there are fewer), each path once; the same for the same seed."""
+    """Sample the photos of ``hotels`` hotels (all, where there are fewer), each path once.
+
+    The same seed gives the same photos.
+    """
     every = sorted({one.hotel_id for one in listed})
     chance = random.Random(seed)
     chosen = set(chance.sample(every, min(hotels, len(every))))
@@ -140,7 +149,7 @@ _HOPELESS = (_Refused, ForbiddenAddress, httpx.InvalidURL, httpx.UnsupportedProt
 def _fetch_to(
     out: Path, listed: Listed, client: httpx.Client, limits: DownloadLimits, sleep: Callable[[float], None]
 ) -> str:
-    """What went wrong, in words; nothing when nothing did."""
+    """Fetch a photo; return what went wrong, in words, or an empty text when nothing did."""
     pause = limits.pause
     for attempt in range(limits.retries + 1):
         try:
@@ -190,5 +199,5 @@ def _row(out: Path, listed: Listed, error: str) -> Row:
 
 
 def _safe(name: str) -> str:
-    """One path component that is neither hidden nor leads anywhere."""
+    """Turn a name into one path component that is neither hidden nor leads anywhere."""
     return _NAME.sub("_", name).strip(".")[:100] or "_"

@@ -22,7 +22,7 @@ class Outcome:
 
 
 def write_manifest(folder: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> Path:
-    """Writes the rows as they come, so that a run that is broken off leaves those it finished."""
+    """Write the rows as they come, so that a run that is broken off leaves those it finished."""
     path, part = folder / NAME, folder / _PART
     with part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns)
@@ -35,7 +35,7 @@ def write_manifest(folder: Path, columns: Sequence[str], rows: Iterable[Mapping[
 
 
 def read_manifest(folder: Path, key: str) -> dict[str, dict[str, str]]:
-    """The rows of the last time, whole or broken off, by one of their columns; empty where there was none."""
+    """Read the rows of the last run, whole or broken off, by one of their columns; empty where there was none."""
     found: dict[str, dict[str, str]] = {}
     for name in (NAME, _PART):
         with suppress(FileNotFoundError), (folder / name).open(newline="", encoding="utf-8") as file:
@@ -44,7 +44,7 @@ def read_manifest(folder: Path, key: str) -> dict[str, dict[str, str]]:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """A file that is there whole or not at all; its folder is made."""
+    """Write a file that is there whole or not at all, and make its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".part-{os.getpid()}-{path.name}")
     try:

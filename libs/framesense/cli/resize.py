@@ -46,7 +46,9 @@ class Result:
 
 
 def resize(folder: Path, out: Path, *, longest_side: int = 640, quality: int = 90, processes: int = 1) -> Outcome:
-    """Every image under ``folder`` to the same place under ``out``; what is there from the same bytes is left alone.
+    """Resize every image under ``folder`` to the same place under ``out``.
+
+    What is there from the same bytes is left alone.
 
     Raises ValueError for a folder that is none or holds no image, OSError when nothing can be written.
     """
@@ -76,7 +78,10 @@ def _counted(results: Iterable[Result], counts: Counter[str]) -> Iterator[dict[s
 
 
 def _images(folder: Path, out: Path) -> Iterator[str]:
-    """Paths relative to the folder, sorted; nothing of ``out`` where that lies inside, and no links to elsewhere."""
+    """Yield the images' paths relative to the folder, sorted.
+
+    Leaves out ``out`` where that lies inside, and links to elsewhere.
+    """
     for path in sorted(folder.rglob("*")):
         inside_out = path.resolve().is_relative_to(out.resolve())
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
@@ -104,7 +109,7 @@ def _resize_one(folder: Path, out: Path, source: str, known: Row | None, *, long
 
 
 def _encode(picture: Image.Image, source: str, quality: int) -> tuple[str, bytes]:
-    """Where to, and the file."""
+    """Encode a picture; return the name of its file and the content."""
     stream, path = io.BytesIO(), PurePosixPath(source)
     kind = KEPT.get(path.suffix.lower())
     picture.save(stream, kind or "JPEG", quality=quality)
@@ -112,7 +117,7 @@ def _encode(picture: Image.Image, source: str, quality: int) -> tuple[str, bytes
 
 
 def _read(row: dict[str, str]) -> Row:
-    """A line of an earlier manifest; one that was cut off tells of nothing made."""
+    """Read a line of an earlier manifest; one that was cut off names no file."""
     return Row(
         source=row["source"],
         out=row.get("out") or "",

@@ -85,10 +85,10 @@ class ServiceClient:
         raise self.unavailable(f"no answer from {self._http.base_url} in {attempts} attempts; the last: {reason}")
 
 
-def attempts_within(patience: float) -> int:
-    """How many attempts a client makes in ``patience`` seconds of pauses."""
+def attempts_within(seconds: float) -> int:
+    """Count the attempts that a client makes in ``seconds`` seconds of pauses."""
     attempts, pause, waited = 1, FIRST_PAUSE, 0.0
-    while waited + pause <= patience:
+    while waited + pause <= seconds:
         attempts, waited, pause = attempts + 1, waited + pause, min(LONGEST_PAUSE, 2 * pause)
     return attempts
 

@@ -210,7 +210,10 @@ class Fetcher:
         self._cache, self._lock, self._tell, self._hub = cache, lock, tell, HfApi()
 
     def fetch(self, spec: ModelSpec, *, half: bool = False) -> None:
-        """Raises FetchError, in words that say what to do; what has arrived by then stays."""
+        """Fetch a model's files.
+
+        Raises FetchError, in words that say what to do; what has arrived by then stays.
+        """
         try:
             wanted = wanted_by(spec, half=half)
             if not wanted:
@@ -245,7 +248,7 @@ class Fetcher:
         self._tell(f"  {total} files are here, and their sums are right")
 
     def _download(self, wanted: Wanted, commit: str, file: RepoFile) -> None:
-        """Into the hub cache's own layout: a blob named by its sum, and a link to it in the commit's folder.
+        """Download a file into the hub cache's own layout: a blob named by its sum, and a link in the commit's folder.
 
         The hub's client forgets what had arrived when its process ends; this goes on from there.
         """
@@ -293,7 +296,10 @@ class Fetcher:
         return self._cache / repo_folder_name(repo_id=wanted.repository, repo_type="model")
 
     def _name_commit(self, wanted: Wanted, commit: str) -> None:
-        """Files are fetched by commit; services ask, offline, for the branch: the cache must know that it is this."""
+        """Note in the cache that the branch is this commit.
+
+        Files are fetched by commit; services ask, offline, for the branch.
+        """
         if wanted.revision != commit:
             reference = self._folder(wanted) / "refs" / wanted.revision
             reference.parent.mkdir(parents=True, exist_ok=True)
@@ -321,8 +327,10 @@ def _megabytes(count: int) -> str:
 
 
 def models_of(words: Sequence[str], environment: Mapping[str, str]) -> list[ModelSpec]:
-    """Tiers and names of models → models, each once. A tier's are those that the services would load with it: a model
-    that the environment names (CAPTIONER_MODEL …) takes the place of the tier's.
+    """List the models of tiers and names, each once.
+
+    A tier's are those that the services would load with it: a model that the environment names (CAPTIONER_MODEL …)
+    takes the place of the tier's.
 
     Raises FetchError for a word that is neither.
     """

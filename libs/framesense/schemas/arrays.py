@@ -38,7 +38,7 @@ Array = EncodedArray | list[Any]
 
 
 def encode(array: NDArray[Any], encoding: EncodingFormat) -> Array:
-    """Writes an array in the asked-for form; values become float32."""
+    """Encode an array in the form asked for; values become float32."""
     values = np.ascontiguousarray(array, dtype="<f4")
     if encoding is EncodingFormat.FLOAT:
         return list(values.tolist())
@@ -46,7 +46,7 @@ def encode(array: NDArray[Any], encoding: EncodingFormat) -> Array:
 
 
 def to_numpy(array: Array) -> FloatArray:
-    """Reads either form back as a float32 array."""
+    """Decode either form to a float32 array."""
     if isinstance(array, EncodedArray):
         return np.frombuffer(base64.b64decode(array.data), dtype="<f4").reshape(array.shape).astype(np.float32)
     return np.asarray(array, dtype=np.float32)

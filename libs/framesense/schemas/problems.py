@@ -21,7 +21,7 @@ class Problem(BaseModel):
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The ``responses=`` argument of a route that answers problem documents with these statuses."""
+    """Build the ``responses=`` argument of a route that answers problem documents with these statuses."""
     # By reference: FastAPI would file a ``model`` under the route's own media type. ``/ready`` of every service has it.
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
