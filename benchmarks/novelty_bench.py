@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from benchmarks.anomalies import STARTS, Passing, passings
 from benchmarks.seeing import Picture, Seen, look_at
 from benchmarks.splices import Case, Condition, FrameKey, Splices
-from framesense.novelty.mixing import patient_novelty
+from framesense.novelty.mixing import robust_rolling_novelty
 from framesense.novelty.normal_footage import NormalFootage
 from framesense.novelty.patches import PatchMemory, frame_score
 from framesense.novelty.signals import embeddings, signal_novelty
@@ -87,7 +87,7 @@ def _curves(seen: Seen, case: Case, place: Mapping[FrameKey, int]) -> Iterator[t
                 curve = signal_novelty(frames, signal, window=window, metric=metric)
                 yield (signal.value, metric.value, window), curve
             for signal in (Signal.WORDS, Signal.SENTENCE, Signal.VISUAL):
-                curve = patient_novelty(embeddings(frames, signal), window=window, metric=metric)
+                curve = robust_rolling_novelty(embeddings(frames, signal), window=window, metric=metric)
                 yield (f"{signal.value}, patient window", metric.value, window), curve
 
 

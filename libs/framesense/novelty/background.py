@@ -51,7 +51,10 @@ class Background:
 
 
 def compare_with_background(read: ReadGrids, frames: NDArray[np.intp], *, window: int) -> Background:
-    """The frames of one scene, by index. ``window``: for how many frames something stays new."""
+    """Compare the frames of one scene, given by index, with what the scene otherwise looks like.
+
+    ``window``: for how many frames something stays new.
+    """
     oddness, restlessness = np.zeros(len(frames)), np.zeros(len(frames))
     for start in range(0, len(frames), BLOCK):
         stop = min(start + BLOCK, len(frames))
@@ -84,7 +87,7 @@ def _compare(
 
 
 def filled(curves: NDArray[Any], longest: int) -> NDArray[Any]:
-    """Curves of n values, n × …, with valleys of up to ``longest`` frames filled to their lower side (grey closing)."""
+    """Fill the valleys of curves (n values, n × …) of up to ``longest`` frames to their lower side (grey closing)."""
     count = len(curves)
     if count <= longest:
         return curves
@@ -98,8 +101,10 @@ def filled(curves: NDArray[Any], longest: int) -> NDArray[Any]:
 def _new(
     distances: NDArray[np.float32], apart: NDArray[np.intp], late: NDArray[np.bool_], gap: int
 ) -> NDArray[np.float32]:
-    """To the nearest of all frames ``gap`` or more before. Early on, when little was seen, what is new has to be there
-    in place of something that never comes back."""
+    """Return each frame's distance to the nearest of all frames ``gap`` or more before it.
+
+    Early on, when little was seen, what is new has to be there in place of something that never comes back.
+    """
     before = np.where(apart >= gap, distances, np.inf).min(axis=1)
     after = np.where(apart <= -gap, distances, np.inf).min(axis=1)
     replaced = np.concatenate([np.full(min(gap, len(after)), np.inf), after[: max(0, len(after) - gap)]])
@@ -108,7 +113,7 @@ def _new(
 
 
 def _distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """n × d and m × d → n × m Euclidean distances."""
+    """Return the n × m Euclidean distances between the rows of an n × d and an m × d array."""
     squares = np.einsum("nd,nd->n", a, a)[:, None] + np.einsum("md,md->m", b, b)[None] - 2 * a @ b.T
     distances: NDArray[np.float32] = np.sqrt(np.maximum(squares, 0))
     return distances

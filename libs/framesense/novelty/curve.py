@@ -21,11 +21,11 @@ MAD_TO_SIGMA = 0.6745
 
 
 def rolling_novelty(embeddings: Floats, *, window: int, metric: Metric) -> NDArray[np.float64]:
-    """Novelty of each of ``n`` frames: distance to the mean of up to ``window`` frames before it.
+    """Measure the novelty of each of ``n`` frames: its distance to the mean of up to ``window`` frames before it.
 
-    ``embeddings``: n × d, any scale. Returns n values: ``euclidean`` ‖eᵢ − mean‖₂ in [0, ∞), ``cosine`` 1 − cos in
-    [0, 2]. The first frame has nothing before it and gets 0. A zero vector is at cosine distance 1 from anything.
-    Raises ValueError for a window under 1 or an array that is not n × d.
+    ``embeddings``: n × d, any scale. Returns n values: ``euclidean`` ‖eᵢ − mean‖₂ in [0, ∞), ``cosine`` 1 − cos in [0,
+    2]. The first frame has nothing before it and gets 0. A zero vector is at cosine distance 1 from anything. Raises
+    ValueError for a window under 1 or an array that is not n × d.
     """
     vectors, means = _with_rolling_means(embeddings, window)
     novelty = np.zeros(len(vectors))
@@ -34,7 +34,7 @@ def rolling_novelty(embeddings: Floats, *, window: int, metric: Metric) -> NDArr
 
 
 def frame_distances(a: NDArray[np.float64], b: NDArray[np.float64], metric: Metric) -> NDArray[np.float64]:
-    """Row by row, n × d each: ‖a − b‖₂, or 1 − cos. Returns n values."""
+    """Measure distances row by row, n × d each: ‖a − b‖₂, or 1 − cos. Returns n values."""
     if metric is Metric.EUCLIDEAN:
         lengths: NDArray[np.float64] = np.linalg.norm(a - b, axis=1)
         return lengths
@@ -42,9 +42,11 @@ def frame_distances(a: NDArray[np.float64], b: NDArray[np.float64], metric: Metr
 
 
 def older_clients_distance(embeddings: Floats, *, window: int, metric: Metric) -> NDArray[np.float64]:
-    """The arithmetic of the older ``/get_video_captions``: zeros until ``window`` frames have passed, then the
-    euclidean distance to their mean, or 1 / cosine similarity (1 is alike, larger is less alike; it has a pole where
-    the vectors are at right angles, kept because those clients' thresholds were set on it).
+    """Measure novelty by the arithmetic of the older ``/get_video_captions``.
+
+    That is zeros until ``window`` frames have passed, then the euclidean distance to their mean, or 1 / cosine
+    similarity (1 is alike, larger is less alike; it has a pole where the vectors are at right angles, kept because
+    those clients' thresholds were set on it).
 
     ``embeddings``: n × d. Returns n finite values: at the pole, the largest float32.
     """
@@ -62,7 +64,7 @@ def older_clients_distance(embeddings: Floats, *, window: int, metric: Metric) -
 
 
 def _with_rolling_means(embeddings: Floats, window: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The embeddings as n × d float64 and, for each, the mean of up to ``window`` before it (row 0 is zeros)."""
+    """Return the embeddings as n × d float64 and, for each, the mean of up to ``window`` before it (row 0: zeros)."""
     vectors = np.asarray(embeddings, dtype=np.float64)
     if vectors.ndim != 2:
         raise ValueError(f"embeddings must be frames × dimensions, not {vectors.shape}")
@@ -93,7 +95,7 @@ class Span:
 
 
 def robust_z(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Robust z-scores of n ≥ 1 values: 0.6745 · (value − median) / MAD (Iglewicz & Hoaglin, 1993).
+    """Compute the robust z-scores of n ≥ 1 values: 0.6745 · (value − median) / MAD (Iglewicz & Hoaglin, 1993).
 
     Where more than half of the values are equal the MAD is 0, and the mean absolute deviation takes its place (its
     constant is 0.7979 = √(2/π)); equal values have no scores.
@@ -107,13 +109,18 @@ def robust_z(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def robust_spread(values: NDArray[np.float64]) -> float:
-    """The standard deviation of n ≥ 1 values, as their median (else mean) absolute deviation tells it; see
-    :func:`robust_z`."""
+    """Estimate the standard deviation of n ≥ 1 values from their median (else mean) absolute deviation.
+
+    See :func:`robust_z`.
+    """
     return _spread(values - np.median(values), float(np.abs(values).max()))
 
 
 def _spread(deviations: NDArray[np.float64], largest: float) -> float:
-    """Of deviations from the median; what lies under rounding errors of the ``largest`` value counts as none."""
+    """Estimate the standard deviation from deviations from the median.
+
+    What lies under rounding errors of the ``largest`` value counts as none.
+    """
     sizes = np.abs(deviations)
     floor = ROUNDING * max(1.0, largest)
     by_median = float(np.median(sizes)) / MAD_TO_SIGMA

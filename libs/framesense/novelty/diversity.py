@@ -8,13 +8,14 @@ MOST_ITEMS = 4096
 
 
 def vendi_score(embeddings: NDArray[np.floating]) -> float:
-    """The effective number of different items: exp(−Σ λᵢ ln λᵢ) over the eigenvalues λ of K / n, K the cosine
-    similarities (Friedman & Dieng, 2023, arXiv:2210.02410, definition 3.1).
+    """Compute the effective number of different items (Friedman & Dieng, 2023, arXiv:2210.02410, definition 3.1).
+
+    The score is exp(−Σ λᵢ ln λᵢ) over the eigenvalues λ of K / n, K the cosine similarities.
 
     ``embeddings``: n ≥ 1 rows × d, any scale; zero rows are left out. Returns a value in [1, min(n, d)]: 1 when all
-    point the same way, n when all are at right angles. The eigenvalues are those of the smaller of the n × n and the
-    d × d Gram matrix (their non-zero ones are the same). Raises ValueError for an array that is not n × d, is empty
-    or has no row that is not zero.
+    point the same way, n when all are at right angles. The eigenvalues are those of the smaller of the n × n and the d
+    × d Gram matrix (their non-zero ones are the same). Raises ValueError for an array that is not n × d, is empty or
+    has no row that is not zero.
     """
     rows = np.asarray(embeddings, dtype=np.float64)
     if rows.ndim != 2:

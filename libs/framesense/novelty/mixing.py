@@ -16,11 +16,11 @@ OUTLIER = 3.5
 
 
 def mix(embeddings: Mapping[str, Floats], weights: Mapping[str, float]) -> NDArray[np.float64]:
-    """Several embeddings of the same n frames → one whose cosine is the weighted mean of theirs.
+    """Join several embeddings of the same n frames to one whose cosine is the weighted mean of theirs.
 
     Each is L2-normalised, scaled by √(wₖ / Σw) and put next to the others, so ⟨eᵢ, eⱼ⟩ = Σ wₖ cosₖ(i, j) / Σ w.
-    ``embeddings``: n × dₖ by name; ``weights``: ≥ 0 by name, those of names that are not there are left out.
-    Returns n × Σ dₖ, of length 1 where no part is a zero vector. Raises ValueError when nothing has a weight.
+    ``embeddings``: n × dₖ by name; ``weights``: ≥ 0 by name, those of names that are not there are left out. Returns n
+    × Σ dₖ, of length 1 where no part is a zero vector. Raises ValueError when nothing has a weight.
     """
     used = {name: weights.get(name, 0.0) for name in embeddings}
     total = sum(used.values())
@@ -30,15 +30,15 @@ def mix(embeddings: Mapping[str, Floats], weights: Mapping[str, float]) -> NDArr
 
 
 def unit(vectors: Floats) -> NDArray[np.float64]:
-    """Rows of length 1; zero rows stay zero."""
+    """Scale rows to length 1; zero rows stay zero."""
     rows = np.asarray(vectors, dtype=np.float64)
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     scaled: NDArray[np.float64] = np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
     return scaled
 
 
-def patient_novelty(embeddings: Floats, *, window: int, metric: Metric) -> NDArray[np.float64]:
-    """Novelty of each of n frames: distance to the mean of the last ``window`` *familiar* frames before it.
+def robust_rolling_novelty(embeddings: Floats, *, window: int, metric: Metric) -> NDArray[np.float64]:
+    """Measure each of n frames' distance to the mean of the last ``window`` *familiar* frames before it.
 
     A plain window (:func:`framesense.novelty.curve.rolling_novelty`) takes up what is odd at once: after a foreign
     scene of two frames, a window of three holds two of them, and the frames that follow look as odd as the scene did.

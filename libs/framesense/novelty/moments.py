@@ -43,7 +43,7 @@ class Moment:
 
 
 def find_moments(scores: NDArray[np.float64], *, sensitivity: float = 0.5, limit: int = 20) -> list[Moment]:
-    """The humps of a curve of n ≥ 0 scores, strongest first, at most ``limit``.
+    """Find the humps of a curve of n ≥ 0 scores, strongest first, at most ``limit``.
 
     ``sensitivity``: 0 … 1; scores are multiplied by 4 ** (sensitivity − 0.5), from half to twice. Listed are the humps
     from WEAK on; where there is none, the FAINT_MOMENTS highest from FAINT on, so that a curve with humps never has an
@@ -59,12 +59,12 @@ def find_moments(scores: NDArray[np.float64], *, sensitivity: float = 0.5, limit
 
 
 def stands_out(moments: Sequence[Moment]) -> bool:
-    """Whether any moment is strong. If not, the plain answer is that nothing stands out."""
+    """Tell whether any moment is strong. If not, the plain answer is that nothing stands out."""
     return any(moment.strength is Strength.STRONG for moment in moments)
 
 
 def _humps(heights: NDArray[np.float64]) -> list[Moment]:
-    """Every hump from FAINT on that is parted from higher ones by a valley.
+    """Find every hump from FAINT on that is parted from higher ones by a valley.
 
     The curve is flooded from its peaks down (persistence; Edelsbrunner et al., 2002): where two basins meet, the one
     with the lower peak joins the other, unless they meet below VALLEY of its peak.

@@ -45,7 +45,7 @@ class NormalFootage:
 
     @classmethod
     def build(cls, looks: Sequence[Grid], motions: Sequence[Grid | None]) -> NormalFootage:
-        """From the descriptors and the motion of the same frames. Raises ValueError for no frames."""
+        """Build a reference from the descriptors and the motion of the same frames; raises ValueError for no frames."""
         reference = Reference.build(looks)
         every = max(1, -(-len(looks) // SPREAD_FRAMES))
         own = distances_within(looks[::every])
@@ -63,9 +63,10 @@ class NormalFootage:
         return cls(reference, Reference.build(known), offset, factor, both)
 
     def distances(self, looks: Grid, motion: Grid | None = None) -> Map:
-        """Rows × columns, ≥ 0: the larger of looks and motion at each place; looks alone where ``motion`` is None.
+        """Measure how far a frame is from the footage at each place: rows × columns, ≥ 0.
 
-        Raises ValueError where the footage was seen by another model.
+        Each distance is the larger of looks and motion; looks alone count where ``motion`` is None. Raises ValueError
+        where the footage was seen by another model.
         """
         found = self.looks.distances(looks)
         if self.motion is None or motion is None:
@@ -82,7 +83,7 @@ class NormalFootage:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> NormalFootage:
-        """Also reads what the release before wrote: an array of looks, no more."""
+        """Read a stored reference, also what the release before wrote: an array of looks, no more."""
         loaded = np.load(io.BytesIO(data), allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return cls(Reference(loaded), None, 0.0, 0.0, np.zeros(0))
@@ -93,6 +94,6 @@ class NormalFootage:
 
 
 def _usual(scores: NDArray[np.float64]) -> tuple[float, float]:
-    """Mean and standard deviation of the least odd."""
+    """Return the mean and the standard deviation of the least odd scores."""
     usual = np.sort(scores)[: max(2, int(np.ceil(USUAL * len(scores))))]
     return float(usual.mean()), float(usual.std())

@@ -34,11 +34,11 @@ REFERENCE_FOLDS = 4
 
 class Memory(Protocol):
     def distances(self, grid: Grid) -> Map:
-        """Of each patch to the nearest one remembered at its height."""
+        """Return each patch's distance to the nearest one remembered at its height."""
 
 
 def nearest_distances(grid: Grid, remembered: NDArray[np.float32]) -> Map:
-    """Euclidean distance of each patch to the nearest of its row's.
+    """Measure the Euclidean distance of each patch to the nearest of those remembered in its row.
 
     ``grid``: rows × columns × d; ``remembered``: rows × m × d, m ≥ 1. Returns rows × columns, ≥ 0. Distances come from
     ‖a − b‖² = ‖a‖² + ‖b‖² − 2ab, one matrix product a row.
@@ -54,14 +54,17 @@ class PatchMemory:
     """The last ``frames`` frames; memory and time for a frame stay the same however long the video is."""
 
     def __init__(self, frames: int) -> None:
-        """Raises ValueError for fewer than one frame."""
+        """Make an empty memory; raises ValueError for fewer than one frame."""
         if frames < 1:
             raise ValueError(f"frames must be at least 1, not {frames}")
         self._frames, self._seen = frames, 0
         self._ring: NDArray[np.float32] | None = None
 
     def distances(self, grid: Grid) -> Map:
-        """Rows × columns; zeros while nothing is remembered. Raises ValueError for a grid of another shape."""
+        """Measure a frame's distances, rows × columns; zeros while nothing is remembered.
+
+        Raises ValueError for a grid of another shape.
+        """
         rows, columns, _ = grid.shape
         if self._ring is None:
             return np.zeros((rows, columns), dtype=np.float32)
@@ -71,7 +74,7 @@ class PatchMemory:
         return nearest_distances(grid, held.reshape(rows, -1, grid.shape[2]))
 
     def remember(self, grid: Grid) -> None:
-        """Takes the place of the oldest frame when full."""
+        """Remember a frame, in the place of the oldest one when full."""
         if self._ring is None:
             rows, columns, dimensions = grid.shape
             self._ring = np.zeros((rows, self._frames, columns, dimensions), dtype=np.float32)
@@ -87,7 +90,7 @@ class Reference:
 
     @classmethod
     def build(cls, grids: Iterable[Grid], size: int = REFERENCE_PATCHES) -> "Reference":
-        """From the frames of normal footage, at each height the ``size`` patches that cover it best.
+        """Build a reference from frames of normal footage: at each height the ``size`` patches that cover it best.
 
         Raises ValueError for no frames.
         """
@@ -100,7 +103,10 @@ class Reference:
         return cls(np.stack([points[greedy_coreset(points, size)] for points in by_row]))
 
     def distances(self, grid: Grid) -> Map:
-        """Rows × columns. Raises ValueError where the reference was made from grids of another shape."""
+        """Measure a frame's distances, rows × columns.
+
+        Raises ValueError where the reference was made from grids of another shape.
+        """
         rows, _, dimensions = self.patches.shape
         if (grid.shape[0], grid.shape[2]) != (rows, dimensions):
             raise ValueError(f"the reference has {rows} rows of {dimensions} numbers a patch, the frame {grid.shape}")
@@ -108,9 +114,12 @@ class Reference:
 
 
 def greedy_coreset(points: NDArray[np.float32], size: int) -> NDArray[np.intp]:
-    """Indices of at most ``size`` of n × d points, each next one the farthest from those chosen before (k-center
-    greedy: Gonzalez, 1985; Roth et al., 2022, algorithm 1). The first point is the first chosen, so the answer is
-    always the same. No point is farther from the chosen than twice the least possible."""
+    """Choose at most ``size`` of n × d points that cover them all, and return their indices.
+
+    Each next one is the farthest from those chosen before (k-center greedy: Gonzalez, 1985; Roth et al., 2022,
+    algorithm 1). The first point is the first chosen, so the answer is always the same. No point is farther from the
+    chosen than twice the least possible.
+    """
     size = min(size, len(points))
     chosen = np.zeros(size, dtype=np.intp)
     lengths = np.einsum("nd,nd->n", points, points)
@@ -123,14 +132,14 @@ def greedy_coreset(points: NDArray[np.float32], size: int) -> NDArray[np.intp]:
 
 
 def frame_score(distances: Map, top: int = TOP_PATCHES) -> float:
-    """The mean of the ``top`` largest patch distances."""
+    """Return the mean of the ``top`` largest patch distances."""
     flat = distances.ravel()
     top = min(top, flat.size)
     return float(np.partition(flat, -top)[-top:].mean())
 
 
 def distances_within(grids: Sequence[Grid], folds: int = REFERENCE_FOLDS) -> NDArray[np.float64]:
-    """How far the frames of normal footage are from the rest of it: what a reference takes as usual.
+    """Measure how far the frames of normal footage are from the rest of it: what a reference takes as usual.
 
     The frames are cut into ``folds`` stretches, and each is scored (:func:`frame_score`) against a reference made of
     the others: its neighbours in time would be too near to tell. Returns one value a frame, none for fewer than two.
@@ -160,7 +169,10 @@ class PackedGrids:
 
     @classmethod
     def pack(cls, grids: NDArray[np.floating], motion: NDArray[np.floating] | None = None) -> "PackedGrids":
-        """``grids``: n × rows × columns × d. An error of at most 1/254 of each frame's largest number."""
+        """Pack grids, n × rows × columns × d, in a byte a number.
+
+        The error is at most 1/254 of each frame's largest number.
+        """
         largest = np.abs(grids).reshape(len(grids), -1).max(axis=1, initial=0)
         scales = np.where(largest > 0, largest / 127, 1).astype(np.float32)
         halves = None if motion is None else motion.astype(np.float16)

@@ -12,7 +12,7 @@ LONG_STEPS = (5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 
 
 def default_interval(duration: float) -> float:
-    """Seconds between sampled frames for a video of ``duration`` seconds.
+    """Choose the seconds between sampled frames for a video of ``duration`` seconds.
 
     Short clips are looked at five times a second, as cuts and passers-by last for a fraction of one; longer videos less
     and less often, so that there are at least about LEAST_FRAMES and at most about MOST_FRAMES frames.

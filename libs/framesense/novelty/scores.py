@@ -77,8 +77,11 @@ class Evidence:
 
 
 def auto_evidence(visual: Floats, read: ReadGrids, *, window: int, every: float) -> Evidence:
-    """``visual``: n × d embeddings of the pictures; ``read``: their patch descriptors; ``window``: for how many frames
-    something stays new; ``every``: seconds from frame to frame."""
+    """Collect what speaks for each frame standing out: new pictures, new places, jumps.
+
+    ``visual``: n × d embeddings of the pictures; ``read``: their patch descriptors; ``window``: for how many frames
+    something stays new; ``every``: seconds from frame to frame.
+    """
     count = len(visual)
     pictures = unit(visual)
     rises = above_neighbours(jumps(read, count)) / CUT_RISE
@@ -105,7 +108,7 @@ def auto_evidence(visual: Floats, read: ReadGrids, *, window: int, every: float)
 
 
 def _odd_places(read: ReadGrids, scene: NDArray[np.intp], window: int) -> tuple[NDArray[np.float64], float]:
-    """Scores of a scene's frames, and from 0 to 1 how much the camera moves."""
+    """Score a scene's frames by their oddest places, and tell from 0 to 1 how much the camera moves."""
     background = compare_with_background(read, scene, window=window)
     odd = np.maximum(background.oddness - NOISE, 0)
     level = max(ODD_PLACE, float(np.quantile(odd, 0.25)) + ODD_PLACE_USUAL)
@@ -117,14 +120,14 @@ def _odd_places(read: ReadGrids, scene: NDArray[np.intp], window: int) -> tuple[
 
 
 def _lasting(scores: NDArray[np.float64], every: float) -> NDArray[np.float64]:
-    """Without peaks shorter than LEAST_STAY, where frames are near enough to tell (grey opening)."""
+    """Remove peaks shorter than LEAST_STAY, where frames are near enough to tell (grey opening)."""
     frames = max(1, round(LEAST_STAY / every)) if every > 0 else 1
     opened: NDArray[np.float64] = -filled(-scores, frames - 1)
     return opened
 
 
 def scenes(cuts: NDArray[np.bool_], returns: NDArray[np.bool_], nearest: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-    """The frames of each scene: a cut begins another, unless it is back at an earlier one."""
+    """Return the frames of each scene: a cut begins another, unless it is back at an earlier one."""
     labels = np.zeros(len(cuts), dtype=np.intp)
     for index in range(1, len(cuts)):
         if not cuts[index]:
@@ -135,7 +138,7 @@ def scenes(cuts: NDArray[np.bool_], returns: NDArray[np.bool_], nearest: NDArray
 
 
 def _visits(found: list[NDArray[np.intp]], count: int) -> list[NDArray[np.intp]]:
-    """Scenes that are seen once, for a short while, between frames of one other scene."""
+    """Return the scenes that are seen once, for a short while, between frames of one other scene."""
     labels = np.zeros(count, dtype=np.intp)
     for label, scene in enumerate(found):
         labels[scene] = label
@@ -151,16 +154,17 @@ def _visits(found: list[NDArray[np.intp]], count: int) -> list[NDArray[np.intp]]
 
 
 def _returns(pictures: NDArray[np.float64], new: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Frames that are unlike the frame before, but like an earlier one."""
+    """Mark the frames that are unlike the frame before, but like an earlier one."""
     change = np.zeros(len(pictures))
     change[1:] = 1 - np.einsum("nd,nd->n", pictures[1:], pictures[:-1])
     return new <= RETURN * change
 
 
 def newness(pictures: NDArray[np.float64], *, gap: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Cosine distance of each of n pictures to the nearest of those ``gap`` or more frames before it, and which it is.
+    """Find, for each of n pictures, the nearest of those ``gap`` or more frames before it.
 
-    ``pictures``: n × d of length 1. Returns n values in [0, 2]; the first ``gap`` are compared with the first picture.
+    ``pictures``: n × d of length 1. Returns n cosine distances in [0, 2] and the indices of the nearest pictures; the
+    first ``gap`` are compared with the first picture.
     """
     found, which = np.zeros(len(pictures)), np.zeros(len(pictures), dtype=np.intp)
     for index in range(1, len(pictures)):
@@ -174,7 +178,7 @@ def newness(pictures: NDArray[np.float64], *, gap: int) -> tuple[NDArray[np.floa
 
 
 def curve_scores(curve: NDArray[np.float64], *, floor: float) -> NDArray[np.float64]:
-    """Scores of a novelty curve of any signal, metric and window.
+    """Score a novelty curve of any signal, metric and window.
 
     What is usual is told by the lower part of the curve alone: in a short, busy video half of the frames may stand out,
     and a spread of all of them would hide every one. ``floor``: the rise that stands out in footage where nothing
@@ -190,7 +194,7 @@ def curve_scores(curve: NDArray[np.float64], *, floor: float) -> NDArray[np.floa
 
 
 def reference_scores(curve: NDArray[np.float64], *, usual: float, farthest: float) -> NDArray[np.float64]:
-    """Scores of distances to a reference, by how far its own frames are from the rest of it.
+    """Score distances to a reference, by how far its own frames are from the rest of it.
 
     ``usual``, ``farthest``: the median and the largest of these distances
     (:func:`framesense.novelty.patches.distances_within`). What is farther than the farthest by a quarter of that range,

@@ -17,7 +17,7 @@ AROUND = 4
 
 
 def jumps(read: ReadGrids, count: int) -> NDArray[np.float64]:
-    """The jump from the frame before to each of ``count`` frames; 0 for the first."""
+    """Return the jump from the frame before to each of ``count`` frames; 0 for the first."""
     found = np.zeros(count)
     for start in range(0, count, BLOCK):
         first = max(0, start - 1)
@@ -28,7 +28,7 @@ def jumps(read: ReadGrids, count: int) -> NDArray[np.float64]:
 
 
 def jump(before: Grids, after: Grids) -> float:
-    """From one frame's descriptors, rows × columns × d, to another's."""
+    """Measure how far one frame's descriptors, rows × columns × d, jump to another's."""
     rows, columns, _ = after.shape
     padded = np.pad(before, ((1, 1), (1, 1), (0, 0)), mode="edge")
     least = np.full((rows, columns), np.inf, dtype=np.float32)
@@ -40,7 +40,7 @@ def jump(before: Grids, after: Grids) -> float:
 
 
 def above_neighbours(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far each of n values is above the median of those around it, itself left out; ≥ 0."""
+    """Measure how far each of n values is above the median of those around it, itself left out; ≥ 0."""
     rises = np.zeros(len(values))
     for index in range(1, len(values)):
         around = np.concatenate([values[max(1, index - AROUND) : index], values[index + 1 : index + AROUND + 1]])

@@ -13,7 +13,7 @@ from PIL import Image
 from framesense.http.problems import ProblemError
 from framesense.jobs.payloads import VideoPayload
 from framesense.novelty.curve import rolling_novelty
-from framesense.novelty.mixing import patient_novelty
+from framesense.novelty.mixing import robust_rolling_novelty
 from framesense.novelty.normal_footage import NormalFootage
 from framesense.novelty.patches import PackedGrids
 from framesense.novelty.scores import auto_evidence
@@ -240,7 +240,7 @@ def test_a_captioner_that_sees_no_pictures_is_told_of(gateway: Gateway) -> None:
     problem(gateway.http.post("/references", json={"name": "calm", "job": job.id}), 409)
     stored = gateway.analyses.load(gateway.jobs.payload(job.id, VideoPayload).work)
     assert stored is not None
-    mixed = patient_novelty(auto_embeddings(stored[1]), window=3, metric=Metric.COSINE)
+    mixed = robust_rolling_novelty(auto_embeddings(stored[1]), window=3, metric=Metric.COSINE)
     found = curve(gateway, job, metric="cosine").novelty
     assert found == pytest.approx(mixed, abs=1e-6), "auto does with what there is"
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from framesense.novelty.curve import rolling_novelty
-from framesense.novelty.mixing import mix, patient_novelty
+from framesense.novelty.mixing import mix, robust_rolling_novelty
 from framesense.schemas.novelty import Metric
 
 
@@ -35,7 +35,7 @@ def _scenes(*runs: tuple[str, int]) -> np.ndarray:
 @pytest.mark.parametrize("stay", [1, 2, 3])
 def test_a_passing_scene_is_odd_as_a_whole_and_nothing_after_it(stay: int, metric: Metric) -> None:
     embeddings = _scenes(("A", 10), ("B", stay), ("A", 10))
-    found = patient_novelty(embeddings, window=3, metric=metric)
+    found = robust_rolling_novelty(embeddings, window=3, metric=metric)
     odd = slice(10, 10 + stay)
     assert found[odd].min() > 0.9
     assert np.delete(found, np.arange(10, 10 + stay)).max() < 0.1
@@ -45,7 +45,7 @@ def test_a_passing_scene_is_odd_as_a_whole_and_nothing_after_it(stay: int, metri
 
 
 def test_a_scene_that_stays_becomes_familiar() -> None:
-    found = patient_novelty(_scenes(("A", 20), ("B", 20)), window=3, metric=Metric.COSINE)
+    found = robust_rolling_novelty(_scenes(("A", 20), ("B", 20)), window=3, metric=Metric.COSINE)
     assert found[20:24].min() > 0.9, "odd while it is waited for: the window and one more"
     assert found[24:].max() < 0.1
 
@@ -55,9 +55,9 @@ def test_without_anything_odd_it_is_the_plain_window() -> None:
     for window in (1, 4):
         plain = rolling_novelty(embeddings, window=window, metric=Metric.EUCLIDEAN)
         # The first frames, whose window is not full, are nearer than the rest: below the limit like all others.
-        assert patient_novelty(embeddings, window=window, metric=Metric.EUCLIDEAN) == pytest.approx(plain)
+        assert robust_rolling_novelty(embeddings, window=window, metric=Metric.EUCLIDEAN) == pytest.approx(plain)
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_nothing_before(count: int) -> None:
-    assert patient_novelty(np.ones((count, 4)), window=3, metric=Metric.COSINE).tolist() == [0.0] * count
+    assert robust_rolling_novelty(np.ones((count, 4)), window=3, metric=Metric.COSINE).tolist() == [0.0] * count
