@@ -25,7 +25,7 @@ Loader = Callable[[EditorSettings], LoadedModel]
 
 
 class QueuedEditor:
-    """A :class:`framesense.serving.runtime.Servable`."""
+    """Pairs a loaded model with the queue of edits; a :class:`framesense.serving.runtime.Servable`."""
 
     def __init__(self, loaded: LoadedModel, settings: EditorSettings, metrics: EditMetrics) -> None:
         self._loaded = loaded
@@ -64,17 +64,17 @@ class QueuedEditor:
         return capabilities(self._loaded.model.abilities, self._loaded.info)
 
     async def start(self) -> None:
-        """The line's threads start by themselves."""
+        """Do nothing: the queue's threads start by themselves."""
 
     def abort(self) -> None:
-        """Ends every edit at its next step; who asked for it is told that the editor is shutting down."""
+        """End every edit at its next step; whoever waits for one is told that the editor is shutting down."""
         self._queue.abort()
 
     async def stop(self) -> None:
         await self._queue.close()
 
     async def submit(self, parameters: EditParameters, image: Upload | None, mask: Upload | None) -> EventTask:
-        """Check everything that can be checked, then stand in line.
+        """Check everything that can be checked, then queue the edit.
 
         Raises ProblemError: 4xx for what cannot be done or taken, 503 when too many are waiting.
         """

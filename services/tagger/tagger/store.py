@@ -24,7 +24,7 @@ class NamedBlobs:
         return [file.removesuffix(self._suffix) for file in files if file.endswith(self._suffix)]
 
     def read(self, name: str) -> bytes:
-        """Raises ProblemError 404 where there is none of that name."""
+        """Read the blob of a name; raises ProblemError 404 where there is none."""
         try:
             return self._storage.read(self._key(name))
         except FileNotFoundError as error:
@@ -32,7 +32,7 @@ class NamedBlobs:
             raise ProblemError(404, f"no-such-{self._what.replace(' ', '-')}", "Not found", detail) from error
 
     def create(self, name: str, content: bytes) -> None:
-        """Raises ProblemError 409 for a name that is taken or a store that is full."""
+        """Store a blob; raises ProblemError 409 for a name that is taken or a store that is full."""
         if self._storage.exists(self._key(name)):
             detail = f"There is a {self._what} named {name!r} already. Delete it first, or take another name."
             raise ProblemError(409, "name-taken", "Name taken", detail)
@@ -45,7 +45,7 @@ class NamedBlobs:
         self._storage.write(self._key(name), content)
 
     def delete(self, name: str) -> None:
-        """Raises ProblemError 404 where there is none of that name."""
+        """Delete the blob of a name; raises ProblemError 404 where there is none."""
         self.read(name)
         self._storage.delete(self._key(name))
 

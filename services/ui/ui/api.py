@@ -60,7 +60,7 @@ class GatewayApi:
         self._client = client
 
     def not_ready(self) -> str:
-        """Why the services cannot work now, or an empty string when they can."""
+        """Say why the services cannot work now, or return an empty string when they can."""
         try:
             self._request("GET", "/ready")
         except GatewayError as error:
@@ -71,11 +71,11 @@ class GatewayApi:
         return self._read(ModelServers, "GET", "/models")
 
     def largest_video(self) -> int | None:
-        """Bytes that a video may have, or None when the gateway names no limit."""
+        """Return the bytes that a video may have, or None when the gateway names no limit."""
         return self._largest("Max-Video-Size")
 
     def largest_photo_set(self) -> int | None:
-        """Bytes that a zip of photos may have, or None when the gateway names no limit."""
+        """Return the bytes that a zip of photos may have, or None when the gateway names no limit."""
         return self._largest("Max-Photo-Set-Size")
 
     def _largest(self, header: str) -> int | None:
@@ -83,11 +83,11 @@ class GatewayApi:
         return int(value) if value.isdigit() else None
 
     def analyse_upload(self, upload_id: str, parameters: VideoParameters) -> Job:
-        """Starts a job for a finished upload."""
+        """Start a job for a finished upload."""
         return self._analyse({"upload_id": (None, upload_id)}, parameters)
 
     def analyse_again(self, job: Job, parameters: VideoParameters) -> Job:
-        """Starts a job for the video of another job."""
+        """Start a job for the video of another job."""
         return self._analyse({"job_id": (None, job.id)}, parameters)
 
     def _analyse(self, form: dict[str, Any], parameters: VideoParameters) -> Job:
@@ -103,7 +103,7 @@ class GatewayApi:
         return self._read(Job, "GET", f"/jobs/{job_id}")
 
     def delete(self, job_id: str) -> None:
-        """Cancels a job that is not finished; forgets one that is."""
+        """Cancel a job that is not finished; delete one that is."""
         self._request("DELETE", f"/jobs/{job_id}")
 
     def result(self, job_id: str) -> VideoResult:
@@ -113,14 +113,14 @@ class GatewayApi:
         return self._read(NoveltyCurve, "GET", f"/jobs/{job_id}/novelty", params=_query(parameters))
 
     def search(self, job_id: str, words: str) -> SearchResult:
-        """How well each frame's picture fits the words."""
+        """Search a video's frames for words: how well each picture fits them."""
         return self._read(SearchResult, "GET", f"/jobs/{job_id}/search", params={"q": words})
 
     def references(self) -> list[Reference]:
         return self._read(ReferenceList, "GET", "/references").references
 
     def create_reference(self, new: NewReference) -> Reference:
-        """Takes the place of one of the same name."""
+        """Create a reference, in place of one of the same name."""
         return self._read(Reference, "POST", "/references", json=new.model_dump(mode="json"))
 
     def delete_reference(self, name: str) -> None:
@@ -130,7 +130,7 @@ class GatewayApi:
         return self._request("GET", f"/jobs/{job_id}/export.{file_format}", params=_query(parameters)).content
 
     def caption(self, photos: Sequence[Photo], *, beams: int) -> CaptionResponse:
-        """Captions, one a photo, in their order; with attention maps where the captioner's model has them."""
+        """Caption photos, in their order; with attention maps where the captioner's model has them."""
         params = {"beams": beams, "encoding_format": "base64"}
         try:
             with_maps = {**params, "return": "attention"}
@@ -141,7 +141,7 @@ class GatewayApi:
         return self._read(CaptionResponse, "POST", "/caption", files=_images(photos), params=params)
 
     def tags(self, photos: Sequence[Photo], labels: Sequence[str], templates: Sequence[str]) -> TagsResponse:
-        """Every label's scores for every photo, whatever the threshold."""
+        """Score every label for every photo, whatever the threshold."""
         form = {"labels": json.dumps(list(labels)), "template": json.dumps(list(templates)), "return": "all"}
         return self._read(TagsResponse, "POST", "/tags", files=_images(photos), data=form)
 
@@ -173,11 +173,11 @@ class GatewayApi:
         self._request("DELETE", f"/classifiers/{_segment(name)}")
 
     def classifier_file(self, name: str) -> bytes:
-        """Its head as safetensors."""
+        """Download a classifier's head as safetensors."""
         return self._request("GET", f"/classifiers/{_segment(name)}/head").content
 
     def upload_classifier(self, file: bytes, name: str) -> Classifier:
-        """``name``: another one than the file's own; empty for the file's own."""
+        """Upload a classifier's file. ``name``: another one than the file's own; empty for the file's own."""
         files = {"head": ("head.safetensors", file, "application/octet-stream")}
         params = {"name": name} if name else {}
         return self._read(Classifier, "POST", "/classifiers/upload", files=files, params=params)
@@ -186,25 +186,28 @@ class GatewayApi:
         return self._read(ClassifyResponse, "POST", f"/classifiers/{_segment(name)}/classify", files=_images(photos))
 
     def improve(self, name: str, photos: Sequence[Photo], labels: Sequence[str], *, new_name: str) -> Classifier:
-        """``labels``: one a photo. ``new_name``: where the better one is stored; empty to replace the old one."""
+        """Improve a classifier by labelled photos.
+
+        ``labels``: one a photo. ``new_name``: where the better one is stored; empty to replace the old one.
+        """
         params = {"new_name": new_name} if new_name else {}
         form = {"labels": json.dumps(list(labels))}
         path = f"/classifiers/{_segment(name)}/improve"
         return self._read(Classifier, "POST", path, files=_images(photos), data=form, params=params, timeout=LONG)
 
     def evaluate(self, name: str, archive: bytes) -> EvaluationResponse:
-        """``archive``: a zip with a folder for each label."""
+        """Measure a classifier on an archive: a zip with a folder for each label."""
         files = {"archive": ("photos.zip", archive, "application/zip")}
         return self._read(
             EvaluationResponse, "POST", f"/classifiers/{_segment(name)}/evaluate", files=files, timeout=LONG
         )
 
     def tag_uploaded_set(self, upload_id: str, parameters: PhotoSetParameters) -> Job:
-        """Starts a job for a finished upload."""
+        """Start a job for a finished upload."""
         return self._tag_set({"upload_id": (None, upload_id)}, parameters)
 
     def tag_set(self, name: str, archive: bytes, parameters: PhotoSetParameters) -> Job:
-        """Starts a job for a small zip of photos."""
+        """Start a job for a small zip of photos."""
         return self._tag_set({"photos": (name, archive, "application/zip")}, parameters)
 
     def _tag_set(self, form: dict[str, Any], parameters: PhotoSetParameters) -> Job:
@@ -222,12 +225,12 @@ class GatewayApi:
         return self._read(EditorCapabilities, "GET", "/edits/capabilities")
 
     def edit(self, photo: Photo | None, parameters: EditParameters, mask: Photo | None) -> Job:
-        """Starts a job. ``photo``: None for a picture made from words alone."""
+        """Start a job that edits a photo, or makes a picture from words alone where ``photo`` is None."""
         pictures = [*_files("image", [photo] if photo else []), *_files("mask", [mask] if mask else [])]
         return self._read(Job, "POST", "/edits", files=[*pictures, _json_field("parameters", parameters)])
 
     def edit_series(self, photos: Sequence[Photo], parameters: SeriesParameters, mask: Photo | None) -> Job:
-        """Starts a job: one photo under many settings, or many photos under the same ones."""
+        """Start a job: one photo under many settings, or many photos under the same ones."""
         pictures = [*_files("image", photos), *_files("mask", [mask] if mask else [])]
         files = [*pictures, _json_field("parameters", parameters)]
         return self._read(Job, "POST", "/edits/series", files=files, timeout=LONG)
@@ -236,11 +239,11 @@ class GatewayApi:
         return self._read(EditResult, "GET", f"/jobs/{job_id}/result")
 
     def picture(self, path: str) -> bytes:
-        """A file that an answer refers to. ``path``: on the gateway, such as ``image_url`` of an edited image."""
+        """Download a file that an answer refers to by its path on the gateway, such as an edit's ``image_url``."""
         return self._request("GET", path, timeout=LONG).content
 
     def edit_preview(self, job_id: str) -> bytes | None:
-        """A small JPEG of what an edit looks like so far; None before there is any."""
+        """Return a small JPEG of what an edit looks like so far; None before there is any."""
         try:
             return self._request("GET", f"/jobs/{job_id}/preview.jpg").content
         except GatewayError as error:
@@ -272,7 +275,7 @@ class GatewayApi:
 
 
 def _segment(name: str) -> str:
-    """A name as one segment of a path, whatever somebody typed."""
+    """Quote a name as one segment of a path, whatever somebody typed."""
     return quote(name, safe="") or "-"
 
 
@@ -285,12 +288,12 @@ def _files(field: str, photos: Sequence[Photo]) -> list[tuple[str, tuple[str, by
 
 
 def _json_field(name: str, value: BaseModel) -> tuple[str, tuple[None, str]]:
-    """What is not set is left out: the gateway's defaults take its place."""
+    """Build a form's field of what is set; the gateway's defaults take the place of the rest."""
     return name, (None, value.model_dump_json(exclude_none=True))
 
 
 def _query(parameters: NoveltyParameters) -> dict[str, Any]:
-    """What a curve depends on, also when given all that an analysis was asked for."""
+    """Build the query of a curve from what it depends on, also when given all parameters of an analysis."""
     return parameters.model_dump(mode="json", include=set(NoveltyParameters.model_fields), exclude_none=True)
 
 

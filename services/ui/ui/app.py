@@ -16,7 +16,10 @@ PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 
 
 def create_app() -> st.App:
-    """Serves the pages, and under ``/assets`` the scripts of the components: nothing is fetched from elsewhere."""
+    """Build the application: the pages, and under ``/assets`` the scripts of the components.
+
+    Nothing is fetched from elsewhere.
+    """
 
     async def plotly_js(_: Any) -> FileResponse:
         return FileResponse(PLOTLY_JS, media_type="text/javascript", headers={"Cache-Control": "public, max-age=3600"})
@@ -29,7 +32,7 @@ def create_app() -> st.App:
 
 
 def streamlit_options(settings: UiSettings) -> dict[str, Any]:
-    """What depends on the environment; the rest, and the theme, is in ``.streamlit/config.toml``."""
+    """Return the options that depend on the environment; the rest is in ``.streamlit/config.toml``."""
     return {
         "server.address": settings.ui_host,
         "server.port": settings.ui_port,

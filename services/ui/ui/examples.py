@@ -33,14 +33,14 @@ def photos() -> tuple[Photo, ...]:
 
 @cache
 def edit() -> tuple[Photo, EditParameters]:
-    """A tower by a lake on a bright day, and how it becomes night."""
+    """Return a tower by a lake on a bright day, and the parameters that turn it into night."""
     photo = FOLDER / "edit" / "pagoda.jpg"
     return Photo(photo.name, _JPEG, photo.read_bytes()), EditParameters(prompt="a tower at night", strength=0.7, seed=7)
 
 
 @cache
 def drawing(shape: str, number: int) -> Photo:
-    """One shape of any size, colour, place and angle: the same for the same number."""
+    """Draw a shape of any size, colour, place and angle: the same for the same number."""
     chance = random.Random(f"{shape} {number}")
     paper = tuple(chance.randrange(200, 256) for _ in range(3))
     ink = tuple(chance.randrange(0, 190) for _ in range(3))
@@ -60,13 +60,13 @@ def drawing(shape: str, number: int) -> Photo:
 
 @cache
 def drawings_archive() -> bytes:
-    """A zip with a folder of drawings for each shape."""
+    """Zip a folder of drawings for each shape."""
     return _zipped({f"{shape}/{number}.jpg": drawing(shape, number).data for shape in SHAPES for number in MEASURED})
 
 
 @cache
 def photo_set() -> bytes:
-    """A zip of photos, of rougher copies of them, and of drawings, in a folder each."""
+    """Zip photos, rougher copies of them, and drawings, in a folder each."""
     files = {f"photos/{photo.name}": photo.data for photo in photos()}
     files |= {f"copies/{photo.name}": _rougher(photo.data) for photo in photos()}
     files |= {f"drawings/{shape}-{n}.jpg": drawing(shape, n).data for shape in SHAPES for n in TAUGHT}

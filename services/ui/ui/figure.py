@@ -16,7 +16,7 @@ MARKERS_UP_TO = 300
 def novelty_figure(
     frames: Sequence[Frame], curve: NoveltyCurve, found: Sequence[int] = (), fit: Sequence[float] = ()
 ) -> go.Figure:
-    """The curve over time, its moments shaded, the frames with indices ``found`` (by a search) marked.
+    """Draw the curve over time, its moments shaded, the frames with indices ``found`` (by a search) marked.
 
     ``frames``: one or more; ``curve`` has a value for each, and so has ``fit``: how well each fits what was searched
     for, drawn over the curve on a scale of its own.
@@ -54,7 +54,7 @@ def novelty_figure(
 
 
 def _shade(moment: Moment, half_step: float) -> dict[str, object]:
-    """A rectangle over a moment; half a step is added on either side so that a single frame has a width too."""
+    """Draw a rectangle over a moment; half a step is added on either side so that a single frame has a width too."""
     return {
         "type": "rect",
         "name": f"{moment.strength} moment",
@@ -74,7 +74,7 @@ def _date(seconds: float) -> str:
 
 
 def _step(frames: Sequence[Frame]) -> float:
-    """Seconds from frame to frame."""
+    """Return the seconds from frame to frame."""
     gaps = [after.time - before.time for before, after in pairwise(frames)]
     return median(gaps) if gaps else 1.0
 

@@ -20,7 +20,7 @@ class UiSettings(BaseSettings):
     ui_max_photo_mb: int = Field(default=32, ge=1, description="largest photo of the pages, in MiB")
 
     def browser_gateway_url(self, page_url: str) -> str:
-        """The gateway as the browser that opened ``page_url`` reaches it, without a slash at its end.
+        """Return the gateway's address for the browser that opened ``page_url``, without a slash at its end.
 
         Videos, thumbnails and the player go straight between browser and gateway; inside a container network the
         address this process uses would mean nothing to them.

@@ -17,7 +17,7 @@ TIMEOUT = httpx.Timeout(60, connect=3)
 
 @st.cache_resource(show_spinner=False)
 def gateway_api(url: str) -> GatewayApi:
-    """One pool of connections for all pages and people."""
+    """Return a client of the gateway: one pool of connections for all pages and people."""
     return GatewayApi(httpx.Client(base_url=url, timeout=TIMEOUT))
 
 
@@ -52,5 +52,5 @@ def primary_colour() -> str:
 
 
 def theme_colour(option: str) -> str:
-    """Of the theme that the page is shown in, for figures that Streamlit does not colour by itself."""
+    """Return a colour of the page's theme, for figures that Streamlit does not colour by itself."""
     return str(st.get_option(f"theme.{st.context.theme.type or 'light'}.{option}"))

@@ -7,7 +7,7 @@ from PIL import Image
 
 
 def data_url(picture: Image.Image, side: int = 96) -> str:
-    """A JPEG of at most ``side`` pixels, as an address that holds the picture itself."""
+    """Write a picture as a JPEG of at most ``side`` pixels into an address that holds the picture itself."""
     small = picture.copy()
     small.thumbnail((side, side), Image.Resampling.LANCZOS)
     stream = io.BytesIO()
@@ -16,5 +16,5 @@ def data_url(picture: Image.Image, side: int = 96) -> str:
 
 
 def jpeg_url(jpeg: bytes) -> str:
-    """A picture that comes with the page is there at once, also where it changes every second."""
+    """Write a JPEG into an address that holds it: such a picture is there at once, even one that changes often."""
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"

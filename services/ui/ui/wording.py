@@ -9,7 +9,7 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:^&])")
 
 
 def clock(seconds: float) -> str:
-    """A place in a video: ``1:05``, or ``1:02:05`` from an hour on."""
+    """Write a place in a video: ``1:05``, or ``1:02:05`` from an hour on."""
     whole = max(0, int(seconds))
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
@@ -17,7 +17,7 @@ def clock(seconds: float) -> str:
 
 
 def span(seconds: float) -> str:
-    """How long something takes, roughly: ``under 5 s``, ``40 s``, ``3 min``, ``2 h 10 min``."""
+    """Write how long something takes, roughly: ``under 5 s``, ``40 s``, ``3 min``, ``2 h 10 min``."""
     if seconds < 5:
         return "under 5 s"
     if seconds < 90:
@@ -27,7 +27,7 @@ def span(seconds: float) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes in decimal units: ``412 kB``, ``1.3 GB``."""
+    """Write bytes in decimal units: ``412 kB``, ``1.3 GB``."""
     value, units = float(count), ["bytes", "kB", "MB", "GB", "TB"]
     while value >= 1000 and len(units) > 1:
         value, units = value / 1000, units[1:]
@@ -35,12 +35,12 @@ def size(count: int) -> str:
 
 
 def seconds_text(seconds: float) -> str:
-    """``1 second``, ``2.5 seconds``."""
+    """Write seconds as words: ``1 second``, ``2.5 seconds``."""
     return "1 second" if seconds == 1 else f"{seconds:g} seconds"
 
 
 def ago(moment: datetime, now: datetime | None = None) -> str:
-    """``just now``, ``5 min ago``, ``3 h ago``, then the date."""
+    """Write how long ago a moment was: ``just now``, ``5 min ago``, ``3 h ago``, then the date."""
     seconds = ((now or datetime.now(UTC)) - moment).total_seconds()
     if seconds < 60:
         return "just now"
@@ -50,7 +50,7 @@ def ago(moment: datetime, now: datetime | None = None) -> str:
 
 
 def percent(probability: float) -> str:
-    """``93 %``, ``0.4 %``, ``< 0.1 %``."""
+    """Write a probability: ``93 %``, ``0.4 %``, ``< 0.1 %``."""
     value = 100 * probability
     if value < 0.1:
         return "< 0.1 %"
@@ -58,24 +58,24 @@ def percent(probability: float) -> str:
 
 
 def signed_percent(change: float) -> str:
-    """A change of a share, in percentage points: ``+46``, ``−3``, ``0``."""
+    """Write the change of a share, in percentage points: ``+46``, ``−3``, ``0``."""
     points = round(100 * change)
     return f"+{points}" if points > 0 else f"−{-points}" if points < 0 else "0"
 
 
 def words_in(text: str) -> list[str]:
-    """What somebody listed, each once: one a line, or with commas between where there is only one line."""
+    """Split a list that somebody wrote, each word once: one a line, or with commas where there is only one line."""
     parts = text.strip().splitlines() if "\n" in text.strip() else text.split(",")
     return list(dict.fromkeys(" ".join(part.split()) for part in parts if part.strip()))
 
 
 def lines_in(text: str) -> list[str]:
-    """One a line, each once; commas are part of it."""
+    """Split a text into its lines, each once; commas are part of them."""
     return list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
 
 
 def model_state(state: ModelState) -> str:
-    """``in memory (96 MB), idle since 3 min ago``, ``not in memory: the next request loads it``."""
+    """Say where a model is: ``in memory (96 MB), idle since 3 min ago``, ``not in memory: …``."""
     if state.switching_to:
         return f"switching to {state.switching_to}"
     if state.state is ModelPhase.LOADING:
@@ -89,5 +89,5 @@ def model_state(state: ModelState) -> str:
 
 
 def plain(text: str) -> str:
-    """A text that Markdown shows as it is: file names and captions are not formatting."""
+    """Escape a text so that Markdown shows it as it is: file names and captions are not formatting."""
     return _MARKDOWN.sub(r"\\\1", text)

@@ -28,7 +28,8 @@ def difference(before: RGB, after: RGB) -> NDArray[np.uint8]:
 
 
 def measure(before: RGB, after: RGB, weights: Floats | None) -> Change:
-    """
+    """Measure how far a picture differs from the one before.
+
     Args:
         before, after: two pictures of one size.
         weights: the region that was to change, of the same size; None: everything.

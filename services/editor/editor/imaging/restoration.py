@@ -48,7 +48,7 @@ class _Tile:
         return np.ascontiguousarray(photo[rows, columns])
 
     def inner(self, outer: RGB, scale: int = 1) -> RGB:
-        """What the tile answers for, of what came of its outer part."""
+        """Cut the part that the tile answers for from the result of its outer part."""
         top, left = self.top - max(0, self.top - self.margin), self.left - max(0, self.left - self.margin)
         rows = slice(scale * top, scale * (top + self.bottom - self.top))
         columns = slice(scale * left, scale * (left + self.right - self.left))

@@ -79,13 +79,13 @@ def fit(
 
 
 def _brightness(photo: Floats) -> Floats:
-    """… × 3 → … × 1."""
+    """Return the brightness of a photo: … × 3 → … × 1."""
     brightness: Floats = photo.mean(axis=-1, keepdims=True)
     return brightness
 
 
 def _fit_whole(photo: Floats, change: Floats, ridge: float) -> tuple[Floats, Floats, Floats]:
-    """→ 3 × 3 matrix, 3 shifts, 3 of the bend."""
+    """Fit one colour change to the whole photo: a 3 × 3 matrix, 3 shifts and 3 numbers of the bend."""
     known = np.concatenate([photo, _brightness(photo) ** 2], axis=-1).reshape(-1, 4).astype(np.float64)
     wanted = change.reshape(-1, 3).astype(np.float64)
     apart, moved = known - known.mean(axis=0), wanted - wanted.mean(axis=0)
@@ -95,7 +95,7 @@ def _fit_whole(photo: Floats, change: Floats, ridge: float) -> tuple[Floats, Flo
 
 
 def _fit_places(photo: Floats, change: Floats, window: float, ridge: float) -> tuple[Floats, Floats]:
-    """→ h × w × 3 × 3 matrices, h × w × 3 shifts."""
+    """Fit a colour change around each place: h × w × 3 × 3 matrices and h × w × 3 shifts."""
 
     def mean(values: Floats) -> Floats:
         flat = values.reshape(*values.shape[:2], -1).astype(np.float32)

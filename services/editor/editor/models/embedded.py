@@ -152,7 +152,7 @@ class PixelDiffusionEditor:
 
     @torch.inference_mode()
     def edit(self, request: ModelRequest, on_step: OnStep) -> Edited:
-        """See :class:`~editor.models.base.DiffusionModel`. Width and height are the photo's."""
+        """Edit as :class:`~editor.models.base.DiffusionModel` says. Width and height are the photo's."""
         photo = _photo_of(request)
         small = shrink(photo, self.side)
         preview_photo = _at_most(photo, PREVIEW_SIDE)
@@ -171,7 +171,7 @@ class PixelDiffusionEditor:
 
     @torch.inference_mode()
     def relevance(self, request: ModelRequest, check: Check) -> Floats:
-        """See :class:`~editor.models.base.DiffusionModel`: side × side."""
+        """Return the relevance of each place, side × side: see :class:`~editor.models.base.DiffusionModel`."""
         pixels = self._noiseless(shrink(_photo_of(request), self.side))
         words = self.encode_words([request.prompt or NEUTRAL, request.negative_prompt or NEUTRAL])
         time = int(RELEVANCE_TIME * (len(self._kept) - 1))
@@ -277,12 +277,12 @@ class PixelDiffusionEditor:
         return Runs(picture(pictures[noises:] if len(pictures) > noises else photo), picture(pictures[:noises]))
 
     def _noiseless(self, small: Floats) -> Tensor:
-        """side × side × 3, 0 to 1 → 1 × channels × h × w, −1 to 1, as the network sees it."""
+        """Turn a picture into the network's input: side × side × 3, 0 to 1 → 1 × channels × h × w, −1 to 1."""
         pixels = torch.from_numpy(np.ascontiguousarray(small.transpose(2, 0, 1))[None]) * 2 - 1
         return F.pixel_unshuffle(pixels, self._patch)
 
     def _predict(self, noised: Tensor, time: int, words: Words) -> Tensor:
-        """v, in float32 on the CPU."""
+        """Predict v, in float32 on the CPU."""
         output = self._network(
             noised.to(self._device, self._dtype).contiguous(memory_format=torch.channels_last),
             torch.tensor(time, device=self._device),
@@ -295,7 +295,7 @@ class PixelDiffusionEditor:
         return predicted
 
     def _within_range(self, noised: Tensor, predicted: Tensor, time: int) -> tuple[Tensor, Tensor]:
-        """The picture that v points to, held between black and white, and the v that points there.
+        """Hold the picture that v points to between black and white; return it, and the v that points there.
 
         Guidance would otherwise drive colours further out at every step.
         """
@@ -313,7 +313,10 @@ def revision_of(folder: Path) -> str:
 
 
 def _generator(seed: int, number: int) -> torch.Generator:
-    """On the CPU, whatever the device: the same noise everywhere. ``number``: which of a seed's noises."""
+    """Make a generator on the CPU, whatever the device: the same noise everywhere.
+
+    ``number``: which of a seed's noises.
+    """
     return torch.Generator().manual_seed((seed << 8) + number)
 
 
@@ -324,7 +327,7 @@ def _photo_of(request: ModelRequest) -> RGB:
 
 
 def _at_most(photo: RGB, side: int) -> RGB:
-    """The photo, made smaller if one of its sides is longer than that."""
+    """Shrink a photo if one of its sides is longer than ``side`` pixels."""
     height, width = photo.shape[:2]
     scale = side / max(height, width)
     if scale >= 1:

@@ -128,7 +128,10 @@ def _control(settings: EditorSettings, spec: ModelSpec, device: torch.device, dt
 
 
 def _latent_dtype(settings: EditorSettings, device: torch.device) -> torch.dtype:
-    """On a GPU without bfloat16, float16: float32 takes twice the memory and several times as long."""
+    """Choose the type of latents: on a GPU without bfloat16, float16.
+
+    There, float32 takes twice the memory and several times as long.
+    """
     dtype = choose_dtype(settings.editor_dtype, device)
     if settings.editor_dtype == "auto" and device.type == "cuda" and dtype is torch.float32:
         return torch.float16
@@ -136,7 +139,7 @@ def _latent_dtype(settings: EditorSettings, device: torch.device) -> torch.dtype
 
 
 def _hub_commit(spec: ModelSpec, folder: PipelineFolder) -> str | None:
-    """The hub keeps a snapshot in a folder of its commit's name."""
+    """Return a hub model's commit: the hub keeps a snapshot in a folder of its commit's name."""
     return folder.path.name[:12] if spec.source is ModelSource.HUGGING_FACE else None
 
 

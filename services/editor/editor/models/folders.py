@@ -287,9 +287,10 @@ def _read_index(folder: Path) -> dict[str, Any]:
 
 
 def _distillation(scheduler: dict[str, Any], unet: dict[str, Any]) -> Distillation:
-    """LCM says so, or takes the guidance as an input; Turbo starts at the very end of an Euler schedule.
+    """Tell how a model was distilled.
 
-    Models made for zero terminal SNR start there as well, and are no Turbo.
+    LCM says so, or takes the guidance as an input; Turbo starts at the very end of an Euler schedule. Models made for
+    zero terminal SNR start there as well, and are no Turbo.
     """
     name = str(scheduler.get("_class_name"))
     if name == "LCMScheduler" or unet.get("time_cond_proj_dim"):
@@ -308,7 +309,7 @@ def _check_tokenizer(folder: Path) -> None:
 
 
 def _check_whole(path: Path) -> None:
-    """The header tells how long the file must be."""
+    """Check that a file is as long as its header says."""
     size = path.stat().st_size
     with path.open("rb") as stream:
         start = stream.read(8)

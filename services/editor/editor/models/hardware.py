@@ -52,7 +52,7 @@ def is_memory_short(parts: Mapping[str, Any], device: torch.device, wanted: LowM
 
 
 def check_compiler(device: torch.device) -> None:
-    """torch.compile writes code, which a C compiler must translate, on a GPU by way of Triton."""
+    """Raise ValueError where torch.compile lacks the C compiler that its code needs, or on a GPU Triton."""
     if not any(shutil.which(name) for name in (os.environ.get("CC") or "cc", "gcc", "clang")):
         raise ValueError("EDITOR_COMPILE needs a C compiler, and there is none: install gcc, or leave it off")
     if device.type == "cuda" and find_spec("triton") is None:

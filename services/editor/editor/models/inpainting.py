@@ -46,7 +46,7 @@ class Inpainting(StableDiffusion):
         return Call(kind, given, "inpainting")
 
     def _extra_channels(self, photo: RGB) -> Tensor | None:
-        """As for a mask that is white all over: nothing of the photo is left."""
+        """Return the channels of a mask that is white all over: nothing of the photo is left."""
         nothing = np.full_like(photo, 128)
         latents = self._encode(nothing) * self._components.parts["vae"].config.scaling_factor
         return torch.cat([torch.ones_like(latents[:, :1]), latents], dim=1)

@@ -114,7 +114,7 @@ class LatentDiffusion(ABC):
 
     @torch.no_grad()
     def edit(self, request: ModelRequest, on_step: OnStep) -> Edited:
-        """See :meth:`editor.models.base.DiffusionModel.edit`."""
+        """Edit as :meth:`editor.models.base.DiffusionModel.edit` says."""
         self._check(request)
         call = self._call(request)
         pipeline = self._pipeline(call.pipeline)
@@ -140,7 +140,7 @@ class LatentDiffusion(ABC):
 
     @staticmethod
     def _run(pipeline: Any, request: ModelRequest, call: Call) -> Floats:
-        """N × height × width × 3, 0 to 1."""
+        """Run a pipeline; return N × height × width × 3, 0 to 1."""
         count = len(request.seeds)
         pictures: Floats = pipeline(
             prompt=[request.prompt] * count,
@@ -158,7 +158,7 @@ class LatentDiffusion(ABC):
 
     @torch.no_grad()
     def relevance(self, request: ModelRequest, check: Check) -> Floats | None:
-        """See :meth:`editor.models.base.DiffusionModel.relevance`; height × width of the latents."""
+        """Return each latent's relevance, height × width: see :meth:`editor.models.base.DiffusionModel.relevance`."""
         photo = request.photo
         assert photo is not None, "words have a place in a photo only"
         device, dtype = self._components.device, self._components.dtype
@@ -216,7 +216,7 @@ class LatentDiffusion(ABC):
                 raise ValueError(f"the scheduler lcm takes at most {most} steps of this model, not {request.steps}")
 
     def _pipeline(self, kind: type) -> Any:
-        """A pipeline of that class with this model's components."""
+        """Build a pipeline of that class with this model's components."""
         if kind not in self._pipelines:
             known = inspect.signature(kind.__init__).parameters  # type: ignore[misc]
             given = {**dict.fromkeys(known), **self._components.settings, **self._components.parts}
@@ -248,7 +248,7 @@ class LatentDiffusion(ABC):
         return notes
 
     def _embed(self, request: ModelRequest) -> tuple[Tensor, dict[str, Tensor] | None]:
-        """The negative prompt and the prompt: 2 × tokens × channels, and what SDXL wants beside."""
+        """Embed the negative prompt and the prompt: 2 × tokens × channels, and what SDXL wants beside."""
         from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionXLImg2ImgPipeline
 
         device = self._components.device
@@ -271,7 +271,7 @@ class LatentDiffusion(ABC):
         return torch.cat([negative, words]), added
 
     def _guidance_embedding(self, guidance_scale: float, count: int) -> Tensor | None:
-        """For models that take the guidance as an input."""
+        """Embed the guidance scale, for models that take it as an input."""
         size = self._unet.config.time_cond_proj_dim
         if size is None:
             return None
@@ -283,7 +283,7 @@ class LatentDiffusion(ABC):
         return embedding.to(self._components.device, self._components.dtype)
 
     def _encode(self, photo: RGB) -> Tensor:
-        """1 × channels × h × w: the autoencoder's likeliest latents, not yet scaled."""
+        """Encode a photo: 1 × channels × h × w, the autoencoder's likeliest latents, not yet scaled."""
         vae = self._components.parts["vae"]
         pixels = torch.from_numpy(np.ascontiguousarray(photo)).permute(2, 0, 1)[None].float() / 127.5 - 1
         with _precise(vae):
@@ -303,7 +303,7 @@ def as_mask(mask: Floats) -> Image.Image:
 
 @contextmanager
 def _precise(vae: Any) -> Iterator[None]:
-    """SDXL's autoencoder overflows in float16 and says so."""
+    """Run an autoencoder in float32 where it asks for that: SDXL's overflows in float16 and says so."""
     dtype = vae.dtype
     if dtype is not torch.float16 or not vae.config.force_upcast:
         yield
@@ -316,7 +316,7 @@ def _precise(vae: Any) -> Iterator[None]:
 
 
 def _side(sample_size: int | list[int] | tuple[int, int]) -> int:
-    """A U-Net's own size, in latent pixels; some configurations name both sides."""
+    """Return a U-Net's own size, in latent pixels; some configurations name both sides."""
     return int(sample_size if isinstance(sample_size, int) else min(sample_size))
 
 

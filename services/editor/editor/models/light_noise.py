@@ -22,7 +22,9 @@ class LightNoise:
     """Maps white noise to the model's noise and back, for pictures of 3 × side × side folded by ``patch``."""
 
     def __init__(self, side: int, patch: int, amplitudes: Mapping[str, float]) -> None:
-        """``amplitudes``: what is added to white noise of deviation 1, as deviations of a pixel's channel: of
+        """Prepare the noise of pictures of ``side`` pixels.
+
+        ``amplitudes``: what is added to white noise of deviation 1, as deviations of a pixel's channel: of
         ``brightness`` and ``ramp``, alike in all channels, and of ``colour``, along two directions without brightness.
         """
         channels = {
@@ -42,7 +44,7 @@ class LightNoise:
         self._pictures, self._gains = torch.stack(pictures), torch.tensor(gains)
 
     def colour(self, white: Tensor) -> Tensor:
-        """B×C×h×w white noise, or a picture as schedulers see it → the model's noise, or the picture."""
+        """Turn B×C×h×w white noise, or a picture as schedulers see it, into the model's noise, or the picture."""
         return self._scale(white, self._gains)
 
     def whiten(self, coloured: Tensor) -> Tensor:

@@ -31,9 +31,9 @@ class LatentPreview:
     @classmethod
     @torch.no_grad()
     def fit(cls, vae: Any, patch: int) -> LatentPreview:
-        """Fits it to an autoencoder whose latent pixels are ``patch`` pixels wide and high.
+        """Fit a preview to an autoencoder whose latent pixels are ``patch`` pixels wide and high.
 
-        The chart: patches of every colour, some flat, some running into their neighbours.
+        The chart has patches of every colour, some flat, some running into their neighbours.
         """
         colours = torch.rand(1, 3, _CHART // 4, _CHART // 4, generator=torch.Generator().manual_seed(0))
         flat = interpolate(colours, size=(_CHART * patch, _CHART * patch), mode="nearest")
@@ -48,12 +48,12 @@ class LatentPreview:
         return cls(matrix.astype(np.float32))
 
     def __call__(self, latents: Tensor) -> Sequence[RGB]:
-        """N × C × h × w latents, as the pipeline holds them → N pictures of h × w pixels."""
+        """Turn N × C × h × w latents, as the pipeline holds them, into N pictures of h × w pixels."""
         rgb = (_columns(latents.float().cpu()) @ self._matrix).nan_to_num().clamp(0, 1)
         return list((255 * rgb).round().to(torch.uint8).numpy())
 
 
 def _columns(latents: Tensor) -> Tensor:
-    """N × C × h × w → N × h × w × (C + 1), the last one 1."""
+    """Append a 1 to the channels of each latent pixel: N × C × h × w → N × h × w × (C + 1)."""
     moved = latents.permute(0, 2, 3, 1)
     return torch.cat([moved, torch.ones_like(moved[..., :1])], dim=-1)

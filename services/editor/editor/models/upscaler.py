@@ -53,7 +53,7 @@ class Upscaler(LatentDiffusion):
 
     @torch.no_grad()
     def edit(self, request: ModelRequest, on_step: OnStep) -> Edited:
-        """See :meth:`editor.models.base.DiffusionModel.edit`; ``photo`` is the small one."""
+        """Enlarge ``photo``, the small one: see :meth:`editor.models.base.DiffusionModel.edit`."""
         self._check(request)
         photo = request.photo
         assert photo is not None, "there is nothing to enlarge"
@@ -72,7 +72,7 @@ class Upscaler(LatentDiffusion):
         return Edited(pictures, call.method, self._unread(request))
 
     def relevance(self, request: ModelRequest, check: Check) -> Floats | None:
-        """It edits nothing."""
+        """Return None: an upscaler edits nothing."""
         return None
 
     @property
@@ -89,7 +89,10 @@ class Upscaler(LatentDiffusion):
         return Call(diffusers.StableDiffusionUpscalePipeline, {"noise_level": noise}, method)
 
     def _enlarge(self, photo: RGB, tiles: list[_Tile], request: ModelRequest, call: Call, seed: int, tell: Any) -> RGB:
-        """4·height × 4·width × 3. ``tell(done, canvas)``: the part of the work that is done, the picture so far."""
+        """Enlarge a photo tile by tile, to 4·height × 4·width × 3.
+
+        ``tell(done, canvas)``: the part of the work that is done, the picture so far.
+        """
         height, width = photo.shape[:2]
         canvas = cv2.resize(photo, (FACTOR * width, FACTOR * height), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
         pipeline = self._pipeline(call.pipeline)
@@ -112,14 +115,17 @@ class Upscaler(LatentDiffusion):
 
 
 def _tiles(height: int, width: int, side: int) -> Iterator[_Tile]:
-    """Covers a photo, row by row; every tile runs :data:`OVERLAP` pixels into those before it."""
+    """Yield the tiles that cover a photo, row by row; each runs :data:`OVERLAP` pixels into those before it."""
     for top, bottom in _spans(height, side):
         for left, right in _spans(width, side):
             yield _Tile(top, bottom, left, right)
 
 
 def _spans(length: int, side: int) -> Iterator[tuple[int, int]]:
-    """The last one ends at the end, as long as the others where there is room."""
+    """Yield the begin and end of each tile along a side.
+
+    The last one ends at the end, as long as the others where there is room.
+    """
     overlap = min(OVERLAP, side // 4)
     start = 0
     while start + side < length:
@@ -129,14 +135,14 @@ def _spans(length: int, side: int) -> Iterator[tuple[int, int]]:
 
 
 def _padded(part: RGB) -> RGB:
-    """Its last rows and columns repeated up to a size that the network takes."""
+    """Repeat a picture's last rows and columns up to a size that the network takes."""
     height, width = part.shape[:2]
     more = ((0, -height % _MULTIPLE), (0, -width % _MULTIPLE), (0, 0))
     return np.pad(part, more, mode="edge")
 
 
 def _lay_on(canvas: RGB, made: Floats, tile: _Tile) -> None:
-    """Puts an enlarged tile where it belongs; over the part that tiles before it have drawn, it fades in."""
+    """Put an enlarged tile where it belongs; over the part that tiles before it have drawn, it fades in."""
     height, width = FACTOR * (tile.bottom - tile.top), FACTOR * (tile.right - tile.left)
     rows = slice(FACTOR * tile.top, FACTOR * tile.bottom)
     columns = slice(FACTOR * tile.left, FACTOR * tile.right)
@@ -148,7 +154,7 @@ def _lay_on(canvas: RGB, made: Floats, tile: _Tile) -> None:
 
 
 def _fade(length: int, *, begins: bool) -> Floats:
-    """From 0 to 1 over the overlap, unless the tile is the first."""
+    """Return weights from 0 to 1 over the overlap, unless the tile is the first."""
     overlap = min(FACTOR * OVERLAP, length)
     weights = np.ones(length, np.float32)
     if not begins:

@@ -49,14 +49,14 @@ class _Words:
 
 
 def improve(text: Floats, images: Floats, truth: Integers, labels: Sequence[str], calibration: Calibration) -> Improved:
-    """
+    """Improve a head of words by labelled photos.
+
     Args:
         text: labels × d, the head of words.
         images: n × d embeddings of labelled photos, L2-normalised.
         truth: n indices into ``labels``.
 
-    Raises:
-        ValueError: fewer than 2 classes with photos, or a class with a single photo, which cannot be held out.
+    Raises ValueError for fewer than 2 classes with photos, or a class with a single photo, which cannot be held out.
     """
     counts = np.bincount(truth, minlength=len(labels))
     present = counts[counts > 0]

@@ -196,23 +196,26 @@ class Classifiers:
         return NewClassifier(name=check_name(new.name), labels=labels, templates=templates)
 
     def get(self, name: str) -> Head:
-        """Raises ProblemError 404."""
+        """Read a classifier; raises ProblemError 404 where there is none of that name."""
         head = load_head(self._blobs.read(name), self._limits, what=f"the stored classifier {name!r}")
         return replace(head, name=name)
 
     def create(self, head: Head) -> None:
-        """Raises ProblemError 409 for a name that is taken."""
+        """Store a classifier; raises ProblemError 409 for a name that is taken."""
         self._blobs.create(head.name, save_head(head))
 
     def replace(self, head: Head) -> None:
         self._blobs.write(head.name, save_head(head))
 
     def file(self, name: str) -> bytes:
-        """Raises ProblemError 404."""
+        """Read a classifier's file; raises ProblemError 404 where there is none of that name."""
         return self._blobs.read(name)
 
     def upload(self, content: bytes, name: str | None, model: ModelInfo) -> Head:
-        """Raises ProblemError: 422 no classifier, 409 another model's or a name that is taken."""
+        """Store an uploaded classifier.
+
+        Raises ProblemError: 422 no classifier, 409 another model's or a name that is taken.
+        """
         head = load_head(content, self._limits)
         head = replace(head, name=check_name(name)) if name else head
         head.require_fit(model)
@@ -222,5 +225,5 @@ class Classifiers:
         return head
 
     def delete(self, name: str) -> None:
-        """Raises ProblemError 404."""
+        """Delete a classifier; raises ProblemError 404 where there is none of that name."""
         self._blobs.delete(name)

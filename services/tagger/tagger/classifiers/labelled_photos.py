@@ -37,7 +37,9 @@ class LabelledPhotos:
 async def read_labelled(
     request: Request, labels: Sequence[str], dependencies: TaggerDependencies, model: BatchedEmbedder
 ) -> LabelledPhotos:
-    """Labels match a classifier's whatever their case, ``_`` and ``-`` taken for a blank.
+    """Read and embed photos with their labels, from a form or a zip.
+
+    Labels match a classifier's whatever their case, ``_`` and ``-`` taken for a blank.
 
     Raises ProblemError: 413 over a limit, 415 not a form or a zip, 422 no photos or a label that it does not have.
     """
@@ -65,7 +67,7 @@ async def read_labelled(
 
 
 def _pairs(form: Form, dependencies: TaggerDependencies) -> list[tuple[Upload, str]]:
-    """Photos and their labels."""
+    """Pair the photos of a form with their labels."""
     first = form.files[0]
     if len(form.files) == 1 and looks_like_zip(first.content):
         pairs = []

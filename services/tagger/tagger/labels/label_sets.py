@@ -24,24 +24,30 @@ class LabelSets:
         )
 
     def get(self, name: str) -> LabelSet:
-        """Raises ProblemError 404."""
+        """Read a label set; raises ProblemError 404 where there is none of that name."""
         return LabelSet.model_validate_json(self._blobs.read(name))
 
     def create(self, new: NewLabelSet) -> LabelSet:
-        """Raises ProblemError: 409 name taken, 422 labels, templates or name that cannot be taken."""
+        """Store a label set.
+
+        Raises ProblemError: 409 name taken, 422 labels, templates or name that cannot be taken.
+        """
         made = self._checked(new.name, new)
         self._blobs.create(new.name, made.model_dump_json().encode())
         return made
 
     def replace(self, name: str, content: LabelSetContent) -> LabelSet:
-        """Raises ProblemError: 404, 422."""
+        """Replace a label set's content.
+
+        Raises ProblemError: 404 for an unknown name, 422 for content that cannot be taken.
+        """
         self._blobs.read(name)
         made = self._checked(name, content)
         self._blobs.write(name, made.model_dump_json().encode())
         return made
 
     def delete(self, name: str) -> None:
-        """Raises ProblemError 404."""
+        """Delete a label set; raises ProblemError 404 where there is none of that name."""
         self._blobs.delete(name)
 
     def _checked(self, name: str, content: LabelSetContent) -> LabelSet:

@@ -73,7 +73,7 @@ class TextHead(nn.Module):
         nn.init.eye_(self.turn.weight)
 
     def forward(self, sentences: Tensor) -> Tensor:
-        """…×384, L2-normalised → …×384, L2-normalised."""
+        """Map sentence embeddings to the shared space: …×384, L2-normalised → …×384, L2-normalised."""
         return F.normalize(self.turn(sentences - self.mean), dim=-1)
 
 
@@ -92,7 +92,7 @@ class Learnt(nn.Module):
         self.dropout, self.feature_dropout = nn.Dropout(dropout), nn.Dropout(feature_dropout)
 
     def forward(self, pooled: Tensor) -> Tensor:
-        """B×2992 → M×B×384, L2-normalised."""
+        """Map pooled features to each member's vectors: B×2992 → M×B×384, L2-normalised."""
         means = F.layer_norm(pooled[:, :FEATURE_SIZE], (FEATURE_SIZE,))
         stages = ((pooled - self.centre) / self.spread)[:, FEATURE_SIZE:].clamp(-5, 5)
         entered = self.feature_dropout(torch.cat([means, stages], dim=1)).expand(self.enter.shape[0], -1, -1)
@@ -111,19 +111,19 @@ class ImageHead(nn.Module):
         self.class_texts = nn.Parameter(torch.zeros(CLASSES, DIMENSIONS), requires_grad=False)
 
     def named(self, logits: Tensor) -> Tensor:
-        """B×1000 ImageNet logits → B×384, L2-normalised: ConSE over all classes."""
+        """Embed the names of all ImageNet classes, by probability (ConSE): B×1000 logits → B×384, L2-normalised."""
         probabilities = (logits / self.sizes.temperature).softmax(dim=-1)
         return F.normalize(probabilities @ self.class_texts, dim=-1)
 
     def mix(self, mean: Tensor, named: Tensor) -> Tensor:
-        """B×384 mean of the members' vectors, not normalised, and B×384 named ones → B×384, L2-normalised."""
+        """Mix the mean of the members' vectors, B×384, not normalised, with the named ones: B×384, L2-normalised."""
         sizes = self.sizes
         disagreement = (1 - mean.norm(dim=-1, keepdim=True)) / sizes.usual_disagreement
         weight = sizes.named_weight * disagreement.clamp(min=0) ** sizes.named_power
         return F.normalize(F.normalize(mean, dim=-1) + weight * named, dim=-1)
 
     def forward(self, pooled: Tensor, logits: Tensor) -> Tensor:
-        """B×2992 and B×1000 → B×384, L2-normalised."""
+        """Embed pictures by their pooled features, B×2992, and logits, B×1000: B×384, L2-normalised."""
         return self.mix(self.learnt(pooled).mean(dim=0), self.named(logits))
 
 
@@ -177,12 +177,12 @@ class EmbeddedDualEncoder:
         return towers + sum(p.numel() for head in (self.image_head, self.text_head) for p in head.parameters())
 
     def preprocess(self, image: NDArray[np.uint8]) -> Tensor:
-        """An H×W×3 uint8 RGB picture → 3×260×260 uint8, squashed as in training; pictures of a batch are stacked."""
+        """Squash an H×W×3 uint8 RGB picture to 3×260×260 uint8, as in training; pictures of a batch are stacked."""
         return squash(image, self.image_size)
 
     @torch.inference_mode()
     def encode_images(self, pixels: Tensor) -> NDArray[np.float32]:
-        """B×3×260×260 uint8 → B×384 float32, L2-normalised.
+        """Embed pictures: B×3×260×260 uint8 → B×384 float32, L2-normalised.
 
         Raises ValueError for pixels of another shape or type.
         """
@@ -194,7 +194,7 @@ class EmbeddedDualEncoder:
 
     @torch.inference_mode()
     def embed_pooled(self, pooled: Tensor) -> NDArray[np.float32]:
-        """B×2992 pooled features → B×384: what ``encode_images`` does after the encoder; always in float32."""
+        """Embed B×2992 pooled features, B×384: what ``encode_images`` does after the encoder; always in float32."""
         pooled = pooled.to(self._device).float()
         embeddings = self.image_head(pooled, image_logits(self.encoder, pooled))
         result: NDArray[np.float32] = F.normalize(embeddings.float(), dim=-1).cpu().numpy()
@@ -208,18 +208,21 @@ class EmbeddedDualEncoder:
         return result
 
     def unknown_words(self, text: str) -> list[str]:
-        """Words that are not English, as far as can be told: see :mod:`tagger.labels.english`."""
+        """Return the words that are not English, as far as can be told: see :mod:`tagger.labels.english`."""
         return self._english.unknown(text)
 
 
 def image_logits(encoder: nn.Module, pooled: Tensor) -> Tensor:
-    """B×2992 pooled features → B×1000 ImageNet logits: the encoder's own last layer."""
+    """Compute B×1000 ImageNet logits from B×2992 pooled features, by the encoder's own last layer."""
     logits: Tensor = cast(Any, encoder).classifier(pooled[:, :FEATURE_SIZE])
     return logits
 
 
 def revision_of(folder: Path) -> str:
-    """Changes whenever the weights do; the background statistics are not part of it: they move no vector."""
+    """Return a revision that changes whenever the weights do.
+
+    The background statistics are not part of it: they move no vector.
+    """
     return hashlib.sha256(b"".join((folder / name).read_bytes() for name in (WEIGHTS_FILE, CONFIG_FILE))).hexdigest()[
         :12
     ]

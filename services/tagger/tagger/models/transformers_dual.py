@@ -56,7 +56,7 @@ class TransformersDual:
 
     @classmethod
     def load(cls, place: Pretrained, device: torch.device, dtype: torch.dtype) -> TransformersDual:
-        """Raises ValueError or OSError, in words, where it cannot be had or is none of these."""
+        """Load a model; raises ValueError or OSError, in words, where it cannot be had or is none of these."""
         prepare_torchvision()
         import transformers
 
@@ -68,8 +68,11 @@ class TransformersDual:
         return cls(model, place.image_processor(), place.tokenizer(), place.fingerprint(), device, dtype)
 
     def preprocess(self, image: NDArray[np.uint8]) -> Tensor:
-        """3 × S × S; of a NaFlex model: patches × (pixels of a patch + 3), the last three numbers of each row being
-        whether it is one of the picture's patches, and how many rows and columns of them the picture has."""
+        """Prepare a picture as the model sees it: 3 × S × S.
+
+        Of a NaFlex model: patches × (pixels of a patch + 3), the last three numbers of each row being whether it is one
+        of the picture's patches, and how many rows and columns of them the picture has.
+        """
         made = self._image_processor(Image.fromarray(image), return_tensors="pt")
         pixels: Tensor = made["pixel_values"][0]
         if not self._patched:
@@ -92,7 +95,10 @@ class TransformersDual:
 
     @torch.inference_mode()
     def compile(self, largest: int, **options: Any) -> None:
-        """Raises ValueError for a NaFlex model, whose pictures have as many patches as fit."""
+        """Compile the encoder of pictures.
+
+        Raises ValueError for a NaFlex model, whose pictures have as many patches as fit.
+        """
         if self._patched:
             raise ValueError(
                 "a NaFlex model sees pictures of many shapes and is not compiled; set TAGGER_COMPILE=false"

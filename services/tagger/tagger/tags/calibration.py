@@ -105,7 +105,7 @@ class BackgroundCalibration:
 
     @classmethod
     def load(cls, folder: Path) -> BackgroundCalibration:
-        """Raises FileNotFoundError, or ValueError for a file that is none of :meth:`save`'s."""
+        """Load what :meth:`save` wrote; raises FileNotFoundError, or ValueError for any other file."""
         tensors = safetensors.numpy.load_file(folder / BACKGROUND_FILE)
         try:
             covariance = tensors["covariance"].astype(np.float32) * tensors["scale"]

@@ -118,7 +118,10 @@ def _labels_and_templates(
 
 
 def _rule(options: TagOptions, calibration: Calibration, all_scores: bool) -> TagRule:
-    """A threshold of its own needs no ``threshold_on``: it is then of the model's own kind."""
+    """Choose the threshold of tags, and whether it is one of cosines or of probabilities.
+
+    A threshold of its own needs no ``threshold_on``: it is then of the model's own kind.
+    """
     own = ThresholdOn(calibration.threshold_on)
     on = options.threshold_on or own
     fallback = calibration.threshold if on is own else (0.25 if on is ThresholdOn.COSINE else 0.5)

@@ -55,7 +55,7 @@ def upload_file(
     key: str,
     photos: Collection[str] | None = None,
 ) -> Upload | None:
-    """Sends a file from the browser straight to the tus ``endpoint``; None until one is there whole.
+    """Send a file from the browser straight to the tus ``endpoint``; None until one is there whole.
 
     This process sees the upload's id only, never the file. ``largest``: bytes. ``accept``: as in HTML. ``photos``:
     suffixes of image files; then many of them, or folders, may be chosen and arrive as one zip.
@@ -89,8 +89,10 @@ def novelty_player(
     seek: Seek | None,
     key: str,
 ) -> tuple[float, float] | None:
-    """The video, its curve and its moments; a click on either of the latter seeks the first, with no round trip.
-    Answers the stretch of the curve that was dragged over, in seconds: it fills the graph until a double click.
+    """Show the video, its curve and its moments.
+
+    A click on a point of the curve or a moment seeks the video, with no round trip. Returns the stretch of the curve
+    that was dragged over, in seconds: it fills the graph until a double click.
 
     ``frames``: ``time`` (seconds), ``novelty``, ``caption``, ``thumbnail`` (URL). ``moments``: the fields of
     framesense.schemas.novelty.Moment, with the thumbnail's whole URL. ``figure``: Plotly JSON.
@@ -110,7 +112,7 @@ def novelty_player(
 
 
 def photo_map(*, figure: dict[str, Any], photos: list[dict[str, str]], key: str) -> None:
-    """Dots that show their photo on hover and tap.
+    """Show dots that show their photo on hover and tap.
 
     ``figure``: Plotly JSON of scatter traces whose ``customdata`` are indices of ``photos``, each with ``thumbnail``
     (URL), ``name`` and ``tags``.
@@ -120,7 +122,7 @@ def photo_map(*, figure: dict[str, Any], photos: list[dict[str, str]], key: str)
 
 
 def compare_pictures(*, before: str, after: str, size: tuple[int, int], fit: BeforeFit, key: str) -> None:
-    """Two pictures over one another and a line between them that is moved by pointer or arrow keys.
+    """Show two pictures over one another and a line between them that is moved by pointer or arrow keys.
 
     ``before``, ``after``: URLs. ``size``: width and height of what is after, in pixels; ``fit``: how what was before
     comes to that shape, as in CSS.
@@ -130,8 +132,10 @@ def compare_pictures(*, before: str, after: str, size: tuple[int, int], fit: Bef
 
 
 def paint_mask(*, picture: str, size: tuple[int, int], mask: str | None, token: str, key: str) -> str | None:
-    """A photo to paint on with a brush; answers what was painted as the data URL of a PNG of the same size, white where
-    it was painted; None while nothing is.
+    """Show a photo to paint a mask on with a brush.
+
+    Returns what was painted as the data URL of a PNG of the same size, white where it was painted; None while nothing
+    is.
 
     ``picture``: URL; ``size``: its width and height in pixels. ``mask``: painted already, a data URL. ``token``: names
     the photo; another one starts anew.
@@ -151,8 +155,10 @@ def picture_sheet(
     chosen: int | None,
     key: str,
 ) -> int | None:
-    """Pictures to choose from: a table where ``rows`` and ``columns`` (the names that pictures refer to) are given,
-    else a list. Answers the index of the one that was clicked, once; None otherwise."""
+    """Show pictures to choose from, and return the index of the one that was clicked, once; None otherwise.
+
+    They make a table where ``rows`` and ``columns`` (the names that pictures refer to) are given, else a list.
+    """
     component = _component("sheet", isolate_styles=True)
     data = {
         "pictures": [asdict(picture) for picture in pictures],

@@ -29,8 +29,11 @@ def show_jobs(
     picture: Callable[[Job], str] | None = None,
     more: Callable[[Job], None] | None = None,
 ) -> None:
-    """``describe``: what a job was asked for, in a few words. ``picture``: the URL of a small one of it. ``more``:
-    shows what else can be done with it."""
+    """Show a list of jobs.
+
+    ``describe``: what a job was asked for, in a few words. ``picture``: the URL of a small one of it. ``more``: shows
+    what else can be done with it.
+    """
     shown = f"jobs-shown-{'-'.join(kinds)}"
     page = api.jobs(kinds, limit=st.session_state.get(shown, JOBS_SHOWN))
     if not page.jobs:

@@ -40,14 +40,14 @@ def show_way_back(kind: JobKind) -> None:
 
 
 def show_heading(job: Job) -> None:
-    """The way back, and the file's name."""
+    """Show the way back, and the file's name."""
     with st.container(gap=None):
         show_way_back(job.kind)
         st.header(plain(job.name or "Unnamed"), anchor=False)
 
 
 def show_elsewhere(job: Job) -> None:
-    """A job that another page shows, and the way there."""
+    """Show that another page shows this job, and the way there."""
     place = PLACES[job.kind]
     article = "an" if place.thing[0] in "aeiou" else "a"
     st.info(

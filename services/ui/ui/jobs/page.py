@@ -21,9 +21,10 @@ def show_job_page(
     watch: Watch | None = None,
     ended: Callable[[Job], None] | None = None,
 ) -> None:
-    """``start`` and ``result`` get the gateway, its address in the browser and, for a result, the job.
+    """Show the page of some kinds of job: how to start one, one that runs, or the result of one.
 
-    ``watch`` shows more of a job that runs than how far it is; ``ended`` more of one that came to nothing.
+    ``start`` and ``result`` get the gateway, its address in the browser and, for a result, the job. ``watch`` shows
+    more of a job that runs than how far it is; ``ended`` more of one that came to nothing.
     """
     settings = UiSettings()
     api, public = gateway_api(settings.gateway_url), browser_gateway_url(settings)

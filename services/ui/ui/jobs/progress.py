@@ -47,7 +47,7 @@ def _follow(api: GatewayApi, job_id: str, watch: Watch | None) -> None:
 
 
 def progress_text(job: Job, now: datetime) -> str:
-    """``Captioning frames · 120 of 600 · 40 s left``."""
+    """Say how far a job is: ``Captioning frames · 120 of 600 · 40 s left``."""
     if job.state is JobState.QUEUED:
         return _waiting_text(job.queue_position)
     progress = job.progress
@@ -63,7 +63,7 @@ def progress_text(job: Job, now: datetime) -> str:
 
 
 def _waiting_text(before: int | None) -> str:
-    """``before``: how many jobs come first, where that is known."""
+    """Say that a job waits; ``before``: how many jobs come first, where that is known."""
     if not before:
         return "Waiting for a free worker"
     return "Waiting: 1 job comes first" if before == 1 else f"Waiting: {before} jobs come first"

@@ -14,7 +14,7 @@ DIM = 0.3
 
 
 def preview(data: bytes, side: int = 2 * SIDE) -> Image.Image | None:
-    """The photo upright, in RGB and no side longer than ``side`` pixels, or None when PIL cannot read it."""
+    """Return the photo upright, in RGB and no side longer than ``side`` pixels, or None when PIL cannot read it."""
     try:
         with Image.open(io.BytesIO(data)) as image:
             upright = ImageOps.exif_transpose(image).convert("RGB")
@@ -25,7 +25,7 @@ def preview(data: bytes, side: int = 2 * SIDE) -> Image.Image | None:
 
 
 def overlay(photo: Image.Image, attention: NDArray[np.float32]) -> Image.Image:
-    """The photo, bright where the word looked and dim elsewhere.
+    """Return the photo, bright where the word looked and dim elsewhere.
 
     ``attention``: rows × columns, any non-negative scale; it covers the whole photo, as the captioner squashes a photo
     to a square before it looks. It is made smooth with a bicubic filter and scaled to its own highest value.

@@ -32,7 +32,7 @@ def show_caption(photo: Photo, caption: Caption) -> None:
 
 
 def _show_words(picture: Image.Image, caption: Caption) -> None:
-    """One small picture a word, side by side as far as there is room."""
+    """Show a small picture for each word, side by side as far as there is room."""
     if caption.attention is None:
         return
     with st.container(horizontal=True, gap="small"):

@@ -13,7 +13,7 @@ NAMES = {DistributionName.EXPONENTIAL: "an exponential", DistributionName.LOG_NO
 
 
 def balance_figure(labels: Sequence[LabelCount], colour: str) -> go.Figure:
-    """A bar for each of the most frequent labels. ``labels``: the most frequent first."""
+    """Draw a bar for each of the most frequent labels. ``labels``: the most frequent first."""
     shown = labels[:LABELS_SHOWN]
     figure = go.Figure(
         go.Bar(
@@ -39,7 +39,7 @@ def balance_figure(labels: Sequence[LabelCount], colour: str) -> go.Figure:
 
 
 def fits_in_words(fits: Sequence[GoodnessOfFit]) -> list[str]:
-    """One line a test, as Markdown."""
+    """Write a line for each test, as Markdown."""
     return [_in_words(fit) for fit in fits]
 
 

@@ -28,7 +28,7 @@ METHODS = {
 
 
 def colourings(photos: Sequence[Photo]) -> Iterator[Colouring]:
-    """Those that tell the photos apart somehow."""
+    """Yield the colourings that tell the photos apart somehow."""
     yield Colouring.TAG
     for colouring in list(Colouring)[1:]:
         if len({_kind(photo, colouring) for photo in photos}) > 1:
@@ -36,7 +36,10 @@ def colourings(photos: Sequence[Photo]) -> Iterator[Colouring]:
 
 
 def map_figure(photos: Sequence[Photo], colouring: Colouring) -> go.Figure:
-    """A trace for each of the most frequent kinds, and one for the others; ``customdata`` holds the photos' indices."""
+    """Draw a trace for each of the most frequent kinds, and one for the others.
+
+    ``customdata`` holds the photos' indices.
+    """
     placed = [(index, photo) for index, photo in enumerate(photos) if photo.x is not None and photo.y is not None]
     kinds = Counter(_kind(photo, colouring) for _, photo in placed)
     named = [kind for kind, _ in kinds.most_common(COLOURS if len(kinds) <= COLOURS else COLOURS - 1)]

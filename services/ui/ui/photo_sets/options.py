@@ -17,7 +17,7 @@ MOST_HELP = "A photo gets no more tags than this; as many as fit when left empty
 
 
 def ask_parameters(api: GatewayApi) -> PhotoSetParameters | None:
-    """None until there are words to look for."""
+    """Ask for a job's parameters; None until there are words to look for."""
     labels, label_set = _ask_labels(api)
     with st.expander("More"):
         templates = lines_in(st.text_area("In a sentence", placeholder=DEFAULT_TEMPLATE, help=TEMPLATES_HELP))
@@ -44,7 +44,7 @@ def ask_parameters(api: GatewayApi) -> PhotoSetParameters | None:
 
 
 def _ask_labels(api: GatewayApi) -> tuple[list[str], str | None]:
-    """Words, or the name of a label set."""
+    """Ask for words, or for the name of a label set."""
     names = [one.name for one in api.label_sets()]
     label_set = st.selectbox("Label set", names, index=None, placeholder="none", width=240) if names else None
     if label_set:

@@ -32,7 +32,10 @@ PAIRS_SHOWN, SKIPPED_SHOWN = 24, 50
 
 
 def show_report(api: GatewayApi, public: str, job: Job) -> None:
-    """``public``: the gateway's address in the browser, which fetches thumbnails from there."""
+    """Show the report on a photo set.
+
+    ``public``: the gateway's address in the browser, which fetches thumbnails from there.
+    """
     result = _stored_result(job.id, _api=api)
     report, photos = result.report, result.photos
     show_heading(job)
@@ -51,7 +54,7 @@ def show_report(api: GatewayApi, public: str, job: Job) -> None:
 
 @st.cache_data(show_spinner=False, max_entries=4)
 def _stored_result(job_id: str, *, _api: GatewayApi) -> PhotoSetResult:
-    """A result never changes."""
+    """Read a job's result and keep it: it never changes."""
     return _api.photo_set(job_id)
 
 
@@ -234,7 +237,7 @@ def _show_downloads(api: GatewayApi, job: Job) -> None:
 
 
 def _capital(text: str) -> str:
-    """Unlike ``str.capitalize`` it leaves *HDBSCAN* as it is."""
+    """Write the first letter large; unlike ``str.capitalize`` this leaves *HDBSCAN* as it is."""
     return text[0].upper() + text[1:]
 
 

@@ -17,7 +17,7 @@ ACCEPTED = ",".join([".zip", "application/zip", *sorted(IMAGE_SUFFIXES), ".csv"]
 
 
 def show_start(api: GatewayApi, public: str) -> None:
-    """``public``: the gateway's address in the browser, where the photos are sent."""
+    """Show how to start a job. ``public``: the gateway's address in the browser, where the photos are sent."""
     st.title("Tag a whole set of photos", anchor=False)
     st.markdown(
         "Send photos: a few, a folder or a zip. Each is tagged in your own words, and you learn how the set is made: "

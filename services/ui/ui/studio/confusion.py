@@ -11,7 +11,7 @@ STRONG = 0.5
 
 
 def confusion_figure(answer: EvaluationResponse, *, on_pale: str, on_strong: str) -> go.Figure:
-    """A row for what photos are, a column for what they were taken for; coloured by the row's shares.
+    """Draw a row for what photos are, a column for what they were taken for; coloured by the row's shares.
 
     ``on_pale``, ``on_strong``: colours of the numbers, on cells of small and of large shares.
     """

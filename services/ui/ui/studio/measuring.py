@@ -52,7 +52,10 @@ def show_measuring(api: GatewayApi, classifier: Classifier) -> None:
 def _measured(
     name: str, archive: bytes, version: str, *, _api: GatewayApi
 ) -> tuple[EvaluationResponse, dict[str, str]]:
-    """The answer, and the mistakes' pictures by path. ``version``: tells a taught classifier from what it was."""
+    """Measure a classifier; return the answer, and the mistakes' pictures by path.
+
+    ``version``: tells a taught classifier from what it was.
+    """
     answer = _api.evaluate(name, archive)
     return answer, _pictures(archive, answer.mistakes[:MISTAKES_SHOWN])
 

@@ -14,7 +14,7 @@ ACROSS = 3
 
 
 def is_example(classifier: Classifier) -> bool:
-    """Whether the drawings of the worked example are of its labels."""
+    """Tell whether the drawings of the worked example are of its labels."""
     return set(classifier.labels) == set(examples.SHAPES)
 
 

@@ -19,7 +19,10 @@ THRESHOLD_HELP = {
 
 
 def show_answer(photos: tuple[Photo, ...], answer: TagsResponse) -> None:
-    """``answer`` holds the scores of all words, so that nothing is asked again when the threshold moves."""
+    """Show the tags of photos.
+
+    ``answer`` holds the scores of all words, so that nothing is asked again when the threshold moves.
+    """
     show_warnings(answer.warnings)
     threshold, most = _ask_threshold(answer)
     columns = st.columns(SHOWN_ACROSS, gap="medium")

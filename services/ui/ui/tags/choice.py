@@ -6,7 +6,7 @@ from framesense.schemas.tags import Tag, ThresholdOn
 
 
 def chosen_tags(scores: Sequence[Tag], threshold: float, on: ThresholdOn, most: int) -> list[Tag]:
-    """Those from the threshold on, the most probable first, at most ``most``; the single best where there is none."""
+    """Choose the tags from the threshold on, the most probable first, at most ``most``; else the single best one."""
     ranked = sorted(scores, key=lambda tag: tag.probability, reverse=True)
     return [tag for tag in ranked if is_over(tag, threshold, on)][:most] or ranked[:1]
 

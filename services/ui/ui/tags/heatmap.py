@@ -21,7 +21,10 @@ class Value(StrEnum):
 
 
 def similarity_figure(answer: TagsResponse, pictures: Sequence[Image.Image | None], value: Value) -> go.Figure:
-    """``answer`` with all scores; ``pictures``: one an image, None for what cannot be shown."""
+    """Draw how well each word fits each picture.
+
+    ``answer`` with all scores; ``pictures``: one an image, None for what cannot be shown.
+    """
     values = [[getattr(tag, value) for tag in image.scores or []] for image in answer.images]
     places = list(range(len(values)))
     figure = go.Figure(

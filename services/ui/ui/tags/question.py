@@ -24,7 +24,7 @@ class Question:
 
 
 def ask_question(api: GatewayApi) -> Question | None:
-    """None until there are photos and words."""
+    """Ask for photos and words; None until there are both."""
     st.session_state.setdefault(TEMPLATES, DEFAULT_TEMPLATE)
     left, right = st.columns(2, gap="large")
     with left:

@@ -9,7 +9,7 @@ from ui.tags.choice import is_over
 
 
 def tags_csv(answer: TagsResponse, threshold: float) -> str:
-    """A row for each photo and word, in their order."""
+    """Write a row for each photo and word, in their order."""
     stream = io.StringIO()
     rows = csv.writer(stream)
     rows.writerow(["photo", "label", "cosine", "probability", "over_threshold"])

@@ -10,7 +10,7 @@ from ui.shared import show_error
 
 
 def offer_analysis(api: GatewayApi, job: Job, asked: VideoParameters, why: str) -> None:
-    """Says why one may want it, beside the button that starts it and goes there."""
+    """Say why one may want another analysis, beside the button that starts it and goes there."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.info(why, icon=":material/refresh:")
         if st.button("Analyse again", type="primary", key=f"again-{job.id}-{why}"):

@@ -18,7 +18,7 @@ NEEDS_ANALYSIS = (":search-not-stored", ":model-changed")
 
 
 def picture(public: str, job: Job, frame: Frame, curve: NoveltyCurve) -> str:
-    """The address of a frame's thumbnail; by the signal ``patch``, with what is odd in it painted red."""
+    """Return the address of a frame's thumbnail; by the signal ``patch``, with what is odd in it painted red."""
     asked = curve.parameters
     if asked.signal is not Signal.PATCH:
         return public + frame.thumbnail
@@ -31,7 +31,10 @@ def picture(public: str, job: Job, frame: Frame, curve: NoveltyCurve) -> str:
 def search_pictures(
     api: GatewayApi, public: str, job: Job, analysed_by: VideoParameters
 ) -> tuple[list[float], Seek | None]:
-    """How well each frame fits the words that were asked for (nothing without any), and the moment that was chosen."""
+    """Ask for words to find; return how well each frame fits them, and the moment that was chosen.
+
+    Without words, nothing fits and nothing is chosen.
+    """
     st.subheader("Search the pictures", anchor=False)
     words = st.text_input(
         "What to look for",
@@ -63,7 +66,7 @@ def _search(job_id: str, words: str, *, _api: GatewayApi) -> SearchResult:
 
 
 def _choose(public: str, job: Job, found: SearchResult) -> Seek | None:
-    """The best moments as pictures, each with a button that goes there."""
+    """Show the best moments as pictures, each with a button that goes there."""
     chosen: Seek | None = None
     shown = found.moments[:MOMENTS_SHOWN]
     if not shown:

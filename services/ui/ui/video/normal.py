@@ -16,7 +16,7 @@ def reference_names(api: GatewayApi) -> Sequence[str]:
 
 
 def offer_reference(api: GatewayApi, job: Job, last: float, dragged: tuple[float, float] | None) -> None:
-    """Names the stretch that was dragged over as normal; ``last``: the last frame's time in seconds."""
+    """Offer to name the stretch that was dragged over as normal. ``last``: the last frame's time in seconds."""
     if dragged is None:
         st.caption("Drag over the curve to say what is normal: everything is then compared with that stretch.")
         return

@@ -27,7 +27,10 @@ Choice = TypeVar("Choice", Metric, Signal)
 
 
 def ask_every_n(default: float, *, key: str) -> float:
-    """Seconds, 1 to 15. An analysis made by a program with another value shows the nearest, until it is moved."""
+    """Ask for the seconds between frames, 1 to 15.
+
+    An analysis made by a program with another value shows the nearest, until it is moved.
+    """
     shown = min(15, max(1, round(default)))
     chosen = st.slider("Look every … seconds", 1, 15, shown, help=EVERY_N_HELP, key=f"every-n-{key}")
     return default if chosen == shown else float(chosen)
@@ -55,7 +58,7 @@ def ask_sensitivity(default: float, *, key: str) -> float:
 
 
 def ask_reference(default: str | None, references: Sequence[str], *, key: str) -> str | None:
-    """None: the frames before."""
+    """Ask what to compare with. None: the frames before."""
     choices = [FRAMES_BEFORE, *references]
     if (wanted := st.session_state.pop(f"wanted-reference-{key}", None)) in choices:
         st.session_state[f"reference-{key}"] = wanted
@@ -67,7 +70,7 @@ def ask_reference(default: str | None, references: Sequence[str], *, key: str) -
 def ask_all(
     default: VideoParameters, *, key: str, across: bool, references: Callable[[], Sequence[str]] = tuple
 ) -> VideoParameters:
-    """All of them, ``across`` the page side by side, else below one another; on a phone always the latter."""
+    """Ask for all options, ``across`` the page side by side, else below one another; on a phone always the latter."""
     seconds, window, choices = st.columns([2, 2, 3], gap="medium") if across else (st.container() for _ in range(3))
     with seconds:
         every_n_second = ask_every_n(default.every_n_second, key=key)

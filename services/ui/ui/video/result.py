@@ -26,7 +26,10 @@ DOWNLOADS: list[tuple[ExportFormat, str, str]] = [
 
 
 def show_result(api: GatewayApi, public: str, job: Job) -> None:
-    """``public``: the gateway's address in the browser, which fetches pictures and video from there."""
+    """Show the result of a video.
+
+    ``public``: the gateway's address in the browser, which fetches pictures and video from there.
+    """
     result = _stored_result(job.id, _api=api)
     show_heading(job)
     _show_facts(result)
@@ -52,7 +55,7 @@ def show_result(api: GatewayApi, public: str, job: Job) -> None:
 
 @st.cache_data(show_spinner=False, max_entries=16)
 def _stored_result(job_id: str, *, _api: GatewayApi) -> VideoResult:
-    """A result never changes; only its curve is reckoned anew."""
+    """Read a job's result and keep it: it never changes; only its curve is computed anew."""
     return _api.result(job_id)
 
 
@@ -82,7 +85,7 @@ def _show_player(
     seek: Seek | None,
     fit: list[float],
 ) -> tuple[float, float] | None:
-    """The stretch of the curve that was dragged over, in seconds."""
+    """Show the player; return the stretch of the curve that was dragged over, in seconds."""
     return novelty_player(
         video_url=f"{public}/jobs/{job.id}/video",
         figure=novelty_figure(frames, curve, found, fit).to_plotly_json(),
@@ -103,7 +106,10 @@ def _show_player(
 
 
 def _show_table(public: str, job: Job, frames: list[Frame], curve: NoveltyCurve) -> tuple[list[int], Seek | None]:
-    """The indices of the frames that a search found (none without a search), and the row that was chosen."""
+    """Show the frames as a table.
+
+    Returns the indices of the frames that a search found (none without a search), and the row that was chosen.
+    """
     st.subheader("Search the captions", anchor=False)
     with st.container(horizontal=True, vertical_alignment="center"):
         query = st.text_input(

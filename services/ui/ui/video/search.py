@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 
 def find_captions(captions: Sequence[str], query: str, *, whole_words: bool) -> list[int]:
-    """Indices of the captions that hold every word of ``query``, whatever its case; all of them for an empty query.
+    """Return the indices of the captions that hold every word of ``query``, whatever its case.
 
-    Without ``whole_words``, ``car`` also finds *cart* and *scarf*.
+    An empty query finds all of them. Without ``whole_words``, ``car`` also finds *cart* and *scarf*.
     """
     edge = r"\b" if whole_words else ""
     patterns = [re.compile(f"{edge}{re.escape(word)}{edge}", re.IGNORECASE) for word in query.split()]

@@ -16,7 +16,7 @@ ACCEPTED = "video/*,.mp4,.mov,.mkv,.avi,.webm,.mpg,.mpeg,.m4v,.ts,.3gp,.ogv"
 
 
 def show_start(api: GatewayApi, public: str) -> None:
-    """``public``: the gateway's address in the browser, where the video is sent."""
+    """Show how to start a job. ``public``: the gateway's address in the browser, where the video is sent."""
     st.title("Find the odd moments of a video", anchor=False)
     st.markdown(
         "Every few seconds a frame is described in words and compared with the frames before it. "
@@ -54,7 +54,7 @@ def _show_new(api: GatewayApi, public: str) -> None:
 
 
 def _upload_key() -> str:
-    """A fresh component for the next video."""
+    """Return the key of the upload's component: a fresh one for the next video."""
     return f"upload-{st.session_state.get('videos_started', 0)}"
 
 

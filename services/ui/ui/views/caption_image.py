@@ -31,7 +31,7 @@ def main(api: GatewayApi) -> None:
 
 
 def _captions(api: GatewayApi, photos: list[Photo], beams: int, files: tuple[str, ...]) -> CaptionResponse:
-    """The last answer is kept: any click on the page runs it again."""
+    """Caption photos, and keep the last answer: any click on the page runs it again."""
     kept = st.session_state.get("captions")
     if kept and kept[0] == (files, beams):
         answer: CaptionResponse = kept[1]
@@ -43,7 +43,7 @@ def _captions(api: GatewayApi, photos: list[Photo], beams: int, files: tuple[str
 
 
 def _show_json(response: CaptionResponse) -> None:
-    """The answer of the REST API without its attention maps; the code box has a button that copies."""
+    """Show the answer of the REST API without its attention maps; the code box has a button that copies."""
     text = response.model_dump_json(indent=2, exclude_none=True, exclude={"captions": {"__all__": {"attention"}}})
     with st.expander("JSON"):
         st.download_button(
