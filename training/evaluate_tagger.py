@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from framesense.models.spec import choose_dtype
-from tagger.labels.prompts import DEFAULT_TEMPLATE, fill
+from framesense.schemas.tags import DEFAULT_TEMPLATE
+from tagger.labels.prompts import fill
 from tagger.models.embedded import EmbeddedDualEncoder
 from tagger.tags.calibration import NEUTRAL_PROMPTS, BackgroundCalibration, shares
 from training.data import default_cache, read_captions, read_photos

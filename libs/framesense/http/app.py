@@ -4,6 +4,7 @@
 reasons; ``/metrics`` is Prometheus text.
 """
 
+import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -12,7 +13,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
@@ -23,6 +24,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from framesense.http.problems import ProblemError
+from framesense.http.texts import encodable
 from framesense.schemas.problems import MEDIA_TYPE, Problem
 
 log = logging.getLogger(__name__)
@@ -47,7 +49,7 @@ def create_service(
     """
     registry = registry or CollectorRegistry()
     # FastAPI's own documentation pages fetch their scripts from a CDN; these come from the package.
-    app = FastAPIOffline(title=title, lifespan=lifespan, **fastapi_options)
+    app = FastAPIOffline(title=title, lifespan=lifespan, dependencies=[Depends(_refuse_half_pairs)], **fastapi_options)
     app.add_exception_handler(ProblemError, _problem_error)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _validation_error)
@@ -137,6 +139,24 @@ class RequestMetrics:
             self._seconds.labels(scope["method"], route).observe(time.perf_counter() - started)
 
 
+async def _refuse_half_pairs(request: Request) -> None:
+    """Raise ProblemError 422 for a JSON body with an escaped half of a UTF-16 pair: no answer could ever show it.
+
+    Looks only at what the framework has parsed already; a route that reads its body itself is not disturbed.
+    """
+    if not hasattr(request, "_json"):
+        return
+    body = await request.body()
+    if b"\\ud" not in body and b"\\uD" not in body:
+        return
+    try:
+        json.dumps(await request.json(), ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        found = ascii(error.object[error.start : error.end])
+        detail = f"The JSON holds {found}, half of a UTF-16 pair, which is no text. Send the pair, or neither half."
+        raise ProblemError(422, "invalid-text", "Invalid text", detail) from None
+
+
 def problem_response(request: Request, problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """The problem document as an answer, with this request's id."""
     document = problem.model_copy(update={"request_id": getattr(request.state, "request_id", None)})
@@ -165,7 +185,11 @@ async def _http_exception(request: Request, error: Exception) -> Response:
 async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = [
-        {"in": str(e["loc"][0]), "parameter": ".".join(map(str, e["loc"][1:])), "message": _in_words(e)}
+        {
+            "in": str(e["loc"][0]),
+            "parameter": encodable(".".join(map(str, e["loc"][1:]))),
+            "message": encodable(_in_words(e)),
+        }
         for e in error.errors()
     ]
     detail = "; ".join(f"{f['parameter'] or f['in']}: {f['message']}" for f in faults)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from framesense.http.texts import encodable
 from framesense.schemas.problems import Problem
 
 
@@ -24,6 +25,6 @@ class ProblemError(Exception):
             type=f"urn:framesense:problem:{self.slug}",
             title=self.title,
             status=self.status,
-            detail=self.detail,
+            detail=encodable(self.detail),
             request_id=request_id,
         )

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
 
 from framesense.schemas.models import ModelInfo
-from framesense.schemas.tags import DEFAULT_TEMPLATE, Tag, ThresholdOn
+from framesense.schemas.tags import DEFAULT_TEMPLATE, LABEL_PLACE, Tag, ThresholdOn
 
 MAX_LABELS, MAX_TEMPLATES, MAX_TEXT = 1000, 20, 200
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT)]
@@ -62,8 +62,8 @@ class PhotoSetParameters(BaseModel):
     @field_validator("templates")
     @classmethod
     def _with_their_place(cls, templates: list[str]) -> list[str]:
-        if bare := [template for template in templates if "{label}" not in template]:
-            raise ValueError(f"{bare[0]!r} has no {{label}} in it: write for instance {DEFAULT_TEMPLATE!r}")
+        if bare := [template for template in templates if LABEL_PLACE not in template]:
+            raise ValueError(f"{bare[0]!r} has no {LABEL_PLACE} in it: write for instance {DEFAULT_TEMPLATE!r}")
         return templates
 
     @model_validator(mode="after")

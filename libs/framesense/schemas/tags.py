@@ -8,7 +8,9 @@ from pydantic import BaseModel, Field
 from framesense.schemas.arrays import Array, EncodingFormat
 from framesense.schemas.models import ModelInfo
 
-DEFAULT_TEMPLATE = "a photo of a {label}"
+LABEL_PLACE = "{label}"
+"""Where a template takes its label."""
+DEFAULT_TEMPLATE = f"a photo of a {LABEL_PLACE}"
 
 
 class ThresholdOn(StrEnum):

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from framesense.http.problems import ProblemError
 from framesense.schemas.tags import DEFAULT_TEMPLATE, TagExtra, ThresholdOn
-from tagger.labels.validation import split_field
+from tagger.labels.validation import read_texts
 
 FILES = {"type": "array", "items": {"type": "string", "format": "binary"}}
 TEXTS = {"type": "array", "items": {"type": "string"}}
@@ -62,4 +62,5 @@ def templates(values: Mapping[str, Sequence[str]]) -> list[str]:
     """Read the field ``template``: repeated; a JSON array in one field too. Never split at commas: a template may hold
     some."""
     given = list(values.get("template", [])) + list(values.get("templates", []))
-    return split_field(given) if len(given) == 1 and given[0].lstrip().startswith("[") else given
+    listed = len(given) == 1 and given[0].lstrip("\ufeff \t\r\n").startswith("[")
+    return read_texts(given) if listed else given

@@ -3,6 +3,8 @@
 import json
 import re
 
+from framesense.http.texts import encodable
+
 _PAIR = re.compile(r'\s*(\w[\w \-/]*):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
 _SIZE = re.compile(r"(\d+)x(\d+)")
 _NEGATIVE = "Negative prompt:"
@@ -36,6 +38,6 @@ def _unquoted(value: str) -> str:
     if not (len(value) > 1 and value[0] == value[-1] == '"'):
         return value
     try:
-        return str(json.loads(value))
+        return encodable(str(json.loads(value)))
     except ValueError:
         return value

@@ -1,6 +1,5 @@
 """Photo sets in, and their thumbnails out; everything else about such a job is as with any other job."""
 
-import json
 from functools import partial
 from typing import Annotated, Any
 
@@ -8,6 +7,7 @@ from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ConfigDict, Field, ValidationError, field_validator
 
+from framesense.http.texts import split_texts
 from framesense.schemas.jobs import Job
 from framesense.schemas.photo_sets import PhotoSetParameters, PhotoSetResult
 from gateway.dependencies import Parts
@@ -33,9 +33,7 @@ class PhotoSetForm(PhotoSetParameters):
     @field_validator("labels", "templates", mode="before")
     @classmethod
     def _list(cls, value: object) -> object:
-        if isinstance(value, list):  # the field repeated
-            return value if len(value) > 1 else split_texts(value[0])
-        return split_texts(value) if isinstance(value, str) else value
+        return split_texts(value) if isinstance(value, list) else value
 
 
 _LISTS = ("labels", "templates")
@@ -137,20 +135,6 @@ def job_photo(
     if if_none_match == tag:
         return Response(status_code=304, headers=headers)
     return Response(jpeg, headers=headers, media_type="image/jpeg")
-
-
-def split_texts(value: str) -> list[str]:
-    """A form's field → its texts: a JSON array, one a line, or commas between. A line that holds ``{label}`` is a
-    template, and keeps its commas. Raises ValueError for what begins like a JSON array and is none."""
-    if value.lstrip().startswith("["):
-        try:
-            texts = json.loads(value)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"it begins like a JSON array but is none: {error}") from error
-        return list(texts)
-    if "\n" in value.strip() or "{label}" in value:
-        return value.strip().splitlines()
-    return value.split(",") if value.strip() else []
 
 
 def _read_fields(form: ReceivedForm) -> PhotoSetForm:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from framesense.http.problems import ProblemError
+from framesense.http.texts import read_text_list
 from framesense.schemas.classifiers import (
     Classification,
     Classifier,
@@ -131,9 +132,7 @@ def load_head(content: bytes, limits: LabelLimits, *, what: str = "the file") ->
         metadata: dict[str, Any] = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
         if metadata["format"] != FORMAT:
             raise ValueError(f"its format is {metadata['format']!r}, expected {FORMAT!r}")
-        labels, templates = json.loads(metadata["labels"]), json.loads(metadata["templates"])
-        if not all(isinstance(text, str) for text in [*labels, *templates]):
-            raise ValueError("labels and templates must be texts")
+        labels, templates = read_text_list(metadata["labels"]), read_text_list(metadata["templates"])
         created_at = datetime.fromisoformat(metadata["created_at"])
         few_shot = FewShotGain.model_validate_json(metadata["few_shot"]) if metadata.get("few_shot") else None
         head = Head(

@@ -16,7 +16,7 @@ from framesense.http.problems import ProblemError
 from framesense.http.uploads import IMAGE_FIELDS, Form, Upload, read_form
 from framesense.media.archives import looks_like_zip, read_images
 from tagger.dependencies import TaggerDependencies
-from tagger.labels.validation import split_field
+from tagger.labels.validation import read_texts
 from tagger.serving import BatchedEmbedder
 
 Floats = NDArray[np.float32]
@@ -77,7 +77,7 @@ def _pairs(form: Form, dependencies: TaggerDependencies) -> list[tuple[Upload, s
                 raise ProblemError(422, "photo-without-label", "Photo without a label", detail)
             pairs.append((Upload(image.content, str(image.path), None), image.group))
         return pairs
-    labels = split_field(form.values.get("labels", []))
+    labels = read_texts(form.values.get("labels", []))
     if len(labels) != len(form.files):
         detail = (
             f"{len(form.files)} photos and {len(labels)} labels were sent. Send a label for each photo, in the same "

@@ -13,7 +13,7 @@ from framesense.schemas.tags import ImageEmbeddings, SimilarityResponse, TextEmb
 from framesense.serving.threads import in_own_thread
 from tagger.dependencies import TaggerDependencies
 from tagger.forms import FILES, HOW_TO_LIST, TEMPLATES, TEXTS, form_body, templates
-from tagger.labels.validation import check_labels, check_templates, split_field
+from tagger.labels.validation import check_labels, check_templates, read_texts
 from tagger.tags.calibration import BackgroundCalibration
 from tagger.tags.tagging import Scores
 
@@ -88,7 +88,7 @@ def router(dependencies: TaggerDependencies) -> APIRouter:
     )
     async def similarity(request: Request, encoding_format: Encoding = EncodingFormat.FLOAT) -> Response:
         form = await read_form(request, dependencies.images, max_values=limits.max_labels + 100)
-        texts = check_labels(split_field(form.values.get("texts", [])), limits, what="text")
+        texts = check_labels(read_texts(form.values.get("texts", [])), limits, what="text")
         given = templates(form.values)
         filled = check_templates(given, limits) if given else ["{label}"]
         async with runtime.use() as model:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from framesense.schemas.tags import LABEL_PLACE
+
 Floats = NDArray[np.float32]
 
-PLACE = "{label}"
-DEFAULT_TEMPLATE = "a photo of a {label}"
 BATCH = 64
 """Texts a model call."""
 
@@ -46,7 +46,7 @@ class TextCache:
 
 
 def fill(template: str, label: str) -> str:
-    return template.replace(PLACE, label)
+    return template.replace(LABEL_PLACE, label)
 
 
 def ensemble(cache: TextCache, labels: Sequence[str], templates: Sequence[str]) -> Floats:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +9,8 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from framesense.http.problems import ProblemError
-from tagger.labels.prompts import DEFAULT_TEMPLATE, PLACE
+from framesense.http.texts import split_texts
+from framesense.schemas.tags import DEFAULT_TEMPLATE, LABEL_PLACE
 from tagger.settings import TaggerSettings
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -29,26 +29,12 @@ class LabelLimits:
         return cls(settings.tagger_max_labels, settings.tagger_max_label_length, settings.tagger_max_templates)
 
 
-def split_field(values: Sequence[str]) -> list[str]:
-    """Split a form's field into its texts: the field repeated, or once with a JSON array, one a line, or commas
-    between.
-
-    Raises ProblemError 422 for what begins like a JSON array and is none.
-    """
-    if len(values) != 1:
-        return list(values)
-    (value,) = values
-    if value.lstrip().startswith("["):
-        try:
-            texts = json.loads(value)
-        except json.JSONDecodeError as error:
-            _refuse("invalid-labels", f"The field begins like a JSON array but is none: {error}.")
-        if not all(isinstance(text, str) for text in texts):
-            _refuse("invalid-labels", 'Every element must be a text: ["cat", "dog"].')
-        return list(texts)
-    if "\n" in value.strip():
-        return value.strip().splitlines()
-    return value.split(",") if value else []
+def read_texts(values: Sequence[str]) -> list[str]:
+    """Split a form's field into its texts, as :func:`split_texts` does. Raises ProblemError 422."""
+    try:
+        return split_texts(values)
+    except ValueError as error:
+        _refuse("invalid-labels", f"The field cannot be read: {error}.")
 
 
 def check_labels(labels: Sequence[str], limits: LabelLimits, *, what: str = "label") -> list[str]:
@@ -80,8 +66,9 @@ def check_templates(templates: Sequence[str] | None, limits: LabelLimits) -> lis
         detail = f"{len(templates)} templates were sent; at most {limits.max_templates} are averaged."
         _refuse("too-many-templates", detail)
     for template in templates:
-        if PLACE not in template:
-            detail = f"The template {template[:80]!r} has no {PLACE} in it: write for instance {DEFAULT_TEMPLATE!r}."
+        if LABEL_PLACE not in template:
+            advice = f"write for instance {DEFAULT_TEMPLATE!r}"
+            detail = f"The template {template[:80]!r} has no {LABEL_PLACE} in it: {advice}."
             _refuse("template-without-label", detail)
         if len(template) > limits.max_length:
             _refuse("long-template", f"A template has {len(template)} letters; {limits.max_length} are taken.")

@@ -23,7 +23,7 @@ from framesense.serving.threads import in_own_thread
 from tagger.dependencies import TaggerDependencies
 from tagger.embeddings.routes import as_json
 from tagger.forms import FILES, LABELS, TEMPLATES, TagOptions, extras, form_body, tag_options, templates
-from tagger.labels.validation import check_labels, check_templates, split_field
+from tagger.labels.validation import check_labels, check_templates, read_texts
 from tagger.tags.calibration import Calibration
 from tagger.tags.tagging import Scores, TagRule, choose_tags
 
@@ -107,7 +107,7 @@ def _labels_and_templates(
     form: Form, options: TagOptions, dependencies: TaggerDependencies
 ) -> tuple[list[str], list[str]]:
     """Return labels and templates: the form's own, or those of the stored set that it names."""
-    labels, given = split_field(form.values.get("labels", [])), templates(form.values)
+    labels, given = read_texts(form.values.get("labels", [])), templates(form.values)
     if options.label_set is None:
         return check_labels(labels, dependencies.labels), check_templates(given, dependencies.labels)
     if labels:

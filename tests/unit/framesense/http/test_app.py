@@ -5,7 +5,9 @@ import re
 import pytest
 from fastapi import FastAPI, Query
 from fastapi.testclient import TestClient
+from httpx import Response
 from prometheus_client import CollectorRegistry, Gauge
+from pydantic import BaseModel, ConfigDict
 
 from framesense.http.app import create_service
 from framesense.http.problems import ProblemError
@@ -115,3 +117,47 @@ def test_documentation_pages_need_no_network(page: str) -> None:
     assert sources and all(source.startswith("/") for source in sources)
     for source in sources:
         assert client.get(source).status_code == 200
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    texts: list[str] = []
+
+
+def post_json(body: bytes) -> Response:
+    """Return the answer of a route that takes a JSON document and returns it."""
+    app = application()
+
+    @app.post("/strict")
+    async def strict(strict: Strict) -> Strict:
+        return strict
+
+    client = TestClient(app, raise_server_exceptions=False)
+    return client.post("/strict", content=body, headers={"Content-Type": "application/json"})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"\ud800": 1}',
+        rb'{"name": "\ud800"}',
+        rb'{"name": "x", "texts": ["\udfff"]}',
+        b'{"name": "x", "texts": ' + b"[" * 100_000,
+        b'{"name": ' + b"1" * 5000 + b"}",
+        b'{"name": "\xff"}',
+        b"\xff\xfe",
+        b"",
+    ],
+)
+def test_json_of_any_kind_is_a_problem_of_4xx(body: bytes) -> None:
+    assert 400 <= problem(post_json(body)).status < 500
+
+
+def test_json_behind_a_byte_order_mark_is_read() -> None:
+    assert post_json(b'\xef\xbb\xbf{"name": "x"}').json() == {"name": "x", "texts": []}
+
+
+def test_a_whole_utf_16_pair_is_a_text() -> None:
+    assert post_json(rb'{"name": "\ud83d\ude00"}').json()["name"] == "😀"

@@ -7,7 +7,7 @@ import pytest
 
 from framesense.http.problems import ProblemError
 from tagger.labels.prompts import TextCache, ensemble
-from tagger.labels.validation import LabelLimits, check_labels, check_name, check_templates, split_field
+from tagger.labels.validation import LabelLimits, check_labels, check_name, check_templates, read_texts
 
 LIMITS = LabelLimits(max_labels=3, max_length=20, max_templates=2)
 
@@ -22,22 +22,6 @@ class Encoder:
         self.encoded.extend(texts)
         vectors = np.stack([np.random.default_rng(sum(map(ord, text))).normal(size=5) for text in texts])
         return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-
-
-@pytest.mark.parametrize(
-    ("sent", "texts"),
-    [
-        (["cat", "dog"], ["cat", "dog"]),
-        (["a cat, asleep", "dog"], ["a cat, asleep", "dog"]),
-        (["cat,dog"], ["cat", "dog"]),
-        (["a cat, asleep\ndog\n"], ["a cat, asleep", "dog"]),
-        (['["a cat, asleep", "dog"]'], ["a cat, asleep", "dog"]),
-        ([], []),
-        ([""], []),
-    ],
-)
-def test_ways_to_write_labels(sent: list[str], texts: list[str]) -> None:
-    assert split_field(sent) == texts
 
 
 @pytest.mark.parametrize(
@@ -56,10 +40,10 @@ def test_labels_that_are_refused(labels: list[str], slug: str) -> None:
     assert (refused.value.status, refused.value.slug) == (422, slug)
 
 
-@pytest.mark.parametrize("value", ['["a", 1]', '["a"', "[1]"])
-def test_json_that_is_no_list_of_texts(value: str) -> None:
-    with pytest.raises(ProblemError):
-        split_field([value])
+def test_what_is_no_list_of_texts_is_refused() -> None:
+    with pytest.raises(ProblemError) as refused:
+        read_texts(['["a", 1]'])
+    assert (refused.value.status, refused.value.slug) == (422, "invalid-labels")
 
 
 @pytest.mark.parametrize(
