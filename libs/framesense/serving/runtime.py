@@ -14,15 +14,15 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, Literal, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from framesense.http.problems import ProblemError
 from framesense.models.errors import blames_name, explain
-from framesense.models.spec import ModelSource, ModelSpec
+from framesense.models.spec import ModelSpec
 from framesense.schemas.models import ModelInfo, ModelPhase, ModelState
 from framesense.serving.memory import gpu_bytes, release, resident_bytes
+from framesense.serving.policy import ModelPolicy
 from framesense.serving.threads import in_own_thread
 
 log = logging.getLogger(__name__)
@@ -49,22 +49,6 @@ class Servable(Protocol):
 
 
 Served = TypeVar("Served", bound=Servable)
-
-
-@dataclass(frozen=True)
-class ModelPolicy:
-    """Say when a model is loaded and unloaded, and whether it may be switched."""
-
-    load: Literal["start", "first-use"] = "start"
-    unload_after: float | None = None
-    """Seconds without a request after which it is unloaded; None: never."""
-    switch: Literal["load-first", "unload-first"] = "load-first"
-    """Whether both models are in memory for a moment (no request waits), or the old one goes first (they wait)."""
-    wait: float = 60.0
-    """Seconds that a request waits for a model that is loaded on its account, before it is told to come back."""
-    allow_switch: bool = True
-    folders: tuple[Path, ...] = ()
-    """Where ``path:`` models may be that are switched to; what the settings name at start may be anywhere."""
 
 
 @dataclass(eq=False)
@@ -227,8 +211,7 @@ class ModelRuntime(Generic[Served]):
             ProblemError: 403 not allowed, 422 no such model, 409 another switch is under way; where the waiting was
                 long enough to see it fail, 422 or 503 with the reason.
         """
-        spec = self._allowed(name)
-        wanted = str(spec)
+        wanted = str(self._policy.require_allowed(name, self._model, self._accepts))
         if self._change is not None and self._change_to != wanted:
             detail = f"The {self._service} is loading {self._change_to}. Wait until it has done so, then ask again."
             raise ProblemError(409, "model-switch-busy", "Another switch is under way", detail)
@@ -366,28 +349,6 @@ class ModelRuntime(Generic[Served]):
             return ProblemError(422, "model-failed", "Model failed to load", detail)
         headers = {"Retry-After": str(round(RETRY_SECONDS))}
         return ProblemError(503, "model-failed", "Model failed to load", detail, headers=headers)
-
-    def _allowed(self, name: str) -> ModelSpec:
-        if not self._policy.allow_switch:
-            detail = "Models are not switched here at run time. Set ALLOW_MODEL_SWITCH=true to allow it."
-            raise ProblemError(403, "model-switch-refused", "Model switch refused", detail)
-        try:
-            spec = ModelSpec.parse(name)
-            self._accepts(spec)
-        except ValueError as error:
-            raise ProblemError(422, "unknown-model", "Unknown model", f"{error}.") from error
-        if spec.source is ModelSource.PATH and str(spec) != self._model:
-            self._require_allowed_folder(spec.path)
-        return spec
-
-    def _require_allowed_folder(self, path: Path) -> None:
-        folder = path.resolve()
-        if not any(folder.is_relative_to(allowed.expanduser().resolve()) for allowed in self._policy.folders):
-            known = ", ".join(str(allowed) for allowed in self._policy.folders) or "none"
-            detail = f"Models may be switched to in these folders only: {known}. MODEL_FOLDERS can name more."
-            raise ProblemError(403, "model-folder-refused", "Model folder refused", detail)
-        if not folder.is_dir():
-            raise ProblemError(422, "unknown-model", "Unknown model", f"There is no folder {path} here.")
 
 
 async def _stop(slot: _Slot[Served]) -> None:

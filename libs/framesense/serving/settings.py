@@ -9,7 +9,7 @@ from pydantic_settings import NoDecode
 
 from framesense.models.spec import ModelSpec
 from framesense.models.tiers import TIERS, Tier
-from framesense.serving.runtime import ModelPolicy
+from framesense.serving.policy import ModelPolicy
 from framesense.settings import ServiceSettings
 
 

@@ -14,7 +14,8 @@ import framesense.serving.runtime
 from framesense.http.problems import ProblemError
 from framesense.models.spec import ModelSource, ModelSpec
 from framesense.schemas.models import ModelInfo, ModelPhase
-from framesense.serving.runtime import ModelPolicy, ModelRuntime
+from framesense.serving.policy import ModelPolicy
+from framesense.serving.runtime import ModelRuntime
 
 A, B, BROKEN = "hf:some/a", "hf:some/b", "hf:some/broken"
 
