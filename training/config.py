@@ -12,7 +12,7 @@ import types
 import typing
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 Recipe = TypeVar("Recipe")
 
@@ -21,35 +21,44 @@ def parse_recipe(recipe: type[Recipe], description: str | None, argv: Sequence[s
     """Return the recipe that a command line asks for.
 
     Args:
-        recipe: a dataclass whose fields are str, int, float or Path, one of them or None, or a tuple of one.
+        recipe: a dataclass whose fields are str, int, float, Path or a Literal of strings, one of them or None, or a
+            tuple of one.
         description: what ``--help`` says first.
         argv: the arguments; the process's own by default.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     hints = typing.get_type_hints(recipe, include_extras=True)
     for field in dataclasses.fields(typing.cast(Any, recipe)):
-        kind, several, text = read_hint(hints[field.name])
+        hint = read_hint(hints[field.name])
         required = field.default is dataclasses.MISSING
         parser.add_argument(
             f"--{field.name.replace('_', '-')}",
             dest=field.name,
-            type=kind,
-            nargs="+" if several else None,
+            type=hint.kind,
+            choices=hint.choices,
+            nargs="+" if hint.several else None,
             default=None if required else field.default,
             required=required,
-            help=text,
+            help=hint.text,
         )
     given = vars(parser.parse_args(argv))
     return recipe(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
 
 
-def read_hint(hint: Any) -> tuple[type, bool, str]:
-    """Return the type of one value, whether the option takes several, and its help.
+class OptionHint(NamedTuple):
+    """What a field's type says of its option."""
 
-    ``Annotated[tuple[Path, ...], "folders"]`` gives ``(Path, True, "folders")``.
+    kind: type
+    several: bool = False
+    """Whether the option takes several values."""
+    text: str = ""
+    choices: tuple[str, ...] | None = None
 
-    Raises:
-        TypeError: a type that no option can have.
+
+def read_hint(hint: Any) -> OptionHint:
+    """Return what a field's type says: ``Annotated[tuple[Path, ...], "folders"]`` takes several paths.
+
+    Raises TypeError for a type that no option can have.
     """
     text = ""
     if typing.get_origin(hint) is typing.Annotated:
@@ -59,6 +68,8 @@ def read_hint(hint: Any) -> tuple[type, bool, str]:
         hint = typing.get_args(hint)[0]
     elif isinstance(hint, types.UnionType):
         (hint,) = (kind for kind in typing.get_args(hint) if kind is not type(None))
+    if typing.get_origin(hint) is typing.Literal:
+        return OptionHint(str, several, text, typing.get_args(hint))
     if hint not in (str, int, float, Path):
         raise TypeError(f"a recipe's option cannot be {hint}")
-    return hint, several, text
+    return OptionHint(hint, several, text)

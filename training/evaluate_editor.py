@@ -20,13 +20,12 @@ DIR holds a folder of photos for each label. Prints its figures, writes figures.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
@@ -45,6 +44,7 @@ from editor.models.embedded import PixelDiffusionEditor
 from framesense.models.encoders.efficientnet_lite2 import normalise, squash
 from framesense.schemas.edits import Task
 from tagger.models.embedded import EmbeddedDualEncoder
+from training.config import parse_recipe
 
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
@@ -67,16 +67,17 @@ UNCHANGED = 0.05
 """Of the range: what a blurred pixel may change and still count as outside the changed region."""
 
 
-def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, required=True, help="folder that training.pixel_diffusion wrote")
-    parser.add_argument("--tagger", type=Path, required=True, help="folder that training.dual_encoder wrote")
-    parser.add_argument("--rooms", type=Path, required=True, help="folder with a folder of photos for each label")
-    parser.add_argument("--photos", type=int, default=16, help="how many of them, evenly spread")
-    parser.add_argument("--compared", type=int, default=8, help="photos that the methods are compared on")
-    parser.add_argument("--sheet", type=Path, help="a picture of some edits")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: torch decides)")
-    return parser.parse_args(argv)
+@dataclass(frozen=True)
+class EvaluateEditorRecipe:
+    """The options of the command line."""
+
+    model: Annotated[Path, "folder that training.pixel_diffusion wrote"]
+    tagger: Annotated[Path, "folder that training.dual_encoder wrote"]
+    rooms: Annotated[Path, "folder with a folder of photos for each label"]
+    photos: Annotated[int, "how many of them, evenly spread"] = 16
+    compared: Annotated[int, "photos that the methods are compared on"] = 8
+    sheet: Annotated[Path | None, "where a picture of some edits goes"] = None
+    threads: Annotated[int, "CPU threads (0: torch decides)"] = 0
 
 
 # ------------------------------------------------------------------------------------------------------------ measures
@@ -155,10 +156,10 @@ class Photo:
 class Bench:
     """The editor, and everything that its pictures are measured with."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, recipe: EvaluateEditorRecipe) -> None:
         device = torch.device("cpu")
-        self.editor = PixelDiffusionEditor.load(options.model, device)
-        self.tagger = EmbeddedDualEncoder.load(options.tagger, device)
+        self.editor = PixelDiffusionEditor.load(recipe.model, device)
+        self.tagger = EmbeddedDualEncoder.load(recipe.tagger, device)
         self.likeness = Likeness(self.tagger.encoder)
         self._texts: dict[str, Floats] = {}
 
@@ -259,12 +260,12 @@ def draw_sheet(bench: Bench, strength: float, file: Path) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    options = arguments(argv)
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    bench = Bench(options)
-    files = sorted(options.rooms.glob("*/*.jpg"))
-    photos = [bench.photo(file) for file in files[:: max(1, len(files) // options.photos)]]
+    recipe = parse_recipe(EvaluateEditorRecipe, __doc__, argv)
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    bench = Bench(recipe)
+    files = sorted(recipe.rooms.glob("*/*.jpg"))
+    photos = [bench.photo(file) for file in files[:: max(1, len(files) // recipe.photos)]]
     figures: dict[str, Any] = {
         "photos": len(photos),
         "prompts": {},
@@ -279,7 +280,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             rows = [bench.measure(photo, bench.edit(photo.picture, prompt, strength), prompt) for photo in photos]
             by_strength[str(strength)] = averages(rows)
         figures["prompts"][prompt] = by_strength
-    compared = photos[:: max(1, len(photos) // options.compared)]
+    compared = photos[:: max(1, len(photos) // recipe.compared)]
     for method in METHODS:
         figures["methods"][method] = {
             prompt: averages(
@@ -287,15 +288,15 @@ def main(argv: Sequence[str] | None = None) -> None:
             )
             for prompt in PROMPTS[:4]
         }
-    (options.model / "figures.json").write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    (recipe.model / "figures.json").write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", "utf-8")
     for prompt, by_strength in figures["prompts"].items():
         for strength, values in by_strength.items():
             print(f"{prompt}, {strength}: " + ", ".join(f"{name} {value:.3g}" for name, value in values.items()))
     for method, by_prompt in figures["methods"].items():
         for prompt, values in by_prompt.items():
             print(f"{method}, {prompt}: " + ", ".join(f"{name} {value:.3g}" for name, value in values.items()))
-    if options.sheet:
-        draw_sheet(bench, 0.5, options.sheet)
+    if recipe.sheet:
+        draw_sheet(bench, 0.5, recipe.sheet)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ Prints its figures and writes figures.json into the model's folder.
 - Rooms: photos in folders named as their label, none of which was used in training. "a photo of a {label}" with the
   labels' names.
 - Light: each photo of rooms by day and drawn at night, in fog, in the snow, in warm and in cold light
-  (training/pixel_diffusion_data.py): how often the words for it fit the drawn one better than the plain one.
+  (training/photo_variants.py): how often the words for it fit the drawn one better than the plain one.
 - Animals: ten drawn animals, emoji of the font NotoColorEmoji.ttf (Debian: fonts-noto-color-emoji), on white.
 - Calibration: how well scores tell right labels from wrong ones, by average precision over all pairs of photo and label
   at once, so that labels' levels matter: on rooms (6 labels) and on the validation captions (each photo against the
@@ -17,10 +17,11 @@ Prints its figures and writes figures.json into the model's folder.
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -32,9 +33,10 @@ from framesense.schemas.tags import DEFAULT_TEMPLATE
 from tagger.labels.prompts import fill
 from tagger.models.embedded import EmbeddedDualEncoder
 from tagger.tags.calibration import NEUTRAL_PROMPTS, BackgroundCalibration, shares
+from training.config import parse_recipe
 from training.data import default_cache, read_captions, read_photos
 from training.dual_encoder import cached_pooled, cached_sentences, ranks, recall
-from training.pixel_diffusion_data import vary
+from training.photo_variants import vary
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -63,15 +65,16 @@ LIGHTS = {
 }
 
 
-def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders with captions.csv and images/")
-    parser.add_argument("--model", type=Path, required=True, help="folder that training.dual_encoder wrote")
-    parser.add_argument("--rooms", type=Path, help="folder with a folder of photos for each label")
-    parser.add_argument("--emoji", type=Path, help="NotoColorEmoji.ttf")
-    parser.add_argument("--cache", type=Path, default=default_cache(), help="where features and sentences are kept")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: torch decides)")
-    return parser.parse_args(argv)
+@dataclass(frozen=True)
+class EvaluateTaggerRecipe:
+    """The options of the command line."""
+
+    data: Annotated[tuple[Path, ...], "folders with captions.csv and images/"]
+    model: Annotated[Path, "folder that training.dual_encoder wrote"]
+    rooms: Annotated[Path | None, "folder with a folder of photos for each label"] = None
+    emoji: Annotated[Path | None, "NotoColorEmoji.ttf"] = None
+    cache: Annotated[Path | None, "where features and sentences are kept; by default the training cache"] = None
+    threads: Annotated[int, "CPU threads (0: torch decides)"] = 0
 
 
 def average_precision(scores: Floats, right: Flags) -> float:
@@ -157,18 +160,19 @@ def zero_shot(
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    options = arguments(argv)
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    recipe = parse_recipe(EvaluateTaggerRecipe, __doc__, argv)
+    cache = recipe.cache or default_cache()
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
     device = torch.device("cpu")
-    model = EmbeddedDualEncoder.load(options.model, device, choose_dtype("auto", device))
-    calibration = BackgroundCalibration.load(options.model)
+    model = EmbeddedDualEncoder.load(recipe.model, device, choose_dtype("auto", device))
+    calibration = BackgroundCalibration.load(recipe.model)
     figures: dict[str, dict[str, float]] = {}
 
     embedded: dict[str, tuple[Floats, Floats]] = {}
-    for folder in options.data:
+    for folder in recipe.data:
         for split in ("val", "test"):
-            images, first_captions = retrieval_vectors(model, folder, split, options.cache)
+            images, first_captions = retrieval_vectors(model, folder, split, cache)
             embedded.setdefault(split, (images, first_captions))  # the first folder's measure the calibration below
             pictures, first = torch.from_numpy(images), torch.from_numpy(first_captions)
             for way, ranked in (("text → photo", ranks(first, pictures)), ("photo → text", ranks(pictures, first))):
@@ -181,8 +185,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parts = [separations(images[b], first_captions[b], right, model, calibration) for b in blocks]
     figures["average precision, val captions"] = {k: float(np.mean([part[k] for part in parts])) for k in parts[0]}
 
-    if options.rooms:
-        files = sorted(options.rooms.glob("*/*.jpg"))
+    if recipe.rooms:
+        files = sorted(recipe.rooms.glob("*/*.jpg"))
         pictures_of_rooms = [np.array(Image.open(file).convert("RGB")) for file in files]
         rooms = embed_pictures(model, pictures_of_rooms)
         scores, labels, fits = zero_shot(model, calibration, rooms, [f.parent.name.replace("_", " ") for f in files])
@@ -190,14 +194,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         evenly = slice(None, None, 6)
         figures["light, of 40 rooms"] = light_words(model, pictures_of_rooms[evenly], rooms[evenly])
         figures["average precision, rooms"] = separations(rooms, labels, fits, model, calibration)
-    if options.emoji:
-        drawn, names = draw_animals(options.emoji)
+    if recipe.emoji:
+        drawn, names = draw_animals(recipe.emoji)
         figures["drawn animals, zero-shot"] = zero_shot(model, calibration, embed_pictures(model, drawn), names)[0]
 
     for name, values in figures.items():
         print(f"{name}: " + ", ".join(f"{key} {value:.3g}" for key, value in values.items()))
     rounded = {name: {key: round(value, 3) for key, value in values.items()} for name, values in figures.items()}
-    (options.model / "figures.json").write_text(json.dumps(rounded, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    (recipe.model / "figures.json").write_text(json.dumps(rounded, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 rooms.tar holds photos in folders named as their class, DIR captions.csv and images/ (see training/data.py).
 
 1. Data. Photos are squashed to a small square once; captions go through MiniLM once (--cache). While training, most
-   photos are drawn in another light, colour or weather, and their captions say so (training/pixel_diffusion_data.py).
+   photos are drawn in another light, colour or weather, and their captions say so (training/photo_variants.py).
 2. Network. diffusers' UNet2DConditionModel on the photo's pixels, 2 × 2 of them to a place with the preset ``small``.
    The words come in twice: the sentence embedding, added to the embedding of the time, scales and shifts every
    normalisation; the word pieces' states are attended to where the picture is smallest. 12 % of captions are left
@@ -23,7 +23,6 @@ bfloat16) is the same recipe for a network of nearly 40 million weights.
 
 from __future__ import annotations
 
-import argparse
 import copy
 import json
 import math
@@ -32,7 +31,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import safetensors.torch
@@ -42,22 +41,19 @@ from torch.nn import functional as F
 
 from editor.models.light_noise import LightNoise
 from framesense.models.torch_compat import prepare_torchvision
+from training.config import parse_recipe
 from training.data import default_cache
+from training.photo_variants import NAMES, VARIANTS, Pixels, read_off, vary
 from training.pixel_diffusion_data import (
     MAX_TOKENS,
-    NAMES,
     SENTENCE_SCALE,
-    VARIANTS,
     CaptionList,
     Photos,
-    Pixels,
     Words,
     cached_words,
     phrase_captions,
     read_captioned,
-    read_off,
     read_tar,
-    vary,
 )
 
 MIN_SNR = 5.0
@@ -75,29 +71,30 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rooms", type=Path, required=True, help="tar of photos in folders named as their class")
-    parser.add_argument("--captioned", type=Path, required=True, help="folder with captions.csv and images/")
-    parser.add_argument("--out", type=Path, required=True, help="where the weights go")
-    parser.add_argument("--cache", type=Path, default=default_cache(), help="where captions' embeddings are kept")
-    parser.add_argument("--preset", choices=PRESETS, default="small")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, ...")
-    parser.add_argument("--minutes", type=float, default=80.0, help="of training")
-    parser.add_argument("--workers", type=int, default=2, help="processes that share the weights; 1 on a GPU")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads of each worker")
-    parser.add_argument("--batch", type=int, default=24, help="of each worker")
-    parser.add_argument("--rate", type=float, default=8e-4)
-    parser.add_argument("--weight-decay", type=float, default=0.01)
-    parser.add_argument("--average", type=float, default=0.998, help="decay of the moving average, a step")
-    parser.add_argument("--caption-dropout", type=float, default=0.12)
-    parser.add_argument("--words-alone", type=float, default=0.35, help="of the varied: how many say nothing else")
-    parser.add_argument("--vary", type=float, default=0.8, help="how many photos are varied")
-    parser.add_argument("--room-share", type=float, default=0.6, help="how many photos are rooms")
-    parser.add_argument("--save-minutes", type=float, default=4.0)
-    parser.add_argument("--resume", type=Path, help="folder of weights to begin with")
-    parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args(argv)
+@dataclass(frozen=True)
+class PixelDiffusionRecipe:
+    """The options of the command line."""
+
+    rooms: Annotated[Path, "tar of photos in folders named as their class"]
+    captioned: Annotated[Path, "folder with captions.csv and images/"]
+    out: Annotated[Path, "where the weights go"]
+    cache: Annotated[Path | None, "where captions' embeddings are kept; by default the training cache"] = None
+    preset: Annotated[Literal["small", "large"], "size of the network and of its photos"] = "small"
+    device: Annotated[str, "cpu, cuda, ..."] = "cpu"
+    minutes: Annotated[float, "minutes of training"] = 80.0
+    workers: Annotated[int, "processes that share the weights; 1 on a GPU"] = 2
+    threads: Annotated[int, "CPU threads of each worker"] = 1
+    batch_size: Annotated[int, "photos a step, of each worker"] = 24
+    lr: Annotated[float, "peak learning rate"] = 8e-4
+    weight_decay: float = 0.01
+    ema_decay: Annotated[float, "decay of the weights' moving average, a step"] = 0.998
+    caption_dropout: Annotated[float, "share of captions that are left out"] = 0.12
+    phrase_only: Annotated[float, "share of the varied photos whose caption is the variant's words alone"] = 0.35
+    vary: Annotated[float, "share of photos that are varied"] = 0.8
+    room_share: Annotated[float, "share of photos that are rooms"] = 0.6
+    save_minutes: Annotated[float, "minutes between two savings"] = 4.0
+    resume: Annotated[Path | None, "folder of weights to begin with"] = None
+    seed: int = 0
 
 
 # --------------------------------------------------------------------------------------------------------------- data
@@ -114,26 +111,26 @@ class Data:
     words: Words
 
 
-def read_data(options: argparse.Namespace) -> Data:
-    captions, chance = CaptionList(), np.random.default_rng(options.seed)
-    side = PRESETS[options.preset]["side"]
-    rooms = read_tar(options.rooms, side, captions)
-    captioned = read_captioned(options.captioned, side, captions, chance)
+def read_data(recipe: PixelDiffusionRecipe) -> Data:
+    captions, chance = CaptionList(), np.random.default_rng(recipe.seed)
+    side = PRESETS[recipe.preset]["side"]
+    rooms = read_tar(recipe.rooms, side, captions)
+    captioned = read_captioned(recipe.captioned, side, captions, chance)
     alone = {variant: captions.ids(phrase_captions(variant)) for variant in NAMES}
     print(f"{len(rooms.pixels)} rooms, {len(captioned.pixels)} captioned photos, {len(captions.texts)} captions")
-    words = cached_words(captions.texts, options.cache, torch.device(options.device))
+    words = cached_words(captions.texts, recipe.cache or default_cache(), torch.device(recipe.device))
     return Data(rooms, captioned, alone, words)
 
 
-def draw(data: Data, chance: np.random.Generator, options: argparse.Namespace) -> tuple[Pixels, int]:
+def draw(data: Data, chance: np.random.Generator, recipe: PixelDiffusionRecipe) -> tuple[Pixels, int]:
     """A photo, varied or not, and the number of its caption; −1: none."""
-    photos = data.rooms if chance.random() < options.room_share else data.captioned
+    photos = data.rooms if chance.random() < recipe.room_share else data.captioned
     place = int(chance.integers(len(photos.pixels)))
     photo = photos.pixels[place]
     if chance.random() < 0.5:
         photo = photo[:, ::-1]
-    if chance.random() < options.vary:
-        alone = chance.random() < options.words_alone
+    if chance.random() < recipe.vary:
+        alone = chance.random() < recipe.phrase_only
         known = NAMES if alone else tuple(photos.varied[place])
         weights = np.array([VARIANTS[variant][1] for variant in known])
         variant = known[int(chance.choice(len(known), p=weights / weights.sum()))]
@@ -145,14 +142,14 @@ def draw(data: Data, chance: np.random.Generator, options: argparse.Namespace) -
         if seen and chance.random() < 0.2:
             captions = data.alone[seen[int(chance.integers(len(seen)))]]
     caption = captions[int(chance.integers(len(captions)))]
-    return photo, -1 if chance.random() < options.caption_dropout else caption
+    return photo, -1 if chance.random() < recipe.caption_dropout else caption
 
 
 def draw_batch(
-    data: Data, chance: np.random.Generator, options: argparse.Namespace
+    data: Data, chance: np.random.Generator, recipe: PixelDiffusionRecipe
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """→ B×3×S×S photos in −1…1, then states, mask and sentences of their captions."""
-    drawn = [draw(data, chance, options) for _ in range(options.batch)]
+    drawn = [draw(data, chance, recipe) for _ in range(recipe.batch_size)]
     pixels = torch.from_numpy(np.stack([photo for photo, _ in drawn])).permute(0, 3, 1, 2).float() / 127.5 - 1
     return (pixels, *data.words.batch([caption for _, caption in drawn]))
 
@@ -233,12 +230,12 @@ def loss_of(
 # ---------------------------------------------------------------------------------------------------------------- loop
 
 
-def save(folder: Path, model: Any, options: argparse.Namespace, progress: dict[str, float]) -> None:
+def save(folder: Path, model: Any, recipe: PixelDiffusionRecipe, progress: dict[str, float]) -> None:
     """The network in float16, as diffusers writes it, and editor.json with what else is needed to run it."""
     folder.mkdir(parents=True, exist_ok=True)
     copy.deepcopy(model).half().save_pretrained(folder, safe_serialization=True)
     (folder / "diffusion_pytorch_model.safetensors").chmod(0o644)  # diffusers writes it for its owner alone
-    preset = PRESETS[options.preset]
+    preset = PRESETS[recipe.preset]
     config = {
         "model": "pixel-diffusion",
         "side": preset["side"],
@@ -254,24 +251,24 @@ def save(folder: Path, model: Any, options: argparse.Namespace, progress: dict[s
     partial.replace(folder / "editor.json")
 
 
-def work(rank: int, model: Any, data: Data, options: argparse.Namespace, begun: float) -> None:
+def work(rank: int, model: Any, data: Data, recipe: PixelDiffusionRecipe, begun: float) -> None:
     """One worker's training; the first one also keeps the average and writes it."""
-    torch.set_num_threads(options.threads)
-    device = torch.device(options.device)
-    numbers = np.random.default_rng([options.seed, rank, os.getpid()])
-    chance = torch.Generator().manual_seed(options.seed * 1000 + rank)
+    torch.set_num_threads(recipe.threads)
+    device = torch.device(recipe.device)
+    numbers = np.random.default_rng([recipe.seed, rank, os.getpid()])
+    chance = torch.Generator().manual_seed(recipe.seed * 1000 + rank)
     fast = [weight for weight in model.parameters() if weight.requires_grad]
-    optimiser = torch.optim.AdamW(fast, lr=options.rate, betas=(0.9, 0.98), weight_decay=options.weight_decay)
+    optimiser = torch.optim.AdamW(fast, lr=recipe.lr, betas=(0.9, 0.98), weight_decay=recipe.weight_decay)
     averaged = copy.deepcopy(model) if rank == 0 else None
     slow = list(averaged.parameters()) if averaged is not None else []
-    kept, preset = alphas_cumulative().to(device), PRESETS[options.preset]
+    kept, preset = alphas_cumulative().to(device), PRESETS[recipe.preset]
     light = LightNoise(preset["side"], preset["patch"], AMPLITUDES)
     step, losses, saved, spoken = 0, 0.0, begun, time.time()
-    while (gone := (time.time() - begun) / 60) < options.minutes:
-        rate = min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * gone / options.minutes)))
+    while (gone := (time.time() - begun) / 60) < recipe.minutes:
+        rate = min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * gone / recipe.minutes)))
         for group in optimiser.param_groups:
-            group["lr"] = options.rate * rate
-        batch = tuple(part.to(device) for part in draw_batch(data, numbers, options))
+            group["lr"] = recipe.lr * rate
+        batch = tuple(part.to(device) for part in draw_batch(data, numbers, recipe))
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             loss = loss_of(model, batch, kept, light, preset["patch"], chance)
         optimiser.zero_grad(set_to_none=True)
@@ -282,42 +279,42 @@ def work(rank: int, model: Any, data: Data, options: argparse.Namespace, begun: 
         losses += loss.item()
         if averaged is None:
             continue
-        decay = min(options.average, (1 + step) / (10 + step))
+        decay = min(recipe.ema_decay, (1 + step) / (10 + step))
         with torch.no_grad():
             for mean, current in zip(slow, fast, strict=True):
                 mean.lerp_(current, 1 - decay)
         if step % 50 == 0:
-            pace = 50 * options.batch / (time.time() - spoken)
+            pace = 50 * recipe.batch_size / (time.time() - spoken)
             print(f"{gone:.1f} min, step {step}: loss {losses / 50:.4f}, {pace:.1f} photos/s a worker", flush=True)
             losses, spoken = 0.0, time.time()
-        if time.time() - saved > 60 * options.save_minutes:
-            save(options.out, averaged, options, {"minutes": round(gone, 1), "steps_a_worker": step})
+        if time.time() - saved > 60 * recipe.save_minutes:
+            save(recipe.out, averaged, recipe, {"minutes": round(gone, 1), "steps_a_worker": step})
             saved = time.time()
     if averaged is not None:
-        save(options.out, averaged, options, {"minutes": round(options.minutes, 1), "steps_a_worker": step})
+        save(recipe.out, averaged, recipe, {"minutes": round(recipe.minutes, 1), "steps_a_worker": step})
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    options = arguments(argv)
-    torch.manual_seed(options.seed)
-    torch.set_num_threads(options.threads)
-    data = read_data(options)
-    model = build(PRESETS[options.preset])
-    if options.resume:
+    recipe = parse_recipe(PixelDiffusionRecipe, __doc__, argv)
+    torch.manual_seed(recipe.seed)
+    torch.set_num_threads(recipe.threads)
+    data = read_data(recipe)
+    model = build(PRESETS[recipe.preset])
+    if recipe.resume:
         model.load_state_dict(
-            safetensors.torch.load_file(options.resume / "diffusion_pytorch_model.safetensors"), strict=True
+            safetensors.torch.load_file(recipe.resume / "diffusion_pytorch_model.safetensors"), strict=True
         )
-    model = model.to(device=options.device, memory_format=torch.channels_last)
+    model = model.to(device=recipe.device, memory_format=torch.channels_last)
     print(f"{sum(weight.numel() for weight in model.parameters()):,} weights", flush=True)
-    if options.workers == 1:
-        work(0, model, data, options, time.time())
+    if recipe.workers == 1:
+        work(0, model, data, recipe, time.time())
     else:
         # forked, not spawned: the data are shared as they lie. Each runs on threads of its own making, so none is lost
         model.share_memory()
         torch.multiprocessing.start_processes(
-            work, (model, data, options, time.time()), nprocs=options.workers, start_method="fork"
+            work, (model, data, recipe, time.time()), nprocs=recipe.workers, start_method="fork"
         )
-    print(f"weights in {options.out}")
+    print(f"weights in {recipe.out}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python -m training.relit_photos --data DIR DIR --out RELIT
 
 Few captions speak of the light. Some training photos are rendered as the editor's training renders them ("at night",
-"in fog", "in warm light"; training/pixel_diffusion_data.py), and the words are put to a caption of the photo.
+"in fog", "in warm light"; training/photo_variants.py), and the words are put to a caption of the photo.
 
 OUT holds captions.csv and images/, as training/data.py reads them.
 """
@@ -22,7 +22,7 @@ from PIL import Image
 
 from training.config import parse_recipe
 from training.data import read_captions
-from training.pixel_diffusion_data import NAMES, VARIANTS, WEIGHTS, vary
+from training.photo_variants import NAMES, VARIANTS, WEIGHTS, vary
 
 SENTENCES = ("{caption}, {phrase}", "{phrase}: {caption}", "{caption} {phrase}")
 

@@ -24,18 +24,11 @@ from editor.models.light_noise import LightNoise  # noqa: E402
 from framesense.models.encoders.minilm import SentenceEncoder  # noqa: E402
 from framesense.schemas.edits import SchedulerName, Task  # noqa: E402
 from training import pixel_diffusion  # noqa: E402
-from training.pixel_diffusion_data import (  # noqa: E402
-    NAMES,
-    SENTENCE_SCALE,
-    cast,
-    expose,
-    luminance,
-    pack,
-    read_off,
-    to_linear,
-    to_srgb,
-    vary,
-)
+from training.config import parse_recipe  # noqa: E402
+from training.linear_light import cast, expose, luminance, to_linear, to_srgb  # noqa: E402
+from training.photo_variants import NAMES, read_off, vary  # noqa: E402
+from training.pixel_diffusion import PixelDiffusionRecipe  # noqa: E402
+from training.pixel_diffusion_data import SENTENCE_SCALE, pack  # noqa: E402
 
 EMBEDDED = ROOT / "models" / "editor-pixel-diffusion"
 
@@ -321,7 +314,7 @@ def sources(tmp_path: Path, photo: np.ndarray) -> tuple[Path, Path]:
 def options_for(sources: tuple[Path, Path], folder: Path, *more: str) -> list[str]:
     rooms, captioned = sources
     start = ["--rooms", str(rooms), "--captioned", str(captioned), "--out", str(folder / "model")]
-    return [*start, "--cache", str(folder / "cache"), "--batch", "2", *more]
+    return [*start, "--cache", str(folder / "cache"), "--batch-size", "2", *more]
 
 
 def fewer_captions(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -332,17 +325,17 @@ def fewer_captions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_drawn(sources: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fewer_captions(monkeypatch)
-    options = pixel_diffusion.arguments(options_for(sources, tmp_path))
-    data = pixel_diffusion.read_data(options)
+    recipe = parse_recipe(PixelDiffusionRecipe, None, options_for(sources, tmp_path))
+    data = pixel_diffusion.read_data(recipe)
     assert data.rooms.pixels.shape == (2, 32, 32, 3)
     assert data.captioned.pixels.shape == (2, 32, 32, 3)
     assert len(data.captioned.plain[0]) == 2
-    pixels, states, mask, sentences = pixel_diffusion.draw_batch(data, np.random.default_rng(0), options)
+    pixels, states, mask, sentences = pixel_diffusion.draw_batch(data, np.random.default_rng(0), recipe)
     assert pixels.shape == (2, 3, 32, 32)
     assert -1 <= pixels.min() < pixels.max() <= 1
     assert states.shape[:2] == mask.shape
     assert sentences.shape == (2, 384)
-    drawn = [pixel_diffusion.draw(data, np.random.default_rng(number), options)[1] for number in range(200)]
+    drawn = [pixel_diffusion.draw(data, np.random.default_rng(number), recipe)[1] for number in range(200)]
     assert 0.04 < drawn.count(-1) / 200 < 0.22
     # the cache holds what MiniLM says
     number = data.captioned.plain[0][0]
