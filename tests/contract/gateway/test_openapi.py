@@ -1,5 +1,6 @@
 """The API's own description: complete enough to write a client from, and true."""
 
+import re
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from framesense.schemas.tags import LabelSet, LabelSetList, SimilarityResponse, 
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
 
+CODE_BLOCK = re.compile(r"^```sh\n.*?\n```$", re.DOTALL | re.MULTILINE)
 PROMISED = {
     ("post", "/caption"),
     ("post", "/tags"),
@@ -173,6 +175,13 @@ def test_every_route_is_described(operations: dict[tuple[str, str], dict[str, An
     for status, answer in operation["responses"].items():
         for content in answer.get("content", {}).values() if status == "200" else ():
             assert "example" in content or content.get("schema", {}).get("format") == "binary", (path, content)
+
+
+def test_every_command_is_a_code_block(operations: dict[tuple[str, str], dict[str, Any]]) -> None:
+    described = {name: operation.get("description", "") for name, operation in operations.items()}
+    prose = {name: CODE_BLOCK.sub("", text) for name, text in described.items()}
+    assert sum("curl " in text for text in described.values()) > 20
+    assert [name for name, text in prose.items() if "curl " in text or "```" in text] == []
 
 
 @pytest.mark.parametrize(("operation", "contract"), EXAMPLES.items())

@@ -62,7 +62,8 @@ def paste_back(picture: ResultPicture, frame: Frame) -> ResultPicture:
 
 def batches(pictures: Sequence[ResultPicture], photos: int) -> list[ResultPicture]:
     """Reorder pictures from photo by photo, as a series goes, to one batch of all photos after the other; leave those
-    of an interrupted job as they are."""
+    of an interrupted job as they are.
+    """
     if photos < 2 or len(pictures) % photos:
         return list(pictures)
     each = len(pictures) // photos

@@ -49,7 +49,8 @@ class Box:
 def masked_box(mask: Mask, *, margin: float, aspect: float, least_side: int = 1) -> Box | None:
     """Return the smallest part around all that is not black and ``margin`` pixels around it, at least ``least_side``
     long each way and widened to ``aspect`` (width / height), both as far as the picture goes. None for a mask that is
-    black throughout."""
+    black throughout.
+    """
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         return None
@@ -63,7 +64,7 @@ def masked_box(mask: Mask, *, margin: float, aspect: float, least_side: int = 1)
 
 
 def _widen(start: int, end: int, length: int, limit: int) -> tuple[int, int]:
-    """The span made ``length`` long around its middle, within 0 to ``limit``; left alone where it is longer already."""
+    """Make a span ``length`` long around its middle, within 0 to ``limit``; one that is longer already stays."""
     missing = min(length, limit) - (end - start)
     if missing <= 0:
         return start, end
@@ -91,7 +92,7 @@ def fill_from_surroundings(photo: RGB, mask: Mask) -> RGB:
 
 
 def _filled(colours: Floats, weights: Floats) -> Floats:
-    """H × W × 3, the colours where the weight is 1, and what their surroundings suggest where it is less."""
+    """Keep colours, H × W × 3, where the weight is 1, and fill in what their surroundings suggest where it is less."""
     height, width = weights.shape
     if weights.min() == 1 or max(height, width) == 1:
         return colours
@@ -101,7 +102,7 @@ def _filled(colours: Floats, weights: Floats) -> Floats:
 
 
 def _averaged(colours: Floats | RGB, weights: Floats, block: int) -> tuple[Floats, Floats]:
-    """Each block × block pixels become one: their weighted mean, with the sum of their weights, at most 1."""
+    """Shrink each block × block pixels to one: their weighted mean, with the sum of their weights, at most 1."""
     rows, columns = (np.arange(0, side, block) for side in weights.shape)
 
     def summed(values: Floats) -> Floats:
@@ -117,7 +118,7 @@ def _bytes(colours: Floats) -> RGB:
 
 
 def _doubled(colours: Floats) -> Floats:
-    """Twice the size, bilinear: each pixel is three quarters of its own and one of its neighbour's."""
+    """Enlarge to twice the size, bilinear: each pixel is three quarters of its own and one of its neighbour's."""
     for axis in (0, 1):
         before = np.concatenate([colours.take([0], axis), colours], axis).take(range(colours.shape[axis]), axis)
         after = np.concatenate([colours, colours.take([-1], axis)], axis).take(range(1, colours.shape[axis] + 1), axis)

@@ -24,13 +24,13 @@ LABELS = (
 
 
 async def caption(captioner: AsyncCaptionerClient, picture: bytes, *, request_id: str) -> str:
-    """Raises ProblemError: what the captioner refuses, 503 without an answer."""
+    """Caption a picture; raises ProblemError: what the captioner refuses, 503 without an answer."""
     answer = await captioner.caption([Upload(picture, "image", None)], request_id=request_id)
     return answer.captions[0].caption
 
 
 async def tags(tagger: AsyncServiceClient, picture: bytes, *, label_set: str, request_id: str) -> str:
-    """The labels over the tagger's own threshold, else the best one, the most probable first; commas between.
+    """Return the labels over the tagger's own threshold, else the best one, the most probable first; commas between.
 
     Raises ProblemError: what the tagger refuses (404 for an unknown label set), 503 without an answer.
     """

@@ -97,7 +97,8 @@ class Ownership:
 
     def current(self, clients: Sequence[str]) -> Job | None:
         """Return the job that runs, or else the one that was sent first, of the first of these identities that has an
-        unfinished one; None where all are finished."""
+        unfinished one; None where all are finished.
+        """
         for client in clients:
             if jobs := self.unfinished(client):
                 return next((job for job in jobs if job.state is JobState.RUNNING), jobs[0])

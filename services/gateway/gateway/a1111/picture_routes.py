@@ -38,7 +38,8 @@ sdapi = APIRouter(tags=["A1111 clients"], prefix="/sdapi/v1", route_class=Compat
 )
 async def extra_single_image(request: Request, parts: Parts) -> Response:
     """Enlarge a picture up to four times. `upscaler_1`: `Framesense` is the editor's own and becomes a job; `Lanczos`
-    and `Nearest` are computed at once; `None` leaves the picture as it is."""
+    and `Nearest` are computed at once; `None` leaves the picture as it is.
+    """
     body = await read_body(request, parts, ExtraSingleRequest)
     enlarged = await enlarge(request, parts, body, {"image": body.image})
     image = base64_text(enlarged.pngs[0]) if body.show_extras_results else None
@@ -56,7 +57,8 @@ async def extra_single_image(request: Request, parts: Parts) -> Response:
 )
 async def extra_batch_images(request: Request, parts: Parts) -> Response:
     """Enlarge several pictures as `extra-single-image` does, in the order sent. They are one job, which lets single
-    edits pass after every picture."""
+    edits pass after every picture.
+    """
     body = await read_body(request, parts, ExtraBatchRequest)
     pictures = {f"imageList[{index}]": picture.data for index, picture in enumerate(body.imageList)}
     enlarged = await enlarge(request, parts, body, pictures)
@@ -75,7 +77,8 @@ async def extra_batch_images(request: Request, parts: Parts) -> Response:
 )
 async def interrogate(request: Request, parts: Parts) -> Response:
     """Describe a picture. `clip` is answered by the captioner, `deepdanbooru` (or `deepbooru`) by the tagger: the
-    labels that fit, of the label set that `A1111_LABEL_SET` names, or of a list of everyday things."""
+    labels that fit, of the label set that `A1111_LABEL_SET` names, or of a list of everyday things.
+    """
     body = await read_body(request, parts, InterrogateRequest)
     picture = await run_in_threadpool(picture_bytes, body.image, image_limits(parts.settings), name="image")
     match body.model.lower():

@@ -43,7 +43,10 @@ def picture_bytes(text: str, limits: ImageLimits, *, name: str) -> bytes:
 
 
 def read_picture(text: str, limits: ImageLimits, *, name: str) -> RGB:
-    """Raises ProblemError like :func:`picture_bytes` and :func:`framesense.media.images.decode_image`."""
+    """Decode a picture sent as text.
+
+    Raises ProblemError like :func:`picture_bytes` and :func:`framesense.media.images.decode_image`.
+    """
     return decode_image(picture_bytes(text, limits, name=name), limits, name=name)
 
 

@@ -46,7 +46,8 @@ def progress(
 ) -> ProgressResponse:
     """Tell how far the named job is, or your own: the unfinished one of the same `X-Client-ID` header; without one, of
     the same cookie; without either, of the same address and credentials. `progress` and `state.job_count` are 0 where
-    you have none, and for an `id_task` that has not arrived yet."""
+    you have none, and for an `id_task` that has not arrived yet.
+    """
     if id_task and ownership(parts).get(id_task) is None:
         return EXPECTED
     job = _own_job(request, parts, id_task or job_id)
@@ -77,7 +78,8 @@ async def task_progress(request: Request, parts: Parts) -> TaskProgressResponse:
 )
 def interrupt(request: Request, parts: Parts, id_task: OwnTask = None, job_id: OwnJob = None) -> dict[str, Any]:
     """Cancel the named job, or your own as `progress` finds it: nobody else's. Whoever waits for it is answered with
-    the pictures that were finished. Does nothing where there is no such job."""
+    the pictures that were finished. Does nothing where there is no such job.
+    """
     if job := _own_job(request, parts, id_task or job_id):
         parts.jobs.cancel(job.id)
     return {}
@@ -90,7 +92,8 @@ def interrupt(request: Request, parts: Parts, id_task: OwnTask = None, job_id: O
 )
 def skip(request: Request, parts: Parts, id_task: OwnTask = None, job_id: OwnJob = None) -> dict[str, Any]:
     """Cancel a job of one picture, as `interrupt` does. Answers 409 for a job of several, none of which is passed over
-    alone."""
+    alone.
+    """
     job = _own_job(request, parts, id_task or job_id)
     if job and pictures_of(parts, job) > 1:
         detail = f"Job {job.id} makes several pictures, and none of them is passed over alone. /interrupt ends it."

@@ -82,6 +82,7 @@ def _of_one_kind(request: ImageRequest, capabilities: EditorCapabilities) -> Ite
 
 def _is_active(settings: Any) -> bool:
     """Return whether a script's entry asks for anything: clients send ``{"args": []}`` or ``{"args": [false]}`` to say
-    no."""
+    no.
+    """
     arguments = settings.get("args") if isinstance(settings, Mapping) else settings
     return any(arguments) if isinstance(arguments, list) else bool(arguments)

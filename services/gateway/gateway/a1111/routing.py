@@ -1,5 +1,6 @@
 """Read, answer and refuse as all routes of that API do. Errors are as its clients show them: problem documents, with
-that API's own fields beside the standard's."""
+that API's own fields beside the standard's.
+"""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -26,7 +27,8 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 class CompatRoute(APIRoute):
     """Answers problems with ``error``, ``errors`` and ``body`` too, which that API's error answers have; and lets a
-    client be known again."""
+    client be known again.
+    """
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()

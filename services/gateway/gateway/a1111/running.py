@@ -1,5 +1,6 @@
 """Run a request of that API as an edit job: submit it, wait for it, fetch its pictures; cancel it if its caller
-leaves."""
+leaves.
+"""
 
 import asyncio
 
@@ -43,7 +44,8 @@ async def run(
     request: Request, parts: Dependencies, edit: TranslatedEdit, capabilities: EditorCapabilities, *, task: str
 ) -> FinishedEdit:
     """Run an edit and return its pictures. Raises ProblemError: what cannot be edited so, 409 for a task's name in use,
-    410 for a job that was interrupted before its first picture, a failed job's own; ClientDisconnect."""
+    410 for a job that was interrupted before its first picture, a failed job's own; ClientDisconnect.
+    """
     job = await asyncio.to_thread(_submit, parts, edit, capabilities, identities(request)[0], task)
     try:
         finished = await unless_disconnected(request, wait_until_finished(parts.events, job.id))

@@ -44,7 +44,8 @@ async def get_options(parts: Parts) -> dict[str, Any]:
 async def set_options(request: Request, parts: Parts) -> dict[str, Any]:
     """Accept the settings that hold already. Clients choose a model before they start: the loaded one is accepted, by
     its title, name or hash. What would change the server for everybody is refused: 404 for another model, 422 for
-    other settings."""
+    other settings.
+    """
     body = await read_body(request, parts, Options)
     options.refuse_changes(body.model_dump(exclude_unset=True), await parts.editor.capabilities(), where="options")
     return {}
@@ -97,7 +98,8 @@ async def upscalers(parts: Parts) -> list[Upscaler]:
 )
 def memory() -> MemoryResponse:
     """Tell the memory of the gateway's machine, in bytes. The model may be on another one; see the editor's
-    `/metrics`."""
+    `/metrics`.
+    """
     return options.memory()
 
 

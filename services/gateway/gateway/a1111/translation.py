@@ -1,5 +1,6 @@
 """Translate a request of A1111's API into an edit: its parameters, its photos, its mask, and where the result
-belongs."""
+belongs.
+"""
 
 import secrets
 from dataclasses import dataclass, field, replace

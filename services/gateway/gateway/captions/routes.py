@@ -46,7 +46,9 @@ async def caption(
     Any of JPEG, PNG, WebP, GIF, BMP, TIFF and the like: turned upright as their EXIF data asks, alpha on white, the
     first frame of an animation.
 
-        curl -F images=@dog.jpg 'http://127.0.0.1:8000/caption?beams=4&return=embeddings'
+    ```sh
+    curl -F images=@dog.jpg 'http://127.0.0.1:8000/caption?beams=4&return=embeddings'
+    ```
     """
     query: dict[str, Any] = {"beams": beams, "max_tokens": max_tokens, "encoding_format": encoding_format.value}
     if extras:

@@ -43,11 +43,14 @@ _LABELLED_FORM = examples.form_body(
     openapi_extra=examples.json_body(NewClassifier, tagging_examples.NEW_CLASSIFIER),
 )
 async def create_classifier(request: Request, parts: Parts) -> Response:
-    """From labels, and templates that say what kind of pictures they are about; no photos are needed. Where `warnings`
-    doubt a word, another one for the same thing may serve better.
+    """Make a classifier from labels, and templates that say what kind of pictures they are about; no photos are needed.
 
-        curl http://127.0.0.1:8000/classifiers -H 'Content-Type: application/json' \\
-             -d '{"name": "rooms", "labels": ["kitchen", "bathroom"], "templates": ["a photo of a {label}"]}'
+    Where `warnings` doubt a word, another one for the same thing may serve better.
+
+    ```sh
+    curl http://127.0.0.1:8000/classifiers -H 'Content-Type: application/json' \\
+         -d '{"name": "rooms", "labels": ["kitchen", "bathroom"], "templates": ["a photo of a {label}"]}'
+    ```
     """
     return await forward(request, parts.tagger, "/classifiers", body=json_document(request, parts))
 
@@ -59,9 +62,11 @@ async def create_classifier(request: Request, parts: Parts) -> Response:
     responses=examples.responses({200: examples.json_example("By name", tagging_examples.CLASSIFIERS)}, 503),
 )
 async def list_classifiers(request: Request, parts: Parts) -> Response:
-    """`usable` tells those that fit the model that is loaded.
+    """List the classifiers; `usable` tells those that fit the model that is loaded.
 
+    ```sh
     curl http://127.0.0.1:8000/classifiers
+    ```
     """
     return await forward(request, parts.tagger, "/classifiers")
 
@@ -81,9 +86,11 @@ async def upload_classifier(
     parts: Parts,
     name: Annotated[str | None, Query(max_length=64, description="another name than the file's own")] = None,
 ) -> Response:
-    """The file is checked; one that another model made is refused with the reason.
+    """Check and store a classifier's file; one that another model made is refused with the reason.
 
+    ```sh
     curl -F head=@rooms.safetensors 'http://127.0.0.1:8000/classifiers/upload?name=rooms-2'
+    ```
     """
     largest = parts.settings.max_classifier_bytes
     limits = UploadLimits(max_bytes=largest + 10_000, max_file_bytes=largest, max_files=1)
@@ -98,9 +105,11 @@ async def upload_classifier(
     responses=examples.responses({200: examples.json_example("The classifier", tagging_examples.CLASSIFIER)}, 404, 503),
 )
 async def get_classifier(request: Request, parts: Parts, name: Name) -> Response:
-    """Its labels and templates, the model that made it, and what labelled photos brought.
+    """Describe a classifier: its labels and templates, the model that made it, and what labelled photos brought.
 
+    ```sh
     curl http://127.0.0.1:8000/classifiers/rooms
+    ```
     """
     return await forward(request, parts.tagger, f"/classifiers/{name}")
 
@@ -114,10 +123,13 @@ async def get_classifier(request: Request, parts: Parts, name: Name) -> Response
     ),
 )
 async def download_classifier(request: Request, parts: Parts, name: Name) -> Response:
-    """The L2-normalised text matrix (labels × dimensions) and, once photos have improved it, the weights; labels,
-    templates and the model's revision are in the file's metadata.
+    """Download the L2-normalised text matrix (labels × dimensions) and, once photos have improved it, the weights.
 
-        curl -OJ http://127.0.0.1:8000/classifiers/rooms/head
+    Labels, templates and the model's revision are in the file's metadata.
+
+    ```sh
+    curl -OJ http://127.0.0.1:8000/classifiers/rooms/head
+    ```
     """
     return await forward(request, parts.tagger, f"/classifiers/{name}/head")
 
@@ -126,7 +138,9 @@ async def download_classifier(request: Request, parts: Parts, name: Name) -> Res
 async def delete_classifier(request: Request, parts: Parts, name: Name) -> Response:
     """Download it first to keep it.
 
+    ```sh
     curl -X DELETE http://127.0.0.1:8000/classifiers/rooms
+    ```
     """
     return await forward(request, parts.tagger, f"/classifiers/{name}")
 
@@ -148,9 +162,13 @@ async def delete_classifier(request: Request, parts: Parts, name: Name) -> Respo
     openapi_extra=images_form(),
 )
 async def classify(request: Request, parts: Parts, name: Name) -> Response:
-    """The probabilities of an image's labels sum to 1: they say which label fits best, given that one does.
+    """Rank the labels for each image.
 
+    The probabilities of an image's labels sum to 1: they say which label fits best, given that one does.
+
+    ```sh
     curl -F images=@room.jpg http://127.0.0.1:8000/classifiers/rooms/classify
+    ```
     """
     body = images_body(request, parts.settings)
     return await forward(request, parts.tagger, f"/classifiers/{name}/classify", body=body)
@@ -175,9 +193,13 @@ async def classify(request: Request, parts: Parts, name: Name) -> Response:
 async def evaluate_classifier(request: Request, parts: Parts, name: Name) -> Response:
     """Send a zip with a folder for each label, or photos with as many labels.
 
-        curl -F archive=@photos.zip http://127.0.0.1:8000/classifiers/rooms/evaluate
-        curl -F images=@1.jpg -F labels=kitchen -F images=@2.jpg -F labels=bathroom \\
-             http://127.0.0.1:8000/classifiers/rooms/evaluate
+    ```sh
+    curl -F archive=@photos.zip http://127.0.0.1:8000/classifiers/rooms/evaluate
+    ```
+    ```sh
+    curl -F images=@1.jpg -F labels=kitchen -F images=@2.jpg -F labels=bathroom \\
+         http://127.0.0.1:8000/classifiers/rooms/evaluate
+    ```
     """
     return await forward(request, parts.tagger, f"/classifiers/{name}/evaluate", body=_labelled(request, parts))
 
@@ -206,17 +228,20 @@ async def improve_classifier(
         str | None, Query(max_length=64, description="keep the old one, and store the better one under this name")
     ] = None,
 ) -> Response:
-    """Photos as for `evaluate`. `few_shot` says by how much they help on photos that were held out; where they do not,
-    the words stay as they are.
+    """Improve a classifier by labelled photos, sent as for `evaluate`.
 
-        curl -F archive=@photos.zip 'http://127.0.0.1:8000/classifiers/rooms/improve?new_name=rooms-better'
+    `few_shot` says by how much they help on photos that were held out; where they do not, the words stay as they are.
+
+    ```sh
+    curl -F archive=@photos.zip 'http://127.0.0.1:8000/classifiers/rooms/improve?new_name=rooms-better'
+    ```
     """
     path, query = f"/classifiers/{name}/improve", _given(new_name=new_name)
     return await forward(request, parts.tagger, path, query=query, body=_labelled(request, parts))
 
 
 def _labelled(request: Request, parts: Parts) -> Body:
-    """One zip, as large as all images of a request together, or many photos."""
+    """Pass on one zip, as large as all images of a request together, or many photos."""
     settings = parts.settings
     largest = settings.max_image_request_bytes
     limits = UploadLimits(max_bytes=largest, max_file_bytes=largest, max_files=settings.max_labelled_photos)

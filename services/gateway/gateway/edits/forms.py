@@ -36,7 +36,8 @@ async def read_edit_form(
 
     ``photo_fields``: those a photo may come in; ``images`` is a number in the form of a single edit.
 
-    Raises ProblemError: 400 malformed, 413 over a limit, 415 no form, 422 for unknown files and repeated fields."""
+    Raises ProblemError: 400 malformed, 413 over a limit, 415 no form, 422 for unknown files and repeated fields.
+    """
     limits = UploadLimits(
         max_bytes=settings.max_image_request_bytes,
         max_file_bytes=settings.max_image_bytes,
@@ -56,7 +57,8 @@ async def read_edit_form(
 
 def read_parameters(fields: Mapping[str, str]) -> EditParameters:
     """Read the parameters of one edit: a JSON document in ``parameters``, or a field each. Raises
-    RequestValidationError."""
+    RequestValidationError.
+    """
     if PARAMETERS_FIELD not in fields:
         return _validated(EditParameters, dict(fields))
     if others := sorted(set(fields) - {PARAMETERS_FIELD}):
@@ -67,7 +69,8 @@ def read_parameters(fields: Mapping[str, str]) -> EditParameters:
 
 def read_json(contract: type[Contract], fields: Mapping[str, str]) -> Contract:
     """Read the JSON document in the field ``parameters``. Raises ProblemError 422 without one,
-    RequestValidationError."""
+    RequestValidationError.
+    """
     if unknown := sorted(set(fields) - {PARAMETERS_FIELD}):
         detail = f"There is no field {unknown[0]!r} here: parameters come as one JSON document in 'parameters'."
         raise ProblemError(422, "unknown-field", "Unknown field", detail)

@@ -48,7 +48,8 @@ def submit_series(dependencies: Dependencies, sources: Sources, series: SeriesPa
 
 def sources_of(dependencies: Dependencies, job_id: str) -> Sources:
     """Return the photos and the mask of an earlier edit, to use them again. Raises ProblemError: 404 unknown, 422 no
-    edit, 410 gone."""
+    edit, 410 gone.
+    """
     job = find_job(dependencies, job_id)
     if job.kind not in EDITS:
         detail = f"Job {job_id} is a {job.kind} job, not an edit: it has no photo to edit again."
@@ -65,7 +66,8 @@ def sources_of(dependencies: Dependencies, job_id: str) -> Sources:
 
 def edit_result(dependencies: Dependencies, job: Job) -> EditResult:
     """Return the result. Raises ProblemError: 409 while the job is not finished, 410 for a cancelled one, and a failed
-    one's own."""
+    one's own.
+    """
     require_success(job)
     store = EditStore(dependencies.storage)
     result = store.load(job.id)
@@ -80,7 +82,8 @@ def edit_result(dependencies: Dependencies, job: Job) -> EditResult:
 
 def edit_archive(dependencies: Dependencies, job: Job) -> Iterator[bytes]:
     """Stream a zip of all pictures, the contact sheet and the result. Raises ProblemError like
-    :func:`edit_result`, before the first bytes."""
+    :func:`edit_result`, before the first bytes.
+    """
     result, store = edit_result(dependencies, job), EditStore(dependencies.storage)
     files: list[tuple[str, Callable[[], bytes]]] = []
     for picture in PictureKind:
@@ -138,7 +141,8 @@ def with_position(dependencies: Dependencies, job: Job) -> Job:
 
 def with_positions(dependencies: Dependencies, jobs: Sequence[Job]) -> list[Job]:
     """Add their places in the queue to jobs that wait. A queued job whose task is not in the queue was taken this very
-    moment."""
+    moment.
+    """
     queues = {QUEUES[job.kind] for job in jobs if job.state is JobState.QUEUED}
     places = {
         job_id: place

@@ -97,7 +97,9 @@ async def edit(request: Request, parts: Parts, prefer: Prefer = None) -> Respons
     """Edit a photo. Send it as the multipart form field `image`, with a field for each parameter or all of them as a
     JSON document in `parameters`.
 
-        curl -F image=@room.jpg -F prompt='a bedroom at night' -F strength=0.6 http://127.0.0.1:8000/edits
+    ```sh
+    curl -F image=@room.jpg -F prompt='a bedroom at night' -F strength=0.6 http://127.0.0.1:8000/edits
+    ```
 
     The finished pictures are at `/jobs/{id}/images/0.png` and so on, with the parameters in their metadata; the result
     tells seed, model, how much changed and how well the picture agrees with the words. `preserve` says what is kept
@@ -123,12 +125,15 @@ async def edit(request: Request, parts: Parts, prefer: Prefer = None) -> Respons
     openapi_extra=_SERIES_FORM,
 )
 async def edit_series(request: Request, parts: Parts, prefer: Prefer = None) -> Response:
-    """Edit one photo under a grid of two parameters, or many photos under the same change. Everything else, the seed
-    too, is the same for all pictures.
+    """Edit one photo under a grid of two parameters, or many photos under the same change.
 
-        curl -F image=@room.jpg -F 'parameters={"base": {"prompt": "a bedroom at night"}, "rows": {"parameter": \
+    Everything else, the seed too, is the same for all pictures.
+
+    ```sh
+    curl -F image=@room.jpg -F 'parameters={"base": {"prompt": "a bedroom at night"}, "rows": {"parameter": \
 "strength", "values": [0.3, 0.5, 0.7]}, "columns": {"parameter": "seed", "values": [1, 2]}}' \
 http://127.0.0.1:8000/edits/series
+    ```
 
     Answered as separate pictures and as one labelled contact sheet, `/jobs/{id}/contact-sheet.png`. A series lets
     single edits pass after every picture.
@@ -153,7 +158,8 @@ http://127.0.0.1:8000/edits/series
 )
 async def capabilities(parts: Parts) -> EditorCapabilities:
     """List the tasks and schedulers of the editor's model, its defaults and size, and what to know before trusting
-    it."""
+    it.
+    """
     return await parts.editor.capabilities()
 
 
@@ -165,7 +171,8 @@ async def capabilities(parts: Parts) -> EditorCapabilities:
 )
 def job_image(parts: Parts, job_id: JobId, index: Index, if_none_match: Cached = None) -> Response:
     """Get an edited picture as PNG, from the moment it is finished, also while the job runs. Its metadata hold the
-    parameters: as JSON in `framesense`, and in `parameters` as other programs write them."""
+    parameters: as JSON in `framesense`, and in `parameters` as other programs write them.
+    """
     return _picture(parts, job_id, PictureKind.IMAGE, index, if_none_match)
 
 
@@ -200,7 +207,8 @@ def job_change_map(parts: Parts, job_id: JobId, index: Index, if_none_match: Cac
 )
 def job_mask(parts: Parts, job_id: JobId, index: Index, if_none_match: Cached = None) -> Response:
     """Get the mask of a picture as PNG, white where it was to change: the mask sent, or the one that `preserve=auto`
-    found; feathered."""
+    found; feathered.
+    """
     return _picture(parts, job_id, PictureKind.MASK, index, if_none_match)
 
 
@@ -229,7 +237,8 @@ def job_source(
 )
 def job_contact_sheet(parts: Parts, job_id: JobId) -> Response:
     """Get all pictures of a series on one sheet, labelled with what differs between them. The one that matches the
-    words best is marked."""
+    words best is marked.
+    """
     return Response(contact_sheet(parts, find_job(parts, job_id)), media_type="image/png")
 
 
@@ -241,7 +250,8 @@ def job_contact_sheet(parts: Parts, job_id: JobId) -> Response:
 )
 def job_preview(parts: Parts, job_id: JobId) -> Response:
     """Get the picture that is being made, small and still noisy, while the job runs and for a few minutes
-    afterwards."""
+    afterwards.
+    """
     jpeg = parts.jobs.preview(find_job(parts, job_id).id)
     if jpeg is None:
         detail = f"Job {job_id} has no preview now: no step of it is done, or it ended a while ago."

@@ -30,8 +30,9 @@ Body = AsyncGenerator[bytes]
 async def forward(
     request: Request, server: AsyncServiceClient, path: str, *, query: Query | None = None, body: Body | None = None
 ) -> Response:
-    """What the server answers to this request at ``path``. ``body``: :func:`form_body` or :func:`limited_body`; without
-    one the request's own is not passed on.
+    """Ask a model server at ``path`` what this request asks, and return its answer.
+
+    ``body``: :func:`form_body` or :func:`limited_body`; without one the request's own is not passed on.
 
     Raises ProblemError 503 without an answer, and what the body raises; ClientDisconnect when the caller has gone, of
     which the server is told.
@@ -48,7 +49,7 @@ def as_response(answer: Answer) -> Response:
 
 
 async def form_body(request: Request, limits: UploadLimits, silence: float, *, file_field: str = "images") -> Body:
-    """The body of a multipart form as it arrives.
+    """Pass the body of a multipart form on as it arrives.
 
     Raises like :func:`limited_body`; also 415 for no form (sent in ``file_field``, say the words), 400 for a malformed
     one, 413 for too many or too large files.

@@ -93,7 +93,8 @@ class ReceivedFile:
 class FormLimits:
     """What a form may carry: ``files`` files of ``file_bytes`` together in the field ``file_field``, with silences of
     ``seconds``. ``receive`` makes what becomes of them, of the first one's name and a path to write to; ``shown_name``
-    is how a file's name is read."""
+    is how a file's name is read.
+    """
 
     file_field: str
     file_bytes: int

@@ -21,7 +21,10 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 async def blob_response(
     storage: Storage, key: str, *, media_type: str, etag: str, request_headers: Mapping[str, str]
 ) -> Response:
-    """Raises FileNotFoundError, and a 416 problem for a range beyond the end."""
+    """Answer with a blob, or the range of it that the request asks for.
+
+    Raises FileNotFoundError, and a 416 problem for a range beyond the end.
+    """
     size = await asyncio.to_thread(storage.size, key)
     headers = {"Accept-Ranges": "bytes", "ETag": etag, "X-Content-Type-Options": "nosniff"}
     unchanged = request_headers.get("if-range", etag) == etag
@@ -35,8 +38,10 @@ async def blob_response(
 
 
 def _byte_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """First byte and the one after the last, or None where the whole is to be sent: no range, several, or another
-    unit. Raises a 416 problem."""
+    """Return the first byte and the one after the last, or None where the whole is to be sent.
+
+    The whole is sent where there is no range, several, or another unit. Raises a 416 problem.
+    """
     match = _RANGE.fullmatch((header or "").replace(" ", ""))
     if match is None or match.group(1, 2) == ("", ""):
         return None

@@ -25,8 +25,10 @@ class _Sink:
 
 
 def stream_zip(files: Iterable[tuple[str, Callable[[], bytes]]], *, at: datetime) -> Iterator[bytes]:
-    """The bytes of a zip of these files (names, and what reads their contents), dated ``at``. Nothing is compressed:
-    pictures are already. Raises what reading a file raises, midway."""
+    """Yield the bytes of a zip of these files (names, and what reads their contents), dated ``at``.
+
+    Nothing is compressed: pictures are already. Raises what reading a file raises, midway.
+    """
     sink = _Sink()
     with zipfile.ZipFile(sink, "w") as archive:  # type: ignore[call-overload]  # any object that can be written to will do
         for name, read in files:

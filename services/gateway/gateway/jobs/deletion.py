@@ -1,5 +1,6 @@
 """Delete jobs for good: with the last job that refers to them go a video and its analysis, photos and their tags;
-with an edit go its pictures."""
+with an edit go its pictures.
+"""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -80,9 +80,11 @@ def list_jobs(
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before", max_length=64)] = None,
     kind: Annotated[list[JobKind] | None, Query(description="of these kinds only; may be repeated")] = None,
 ) -> JobList:
-    """Newest first; they are kept for `JOB_RETENTION` seconds after they were made.
+    """List jobs, newest first; they are kept for `JOB_RETENTION` seconds after they were made.
 
-        curl 'http://127.0.0.1:8000/jobs?kind=edit&kind=edit_series&limit=20'
+    ```sh
+    curl 'http://127.0.0.1:8000/jobs?kind=edit&kind=edit_series&limit=20'
+    ```
 
     For the next page, send the answer's `next_cursor` as `cursor`: jobs made or deleted meanwhile change no page.
     """
@@ -99,8 +101,10 @@ def list_jobs(
     responses=examples.responses({200: examples.json_example("The job as it is", examples.JOB)}, 404, 503),
 )
 def get_job(parts: Parts, job_id: JobId) -> Job:
-    """To be told of changes instead of asking again and again, follow its events. `queue_position` tells how many jobs
-    wait before it; single edits go before series."""
+    """Describe a job: its state, its progress, and by `queue_position` how many jobs wait before it.
+
+    Single edits go before series. To be told of changes instead of asking again and again, follow its events.
+    """
     return with_position(parts, find_job(parts, job_id))
 
 
@@ -118,8 +122,10 @@ def get_job(parts: Parts, job_id: JobId) -> Job:
     ),
 )
 def cancel_or_delete_job(parts: Parts, job_id: JobId) -> Response:
-    """A queued or running job is cancelled, and its worker stops within seconds. A finished job (succeeded, failed or
-    cancelled) is deleted for good."""
+    """Cancel a queued or running job, whose worker stops within seconds, or delete a finished one for good.
+
+    A job is finished when it has succeeded, failed or was cancelled.
+    """
     job = find_job(parts, job_id)
     if job.state.finished:
         delete_job(parts, job)
@@ -149,11 +155,13 @@ async def job_events(
         str | None, Header(description="go on after this event; browsers send it by themselves")
     ] = None,
 ) -> Response:
-    """The job as it is, then every change, until it is finished; then the stream ends.
+    """Send the job as it is, then every change, until it is finished; then the stream ends.
 
     After a dropped connection `Last-Event-ID` goes on where the listener left off.
 
-        curl -N http://127.0.0.1:8000/jobs/$ID/events
+    ```sh
+    curl -N http://127.0.0.1:8000/jobs/$ID/events
+    ```
     """
     job = await run_in_threadpool(find_job, parts, job_id)
     latest = await latest_event(parts.events, job_id)
@@ -175,10 +183,13 @@ async def _server_sent(events: AsyncIterator[Event]) -> AsyncIterator[ServerSent
     responses=examples.responses({200: examples.json_example("Of a video", examples.VIDEO_RESULT)}, 404, 409, 410, 503),
 )
 def job_result(parts: Parts, job_id: JobId) -> Response:
-    """Of a video: captions, novelty and moments. Of a photo set: the report, and every photo's tags. Of an edit, or of
+    """Return the whole result of a finished job.
+
+    Of a video: captions, novelty and moments. Of a photo set: the report, and every photo's tags. Of an edit, or of
     a series: its pictures with seeds, parameters and what changed.
 
-    409 while the job is not finished, 410 for a cancelled one, and the job's own problem for one that failed."""
+    409 while the job is not finished, 410 for a cancelled one, and the job's own problem for one that failed.
+    """
     result = result_of(parts, find_job(parts, job_id), {})
     return Response(result.model_dump_json(), media_type="application/json")
 
@@ -191,7 +202,10 @@ def job_result(parts: Parts, job_id: JobId) -> Response:
     ),
 )
 def job_novelty(parts: Parts, job_id: JobId, changes: Changes) -> NoveltyCurve:
-    """Computed at once from the stored embeddings. What is left out is as in the job's parameters."""
+    """Compute the curve of other parameters at once, from the stored embeddings.
+
+    What is left out is as in the job's parameters.
+    """
     analysed = load_analysis(parts, find_job(parts, job_id))
     return parts.videos.curve(analysed, analysed.parameters(changes.model_dump(exclude_none=True)))
 
@@ -210,10 +224,14 @@ async def job_search(
     q: Annotated[str, Query(min_length=1, max_length=200, description="what to look for", examples=["a red car"])],
     limit: Annotated[int, Query(ge=1, le=100, description="most moments to answer")] = 10,
 ) -> Response:
-    """How well each frame's picture fits the words, by the embeddings that were stored with its caption: no picture is
+    """Search a video's frames for what their pictures show.
+
+    How well each frame fits the words is told by the embeddings that were stored with its caption: no picture is
     looked at again.
 
-        curl -G http://127.0.0.1:8000/jobs/$ID/search --data-urlencode 'q=a red car'
+    ```sh
+    curl -G http://127.0.0.1:8000/jobs/$ID/search --data-urlencode 'q=a red car'
+    ```
     """
     job = await run_in_threadpool(find_job, parts, job_id)
     analysed = await run_in_threadpool(load_analysis, parts, job)
@@ -236,7 +254,10 @@ def job_frame(
     index: Annotated[int, Path(ge=0, le=10**8, description="the frame's index in the result", examples=[3])],
     if_none_match: Annotated[str | None, Header(description="the ETag of the copy you have")] = None,
 ) -> Response:
-    """There from the moment the frame was captioned, also while the job runs. It never changes: cache it."""
+    """Return a frame's thumbnail, from the moment the frame was captioned, also while the job runs.
+
+    It never changes: cache it.
+    """
     key = analysis_of(parts, find_job(parts, job_id))
     headers = {"Cache-Control": f"public, max-age={A_YEAR}, immutable", "ETag": f'"{key}-{index}"'}
     if if_none_match == headers["ETag"]:
@@ -269,8 +290,11 @@ def job_heat_map(
     rolling_window_size: Annotated[RollingWindowSize | None, Query(description=_AS_BEFORE)] = None,
     overlay: Annotated[bool, Query(description="over the thumbnail; else by itself, to be laid over it")] = True,
 ) -> Response:
-    """For cameras that stand still: each patch is compared with the nearest of those seen at its height before. Red is
-    as odd as anything in this video, transparent is familiar."""
+    """Paint where in a frame something is odd, for cameras that stand still.
+
+    Each patch is compared with the nearest of those seen at its height before. Red is as odd as anything in this video,
+    transparent is familiar.
+    """
     analysed = load_analysis(parts, find_job(parts, job_id))
     if index >= len(analysed.frames):
         raise ProblemError(404, "unknown-frame", "Unknown frame", f"Job {job_id} has no frame {index}.")
@@ -298,7 +322,7 @@ def job_heat_map(
     ),
 )
 async def job_video(request: Request, parts: Parts, job_id: JobId) -> Response:
-    """For players: `Range` is answered, so that they can seek."""
+    """Send the video itself; players can seek, as `Range` is answered."""
     sha256, key = await run_in_threadpool(_find_video, parts, job_id)
     try:
         head = await run_in_threadpool(_read_head, parts, key)
@@ -339,8 +363,11 @@ def job_export(
     export_format: Annotated[ExportFormat, Path(description="kind of file", examples=["csv"])],
     changes: Changes,
 ) -> Response:
-    """Of a video, the same numbers as the result, or as the novelty that the same query asks for. Of a photo set, a row
-    a photo, with the cosine of every label. Of an edit, all its pictures in a zip."""
+    """Return the result as a file.
+
+    Of a video, the same numbers as the result, or as the novelty that the same query asks for. Of a photo set, a row
+    a photo, with the cosine of every label. Of an edit, all its pictures in a zip.
+    """
     job = find_job(parts, job_id)
     file = export_of(parts, job, export_format, changes.model_dump(exclude_none=True))
     headers = {"Content-Disposition": _attachment(f"{job.name}.{export_format}")}
@@ -350,12 +377,12 @@ def job_export(
 
 
 def _attachment(name: str) -> str:
-    """A Content-Disposition that keeps any file name (RFC 6266)."""
+    """Write a Content-Disposition that keeps any file name (RFC 6266)."""
     return f"attachment; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def _find_video(dependencies: Dependencies, job_id: str) -> tuple[str, str]:
-    """Its hash and its storage key."""
+    """Return the hash and the storage key of a job's video."""
     job = find_job(dependencies, job_id)
     require_video(job)
     sha256 = payload_of(dependencies, job, VideoPayload).video.sha256

@@ -21,14 +21,14 @@ class OlderMetric(StrEnum):
 
 
 def video_answer(analysed: Analysed, parameters: VideoParameters) -> str:
-    """``/get_video_captions``' answer, as JSON."""
+    """Write ``/get_video_captions``' answer, as JSON."""
     frames = analysed.frames
     distance = older_clients_distance(frames.words, window=parameters.rolling_window_size, metric=parameters.metric)
     return json.dumps({"captions": list(frames.captions), "distance_from_previous": distance.tolist()})
 
 
 def captions_page(*, captions: Sequence[str] = (), error: str = "") -> str:
-    """The upload page, with what came of the last upload."""
+    """Render the upload page, with what came of the last upload."""
     told = "".join(f"<p>{html.escape(caption)}</p>" for caption in captions)
     answer = f'<section aria-labelledby="answer"><h2 id="answer">Caption</h2>{told}</section>' if told else ""
     alert = f'<p role="alert">{html.escape(error)}</p>' if error else ""

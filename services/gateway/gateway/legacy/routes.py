@@ -39,7 +39,10 @@ router = APIRouter(tags=["older clients"])
     openapi_extra=images_form("image"),
 )
 async def get_image_caption(request: Request, parts: Parts) -> Response:
-    """New clients: use `/caption`, whose answer is smaller."""
+    """Caption an image, with its features and word vectors.
+
+    New clients: use `/caption`, whose answer is smaller.
+    """
     extras = [CaptionExtra.EMBEDDINGS.value, CaptionExtra.FEATURES.value]
     answer = await _caption(request, parts, {"return": extras, "encoding_format": EncodingFormat.BASE64.value})
     return Response(await asyncio.to_thread(_older_image, answer.captions[0]), media_type="application/json")
@@ -69,8 +72,11 @@ async def get_video_captions(
     metric: Annotated[OlderMetric, Query(description="`cosine` is 1 / cosine similarity here")] = OlderMetric.EUCLIDEAN,
     rolling_window_size: Annotated[RollingWindowSize, Query(description="frames to compare a frame with")] = 3,
 ) -> Response:
-    """Answers when the whole video was seen. The distance is 0 until the window is full. New clients: use
-    `/video_captions`, which answers at once and tells its progress."""
+    """Caption a video, and answer when all of it was seen.
+
+    The distance is 0 until the window is full. New clients: use `/video_captions`, which answers at once and tells its
+    progress.
+    """
     parameters = VideoParameters(
         every_n_second=every_n_second, metric=metric.metric, rolling_window_size=rolling_window_size
     )
@@ -93,7 +99,7 @@ async def get_video_captions(
     responses={200: examples.text_example("A form", "text/html", "<!doctype html>…")},
 )
 def captions_form() -> HTMLResponse:
-    """For people: choose a picture, get its caption. Needs no JavaScript."""
+    """Show people a page to choose a picture and get its caption. Needs no JavaScript."""
     return HTMLResponse(captions_page())
 
 
@@ -112,7 +118,7 @@ def captions_form() -> HTMLResponse:
     openapi_extra=images_form("image"),
 )
 async def captions_answer(request: Request, parts: Parts) -> HTMLResponse:
-    """Errors are told on the page too, with their status."""
+    """Answer the page; errors are told on it too, with their status."""
     try:
         answer = await _caption(request, parts, {})
     except ProblemError as problem:

@@ -10,13 +10,16 @@ from framesense.storage.analyses import VideoModels
 
 
 async def seeing_models(captioner: AsyncServiceClient, tagger: AsyncServiceClient) -> VideoModels | None:
-    """The models that would see a video now; None while the captioner does not answer."""
+    """Return the models that would see a video now; None while the captioner does not answer."""
     seeing, embedding = await asyncio.gather(_model_or_none(captioner), _model_or_none(tagger))
     return VideoModels(seeing, embedding) if seeing else None
 
 
 async def loaded_models(servers: Sequence[AsyncServiceClient]) -> ModelServers:
-    """All are asked at once; those that do not answer, or have no model to answer with, are told with their reasons."""
+    """Ask all model servers at once which model they have loaded.
+
+    Those that do not answer, or have no model to answer with, are listed with their reasons.
+    """
     answers = await asyncio.gather(*(server.models() for server in servers), return_exceptions=True)
     found = ModelServers(models=[])
     for server, answer in zip(servers, answers, strict=True):

@@ -26,11 +26,14 @@ router = APIRouter(tags=["models"])
     responses=examples.responses({200: examples.json_example("Name, architecture, revision, memory", examples.MODELS)}),
 )
 async def models(parts: Parts) -> ModelServers:
-    """One a model server; `unavailable` tells those that do not answer. The revision changes whenever the weights do:
-    answers of the same revision can be compared. `states` tells whether each is loaded, where, how much memory it took
-    and since when it is idle.
+    """List the models that answer, one a model server; `unavailable` tells those that do not answer.
 
-        curl http://127.0.0.1:8000/models
+    The revision changes whenever the weights do: answers of the same revision can be compared. `states` tells
+    whether each is loaded, where, how much memory it took and since when it is idle.
+
+    ```sh
+    curl http://127.0.0.1:8000/models
+    ```
     """
     return await loaded_models(list(_servers(parts).values()))
 
@@ -57,13 +60,17 @@ async def switch_model(
     body: ModelSwitch,
     prefer: Annotated[str | None, Header(description="`wait=SECONDS`: wait until it is loaded")] = None,
 ) -> Response:
-    """The new model is loaded, then new requests go to it; those under way end with the old one, which is then freed.
+    """Load another model, which then answers new requests.
+
+    Requests under way end with the old one, which is then freed.
     If it cannot be loaded, the old one stays, and `switch_error` in `/models` says why. A video that is being captioned
     ends with an error that says so, as captions of two models cannot be compared. After a restart, the model of the
     settings answers again.
 
-        curl -X PUT http://127.0.0.1:8000/models/captioner -H 'Content-Type: application/json' \\
-             -H 'Prefer: wait=60' -d '{"model": "hf:Salesforce/blip-image-captioning-base"}'
+    ```sh
+    curl -X PUT http://127.0.0.1:8000/models/captioner -H 'Content-Type: application/json' \\
+         -H 'Prefer: wait=60' -d '{"model": "hf:Salesforce/blip-image-captioning-base"}'
+    ```
     """
     if not parts.settings.allow_model_switch:
         detail = "Models are not switched here at run time. Set ALLOW_MODEL_SWITCH=true to allow it."

@@ -14,7 +14,7 @@ from gateway.openapi import editing_examples
 
 
 def listed(description: str, items: Sequence[BaseModel]) -> dict[str, Any]:
-    """One entry of a route's ``responses=``, for a list."""
+    """Build an entry of a route's ``responses=``, for a list."""
     value = [item.model_dump(mode="json") for item in items]
     return {"description": description, "content": {"application/json": {"example": value}}}
 

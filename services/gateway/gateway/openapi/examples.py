@@ -232,12 +232,15 @@ OLDER_VIDEO = {"captions": list(_CAPTIONS), "distance_from_previous": [0.0, 0.0,
 
 
 def responses(answers: Mapping[int, Mapping[str, Any]], *problems: int) -> dict[int | str, dict[str, Any]]:
-    """A route's ``responses=``: what it answers, and the statuses of its problem documents (422 is every route's)."""
+    """Build a route's ``responses=``: what it answers, and the statuses of its problem documents.
+
+    422 is every route's.
+    """
     return {**{status: dict(answer) for status, answer in answers.items()}, **problem_responses(*problems, 422)}
 
 
 def json_example(description: str, example: BaseModel | dict[str, Any]) -> dict[str, Any]:
-    """One entry of a route's ``responses=``."""
+    """Build an entry of a route's ``responses=``."""
     value = example.model_dump(mode="json", exclude_none=True) if isinstance(example, BaseModel) else example
     return {"description": description, "content": {"application/json": {"example": value}}}
 
@@ -252,12 +255,12 @@ def binary_response(description: str, media_type: str) -> dict[str, Any]:
 
 
 def form_body(properties: dict[str, Any], *, required: list[str] | None = None) -> dict[str, Any]:
-    """The ``openapi_extra=`` of a route that reads a multipart form by itself."""
+    """Build the ``openapi_extra=`` of a route that reads a multipart form by itself."""
     schema = {"type": "object", "properties": properties, "required": required or []}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
 def json_body(contract: type[BaseModel], example: BaseModel) -> dict[str, Any]:
-    """The ``openapi_extra=`` of a route that passes a JSON document on without reading it."""
+    """Build the ``openapi_extra=`` of a route that passes a JSON document on without reading it."""
     content = {"schema": contract.model_json_schema(), "example": example.model_dump(mode="json")}
     return {"requestBody": {"required": True, "content": {"application/json": content}}}

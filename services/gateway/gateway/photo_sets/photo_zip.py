@@ -21,7 +21,7 @@ LONGEST_PATH = 400
 
 
 def relative_path(name: str) -> str:
-    """A file's name as a path inside a zip: with its folders, as far as the sender told them, printable, never empty.
+    """Turn a file's name into a path inside a zip: with its folders, printable, never empty.
 
     Raises ProblemError 422 for a path that leads outside.
     """
@@ -50,14 +50,17 @@ class ReceivedPhotos(ReceivedFile):
         self._entry: IO[bytes] | None = None
 
     def begin_another(self, name: str) -> None:
-        """Raises a 422 problem after a zip."""
+        """Begin another file; raises a 422 problem after a zip."""
         if self._is_zip:
             raise _one_zip_or_photos()
         self._unpacked = 0
         self._paths[_unlike(name, self._paths)] = None
 
     async def write(self, data: bytes, limits: FormLimits) -> None:
-        """Raises ProblemError: 413 over a limit, 415 for a .zip that is none, 422 for a zip among photos."""
+        """Write a part of the file that arrives.
+
+        Raises ProblemError: 413 over a limit, 415 for a .zip that is none, 422 for a zip among photos.
+        """
         if len(self._paths) > limits.files:
             detail = f"At most {limits.files:,} photos are taken in one request. Send them in parts, or as a zip."
             raise ProblemError(413, "too-many-files", "Too many files", detail)
@@ -73,7 +76,7 @@ class ReceivedPhotos(ReceivedFile):
             await self._flush()
 
     async def finish(self, limits: FormLimits) -> None:
-        """The end of one photo, or of the zip."""
+        """Finish one photo, or the zip."""
         await self.write(b"", limits)
         if self._unpacked < HEAD_BYTES:
             self._decide()
@@ -83,8 +86,10 @@ class ReceivedPhotos(ReceivedFile):
             self._entry = None
 
     async def close(self) -> None:
-        """The end of the form. Raises ProblemError: 422 where all files are empty, 415 where none is named like an
-        image."""
+        """Finish the form.
+
+        Raises ProblemError: 422 where all files are empty, 415 where none is named like an image.
+        """
         if self.size == 0:
             raise ProblemError(422, "empty-file", "Empty file", f"{self.name} is empty: it has 0 bytes.")
         if self._zip:
@@ -105,7 +110,7 @@ class ReceivedPhotos(ReceivedFile):
         super().discard()
 
     def _decide(self) -> None:
-        """What the file that is arriving is, once its beginning is there."""
+        """Decide what the file that is arriving is, once its beginning is there."""
         first = self._zip is None
         if looks_like_zip(bytes(self._buffer[:HEAD_BYTES])):
             if not first:
@@ -125,7 +130,7 @@ class ReceivedPhotos(ReceivedFile):
 
 
 def _unlike(path: str, taken: Collection[str]) -> str:
-    """The path, with a number before its suffix where it is taken: senders may leave folders out of names."""
+    """Put a number before the suffix of a path that is taken: senders may leave folders out of names."""
     whole, number, unlike = PurePosixPath(path), 2, path
     while unlike in taken:
         unlike = str(whole.with_name(f"{whole.stem} ({number}){whole.suffix}"))
@@ -134,7 +139,7 @@ def _unlike(path: str, taken: Collection[str]) -> str:
 
 
 def _common_name(paths: Sequence[str]) -> str:
-    """What to call a set: its file, the folder that holds all of it, or how many there are."""
+    """Name a set after its file, the folder that holds all of it, or how many files there are."""
     folders = {path.split("/", 1)[0] if "/" in path else "" for path in paths}
     if len(paths) == 1:
         return PurePosixPath(paths[0]).name

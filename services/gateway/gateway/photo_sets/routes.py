@@ -99,8 +99,12 @@ async def tag_photo_set(
     """Send a zip of photos as the multipart form field `photos`, or that field once for each photo, or the `upload_id`
     of a resumable upload of a zip; and the labels, or the name of a label set.
 
-        curl -F photos=@hotels.zip -F labels=kitchen,bathroom,bedroom http://127.0.0.1:8000/photo-sets
-        curl -F photos=@a.jpg -F photos=@b.jpg -F labels=kitchen -F labels=bathroom http://127.0.0.1:8000/photo-sets
+    ```sh
+    curl -F photos=@hotels.zip -F labels=kitchen,bathroom,bedroom http://127.0.0.1:8000/photo-sets
+    ```
+    ```sh
+    curl -F photos=@a.jpg -F photos=@b.jpg -F labels=kitchen -F labels=bathroom http://127.0.0.1:8000/photo-sets
+    ```
 
     Every photo is tagged; the result tells how many tags photos have, how balanced the labels are, near-duplicates,
     clusters and a 2-D map. Photos in sub-folders, or named in a `groups.csv` among them, are compared by group.
@@ -127,7 +131,10 @@ def job_photo(
     index: Annotated[int, Path(ge=0, le=10**8, description="the photo's index in the result", examples=[3])],
     if_none_match: Annotated[str | None, Header(description="the ETag of the copy you have")] = None,
 ) -> Response:
-    """There from the moment the photo was tagged, also while the job runs. It never changes: cache it."""
+    """Return a photo's thumbnail, from the moment the photo was tagged, also while the job runs.
+
+    It never changes: cache it.
+    """
     job = find_job(parts, job_id)
     tag = f'"{tagging_of(parts, job)}-{index}"'
     headers = {"Cache-Control": f"public, max-age={A_YEAR}, immutable", "ETag": tag}

@@ -70,8 +70,12 @@ async def tags(request: Request, parts: Parts, encoding_format: Encoding = Encod
     """Send images and labels in words; every label that fits comes back with its cosine and calibrated probability, the
     most probable first. No training: any words will do, and `warnings` say where the model may not know them.
 
-        curl -F images=@room.jpg -F labels=kitchen,bathroom,bedroom http://127.0.0.1:8000/tags
-        curl -F images=@room.jpg -F label_set=rooms -F 'template=a photo of a {label}' http://127.0.0.1:8000/tags
+    ```sh
+    curl -F images=@room.jpg -F labels=kitchen,bathroom,bedroom http://127.0.0.1:8000/tags
+    ```
+    ```sh
+    curl -F images=@room.jpg -F label_set=rooms -F 'template=a photo of a {label}' http://127.0.0.1:8000/tags
+    ```
     """
     return await forward(
         request, parts.tagger, "/tags", query=_as(encoding_format), body=images_body(request, parts.settings)
@@ -100,10 +104,12 @@ async def tags(request: Request, parts: Parts, encoding_format: Encoding = Encod
     ),
 )
 async def similarity(request: Request, parts: Parts, encoding_format: Encoding = EncodingFormat.FLOAT) -> Response:
-    """The cosines of every image's and every text's embedding, as a matrix, and the same calibrated to probabilities.
+    """Compare every image with every text: a matrix of cosines, and the same calibrated to probabilities.
 
-        curl -F images=@a.jpg -F images=@b.jpg -F texts='a kitchen' -F texts='a red car' \\
-             http://127.0.0.1:8000/similarity
+    ```sh
+    curl -F images=@a.jpg -F images=@b.jpg -F texts='a kitchen' -F texts='a red car' \\
+         http://127.0.0.1:8000/similarity
+    ```
     """
     return await forward(
         request, parts.tagger, "/similarity", query=_as(encoding_format), body=images_body(request, parts.settings)
@@ -117,9 +123,11 @@ async def similarity(request: Request, parts: Parts, encoding_format: Encoding =
     response_model=LabelSetList,
 )
 async def list_label_sets(request: Request, parts: Parts) -> Response:
-    """Those that are kept for `POST /tags`.
+    """List the label sets that are kept for `POST /tags`.
 
+    ```sh
     curl http://127.0.0.1:8000/label-sets
+    ```
     """
     return await forward(request, parts.tagger, "/label-sets")
 
@@ -135,10 +143,12 @@ async def list_label_sets(request: Request, parts: Parts) -> Response:
     openapi_extra=examples.json_body(NewLabelSet, tagging_examples.NEW_LABEL_SET),
 )
 async def create_label_set(request: Request, parts: Parts) -> Response:
-    """Labels and templates under a name; 409 where the name is taken.
+    """Keep labels and templates under a name; 409 where the name is taken.
 
-        curl http://127.0.0.1:8000/label-sets -H 'Content-Type: application/json' \\
-             -d '{"name": "rooms", "labels": ["kitchen", "bathroom", "bedroom"]}'
+    ```sh
+    curl http://127.0.0.1:8000/label-sets -H 'Content-Type: application/json' \\
+         -d '{"name": "rooms", "labels": ["kitchen", "bathroom", "bedroom"]}'
+    ```
     """
     return await forward(request, parts.tagger, "/label-sets", body=json_document(request, parts))
 
@@ -150,9 +160,11 @@ async def create_label_set(request: Request, parts: Parts) -> Response:
     responses=examples.responses({200: examples.json_example("The label set", tagging_examples.LABEL_SET)}, 404, 503),
 )
 async def get_label_set(request: Request, parts: Parts, name: Name) -> Response:
-    """Its labels and templates.
+    """Return a label set's labels and templates.
 
+    ```sh
     curl http://127.0.0.1:8000/label-sets/rooms
+    ```
     """
     return await forward(request, parts.tagger, f"/label-sets/{name}")
 
@@ -167,10 +179,12 @@ async def get_label_set(request: Request, parts: Parts, name: Name) -> Response:
     openapi_extra=examples.json_body(LabelSetContent, tagging_examples.LABEL_SET_CONTENT),
 )
 async def replace_label_set(request: Request, parts: Parts, name: Name) -> Response:
-    """Other labels and templates under the same name.
+    """Keep other labels and templates under the same name.
 
-        curl -X PUT http://127.0.0.1:8000/label-sets/rooms -H 'Content-Type: application/json' \\
-             -d '{"labels": ["kitchen", "bathroom", "bedroom", "balcony"]}'
+    ```sh
+    curl -X PUT http://127.0.0.1:8000/label-sets/rooms -H 'Content-Type: application/json' \\
+         -d '{"labels": ["kitchen", "bathroom", "bedroom", "balcony"]}'
+    ```
     """
     return await forward(request, parts.tagger, f"/label-sets/{name}", body=json_document(request, parts))
 
@@ -179,9 +193,11 @@ async def replace_label_set(request: Request, parts: Parts, name: Name) -> Respo
     "/label-sets/{name}", status_code=204, summary="Delete a label set", responses=examples.responses({}, 404, 503)
 )
 async def delete_label_set(request: Request, parts: Parts, name: Name) -> Response:
-    """Answers that used it are not changed.
+    """Delete a label set. Answers that used it are not changed.
 
+    ```sh
     curl -X DELETE http://127.0.0.1:8000/label-sets/rooms
+    ```
     """
     return await forward(request, parts.tagger, f"/label-sets/{name}")
 

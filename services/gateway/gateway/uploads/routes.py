@@ -19,7 +19,7 @@ def _tus_resumable(
         str | None, Header(description="the protocol's version: 1.0.0", examples=[TUS_VERSION])
     ] = None,
 ) -> None:
-    """Raises a 412 problem for a version other than ours."""
+    """Raise a 412 problem for a version other than ours."""
     if tus_resumable != TUS_VERSION:
         detail = (
             f"This server speaks version {TUS_VERSION} of the tus protocol; say so with Tus-Resumable: {TUS_VERSION}."
@@ -38,7 +38,10 @@ UploadId = Annotated[
 
 @router.options("", status_code=204, summary="What the upload server can do", responses=problem_responses(422, 503))
 def capabilities(parts: Parts) -> Response:
-    """Protocol version, extensions and the largest upload, as headers; also the largest video and photo set."""
+    """Tell the protocol's version, its extensions and the largest upload, as headers.
+
+    Also the largest video and photo set.
+    """
     headers = {"Tus-Version": TUS_VERSION, "Tus-Extension": TUS_EXTENSIONS}
     headers["Tus-Max-Size"] = str(parts.uploads.max_bytes)
     headers["Max-Video-Size"] = str(parts.settings.max_video_bytes)
@@ -60,8 +63,11 @@ def create_upload(
         str, Header(description="`filename` and its base64", examples=["filename c3RyZWV0Lm1wNA=="])
     ] = "",
 ) -> Response:
-    """Answers the upload's address as Location. Send the bytes there with PATCH; when all have arrived, name the upload
-    as `upload_id` of `/video_captions` or `/photo-sets`. Any tus client does this, tus-js-client for instance."""
+    """Begin an upload, and answer its address as Location.
+
+    Send the bytes there with PATCH; when all have arrived, name the upload as `upload_id` of `/video_captions` or
+    `/photo-sets`. Any tus client does this, tus-js-client for instance.
+    """
     if upload_length is None:
         raise ProblemError(400, "missing-length", "Missing length", "Say how many bytes will come: Upload-Length: N.")
     upload = parts.uploads.create(length=upload_length, name=upload_name(read_metadata(upload_metadata)))
@@ -76,7 +82,7 @@ def create_upload(
     responses=problem_responses(404, 412, 422),
 )
 def upload_offset(parts: Parts, upload_id: UploadId) -> Response:
-    """Upload-Offset says where to go on after a dropped connection."""
+    """Tell by Upload-Offset where to go on after a dropped connection."""
     return Response(status_code=200, headers=_headers(parts.uploads.get(upload_id)))
 
 
@@ -99,8 +105,10 @@ async def append_to_upload(
     upload_id: UploadId,
     upload_offset: Annotated[int, Header(ge=0, description="where this part begins: what HEAD answered", examples=[0])],
 ) -> Response:
-    """The body is added at Upload-Offset, which must be where the upload stands. What arrives before the connection
-    breaks is kept."""
+    """Add the body at Upload-Offset, which must be where the upload stands.
+
+    What arrives before the connection breaks is kept.
+    """
     if request.headers.get("content-type") != PATCH_MEDIA_TYPE:
         raise ProblemError(
             415, "unsupported-media-type", "Unsupported media type", f"Send Content-Type: {PATCH_MEDIA_TYPE}."
@@ -118,7 +126,10 @@ async def append_to_upload(
     responses=problem_responses(404, 412, 422),
 )
 def delete_upload(parts: Parts, upload_id: UploadId) -> Response:
-    """What has arrived is deleted. Uploads that nobody touches for `UPLOAD_EXPIRY` seconds are deleted as well."""
+    """Delete what has arrived.
+
+    Uploads that nobody touches for `UPLOAD_EXPIRY` seconds are deleted as well.
+    """
     parts.uploads.get(upload_id)
     parts.uploads.delete(upload_id)
     return Response(status_code=204, headers={"Tus-Resumable": TUS_VERSION})

@@ -49,7 +49,7 @@ _VIDEO = (
 
 
 def refuse_non_video(name: str, head: bytes) -> None:
-    """Raises a 415 problem when ``head``, a file's first bytes, plainly begins something else than a video."""
+    """Raise a 415 problem when ``head``, a file's first bytes, plainly begins something else than a video."""
     kind = next((kind for offset, sign, kind in _NOT_VIDEO if head.startswith(sign, offset)), None)
     if kind is None and _is_text(head):
         kind = "text"
@@ -59,14 +59,17 @@ def refuse_non_video(name: str, head: bytes) -> None:
 
 
 def video_media_type(head: bytes) -> str:
-    """The media type to serve a stored video under."""
+    """Return the media type to serve a stored video under."""
     if head.startswith(b"\x1a\x45\xdf\xa3"):  # EBML: WebM is the Matroska that says so in its header
         return "video/webm" if b"webm" in head[:64] else "video/x-matroska"
     return next((kind for offset, sign, kind in _VIDEO if head.startswith(sign, offset)), _UNKNOWN)
 
 
 def _is_text(head: bytes) -> bool:
-    """Playlists are text as well, and must never reach a decoder: they make it open what they name."""
+    """Tell whether a file is text.
+
+    Playlists are text as well, and must never reach a decoder: they make it open what they name.
+    """
     if b"\x00" in head or not head:
         return False
     try:

@@ -62,7 +62,7 @@ class ResumableStore:
         return max(self._max_video_bytes, self._max_zip_bytes)
 
     def create(self, *, length: int, name: str) -> Resumable:
-        """Raises a 413 problem for a length over every limit, 422 for an empty file."""
+        """Begin an upload; raises a 413 problem for a length over every limit, 422 for an empty file."""
         if length > self.max_bytes:
             raise file_too_large(self.max_bytes)
         if length <= 0:
@@ -74,7 +74,7 @@ class ResumableStore:
         return self.get(upload_id)
 
     def get(self, upload_id: str) -> Resumable:
-        """Raises a 404 problem for an upload that never was, was used, was deleted or has expired."""
+        """Return an upload; raises a 404 problem for one that never was, was used, was deleted or has expired."""
         try:
             announced = _Announced(**json.loads(self._info(upload_id).read_text()))
             stat = self._data(upload_id).stat()
@@ -86,7 +86,7 @@ class ResumableStore:
         return Resumable(upload_id, announced.name, announced.length, stat.st_size, expires)
 
     async def append(self, upload_id: str, offset: int, body: AsyncIterator[bytes]) -> Resumable:
-        """Adds what ``body`` yields; what arrived before the body breaks off is kept.
+        """Append what ``body`` yields; what arrived before the body breaks off is kept.
 
         Raises ProblemError: 404 unknown, 409 for another offset than the upload's, 413 for more than announced, 423
         while another request writes; and, forgetting the upload, 415 when the beginning is neither a video's nor a
@@ -117,7 +117,7 @@ class ResumableStore:
         return await run_in_threadpool(self.get, upload_id)
 
     def take(self, upload_id: str) -> tuple[Resumable, Path]:
-        """A complete upload and its file, which is the caller's to move away; then :meth:`delete` it.
+        """Return a complete upload and its file, which is the caller's to move away; then :meth:`delete` it.
 
         Raises a 404 problem for an unknown upload, 409 for one that is not complete.
         """
@@ -134,7 +134,7 @@ class ResumableStore:
         self._data(upload_id).unlink(missing_ok=True)
 
     def sweep(self) -> int:
-        """Deletes whatever in the folder nobody touched within the expiry, also what a crash left; how many files."""
+        """Delete what nobody touched within the expiry, also what a crash left, and count the files."""
         oldest = time.time() - self._expiry
         data = {path.stem: path.stat().st_mtime for path in self._folder.glob("*.data")}
         # An upload's announcement is as fresh as its data.
@@ -156,7 +156,7 @@ class ResumableStore:
             yield file
 
     def _refuse_the_rest(self, upload: Resumable) -> None:
-        """What is neither a video nor a zip of photos, or too large a one."""
+        """Refuse what is neither a video nor a zip of photos, or too large a one."""
         with self._data(upload.id).open("rb") as file:
             head = file.read(HEAD_BYTES)
         is_zip = looks_like_zip(head)
@@ -178,7 +178,10 @@ class ResumableStore:
 
 
 def read_metadata(header: str) -> dict[str, str]:
-    """An ``Upload-Metadata`` header: comma-separated keys, each with a base64 value or none. Raises a 400 problem."""
+    """Read an ``Upload-Metadata`` header: comma-separated keys, each with a base64 value or none.
+
+    Raises a 400 problem.
+    """
     metadata: dict[str, str] = {}
     for item in filter(None, (item.strip() for item in header.split(","))):
         key, _, value = item.partition(" ")
@@ -195,7 +198,7 @@ def upload_name(metadata: dict[str, Any]) -> str:
 
 
 def _write(file: IO[bytes], buffer: bytearray) -> int:
-    """Empties the buffer into the file; how many bytes."""
+    """Empty the buffer into the file, and return how many bytes it held."""
     written = len(buffer)
     file.write(buffer)
     file.flush()
@@ -204,7 +207,7 @@ def _write(file: IO[bytes], buffer: bytearray) -> int:
 
 
 def _checked(upload_id: str) -> str:
-    """Ids are hexadecimal; anything else, such as a path, is no upload."""
+    """Return an upload's id. Ids are hexadecimal; anything else, such as a path, is no upload."""
     if len(upload_id) != 32 or not all(character in "0123456789abcdef" for character in upload_id):
         raise _unknown(upload_id)
     return upload_id

@@ -48,7 +48,7 @@ class Curves:
         return curve_scores(novelty, floor=FLOORS[parameters.signal, parameters.metric])
 
     def _sees(self, analysed: Analysed) -> bool:
-        """Whether pictures were stored to compare, as a whole and place by place."""
+        """Tell whether pictures were stored to compare, as a whole and place by place."""
         return analysed.frames.visual is not None and next(self._analyses.patches(analysed.key, 0, 1), None) is not None
 
     def _auto_curve(self, analysed: Analysed, window: int) -> Curve:
@@ -99,7 +99,10 @@ class Curves:
             raise _not_stored(parameters.signal) from error
 
     def patch_map(self, analysed: Analysed, index: int, parameters: NoveltyParameters) -> Map:
-        """How odd each patch of a frame is: rows × columns. Blocking; raises ProblemError as :meth:`novelty`."""
+        """Measure how odd each patch of a frame is: rows × columns.
+
+        Blocking; raises ProblemError as :meth:`novelty`.
+        """
         memory = _memory(parameters)
         reference = self._references.load(parameters.reference) if parameters.reference else None
         first = index if reference else max(0, index - memory)
@@ -124,7 +127,7 @@ def _memory(parameters: NoveltyParameters) -> int:
 
 
 def _maps(frames: Iterator[tuple[Grid, Grid | None]], reference: NormalFootage | None, memory: int) -> Iterator[Map]:
-    """Of each frame: compared with the reference, else with up to ``memory`` frames before it.
+    """Compare each frame with the reference, else with up to ``memory`` frames before it.
 
     Raises ProblemError 409 for a reference made from pictures of another model.
     """

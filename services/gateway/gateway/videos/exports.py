@@ -44,7 +44,10 @@ def to_json(result: VideoResult) -> str:
 
 
 def to_vtt(result: VideoResult) -> str:
-    """A cue a frame, shown until the next one (https://www.w3.org/TR/webvtt1/); a cue never ends before it begins."""
+    """Write a cue a frame, shown until the next one (https://www.w3.org/TR/webvtt1/).
+
+    A cue never ends before it begins.
+    """
     starts = [round(frame.time * 1000) for frame in result.frames]
     ends = [*starts[1:], round(result.video.duration * 1000)]
     cues = [
@@ -62,7 +65,10 @@ EXPORTS = {
 
 
 def _cue_text(text: str) -> str:
-    """One line (an empty one would end the cue), with WebVTT's own marks escaped; ``-->`` needs no more than that."""
+    """Put a text on one line (an empty one would end the cue) and escape WebVTT's own marks.
+
+    ``-->`` needs no more than that.
+    """
     line = " ".join(text.split())
     return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 

@@ -12,7 +12,7 @@ MOST_OPAQUE = 0.75
 def heat_map_png(
     distances: NDArray[np.floating], curve: NDArray[np.floating], thumbnail: bytes, *, overlay: bool
 ) -> bytes:
-    """A PNG of the thumbnail's size.
+    """Paint the odd places of a frame red, as a PNG of the thumbnail's size.
 
     ``distances``: rows × columns of one frame; ``curve``: the whole video's patch scores, which set the scale: what
     half of the frames reach is familiar and clear, what the oddest frame reaches is red.

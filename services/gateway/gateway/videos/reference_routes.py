@@ -23,13 +23,17 @@ Name = Annotated[ReferenceName, Path(description="as given when it was made")]
     responses=examples.responses({201: examples.json_example("The reference", examples.REFERENCE)}, 404, 409, 410, 503),
 )
 def create_reference(parts: Parts, asked: NewReference, response: Response) -> Reference:
-    """From the frames of a finished job, or those in some time ranges of it: at each height of the picture, the few
-    hundred patches that cover it best, and the ways that such patches move. Then `/jobs/{id}/novelty?reference=NAME`
+    """Mark the frames of a finished job, or those in some time ranges of it, as normal footage.
+
+    Kept are, at each height of the picture, the few hundred patches that cover it best, and the ways that such patches
+    move. Then `/jobs/{id}/novelty?reference=NAME`
     tells how far each frame of that job, or of any other of the same camera, is from normal: what looks like nothing in
     the reference, or moves like nothing in it. One of the same name is replaced.
 
-        curl http://127.0.0.1:8000/references -H 'Content-Type: application/json' \\
-             -d '{"name": "quiet-street", "job": "'$ID'", "ranges": [{"start": 0, "end": 60}]}'
+    ```sh
+    curl http://127.0.0.1:8000/references -H 'Content-Type: application/json' \\
+         -d '{"name": "quiet-street", "job": "'$ID'", "ranges": [{"start": 0, "end": 60}]}'
+    ```
     """
     job = find_job(parts, asked.job)
     if job.kind is not JobKind.VIDEO:
@@ -44,7 +48,7 @@ def create_reference(parts: Parts, asked: NewReference, response: Response) -> R
     responses=examples.responses({200: examples.json_example("By name", examples.REFERENCES)}, 503),
 )
 def list_references(parts: Parts) -> ReferenceList:
-    """By name; they are kept until they are deleted."""
+    """List the references by name; they are kept until they are deleted."""
     return parts.references.list()
 
 
@@ -54,7 +58,7 @@ def list_references(parts: Parts) -> ReferenceList:
     responses=examples.responses({200: examples.json_example("The reference", examples.REFERENCE)}, 404, 503),
 )
 def get_reference(parts: Parts, name: Name) -> Reference:
-    """Its job may be gone: a reference keeps the patches it needs."""
+    """Describe a reference. Its job may be gone: a reference keeps the patches it needs."""
     return parts.references.get(name)
 
 
@@ -65,5 +69,5 @@ def get_reference(parts: Parts, name: Name) -> Reference:
     responses=examples.responses({204: {"description": "Deleted"}}, 404, 503),
 )
 def delete_reference(parts: Parts, name: Name) -> None:
-    """Jobs that were started with it need another, or `signal=auto`."""
+    """Delete a reference. Jobs that were started with it need another, or `signal=auto`."""
     parts.references.delete(name)

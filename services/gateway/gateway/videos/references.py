@@ -33,12 +33,12 @@ class References:
     """Blocking."""
 
     def __init__(self, storage: Storage, *, limit: int) -> None:
-        """``limit``: most references kept."""
+        """Keep references in a store, at most ``limit`` of them."""
         self._storage, self._limit = storage, limit
         self._patches = lru_cache(maxsize=8)(self._read_patches)
 
     def create(self, asked: NewReference, analysed: Analysed, analyses: AnalysisStore) -> Reference:
-        """Takes the place of one of the same name.
+        """Create a reference, in the place of one of the same name.
 
         Raises ProblemError: 422 where no frame is in the ranges, 409 where the job has no patches or there are too many
         references.
@@ -74,7 +74,7 @@ class References:
         return reference
 
     def get(self, name: str) -> Reference:
-        """Raises ProblemError 404."""
+        """Describe a reference; raises ProblemError 404 where there is none of that name."""
         try:
             return Reference.model_validate_json(self._storage.read(_key(name)))
         except FileNotFoundError:
@@ -88,7 +88,7 @@ class References:
         return ReferenceList(references=sorted(found, key=lambda reference: reference.name))
 
     def delete(self, name: str) -> None:
-        """Raises ProblemError 404."""
+        """Delete a reference; raises ProblemError 404 where there is none of that name."""
         reference = self.get(name)
         self._storage.delete(_key(name))
         self._delete_patches(reference)
@@ -103,11 +103,11 @@ class References:
                 self._storage.delete(key)
 
     def revision(self, name: str) -> str:
-        """Raises ProblemError 404."""
+        """Return a reference's revision; raises ProblemError 404 where there is none of that name."""
         return self.get(name).revision
 
     def load(self, name: str) -> NormalFootage:
-        """Raises ProblemError 404."""
+        """Load a reference's footage; raises ProblemError 404 where there is none of that name."""
         reference = self.get(name)
         return self._patches(reference.name, reference.revision)
 

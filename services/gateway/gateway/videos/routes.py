@@ -70,8 +70,12 @@ async def video_captions(
     """Send the video as the multipart form field `video`, or the `upload_id` of a resumable upload; parameters in the
     query or as form fields.
 
-        curl -F video=@street.mp4 'http://127.0.0.1:8000/video_captions?every_n_second=5'
-        curl -F video=@street.mp4 -H 'Prefer: wait=60' http://127.0.0.1:8000/video_captions
+    ```sh
+    curl -F video=@street.mp4 'http://127.0.0.1:8000/video_captions?every_n_second=5'
+    ```
+    ```sh
+    curl -F video=@street.mp4 -H 'Prefer: wait=60' http://127.0.0.1:8000/video_captions
+    ```
 
     `job_id` names the video of an earlier job: another `every_n_second` needs no second upload. The same video with
     the same `every_n_second` is answered from what is stored; another window, metric or signal

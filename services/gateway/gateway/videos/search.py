@@ -22,8 +22,11 @@ COSINE_DIGITS = 5
 
 
 async def search(analysed: Analysed, words: str, tagger: AsyncServiceClient, *, limit: int) -> SearchResult:
-    """Raises ProblemError: 409 where the frames have no embeddings or another model's, 503 while the tagger does not
-    answer, and what the tagger refuses."""
+    """Find the frames whose pictures fit some words.
+
+    Raises ProblemError: 409 where the frames have no embeddings or another model's, 503 while the tagger does not
+    answer, and what the tagger refuses.
+    """
     aligned = analysed.frames.aligned
     made_by = next((model for model in analysed.summary.models if model.service == "tagger"), None)
     if aligned is None or made_by is None:
@@ -61,7 +64,7 @@ def _found(
 
 
 def best_spans(curve: Curve, *, limit: int) -> list[Span]:
-    """The ``limit`` best stretches of a similarity curve, the best first; their score is the peak's value.
+    """Find the ``limit`` best stretches of a similarity curve, the best first; their score is the peak's value.
 
     The highest frame left is a peak; its stretch reaches as far as the curve stays in the upper half between the
     curve's median and that peak. Only what is above the median counts, so that a flat curve has no moments.
@@ -82,7 +85,7 @@ def best_spans(curve: Curve, *, limit: int) -> list[Span]:
 
 
 async def _embed(words: str, tagger: AsyncServiceClient) -> TextEmbeddings:
-    """Raises ProblemError: what the tagger refuses, in its own words, and 503."""
+    """Embed words; raises ProblemError: what the tagger refuses, in its own words, and 503."""
 
     async def body() -> AsyncIterator[bytes]:
         yield TextsRequest(texts=[words], encoding_format=EncodingFormat.BASE64).model_dump_json().encode()

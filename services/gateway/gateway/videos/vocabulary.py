@@ -39,7 +39,7 @@ class Vocabulary:
     """Look up the words' embeddings and levels once for each model; safe to use from several threads."""
 
     def __init__(self, connect: Callable[[], TaggerClient]) -> None:
-        """``connect`` opens a client of the tagger that gives up soon: a result does not wait for words."""
+        """Ask the tagger by a client that ``connect`` opens and that gives up soon: results do not wait for words."""
         self._connect, self._lock = connect, Lock()
         self._levels: dict[tuple[str, str], WordLevels] = {}
         self._silent_until = 0.0
