@@ -13,6 +13,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from framesense.http.app import Check, create_service, problem_response
 from framesense.http.problems import ProblemError
+from gateway import index
 from gateway.a1111 import routes as sdapi
 from gateway.captions import routes as captions
 from gateway.classifiers import routes as classifiers
@@ -77,6 +78,7 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
         models,
         sdapi,
         older_clients,
+        index,
     ):
         app.include_router(subject.router)
     for error in (RedisConnectionError, RedisTimeoutError, OperationalError):

@@ -121,9 +121,29 @@ def test_the_page_has_a_labelled_form(gateway: Gateway) -> None:
     assert re.search(r'<input id="image" name="image" type="file"', answer.text)
 
 
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize("accept", ["*/*", "", "text/plain", "application/json", "text/html;q=0.5, */*", "text/*"])
+def test_programs_get_the_bare_caption(gateway: Gateway, accept: str) -> None:
+    files = {"image": ("a.png", b"picture", "image/png")}
+    answer = gateway.http.post("/get_captions", files=files, headers={"Accept": accept})
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.text == gateway.http.post("/caption", files=files).json()["captions"][0]["caption"]
+    refused = gateway.http.post("/get_captions", files={"other": ("a.png", b"picture")}, headers={"Accept": accept})
+    problem(refused, 422)
+
+
+def test_several_images_are_a_caption_a_line(gateway: Gateway) -> None:
+    files = [("images", ("a.png", b"one", "image/png")), ("images", ("b.png", b"two", "image/png"))]
+    captions = [caption["caption"] for caption in gateway.http.post("/caption", files=files).json()["captions"]]
+    assert gateway.http.post("/get_captions", files=files).text.splitlines() == captions
+
+
 def test_the_page_answers_the_caption_escaped(gateway: Gateway) -> None:
     pages = [
-        gateway.http.post("/get_captions", files={"image": ("a.png", bytes([n]), "image/png")}).text for n in range(30)
+        gateway.http.post("/get_captions", files={"image": ("a.png", bytes([n]), "image/png")}, headers=BROWSER).text
+        for n in range(30)
     ]
     assert all("Caption</h2><p>a " in page for page in pages)
     assert any("&lt;b&gt;bold&lt;/b&gt;" in page for page in pages)
@@ -131,7 +151,8 @@ def test_the_page_answers_the_caption_escaped(gateway: Gateway) -> None:
 
 
 def test_the_page_tells_what_went_wrong(gateway: Gateway) -> None:
-    answer = gateway.http.post("/get_captions", files={"image": ("<i>.png", bytes(100_001), "image/png")})
+    files = {"image": ("<i>.png", bytes(100_001), "image/png")}
+    answer = gateway.http.post("/get_captions", files=files, headers=BROWSER)
     assert answer.status_code == 413
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert 'role="alert"' in answer.text

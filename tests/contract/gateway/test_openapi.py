@@ -74,6 +74,7 @@ PROMISED = {
     ("delete", "/uploads/{upload_id}"),
     ("get", "/models"),
     ("put", "/models/{service}"),
+    ("get", "/"),
     ("get", "/health"),
     ("get", "/ready"),
     ("get", "/metrics"),

@@ -135,3 +135,18 @@ def test_unknown_addresses_and_methods_are_problems(gateway: Gateway) -> None:
     assert "/docs" in problem(gateway.http.get("/nothing"), 404).detail
     answer: httpx.Response = gateway.http.put("/jobs")
     assert "GET" in problem(answer, 405).detail
+
+
+def test_the_root_sends_browsers_to_the_documentation(gateway: Gateway) -> None:
+    answer = gateway.http.get("/", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert answer.status_code == 307
+    page = gateway.http.get(answer.headers["location"])
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+
+
+def test_the_root_tells_programs_where_everything_is(gateway: Gateway) -> None:
+    found = gateway.http.get("/").json()
+    described = gateway.http.get("/openapi.json").json()["info"]
+    assert (found["name"], found["version"]) == (described["title"], described["version"])
+    for path in found["links"].values():
+        assert gateway.http.get(path).status_code in (200, 503), path

@@ -130,9 +130,10 @@ async def edit_series(request: Request, parts: Parts, prefer: Prefer = None) -> 
     Everything else, the seed too, is the same for all pictures.
 
     ```sh
-    curl -F image=@room.jpg -F 'parameters={"base": {"prompt": "a bedroom at night"}, "rows": {"parameter": \
-"strength", "values": [0.3, 0.5, 0.7]}, "columns": {"parameter": "seed", "values": [1, 2]}}' \
-http://127.0.0.1:8000/edits/series
+    curl -F image=@room.jpg http://127.0.0.1:8000/edits/series \\
+         -F 'parameters={"base": {"prompt": "a bedroom at night"},
+                         "rows": {"parameter": "strength", "values": [0.3, 0.5, 0.7]},
+                         "columns": {"parameter": "seed", "values": [1, 2]}}'
     ```
 
     Answered as separate pictures and as one labelled contact sheet, `/jobs/{id}/contact-sheet.png`. A series lets

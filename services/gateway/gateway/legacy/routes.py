@@ -5,7 +5,7 @@ import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from framesense.http.disconnects import unless_disconnected
 from framesense.http.problems import ProblemError
@@ -16,6 +16,7 @@ from framesense.schemas.novelty import EveryNSecond, RollingWindowSize, VideoPar
 from gateway.captions.routes import image_limits
 from gateway.dependencies import Dependencies, Parts
 from gateway.http.multipart import receive_form
+from gateway.http.negotiation import HTML, TEXT, preferred_type
 from gateway.jobs.events import wait_until_finished
 from gateway.jobs.lookups import load_analysis
 from gateway.legacy.answers import OlderMetric, captions_page, video_answer
@@ -23,6 +24,14 @@ from gateway.openapi import examples
 from gateway.videos.submit import form_limits, submit_form
 
 router = APIRouter(tags=["older clients"])
+
+_CAPTION_ANSWER = {
+    "description": "The caption; on the page for browsers",
+    "content": {
+        TEXT: {"schema": {"type": "string"}, "example": "a dog runs through the grass"},
+        HTML: {"schema": {"type": "string"}, "example": "<!doctype html>…"},
+    },
+}
 
 
 @router.post(
@@ -105,10 +114,10 @@ def captions_form() -> HTMLResponse:
 
 @router.post(
     "/get_captions",
-    summary="The page's answer",
-    response_class=HTMLResponse,
+    summary="Caption an image, as plain text or as the page",
+    response_class=Response,
     responses=examples.responses(
-        {200: examples.text_example("The form, with a caption", "text/html", "<!doctype html>…")},
+        {200: _CAPTION_ANSWER},
         400,
         413,
         415,
@@ -117,13 +126,21 @@ def captions_form() -> HTMLResponse:
     ),
     openapi_extra=images_form("image"),
 )
-async def captions_answer(request: Request, parts: Parts) -> HTMLResponse:
-    """Answer the page; errors are told on it too, with their status."""
+async def captions_answer(request: Request, parts: Parts) -> Response:
+    """Answer programs with the bare caption, one a line for several images; browsers, whose `Accept` prefers
+    `text/html`, with the page, which tells errors too."""
+    page = preferred_type(request, [TEXT, HTML]) == HTML
+    vary = {"Vary": "Accept"}
     try:
         answer = await _caption(request, parts, {})
     except ProblemError as problem:
-        return HTMLResponse(captions_page(error=problem.detail), problem.status, problem.headers)
-    return HTMLResponse(captions_page(captions=[caption.caption for caption in answer.captions]))
+        if not page:
+            raise
+        return HTMLResponse(captions_page(error=problem.detail), problem.status, {**problem.headers, **vary})
+    captions = [caption.caption for caption in answer.captions]
+    if page:
+        return HTMLResponse(captions_page(captions=captions), headers=vary)
+    return PlainTextResponse("\n".join(captions), headers=vary)
 
 
 async def _caption(request: Request, parts: Dependencies, query: dict[str, Any]) -> CaptionResponse:

@@ -62,10 +62,10 @@ async def switch_model(
 ) -> Response:
     """Load another model, which then answers new requests.
 
-    Requests under way end with the old one, which is then freed.
-    If it cannot be loaded, the old one stays, and `switch_error` in `/models` says why. A video that is being captioned
-    ends with an error that says so, as captions of two models cannot be compared. After a restart, the model of the
-    settings answers again.
+    Requests under way end with the old one, which is then freed. If the new one cannot be loaded, the old one stays,
+    and `switch_error` in `/models` says why. Answers of two models cannot be compared, so a video or a photo set that
+    is under way begins again with the new model, and its progress says so; a job that would begin again a fourth time
+    fails with `model-changed`. Edits go on. After a restart, the model of the settings answers again.
 
     ```sh
     curl -X PUT http://127.0.0.1:8000/models/captioner -H 'Content-Type: application/json' \\
