@@ -65,12 +65,14 @@ def captions_table(result: VideoResult) -> Table:
 
 def moments_table(result: VideoResult) -> Table:
     rows = Table(title="Odd moments", title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for name in ("from", "peak", "to", "score"):
+    for name in ("from", "to", "score"):
         rows.add_column(name, justify="right")
-    rows.add_column("caption")
+    for name in ("strength", "what changed", "caption"):
+        rows.add_column(name)
     for moment in result.moments:
-        times = (clock(seconds) for seconds in (moment.start, moment.peak, moment.end))
-        rows.add_row(*times, f"{moment.score:.1f}", Text(moment.caption))
+        changes = ", ".join(f"{'+' if change.change > 0 else '−'} {change.word}" for change in moment.changes)
+        times = clock(moment.start), clock(moment.end)
+        rows.add_row(*times, f"{moment.score:.1f}", moment.strength, Text(changes), Text(moment.caption))
     return rows
 
 

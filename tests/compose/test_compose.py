@@ -18,7 +18,7 @@ import skimage
 import webuiapi
 from PIL import Image, ImageStat
 
-from tools import clip
+from tools.clip import STREET, render
 from tools.processes import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -151,8 +151,10 @@ def test_the_demonstration_runs_through_the_containers(project: Project, tmp_pat
         env={**os.environ, **project.environment},
     )
     assert "Odd moments" in demo
-    assert len(json.loads((tmp_path / "result.json").read_text())["moments"]) >= 2
-    assert (tmp_path / "novelty.png").stat().st_size > 10_000
+    assert demo.count("✓ found") == 9 and "✗" not in demo
+    assert len(json.loads((tmp_path / "street-result.json").read_text())["moments"]) >= 2
+    assert (tmp_path / "street-novelty.png").stat().st_size > 10_000
+    assert (tmp_path / "doorstep-highlights.mp4").stat().st_size > 10_000
 
 
 def test_a_photo_is_edited_over_rest_and_by_a1111s_client(project: Project) -> None:
@@ -183,9 +185,9 @@ def test_the_pages_are_served_and_reach_the_gateway(project: Project) -> None:
 
 
 def test_another_worker_finishes_a_killed_workers_job(project: Project, tmp_path: Path) -> None:
-    clip.render(tmp_path / "street.mp4")
+    street = render(STREET, tmp_path)
     with httpx.Client(base_url=project.gateway, timeout=60) as http:
-        files = {"video": ("street.mp4", (tmp_path / "street.mp4").read_bytes(), "video/mp4")}
+        files = {"video": (street.name, street.read_bytes(), "video/mp4")}
         job = http.post("/video_captions", data={"every_n_second": "0.2"}, files=files).raise_for_status().json()
         states = _events(http, job["id"])
         next(state for state in states if state["progress"]["done"] > 0)

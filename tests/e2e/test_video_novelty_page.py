@@ -16,7 +16,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, Request, Route, e
 from framesense.schemas.novelty import VideoResult
 from tests.support.network import Network
 from tests.support.padded_videos import BIKES, padded
-from tests.support.pages import slide
+from tests.support.pages import choose_step, slide
 from tests.support.videos import numbered_video
 
 pytestmark = pytest.mark.browser
@@ -34,8 +34,8 @@ def upload(page: Page, video: Path) -> None:
     expect(page.get_by_text("Uploaded", exact=True)).to_be_visible()
 
 
-def start(page: Page, *, every_n_second: int = 1) -> None:
-    slide(page, "Look every", every_n_second)
+def start(page: Page, *, every: str = "1 s") -> None:
+    choose_step(page, "Look every", every)
     page.get_by_role("button", name="Start").click()
     page.wait_for_url(re.compile(r"job="))
 
@@ -149,7 +149,7 @@ def choice(page: Page, name: str) -> Locator:
 
 def test_other_seconds_need_a_new_analysis(page: Page, gateway: httpx.Client, bikes_job: str) -> None:
     open_result(page, bikes_job)
-    slide(page, "Look every", 2)
+    choose_step(page, "Look every", "2 s")
     expect(page.get_by_text("Looking every 2 seconds needs a new analysis.")).to_be_visible()
     page.get_by_role("button", name="Analyse again").click()
     page.wait_for_url(lambda url: bikes_job not in url)

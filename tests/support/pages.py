@@ -8,6 +8,18 @@ from playwright.sync_api import Page, expect
 PHOTOS = Path(skimage.__file__).parent / "data"
 
 
+def choose_step(page: Page, name: str, step: str) -> None:
+    """Moves a slider of named steps with the arrow keys."""
+    slider = page.get_by_role("slider", name=name)
+    slider.focus()
+    page.keyboard.press("Home")
+    for _ in range(20):
+        if slider.get_attribute("aria-valuetext") == step:
+            return
+        page.keyboard.press("ArrowRight")
+    raise AssertionError(f"{name} has no step {step}")
+
+
 def slide(page: Page, name: str, to: int) -> None:
     """Moves a slider with the arrow keys."""
     slider = page.get_by_role("slider", name=name)

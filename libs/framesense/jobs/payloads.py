@@ -10,10 +10,11 @@ from typing import Annotated, Self
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from framesense.schemas.jobs import JobKind
-from framesense.schemas.novelty import EveryNSecond
+from framesense.schemas.novelty import Interval
 
-VERSION = 1
-"""Written into each payload. Those of releases before there was a version have the same fields, and are read as 1."""
+VERSION = 2
+"""Written into each payload. Since 2 a video's interval may be `auto`; releases before there was a version wrote the
+fields of 1."""
 
 
 class UnknownPayloadError(ValueError):
@@ -73,7 +74,7 @@ class VideoPayload(SharedWorkPayload):
     """A video to analyse, and how its frames are sampled and captioned."""
 
     video: StoredFile
-    every_n_second: EveryNSecond
+    every_n_second: Interval
     beams: int = Field(ge=1)
     max_tokens: int = Field(ge=1)
     work: str | None = Field(default=None, validation_alias=AliasChoices("work", "analysis"))

@@ -181,13 +181,25 @@ class JobStore:
         """Check that Redis answers. Raises redis.RedisError."""
         self._redis.ping()
 
-    def create(self, kind: JobKind, *, name: str, parameters: dict[str, Any], payload: Payload) -> Job:
-        """Store a new job as queued. ``payload`` is what the worker needs and the user does not see."""
+    def create(
+        self,
+        kind: JobKind,
+        *,
+        name: str,
+        parameters: dict[str, Any],
+        payload: Payload,
+        progress: Progress | None = None,
+    ) -> Job:
+        """Store a new job as queued.
+
+        ``payload`` is what the worker needs and the user does not see, ``progress`` what can be told beforehand.
+        """
         job = Job(
             id=uuid4().hex,
             kind=kind,
             name=name,
             state=JobState.QUEUED,
+            progress=progress or Progress(),
             parameters=parameters,
             created_at=datetime.now(UTC),
         )
@@ -229,6 +241,10 @@ class JobStore:
         text = payload.model_dump_json(exclude_none=True)
         if not self._payload_script(keys=[_job_key(job_id)], args=[text]):
             raise UnknownJobError(job_id)
+
+    def save_parameters(self, job_id: str, parameters: dict[str, Any]) -> bool:
+        """Replace what an unfinished job was asked for by what came of it; return False where it is finished."""
+        return self._change(job_id, (JobState.QUEUED, JobState.RUNNING), {"parameters": json.dumps(parameters)})
 
     def page(
         self, *, limit: int = 50, offset: int = 0, cursor: str | None = None, kinds: Collection[JobKind] = ()

@@ -7,7 +7,6 @@ after one is decoded and encoded (H.264, so that every browser plays it), as is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -22,6 +21,7 @@ from av.video.stream import VideoStream
 from PIL import Image, ImageDraw, ImageFont
 
 from framesense.media.containers import open_container, video_streams
+from framesense.media.stretches import Stretch
 
 LONGEST_LEAD = 2.0
 """Seconds that a copied clip may begin before the stretch asked for."""
@@ -34,14 +34,6 @@ _MP4 = {"movflags": "+faststart"}
 
 class ClipError(Exception):
     """A stretch that holds no frame, or a video that cannot be read. The text says which."""
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """A part of a video, in seconds from its first frame: ``start`` ≤ t ≤ ``end``."""
-
-    start: float
-    end: float
 
 
 def cut_clip(source: Path, target: Path, stretch: Stretch) -> None:

@@ -1,6 +1,7 @@
 """How often a video is looked at, where nobody says."""
 
 from itertools import pairwise
+from math import ceil
 
 LEAST_FRAMES = 30
 """Frames that even the shortest clip gets, as far as it has them."""
@@ -23,6 +24,11 @@ def default_interval(duration: float) -> float:
         if duration <= longest:
             return step
     return next((step for step in LONG_STEPS if duration / step <= MOST_FRAMES), LONG_STEPS[-1])
+
+
+def frame_count(duration: float, every_n_second: float) -> int:
+    """Return how many of the times 0, N, 2N, … seconds lie before the end, at least 1."""
+    return max(1, ceil(round(duration / every_n_second, 6)))
 
 
 assert all(shorter[0] / shorter[1] <= longer[0] / longer[1] for shorter, longer in pairwise(STEPS))

@@ -1,15 +1,44 @@
 """Video novelty: parameters, frames, moments, results."""
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    GetPydanticSchema,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import core_schema
 
 from framesense.schemas.models import ModelInfo
 from framesense.schemas.references import ReferenceName
 
 EveryNSecond = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 """Seconds between sampled frames."""
+
+
+def _auto_or_seconds(value: Any, as_seconds: ValidatorFunctionWrapHandler) -> Any:
+    return value if value == "auto" else as_seconds(value)
+
+
+Interval = Annotated[
+    float | Literal["auto"],
+    # Not pydantic's own union: what is neither would be told as two faults, one of each member.
+    GetPydanticSchema(
+        lambda _, handler: core_schema.no_info_wrap_validator_function(
+            _auto_or_seconds,
+            handler(EveryNSecond),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda interval: interval),
+        )
+    ),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": 3600}, {"type": "string", "const": "auto"}]}
+    ),
+]
+"""The same, or `auto`: it follows from the video's length, by :func:`framesense.novelty.sampling.default_interval`."""
 RollingWindowSize = Annotated[int, Field(ge=1, le=1000)]
 """How many frames before a frame make the mean it is compared with."""
 
@@ -65,7 +94,28 @@ class NoveltyParameters(BaseModel):
 class VideoParameters(NoveltyParameters):
     """Everything that one analysis of a video was asked for."""
 
-    every_n_second: EveryNSecond = 10.0
+    every_n_second: Interval = Field(
+        default="auto",
+        description="seconds between two frames; `auto` follows the video's length: a frame every 0.2 s of a clip of "
+        "seconds, every 10 s of one of five hours",
+    )
+
+
+class AnalysedParameters(VideoParameters):
+    """The same once a video is analysed: the interval is known."""
+
+    every_n_second: EveryNSecond
+
+
+class VideoPlan(BaseModel):
+    """Tell what an analysis will look at, before it starts. It goes by what the file says of its length."""
+
+    duration: float | None = Field(default=None, ge=0, description="seconds; absent where the file does not say")
+    every_n_second: EveryNSecond | None = Field(default=None, description="seconds between two frames")
+    frames: int | None = Field(default=None, ge=1, description="how many frames will be looked at")
+    seconds: float | None = Field(
+        default=None, ge=0, description="how long it takes, going by recent jobs; absent where there were none"
+    )
 
 
 class VideoInfo(BaseModel):
@@ -130,6 +180,7 @@ class Moment(BaseModel):
     best: float = Field(description="seconds: the sharpest frame near the peak")
     best_index: int = Field(ge=0, description="index of that frame")
     thumbnail: str = Field(description="URL of that frame as a JPEG")
+    clip: str = Field(description="URL of the moment as an MP4")
     changes: list[WordChange] = Field(
         default_factory=list, description="what changed against the frames before, in words; empty where no tagger ran"
     )
@@ -174,5 +225,5 @@ class VideoResult(BaseModel):
         ge=0,
         description="Vendi score: how many different pictures the frames amount to, from 1 to the number of frames",
     )
-    parameters: VideoParameters
+    parameters: AnalysedParameters
     models: list[ModelInfo]

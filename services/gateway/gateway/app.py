@@ -29,6 +29,8 @@ from gateway.photo_sets import routes as photo_sets
 from gateway.settings import GatewaySettings
 from gateway.tags import routes as tags
 from gateway.uploads import routes as uploads
+from gateway.videos import clip_routes as clips
+from gateway.videos import job_routes as analysed_videos
 from gateway.videos import reference_routes as references
 from gateway.videos import routes as videos
 
@@ -73,6 +75,8 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
         videos,
         edits,
         jobs,
+        analysed_videos,
+        clips,
         references,
         uploads,
         models,

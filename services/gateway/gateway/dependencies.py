@@ -15,6 +15,7 @@ from framesense.clients.editor import AsyncEditorClient
 from framesense.clients.tagger import TaggerClient
 from framesense.jobs.queue import create_celery
 from framesense.jobs.store import JobStore
+from framesense.media.isolated import MediaTool
 from framesense.storage.analyses import AnalysisStore
 from framesense.storage.blobs import Storage
 from gateway.settings import GatewaySettings
@@ -47,6 +48,7 @@ class Dependencies:
     references: References
     curves: Curves
     uploads: ResumableStore
+    media: MediaTool
     celery: Celery
     captioner: AsyncCaptionerClient
     tagger: AsyncServiceClient
@@ -91,6 +93,7 @@ def create_dependencies(settings: GatewaySettings) -> Dependencies:
             max_zip_bytes=settings.max_photo_set_bytes,
             expiry=settings.upload_expiry,
         ),
+        media=MediaTool(concurrency=settings.media_concurrency, timeout=settings.media_timeout),
         celery=create_celery(settings),
         captioner=captioner,
         tagger=tagger,

@@ -56,6 +56,10 @@ class GatewaySettings(JobSettings):
     gateway_max_references: int = Field(default=200, ge=0, description="most references of normal footage kept")
     analyses_in_memory: int = Field(default=8, ge=0, description="analyses kept ready for redrawing a curve")
 
+    media_concurrency: int = Field(default=2, ge=1, description="most videos probed or cut at once, others wait")
+    media_timeout: float = Field(default=60, gt=0, description="seconds that reading or cutting a video may take")
+    clip_longest: float = Field(default=60, ge=2, description="longest clip of a moment, in seconds")
+
     @field_validator("gateway_cors_origins", mode="before")
     @classmethod
     def _separate(cls, value: object) -> object:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -21,7 +21,15 @@ from framesense.schemas.classifiers import (
 from framesense.schemas.edits import EditorCapabilities, EditParameters, EditResult, SeriesParameters
 from framesense.schemas.jobs import Job, JobKind, JobList
 from framesense.schemas.models import ModelServers
-from framesense.schemas.novelty import NoveltyCurve, NoveltyParameters, SearchResult, VideoParameters, VideoResult
+from framesense.schemas.novelty import (
+    Interval,
+    NoveltyCurve,
+    NoveltyParameters,
+    SearchResult,
+    VideoParameters,
+    VideoPlan,
+    VideoResult,
+)
 from framesense.schemas.photo_sets import PhotoSetParameters, PhotoSetResult
 from framesense.schemas.problems import Problem
 from framesense.schemas.references import NewReference, Reference, ReferenceList
@@ -81,6 +89,17 @@ class GatewayApi:
     def _largest(self, header: str) -> int | None:
         value = self._request("OPTIONS", "/uploads").headers.get(header, "")
         return int(value) if value.isdigit() else None
+
+    def plan_upload(self, upload_id: str, every_n_second: Interval) -> VideoPlan:
+        """Ask what the analysis of a finished upload will look at."""
+        return self._plan({"upload_id": upload_id, "every_n_second": every_n_second})
+
+    def plan_again(self, job: Job, every_n_second: Interval) -> VideoPlan:
+        """Ask what another analysis of a job's video will look at."""
+        return self._plan({"job_id": job.id, "every_n_second": every_n_second})
+
+    def _plan(self, query: dict[str, Any]) -> VideoPlan:
+        return self._read(VideoPlan, "GET", "/video_captions/plan", params=query)
 
     def analyse_upload(self, upload_id: str, parameters: VideoParameters) -> Job:
         """Start a job for a finished upload."""
@@ -290,6 +309,11 @@ def _files(field: str, photos: Sequence[Photo]) -> list[tuple[str, tuple[str, by
 def _json_field(name: str, value: BaseModel) -> tuple[str, tuple[None, str]]:
     """Build a form's field of what is set; the gateway's defaults take the place of the rest."""
     return name, (None, value.model_dump_json(exclude_none=True))
+
+
+def highlights_path(job_id: str, parameters: NoveltyParameters) -> str:
+    """Return the gateway's address of a reel of the moments, with each frame's time in its corner."""
+    return f"/jobs/{job_id}/highlights.mp4?{urlencode({**_query(parameters), 'times': 'true'})}"
 
 
 def _query(parameters: NoveltyParameters) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 
 from framesense.schemas.models import ModelPhase, ModelState
+from framesense.schemas.novelty import Interval, VideoPlan
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:^&])")
 
@@ -37,6 +38,19 @@ def size(count: int) -> str:
 def seconds_text(seconds: float) -> str:
     """Write seconds as words: ``1 second``, ``2.5 seconds``."""
     return "1 second" if seconds == 1 else f"{seconds:g} seconds"
+
+
+def interval_text(interval: Interval) -> str:
+    """``every 2 seconds``, or that the length of the video will decide."""
+    return "as often as its length allows" if interval == "auto" else f"every {seconds_text(interval)}"
+
+
+def plan_text(plan: VideoPlan) -> str:
+    """``About 160 frames, one every 0.25 s: 15 s of work, …``; empty where the file does not say enough."""
+    if plan.frames is None or plan.every_n_second is None:
+        return ""
+    frames = "1 frame" if plan.frames == 1 else f"About {plan.frames} frames, one every {plan.every_n_second:g} s"
+    return f"{frames}." if plan.seconds is None else f"{frames}: {span(plan.seconds)} of work, as things went lately."
 
 
 def ago(moment: datetime, now: datetime | None = None) -> str:

@@ -12,7 +12,7 @@ from framesense.schemas.classifiers import Classifier, ClassifierList, ClassifyR
 from framesense.schemas.edits import EditorCapabilities, EditResult
 from framesense.schemas.jobs import Job, JobList
 from framesense.schemas.models import ModelServers, ModelState
-from framesense.schemas.novelty import NoveltyCurve, VideoResult
+from framesense.schemas.novelty import NoveltyCurve, VideoPlan, VideoResult
 from framesense.schemas.photo_sets import PhotoSetResult
 from framesense.schemas.problems import MEDIA_TYPE
 from framesense.schemas.tags import LabelSet, LabelSetList, SimilarityResponse, TagsResponse
@@ -39,6 +39,9 @@ PROMISED = {
     ("post", "/classifiers/{name}/evaluate"),
     ("post", "/classifiers/{name}/improve"),
     ("post", "/video_captions"),
+    ("get", "/video_captions/plan"),
+    ("get", "/jobs/{job_id}/moments/{rank}.mp4"),
+    ("get", "/jobs/{job_id}/highlights.mp4"),
     ("post", "/photo-sets"),
     ("post", "/datasets"),
     ("post", "/edits"),
@@ -107,6 +110,7 @@ EXAMPLES: dict[tuple[str, str, str], type[BaseModel]] = {
     ("post", "/caption", "200"): CaptionResponse,
     ("post", "/video_captions", "200"): VideoResult,
     ("post", "/video_captions", "202"): Job,
+    ("get", "/video_captions/plan", "200"): VideoPlan,
     ("post", "/photo-sets", "200"): PhotoSetResult,
     ("post", "/photo-sets", "202"): Job,
     ("post", "/datasets", "200"): PhotoSetResult,
@@ -195,6 +199,8 @@ def test_examples_are_what_is_answered(
 
 def test_parameters_have_their_limits(operations: dict[tuple[str, str], dict[str, Any]]) -> None:
     parameters = {p["name"]: p["schema"] for p in operations["post", "/video_captions"]["parameters"]}
-    assert parameters["every_n_second"]["default"] == 10
-    assert parameters["every_n_second"]["exclusiveMinimum"] == 0
+    assert parameters["every_n_second"]["default"] == "auto"
+    assert parameters["every_n_second"]["anyOf"][0]["exclusiveMinimum"] == 0
+    older = {p["name"]: p["schema"] for p in operations["post", "/get_video_captions"]["parameters"]}
+    assert older["every_n_second"]["default"] == 10
     assert parameters["rolling_window_size"]["minimum"] == 1

@@ -197,9 +197,8 @@ def test_what_moves_as_nothing_normal_did_is_odd(gateway: Gateway) -> None:
 def test_another_signal_leaves_the_jobs_reference_behind(gateway: Gateway) -> None:
     job = analyse(gateway)
     gateway.http.post("/references", json={"name": "all", "job": job.id})
-    again = gateway.http.post(
-        "/video_captions", files={"video": ("a.mp4", MP4)}, params={"signal": "patch", "reference": "all"}
-    )
+    asked = {"every_n_second": 10, "signal": "patch", "reference": "all"}
+    again = gateway.http.post("/video_captions", files={"video": ("a.mp4", MP4)}, params=asked)
     assert again.status_code == 202, again.text
     other = Job.model_validate(again.json())
     assert curve(gateway, other).parameters.reference == "all"

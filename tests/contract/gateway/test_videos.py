@@ -315,7 +315,7 @@ def test_once_another_captioner_answers_a_known_video_is_queued(fresh_gateway: G
 
 def test_prefer_wait_answers_the_result(gateway: Gateway) -> None:
     gateway.analyse(gateway.submit(MP4), ["a dog"], [[0, 1]])
-    answer = post(gateway, MP4, headers={"Prefer": "respond-async, wait=20"})
+    answer = post(gateway, MP4, params={"every_n_second": 10}, headers={"Prefer": "respond-async, wait=20"})
     assert answer.status_code == 200
     assert answer.headers["preference-applied"] == "wait=20"
     assert [frame.caption for frame in VideoResult.model_validate(answer.json()).frames] == ["a dog"]

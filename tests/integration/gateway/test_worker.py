@@ -65,6 +65,41 @@ def test_a_video_from_the_door_to_the_result(gateway: Gateway) -> None:
     assert gateway.captioner.asked == asked
 
 
+def test_the_interval_follows_from_the_length(gateway: Gateway) -> None:
+    answer = post(gateway, BUNNY)
+    assert answer.status_code == 200, answer.text
+    result = VideoResult.model_validate(answer.json())
+    assert result.parameters.every_n_second == 0.18
+    assert len(result.frames) == 30
+    job = gateway.jobs.page().jobs[0]
+    assert job.parameters["every_n_second"] == 0.18, "what came of it, for whoever reads the job"
+    assert gateway.http.get(f"/jobs/{job.id}/novelty").status_code == 200
+    asked = gateway.captioner.asked
+    assert (
+        post(gateway, BUNNY).json()["frames"]
+        == VideoResult.model_validate(
+            gateway.http.get(f"/jobs/{gateway.jobs.page().jobs[0].id}/result").json()
+        ).model_dump(mode="json")["frames"]
+    )
+    assert gateway.captioner.asked == asked, "answered from the store"
+
+
+def test_the_interval_follows_from_what_is_there_where_the_file_does_not_say(gateway: Gateway, tmp_path: Path) -> None:
+    answer = post(gateway, numbered_video(tmp_path / "clip.h264", 100).read_bytes())
+    assert answer.status_code == 200, answer.text
+    result = VideoResult.model_validate(answer.json())
+    assert result.parameters.every_n_second == round(result.video.duration / 30, 2)
+    assert len(result.frames) >= 30
+
+
+def test_one_frame_is_said_to_be_one(gateway: Gateway, tmp_path: Path) -> None:
+    answer = post(gateway, numbered_video(tmp_path / "clip.mp4", 100).read_bytes(), every_n_second=10)
+    result = VideoResult.model_validate(answer.json())
+    assert len(result.frames) == 1
+    assert result.moments == [] and not result.stands_out
+    assert any("Only one frame" in warning for warning in result.video.warnings)
+
+
 def test_the_older_endpoint_answers_when_done(gateway: Gateway) -> None:
     query: dict[str, str | int] = {"every_n_second": 2, "metric": "euclidian", "rolling_window_size": 1}
     answer = gateway.http.post("/get_video_captions", files={"video": ("a.mp4", BUNNY)}, params=query, timeout=90)

@@ -45,6 +45,7 @@ def test_a_moment_of_one_frame_has_a_width() -> None:
         best=4,
         best_index=2,
         thumbnail="/2.jpg",
+        clip="/0.mp4",
     )
     (shade,) = novelty_figure(frames, _curve(frames, moment)).layout.shapes
     assert (shade.x0, shade.x1) == ("1970-01-01T00:00:03.000", "1970-01-01T00:00:05.000")

@@ -1,12 +1,20 @@
 """Find jobs and their analyses by id, or raise the problem that says why there is none. Blocking."""
 
+from typing import Annotated
+
+from fastapi import Path
+
 from framesense.http.problems import ProblemError
 from framesense.jobs.payloads import PAYLOADS, UnknownPayloadError, VideoPayload
 from framesense.jobs.store import AnyPayload, UnknownJobError
 from framesense.schemas.jobs import Job, JobKind, JobState
 from framesense.schemas.problems import Problem
 from gateway.dependencies import Dependencies
+from gateway.openapi.examples import JOB_ID
 from gateway.videos.analysed import Analysed
+
+JobId = Annotated[str, Path(description="as answered by the request that started it", examples=[JOB_ID])]
+"""A job's id in a route's path."""
 
 
 def find_job(dependencies: Dependencies, job_id: str) -> Job:

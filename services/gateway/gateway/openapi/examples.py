@@ -10,6 +10,7 @@ from framesense.schemas.captions import Caption, CaptionResponse, CaptionToken
 from framesense.schemas.jobs import Job, JobKind, JobList, JobState, Progress
 from framesense.schemas.models import ModelInfo, ModelPhase, ModelServers, ModelState
 from framesense.schemas.novelty import (
+    AnalysedParameters,
     Box,
     FoundMoment,
     Frame,
@@ -20,6 +21,7 @@ from framesense.schemas.novelty import (
     Strength,
     VideoInfo,
     VideoParameters,
+    VideoPlan,
     VideoResult,
     WordChange,
 )
@@ -109,6 +111,7 @@ _MOMENT = Moment(
     best=30.0,
     best_index=3,
     thumbnail=_THUMBNAIL,
+    clip=f"/jobs/{JOB_ID}/moments/0.mp4",
     changes=[WordChange(word="car", change=2.6)],
     box=Box(x=0.1, y=0.4, width=0.3, height=0.2),
 )
@@ -137,9 +140,10 @@ VIDEO_RESULT = VideoResult(
     moments=[_MOMENT],
     stands_out=True,
     diversity=2.4,
-    parameters=VideoParameters(),
+    parameters=AnalysedParameters(every_n_second=10),
     models=[MODEL],
 )
+VIDEO_PLAN = VideoPlan(duration=40.0, every_n_second=0.25, frames=160, seconds=14.2)
 SEARCH_RESULT = SearchResult(
     q="a dog",
     similarity=[0.05, 0.04, 0.06, 0.31],

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from framesense.schemas.jobs import Job
-from framesense.schemas.novelty import Signal, VideoParameters
+from framesense.schemas.novelty import AnalysedParameters, Signal
 from framesense.storage.analyses import AnalysisStore, Frames, Summary
 
 
@@ -39,7 +39,7 @@ class Analysed:
     summary: Summary
     frames: Frames
 
-    def parameters(self, changes: Mapping[str, object]) -> VideoParameters:
+    def parameters(self, changes: Mapping[str, object]) -> AnalysedParameters:
         """Return the job's own parameters, but for the changes.
 
         A reference means the signal ``patch``; another signal leaves the job's reference behind.
@@ -49,7 +49,7 @@ class Analysed:
         asked = {**self.job.parameters, **changes}
         if asked.get("signal") != Signal.PATCH:
             asked["reference"] = None
-        return VideoParameters.model_validate(asked)
+        return AnalysedParameters.model_validate(asked)
 
 
 def thumbnail_url(job: Job, index: int) -> str:

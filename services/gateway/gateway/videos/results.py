@@ -6,17 +6,22 @@ from framesense.novelty.diversity import vendi_score
 from framesense.novelty.moments import Moment as Span
 from framesense.novelty.moments import find_moments, stands_out
 from framesense.schemas.novelty import (
+    AnalysedParameters,
     Frame,
     Moment,
     NoveltyCurve,
     NoveltyParameters,
-    VideoParameters,
+    VideoInfo,
     VideoResult,
 )
 from framesense.storage.analyses import Frames
 from gateway.videos.analysed import Analysed, thumbnail_url
+from gateway.videos.clips import clip_url
 from gateway.videos.curves import Curve, Curves
 from gateway.videos.moment_details import MomentDetails
+
+ONE_FRAME = "Only one frame was looked at, so there was nothing to compare it with. Choose a shorter interval."
+"""Warning beside a result without a curve."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +31,14 @@ class VideoResults:
     curves: Curves
     details: MomentDetails
 
-    def whole(self, analysed: Analysed, parameters: VideoParameters) -> VideoResult:
+    def whole(self, analysed: Analysed, parameters: AnalysedParameters) -> VideoResult:
         """Return everything about an analysed video, its novelty by ``parameters``."""
         job, frames = analysed.job, analysed.frames
         curve = self.curve(analysed, parameters)
         rows = zip(frames.times.tolist(), frames.captions, curve.novelty, strict=True)
         return VideoResult(
             # The analysis may have been made for another job, whose file had the same bytes and another name.
-            video=analysed.summary.video.model_copy(update={"name": job.name}),
+            video=_named(analysed, job.name),
             frames=[
                 Frame(index=index, time=time, caption=caption, novelty=novelty, thumbnail=thumbnail_url(job, index))
                 for index, (time, caption, novelty) in enumerate(rows)
@@ -52,7 +57,7 @@ class VideoResults:
         return NoveltyCurve(
             parameters=NoveltyParameters(**parameters.model_dump(include=set(NoveltyParameters.model_fields))),
             novelty=novelty.tolist(),
-            moments=[self._moment(analysed, novelty, span) for span in spans],
+            moments=[self._moment(analysed, novelty, parameters, rank, span) for rank, span in enumerate(spans)],
             stands_out=stands_out(spans),
         )
 
@@ -61,7 +66,9 @@ class VideoResults:
         scores = self.curves.scores(analysed, parameters)
         return find_moments(scores, sensitivity=parameters.sensitivity, limit=parameters.max_moments)
 
-    def _moment(self, analysed: Analysed, novelty: Curve, span: Span) -> Moment:
+    def _moment(
+        self, analysed: Analysed, novelty: Curve, parameters: NoveltyParameters, rank: int, span: Span
+    ) -> Moment:
         job, frames = analysed.job, analysed.frames
         details = self.details.details(analysed, start=span.start, peak=span.peak, end=span.end)
         return Moment(
@@ -76,9 +83,17 @@ class VideoResults:
             best=frames.times[details.best],
             best_index=details.best,
             thumbnail=thumbnail_url(job, details.best),
+            clip=clip_url(job, rank, parameters),
             changes=details.changes,
             box=details.box,
         )
+
+
+def _named(analysed: Analysed, name: str) -> VideoInfo:
+    """Return what is known of the video under the name that its job gave it, with what its frames leave to be said."""
+    video = analysed.summary.video
+    warnings = [*video.warnings, ONE_FRAME] if len(analysed.frames) == 1 else video.warnings
+    return video.model_copy(update={"name": name, "warnings": warnings})
 
 
 def _diversity(frames: Frames) -> float | None:

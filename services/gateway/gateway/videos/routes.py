@@ -4,16 +4,16 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from framesense.schemas.jobs import Job
-from framesense.schemas.novelty import VideoParameters, VideoResult
+from framesense.schemas.novelty import Interval, VideoParameters, VideoPlan, VideoResult
 from gateway.dependencies import Parts
 from gateway.http.multipart import receive_form
 from gateway.jobs.lookups import load_analysis
 from gateway.jobs.waiting import Prefer, answer_job
 from gateway.openapi import examples
-from gateway.videos.submit import form_limits, submit_form
+from gateway.videos.submit import form_limits, plan_video, submit_form
 
 router = APIRouter(tags=["videos"])
 
@@ -77,6 +77,9 @@ async def video_captions(
     curl -F video=@street.mp4 -H 'Prefer: wait=60' http://127.0.0.1:8000/video_captions
     ```
 
+    Without `every_n_second` the interval follows from the video's length. What it comes to is told in the job's
+    progress and parameters, and before the start by `/video_captions/plan`.
+
     `job_id` names the video of an earlier job: another `every_n_second` needs no second upload. The same video with
     the same `every_n_second` is answered from what is stored; another window, metric or signal
     never needs a new job: see `/jobs/{id}/novelty`.
@@ -87,9 +90,36 @@ async def video_captions(
         job = await submit_form(parts, form, parameters, upload_id=asked.upload_id, job_id=asked.job_id)
 
     def result(finished: Job) -> VideoResult:
-        return parts.videos.whole(load_analysis(parts, finished), parameters)
+        analysed = load_analysis(parts, finished)
+        return parts.videos.whole(analysed, analysed.parameters({}))
 
     return await answer_job(request, parts, job, prefer, result)
+
+
+class PlanQuery(BaseModel):
+    """Which video is meant, and how often it is to be looked at."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    upload_id: str | None = Field(default=None, description="a complete upload of /uploads")
+    job_id: str | None = Field(default=None, description="an earlier job whose video is meant")
+    every_n_second: Interval = "auto"
+
+
+@router.get(
+    "/video_captions/plan",
+    summary="How many frames will be looked at, and for how long",
+    responses=examples.responses(
+        {200: examples.json_example("Of a clip of 40 s", examples.VIDEO_PLAN)}, 404, 409, 422, 503
+    ),
+)
+async def video_plan(parts: Parts, query: Annotated[PlanQuery, Query()]) -> VideoPlan:
+    """Plan the analysis of a video before it starts, by what the file says of its length and the pace of recent jobs.
+
+    curl "http://127.0.0.1:8000/video_captions/plan?upload_id=$UPLOAD"
+    """
+    parameters = VideoParameters(every_n_second=query.every_n_second)
+    return await plan_video(parts, parameters, upload_id=query.upload_id, job_id=query.job_id)
 
 
 def _read_fields(fields: dict[str, Any]) -> VideoForm:

@@ -5,9 +5,14 @@ from typing import TypeVar
 
 import streamlit as st
 
-from framesense.schemas.novelty import Metric, Signal, VideoParameters
+from framesense.schemas.novelty import Interval, Metric, Signal, VideoParameters
 
-EVERY_N_HELP = "A frame is looked at every so many seconds. Fewer seconds find shorter events and take longer."
+INTERVALS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0)
+"""Seconds between two frames that are offered."""
+EVERY_N_HELP = """A frame is looked at every so many seconds. Fewer seconds find shorter events and take longer.
+
+**auto** follows the video's length: five times a second for clips of seconds, every 10 seconds for five hours.
+"""
 WINDOW_HELP = "Each frame is compared with the mean of up to so many frames before it. A larger window forgets slower."
 METRIC_HELP = "Euclidean suits the mean of word vectors, cosine suits sentences. Auto and Patch have their own."
 OWN_METRIC = (Signal.AUTO, Signal.PATCH)
@@ -26,14 +31,17 @@ FRAMES_BEFORE = "The frames before"
 Choice = TypeVar("Choice", Metric, Signal)
 
 
-def ask_every_n(default: float, *, key: str) -> float:
-    """Ask for the seconds between frames, 1 to 15.
+def ask_every_n(default: Interval, *, key: str) -> Interval:
+    """Ask for the seconds between two frames; `auto` is offered where it is the default."""
+    steps: list[Interval] = sorted({*INTERVALS, *([default] if default != "auto" else [])})
+    offered: list[Interval] = ["auto", *steps] if default == "auto" else steps
+    return st.select_slider(
+        "Look every", offered, default, format_func=_interval_label, help=EVERY_N_HELP, key=f"every-n-{key}"
+    )
 
-    An analysis made by a program with another value shows the nearest, until it is moved.
-    """
-    shown = min(15, max(1, round(default)))
-    chosen = st.slider("Look every … seconds", 1, 15, shown, help=EVERY_N_HELP, key=f"every-n-{key}")
-    return default if chosen == shown else float(chosen)
+
+def _interval_label(interval: Interval) -> str:
+    return "auto" if interval == "auto" else f"{interval:g} s"
 
 
 def ask_window(default: int, *, key: str) -> int:

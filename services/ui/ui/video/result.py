@@ -6,7 +6,7 @@ import streamlit as st
 
 from framesense.schemas.jobs import Job
 from framesense.schemas.novelty import Frame, NoveltyCurve, NoveltyParameters, Signal, VideoResult
-from ui.api import ExportFormat, GatewayApi, GatewayError
+from ui.api import ExportFormat, GatewayApi, GatewayError, highlights_path
 from ui.components import Seek, novelty_player
 from ui.figure import novelty_figure
 from ui.jobs.navigation import show_heading
@@ -16,7 +16,7 @@ from ui.video.looks import picture, search_pictures
 from ui.video.normal import offer_reference, reference_names
 from ui.video.options import ask_all
 from ui.video.search import find_captions
-from ui.wording import clock, plain, seconds_text, size
+from ui.wording import clock, interval_text, plain, size
 
 DOWNLOADS: list[tuple[ExportFormat, str, str]] = [
     ("csv", "CSV", "text/csv"),
@@ -37,8 +37,11 @@ def show_result(api: GatewayApi, public: str, job: Job) -> None:
     asked = ask_all(result.parameters, key=job.id, across=True, references=partial(reference_names, api))
     if asked.every_n_second != result.parameters.every_n_second:
         # Other frames need other captions; everything else is redrawn from what is stored.
-        every = seconds_text(asked.every_n_second)
-        offer_analysis(api, job, asked, f"Looking every {every} needs a new analysis.")
+        offer_analysis(api, job, asked, f"Looking {interval_text(asked.every_n_second)} needs a new analysis.")
+    if len(result.frames) == 1:
+        with player:
+            _show_only_frame(public, job, result.frames[0])
+        return
     try:
         curve = api.novelty(job.id, asked)
     except GatewayError as error:
@@ -50,7 +53,7 @@ def show_result(api: GatewayApi, public: str, job: Job) -> None:
         dragged = _show_player(public, job, result.frames, curve, found, sought or seek, fit)
         if asked.signal is Signal.PATCH:
             offer_reference(api, job, result.frames[-1].time, dragged)
-    _show_downloads(api, job, asked)
+    _show_downloads(api, public, job, asked)
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
@@ -76,6 +79,13 @@ def _show_facts(result: VideoResult) -> None:
         st.warning(plain(warning), icon=":material/warning:")
 
 
+def _show_only_frame(public: str, job: Job, frame: Frame) -> None:
+    """In place of a curve, which one frame does not make; the warning above says so."""
+    video, picture_beside = st.columns(2)
+    video.video(f"{public}/jobs/{job.id}/video")
+    picture_beside.image(public + frame.thumbnail, caption=frame.caption, width="stretch")
+
+
 def _show_player(
     public: str,
     job: Job,
@@ -98,7 +108,10 @@ def _show_player(
             }
             for frame, value in zip(frames, curve.novelty, strict=True)
         ],
-        moments=[{**moment.model_dump(), "thumbnail": public + moment.thumbnail} for moment in curve.moments],
+        moments=[
+            {**moment.model_dump(), "thumbnail": public + moment.thumbnail, "clip": public + moment.clip}
+            for moment in curve.moments
+        ],
         stands_out=curve.stands_out,
         seek=seek,
         key=f"player-{job.id}",
@@ -144,10 +157,11 @@ def _show_table(public: str, job: Job, frames: list[Frame], curve: NoveltyCurve)
     return (found if query.strip() else []), seek
 
 
-def _show_downloads(api: GatewayApi, job: Job, novelty: NoveltyParameters) -> None:
+def _show_downloads(api: GatewayApi, public: str, job: Job, novelty: NoveltyParameters) -> None:
     st.subheader("Take it away", anchor=False)
     stem = job.name.rpartition(".")[0] or job.name or "video"
     with st.container(horizontal=True):
+        st.link_button("Highlights", public + highlights_path(job.id, novelty), icon=":material/movie:")
         for file_format, label, media_type in DOWNLOADS:
             st.download_button(
                 label,

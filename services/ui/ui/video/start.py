@@ -3,14 +3,14 @@
 import streamlit as st
 
 from framesense.schemas.jobs import Job, JobKind
-from framesense.schemas.novelty import VideoParameters
+from framesense.schemas.novelty import Interval, VideoParameters, VideoPlan
 from ui.api import GatewayApi, GatewayError
 from ui.components import upload_file
 from ui.jobs.listing import show_jobs
 from ui.jobs.navigation import open_job
 from ui.shared import show_error, warn_unless_ready
 from ui.video.options import ask_all
-from ui.wording import seconds_text
+from ui.wording import interval_text, plan_text
 
 ACCEPTED = "video/*,.mp4,.mov,.mkv,.avi,.webm,.mpg,.mpeg,.m4v,.ts,.3gp,.ogv"
 
@@ -41,6 +41,8 @@ def _show_new(api: GatewayApi, public: str) -> None:
         key=_upload_key(),
     )
     parameters = ask_all(VideoParameters(), key="new", across=False)
+    if upload is not None:
+        _show_plan(api, upload.id, parameters.every_n_second)
     if not st.button("Start", type="primary", icon=":material/play_arrow:", disabled=upload is None) or upload is None:
         return
     try:
@@ -51,6 +53,20 @@ def _show_new(api: GatewayApi, public: str) -> None:
     st.session_state["videos_started"] = st.session_state.get("videos_started", 0) + 1
     open_job(job.id)
     st.rerun()
+
+
+def _show_plan(api: GatewayApi, upload_id: str, every_n_second: Interval) -> None:
+    """Tell what will be looked at; nothing where the gateway cannot say: starting will tell why."""
+    try:
+        st.caption(plan_text(_plan(upload_id, every_n_second, _api=api)))
+    except GatewayError:
+        return
+
+
+@st.cache_data(show_spinner=False, max_entries=64, ttl=600)
+def _plan(upload_id: str, every_n_second: Interval, *, _api: GatewayApi) -> VideoPlan:
+    """Ask once for each choice, not at every touch of the page."""
+    return _api.plan_upload(upload_id, every_n_second)
 
 
 def _upload_key() -> str:
@@ -64,4 +80,4 @@ def _show_earlier(api: GatewayApi) -> None:
 
 
 def _asked(job: Job) -> str:
-    return f"every {seconds_text(VideoParameters.model_validate(job.parameters).every_n_second)}"
+    return interval_text(VideoParameters.model_validate(job.parameters).every_n_second)

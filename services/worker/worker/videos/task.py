@@ -1,6 +1,9 @@
 """The video task: has a job's video analysed."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from celery import Celery
 from redis import Redis
@@ -11,6 +14,8 @@ from framesense.clients.tagger import TaggerClient, TaggerUnavailable
 from framesense.http.problems import ProblemError
 from framesense.jobs.payloads import StoredFile, VideoPayload
 from framesense.jobs.queue import QUEUES, TASKS
+from framesense.jobs.store import UnknownJobError
+from framesense.novelty.sampling import default_interval
 from framesense.schemas.jobs import JobKind, Progress
 from framesense.schemas.models import ModelInfo
 from framesense.storage.analyses import AnalysisStore, Summary, VideoModels, analysis_key, video_key
@@ -65,7 +70,7 @@ class VideoTask(JobTask):
             raise ProblemError(503, "tagger-unavailable", "Tagger unavailable", detail) from error
 
     def _analyse(self, job_id: str, heartbeat: LeaseHeartbeat) -> None:
-        payload = self._jobs.payload(job_id, VideoPayload)
+        payload = self._with_interval(job_id, self._jobs.payload(job_id, VideoPayload))
         source = payload.video
         captioner = CaptionerClient(
             self._settings.captioner_url,
@@ -89,6 +94,38 @@ class VideoTask(JobTask):
             if not self._store.is_whole(key):
                 question = Question(key=key, models=models, **sampling)
                 self._complete(job_id, source, question, captioner, tagger if models.tagger else None, heartbeat)
+
+    def _with_interval(self, job_id: str, payload: VideoPayload) -> VideoPayload:
+        """Return the payload with the interval that suits the video's length, where it leaves that to us.
+
+        The length is that of what can be decoded, not what the file's header says. Raises ProblemError for a video that
+        cannot be opened.
+        """
+        if payload.every_n_second != "auto":
+            return payload
+        self._count_attempt(job_id, 0, source="video", unit="frames")
+        self._jobs.progress(job_id, Progress(message="reading the video"))
+        with self._local_video(payload.video) as path:
+            video = open_video(path, max_pixels=self._settings.worker_max_frame_pixels)
+        every = default_interval(video.timeline.duration)
+        # What kills workers was passed: what they may die of next counts anew.
+        resolved = self._jobs.payload(job_id, VideoPayload).model_copy(
+            update={"every_n_second": every, "attempts": None}
+        )
+        self._jobs.save_payload(job_id, resolved)
+        job = self._jobs.get(job_id)
+        if job is None:
+            raise UnknownJobError(job_id)
+        self._jobs.save_parameters(job_id, {**job.parameters, "every_n_second": every})
+        return resolved
+
+    @contextmanager
+    def _local_video(self, source: StoredFile) -> Iterator[Path]:
+        """Give the stored video as a local file. Raises ProblemError 410 where it is no longer stored."""
+        if not self._storage.exists(video_key(source.sha256)):
+            raise ProblemError(410, "video-gone", "Video gone", "The video is no longer stored. Upload it again.")
+        with self._storage.local_file(video_key(source.sha256)) as path:
+            yield path
 
     def _tagger_model(self) -> ModelInfo | None:
         """Return the tagger's model, or None where no tagger runs, which is no fault: then there is no search in words.
@@ -115,10 +152,8 @@ class VideoTask(JobTask):
         finished = self._store.checkpoint(question.key)
         done = len(finished) if finished else 0
         self._count_attempt(job_id, done, source="video", unit="frames")
-        if not self._storage.exists(video_key(source.sha256)):
-            raise ProblemError(410, "video-gone", "Video gone", "The video is no longer stored. Upload it again.")
         try:
-            with self._storage.local_file(video_key(source.sha256)) as path:
+            with self._local_video(source) as path:
                 self._jobs.progress(job_id, Progress(done=done, message="reading the video"))
                 video = open_video(path, max_pixels=self._settings.worker_max_frame_pixels)
                 report = self._reporter(job_id, self._count_frames(video, question.every_n_second), "captioning frames")

@@ -53,7 +53,7 @@ def test_payloads_of_the_release_before_are_read() -> None:
     }
     read = read_payload(JobKind.VIDEO, json.dumps(video))
     assert isinstance(read, VideoPayload)
-    assert (read.version, read.work, read.earlier, read.works) == (1, "new", ("old",), ("new", "old"))
+    assert (read.version, read.work, read.earlier, read.works) == (VERSION, "new", ("old",), ("new", "old"))
     photos = {"photos": {"sha256": "ab", "name": "set.zip", "bytes": 7}, "tagging": "key"}
     tagged = read_payload(JobKind.PHOTO_SET, json.dumps(photos))
     assert isinstance(tagged, PhotoSetPayload)

@@ -5,8 +5,9 @@ from pathlib import Path
 import av
 import pytest
 
-from framesense.media.clips import ClipError, Stretch, cut_clip, join_clips
+from framesense.media.clips import ClipError, cut_clip, join_clips
 from framesense.media.containers import probe_duration
+from framesense.media.stretches import Stretch
 from tests.support.videos import audio_only, numbered_video, read_number
 
 FPS = 25

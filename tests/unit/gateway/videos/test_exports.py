@@ -8,7 +8,7 @@ import re
 import pytest
 
 from framesense.schemas.models import ModelInfo
-from framesense.schemas.novelty import Frame, Moment, Strength, VideoInfo, VideoParameters, VideoResult
+from framesense.schemas.novelty import AnalysedParameters, Frame, Moment, Strength, VideoInfo, VideoResult
 from gateway.videos.exports import to_csv, to_json, to_vtt
 
 CUE = re.compile(r"(\d+)\n(\d\d):(\d\d):(\d\d)\.(\d{3}) --> (\d\d):(\d\d):(\d\d)\.(\d{3})\n([^\n]+)\n")
@@ -31,6 +31,7 @@ def result(captions: list[str], times: list[float], duration: float) -> VideoRes
         best=times[-1],
         best_index=len(times) - 1,
         thumbnail=frames[-1].thumbnail,
+        clip="/jobs/0/moments/0.mp4",
     )
     video = VideoInfo(name="a.mp4", sha256="0", bytes=1, duration=duration, width=1, height=1, fps=25, codec="h264")
     model = ModelInfo(service="c", name="m", family="f", revision="1", device="cpu", dtype="f", parameters=0)
@@ -39,7 +40,7 @@ def result(captions: list[str], times: list[float], duration: float) -> VideoRes
         frames=frames,
         moments=[moment],
         stands_out=True,
-        parameters=VideoParameters(),
+        parameters=AnalysedParameters(every_n_second=10),
         models=[model],
     )
 

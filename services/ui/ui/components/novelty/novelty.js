@@ -183,7 +183,9 @@ class NoveltyPlayer {
       const button = element("button", { type: "button", onclick: () => this.playMoment(moment) },
         element("img", { src: moment.thumbnail, alt: "", loading: "lazy" }), text, score);
       button.setAttribute("aria-label", `Play from ${this.clock(moment.start)}: ${words || moment.caption}, ${moment.strength}`);
-      return element("li", {}, button);
+      const save = element("a", { href: moment.clip, download: "", className: "save", title: "Save as a clip", textContent: "⤓" });
+      save.setAttribute("aria-label", `Save ${this.clock(moment.start)} as a clip`);
+      return element("li", {}, button, save);
     });
     const hint = moments.length
       ? "These are the most unusual frames there are, and not very unusual."

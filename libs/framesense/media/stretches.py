@@ -1,0 +1,11 @@
+"""A part of a video, named by its times."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A part of a video, in seconds from its first frame: ``start`` ≤ t ≤ ``end``."""
+
+    start: float
+    end: float

@@ -1,0 +1,59 @@
+"""Read and cut untrusted videos in a process of its own: ``python -m framesense.media.tool``.
+
+A decoder that crashes, hangs or eats memory takes only this process with it: see :mod:`framesense.media.isolated`,
+which starts it. It prints JSON; what cannot be done ends with status 1 and a reason on standard error.
+"""
+
+import argparse
+import json
+import resource
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import av.logging
+
+from framesense.media.clips import ClipError, cut_clip, join_clips
+from framesense.media.containers import probe_duration
+from framesense.media.stretches import Stretch
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out one command; return the process's exit status."""
+    asked = _parser().parse_args(arguments)
+    resource.setrlimit(resource.RLIMIT_CPU, (asked.cpu_seconds, asked.cpu_seconds))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    av.logging.set_level(av.logging.PANIC)
+    if asked.command == "duration":
+        print(json.dumps(probe_duration(asked.source)))  # noqa: T201 - what it was asked for
+        return 0
+    stretches = [Stretch(start, end) for start, end in zip(asked.stretch[::2], asked.stretch[1::2], strict=True)]
+    try:
+        if asked.command == "cut":
+            cut_clip(asked.source, asked.target, stretches[0])
+        else:
+            join_clips(asked.source, asked.target, stretches, stamped=asked.stamped)
+    except ClipError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="framesense.media.tool", description=__doc__)
+    parser.add_argument("--cpu-seconds", type=int, default=60, help="after which the process is ended")
+    commands = parser.add_subparsers(dest="command", required=True)
+    duration = commands.add_parser("duration", help="print how many seconds the file says it lasts, or null")
+    duration.add_argument("source", type=Path)
+    cut = commands.add_parser("cut", help="write one stretch as an MP4, copied where key frames allow")
+    join = commands.add_parser("join", help="write several stretches as one MP4, encoded anew")
+    for command, count in ((cut, 2), (join, "+")):
+        command.add_argument("source", type=Path)
+        command.add_argument("target", type=Path)
+        command.add_argument("stretch", type=float, nargs=count, help="seconds: start end [start end …]")
+    join.add_argument("--stamped", action="store_true", help="draw each frame's time into its corner")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""Moments to take away: one as a clip, the best as a reel."""
+
+import os
+import tempfile
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path as FilePath
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
+from fastapi.responses import StreamingResponse
+from pydantic import Field
+
+from framesense.http.disconnects import unless_disconnected
+from framesense.http.problems import ProblemError
+from framesense.media.isolated import MediaError, MediaTimeout
+from framesense.storage.analyses import video_key
+from gateway.dependencies import Dependencies, Parts
+from gateway.http.attachments import attachment
+from gateway.jobs.lookups import JobId, find_job, load_analysis
+from gateway.openapi import examples
+from gateway.videos.analysed import Analysed
+from gateway.videos.clips import highlight_stretches, moment_stretch
+from gateway.videos.novelty_query import Changes, NoveltyQuery
+
+router = APIRouter(tags=["videos"], prefix="/jobs")
+
+CHUNK_BYTES = 1 << 18
+_MP4 = examples.responses({200: examples.binary_response("MP4", "video/mp4")}, 404, 409, 410, 422, 503)
+
+
+class HighlightsQuery(NoveltyQuery):
+    """Which moments the reel shows, and how."""
+
+    times: bool = Field(default=False, description="draw each frame's time in the video into its corner")
+
+
+@router.get("/{job_id}/moments/{rank}.mp4", summary="A moment as a clip", response_class=Response, responses=_MP4)
+async def job_moment(
+    request: Request,
+    parts: Parts,
+    job_id: JobId,
+    rank: Annotated[int, Path(ge=0, le=199, description="the moment's place in the list, 0 the strongest")],
+    changes: Changes,
+) -> Response:
+    """Return a moment as an MP4, with a second before it and after it.
+
+    It is copied as it is, with its sound, where a key frame lies near; else encoded
+    anew, without sound. The same query as of `/novelty` chooses among the moments of another curve.
+
+    ```sh
+    curl -O http://127.0.0.1:8000/jobs/$ID/moments/0.mp4
+    ```
+    """
+    analysed = await run_in_threadpool(_analysed, parts, job_id)
+    parameters = analysed.parameters(changes.model_dump(exclude_none=True))
+    spans = await run_in_threadpool(parts.videos.spans, analysed, parameters)
+    if rank >= len(spans):
+        detail = f"Job {job_id} lists {len(spans)} moments by these parameters, counted from 0; there is no {rank}."
+        raise ProblemError(404, "unknown-moment", "Unknown moment", detail)
+    stretch = moment_stretch(analysed, spans[rank], longest=parts.settings.clip_longest)
+
+    async def write(source: FilePath, target: FilePath) -> None:
+        await parts.media.cut(source, target, stretch)
+
+    return await _clip(request, parts, analysed, write, f"moment-{rank}")
+
+
+@router.get("/{job_id}/highlights.mp4", summary="The moments as a reel", response_class=Response, responses=_MP4)
+async def job_highlights(
+    request: Request, parts: Parts, job_id: JobId, query: Annotated[HighlightsQuery, Query()]
+) -> Response:
+    """Return the moments one after another as an MP4: in the order of the video, eight seconds of each, without sound.
+
+    curl -o highlights.mp4 'http://127.0.0.1:8000/jobs/$ID/highlights.mp4?max_moments=5&times=true'
+    """
+    analysed = await run_in_threadpool(_analysed, parts, job_id)
+    parameters = analysed.parameters(query.model_dump(exclude_none=True, exclude={"times"}))
+    spans = await run_in_threadpool(parts.videos.spans, analysed, parameters)
+    if not spans:
+        detail = f"Job {job_id} lists no moments by these parameters. Raise the sensitivity."
+        raise ProblemError(404, "no-moments", "No moments", detail)
+    stretches = highlight_stretches(analysed, spans)
+
+    async def write(source: FilePath, target: FilePath) -> None:
+        await parts.media.join(source, target, stretches, stamped=query.times)
+
+    return await _clip(request, parts, analysed, write, "highlights")
+
+
+def _analysed(dependencies: Dependencies, job_id: str) -> Analysed:
+    return load_analysis(dependencies, find_job(dependencies, job_id))
+
+
+async def _clip(
+    request: Request,
+    dependencies: Dependencies,
+    analysed: Analysed,
+    write: Callable[[FilePath, FilePath], Coroutine[Any, Any, None]],
+    suffix: str,
+) -> Response:
+    """Write a file by ``write(source, target)`` and answer it. Raises ProblemError 410, 422 and 503."""
+    key = video_key(analysed.summary.video.sha256)
+    with _temporary(dependencies.settings.upload_folder) as target:
+        try:
+            if not await run_in_threadpool(dependencies.storage.exists, key):
+                raise FileNotFoundError(key)
+            async with contextmanager_in_threadpool(dependencies.storage.local_file(key)) as source:
+                await unless_disconnected(request, write(source, target))
+        except FileNotFoundError:
+            raise ProblemError(
+                410, "video-gone", "Video gone", "The video is no longer stored. Send it again."
+            ) from None
+        except MediaTimeout as error:
+            detail = f"The clip was not made: {error}. Try a shorter one, or when the machine is less busy."
+            raise ProblemError(503, "clip-too-slow", "Clip too slow", detail, headers={"Retry-After": "30"}) from error
+        except MediaError as error:
+            raise ProblemError(422, "clip-impossible", "Clip impossible", f"No clip can be made: {error}.") from error
+        return _stream(target, f"{FilePath(analysed.job.name).stem or 'video'}-{suffix}.mp4")
+
+
+@contextmanager
+def _temporary(folder: FilePath) -> Iterator[FilePath]:
+    handle, name = tempfile.mkstemp(suffix=".mp4", prefix="clip-", dir=folder)
+    os.close(handle)
+    try:
+        yield FilePath(name)
+    finally:
+        FilePath(name).unlink(missing_ok=True)
+
+
+def _stream(path: FilePath, name: str) -> Response:
+    """Answer a file that is deleted at once: it stays readable while it is open."""
+    file = path.open("rb")
+
+    def chunks() -> Iterator[bytes]:
+        with file:
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+
+    headers = {
+        "Content-Length": str(path.stat().st_size),
+        "Content-Disposition": attachment(name),
+        "Cache-Control": "private, max-age=3600",
+    }
+    return StreamingResponse(chunks(), headers=headers, media_type="video/mp4")

@@ -1,0 +1,177 @@
+"""An analysed video: its curves, frames and clips, search in it, and the video itself."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from framesense.http.problems import ProblemError
+from framesense.jobs.payloads import VideoPayload
+from framesense.schemas.novelty import NoveltyCurve, RollingWindowSize, SearchResult, Signal
+from framesense.schemas.references import ReferenceName
+from framesense.storage.analyses import video_key
+from gateway.dependencies import Dependencies, Parts
+from gateway.http.ranges import blob_response
+from gateway.jobs.lookups import JobId, analysis_of, find_job, load_analysis, payload_of, require_video
+from gateway.openapi import examples
+from gateway.uploads.sniffing import HEAD_BYTES, video_media_type
+from gateway.videos.heatmaps import heat_map_png
+from gateway.videos.novelty_query import AS_BEFORE, Changes
+from gateway.videos.search import search
+
+router = APIRouter(tags=["videos"], prefix="/jobs")
+
+A_YEAR = 31_536_000
+
+
+@router.get(
+    "/{job_id}/novelty",
+    summary="Another metric, window or signal",
+    responses=examples.responses(
+        {200: examples.json_example("The curve and its moments", examples.CURVE)}, 404, 409, 410, 503
+    ),
+)
+def job_novelty(parts: Parts, job_id: JobId, changes: Changes) -> NoveltyCurve:
+    """Compute the curve of other parameters at once, from the stored embeddings.
+
+    What is left out is as in the job's parameters.
+    """
+    analysed = load_analysis(parts, find_job(parts, job_id))
+    return parts.videos.curve(analysed, analysed.parameters(changes.model_dump(exclude_none=True)))
+
+
+@router.get(
+    "/{job_id}/search",
+    summary="Search a video in words",
+    response_model=SearchResult,
+    responses=examples.responses(
+        {200: examples.json_example("The curve and its best moments", examples.SEARCH_RESULT)}, 404, 409, 410, 503
+    ),
+)
+async def job_search(
+    parts: Parts,
+    job_id: JobId,
+    q: Annotated[str, Query(min_length=1, max_length=200, description="what to look for", examples=["a red car"])],
+    limit: Annotated[int, Query(ge=1, le=100, description="most moments to answer")] = 10,
+) -> Response:
+    """Search a video's frames for what their pictures show.
+
+    How well each frame fits the words is told by the embeddings that were stored with its caption: no picture is
+    looked at again.
+
+    ```sh
+    curl -G http://127.0.0.1:8000/jobs/$ID/search --data-urlencode 'q=a red car'
+    ```
+    """
+    job = await run_in_threadpool(find_job, parts, job_id)
+    analysed = await run_in_threadpool(load_analysis, parts, job)
+    result = await search(analysed, q, parts.tagger, limit=limit)
+    # pydantic writes a hundred thousand numbers at once; FastAPI's way would look at each of them again.
+    return Response(result.model_dump_json(), media_type="application/json")
+
+
+@router.get(
+    "/{job_id}/frames/{index}.jpg",
+    summary="A frame's thumbnail",
+    response_class=Response,
+    responses=examples.responses(
+        {200: examples.binary_response("JPEG", "image/jpeg"), 304: {"description": "Unchanged"}}, 404, 503
+    ),
+)
+def job_frame(
+    parts: Parts,
+    job_id: JobId,
+    index: Annotated[int, Path(ge=0, le=10**8, description="the frame's index in the result", examples=[3])],
+    if_none_match: Annotated[str | None, Header(description="the ETag of the copy you have")] = None,
+) -> Response:
+    """Return a frame's thumbnail, from the moment the frame was captioned, also while the job runs.
+
+    It never changes: cache it.
+    """
+    key = analysis_of(parts, find_job(parts, job_id))
+    headers = {"Cache-Control": f"public, max-age={A_YEAR}, immutable", "ETag": f'"{key}-{index}"'}
+    if if_none_match == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    try:
+        jpeg = parts.analyses.thumbnail(key, index) if key else None
+    except FileNotFoundError:
+        jpeg = None
+    if jpeg is None:
+        detail = f"Job {job_id} has no frame {index}, or not yet."
+        raise ProblemError(404, "unknown-frame", "Unknown frame", detail)
+    return Response(jpeg, headers=headers, media_type="image/jpeg")
+
+
+@router.get(
+    "/{job_id}/frames/{index}/heatmap.png",
+    summary="Where in a frame something is odd",
+    response_class=Response,
+    responses=examples.responses(
+        {200: examples.binary_response("PNG with transparency", "image/png")}, 404, 409, 410, 503
+    ),
+)
+def job_heat_map(
+    parts: Parts,
+    job_id: JobId,
+    index: Annotated[int, Path(ge=0, le=10**8, description="the frame's index in the result", examples=[3])],
+    reference: Annotated[
+        ReferenceName | None, Query(description="compare with this footage instead of the frames before")
+    ] = None,
+    rolling_window_size: Annotated[RollingWindowSize | None, Query(description=AS_BEFORE)] = None,
+    overlay: Annotated[bool, Query(description="over the thumbnail; else by itself, to be laid over it")] = True,
+) -> Response:
+    """Paint where in a frame something is odd, for cameras that stand still.
+
+    Each patch is compared with the nearest of those seen at its height before. Red is as odd as anything in this video,
+    transparent is familiar.
+    """
+    analysed = load_analysis(parts, find_job(parts, job_id))
+    if index >= len(analysed.frames):
+        raise ProblemError(404, "unknown-frame", "Unknown frame", f"Job {job_id} has no frame {index}.")
+    changes = {"reference": reference, "rolling_window_size": rolling_window_size}
+    given = {name: value for name, value in changes.items() if value is not None}
+    parameters = analysed.parameters({"signal": Signal.PATCH, **given})
+    distances = parts.curves.patch_map(analysed, index, parameters)
+    scale = parts.curves.novelty(analysed, parameters)
+    thumbnail = parts.analyses.thumbnail(analysed.key, index)
+    return Response(heat_map_png(distances, scale, thumbnail, overlay=overlay), media_type="image/png")
+
+
+@router.get(
+    "/{job_id}/video",
+    summary="The video itself",
+    response_class=Response,
+    responses=examples.responses(
+        {
+            200: examples.binary_response("The whole video", "video/mp4"),
+            206: examples.binary_response("The range asked for", "video/mp4"),
+        },
+        404,
+        416,
+        503,
+    ),
+)
+async def job_video(request: Request, parts: Parts, job_id: JobId) -> Response:
+    """Send the video itself; players can seek, as `Range` is answered."""
+    sha256, key = await run_in_threadpool(_find_video, parts, job_id)
+    try:
+        head = await run_in_threadpool(_read_head, parts, key)
+        return await blob_response(
+            parts.storage, key, media_type=video_media_type(head), etag=f'"{sha256}"', request_headers=request.headers
+        )
+    except FileNotFoundError:
+        detail = f"The video of job {job_id} is no longer in the store."
+        raise ProblemError(404, "video-gone", "Video gone", detail) from None
+
+
+def _find_video(dependencies: Dependencies, job_id: str) -> tuple[str, str]:
+    """Return the hash and the storage key of a job's video."""
+    job = find_job(dependencies, job_id)
+    require_video(job)
+    sha256 = payload_of(dependencies, job, VideoPayload).video.sha256
+    return sha256, video_key(sha256)
+
+
+def _read_head(dependencies: Dependencies, key: str) -> bytes:
+    with dependencies.storage.open(key) as file:
+        return file.read(HEAD_BYTES)
