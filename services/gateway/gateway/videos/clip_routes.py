@@ -73,7 +73,9 @@ async def job_highlights(
 ) -> Response:
     """Return the moments one after another as an MP4: in the order of the video, eight seconds of each, without sound.
 
-    curl -o highlights.mp4 'http://127.0.0.1:8000/jobs/$ID/highlights.mp4?max_moments=5&times=true'
+    ```sh
+    curl -o highlights.mp4 "http://127.0.0.1:8000/jobs/$ID/highlights.mp4?max_moments=5&times=true"
+    ```
     """
     analysed = await run_in_threadpool(_analysed, parts, job_id)
     parameters = analysed.parameters(query.model_dump(exclude_none=True, exclude={"times"}))

@@ -116,7 +116,9 @@ class PlanQuery(BaseModel):
 async def video_plan(parts: Parts, query: Annotated[PlanQuery, Query()]) -> VideoPlan:
     """Plan the analysis of a video before it starts, by what the file says of its length and the pace of recent jobs.
 
+    ```sh
     curl "http://127.0.0.1:8000/video_captions/plan?upload_id=$UPLOAD"
+    ```
     """
     parameters = VideoParameters(every_n_second=query.every_n_second)
     return await plan_video(parts, parameters, upload_id=query.upload_id, job_id=query.job_id)
