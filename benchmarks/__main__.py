@@ -58,7 +58,7 @@ def services(folder: Path, console: Console) -> Iterator[Services]:
 
 
 def video_figures(running: Services, clip: Path, console: Console) -> list[Figure]:
-    """The whole job against its limit and against the plain way, at one frame a second and one in ten."""
+    """Measure the whole job against its limit and the plain way, at one frame a second and one in ten."""
     figures = []
     for every, aim in ((1.0, "≥ 3"), (10.0, "≥ 8")):
         job = analyse(running.gateway, clip, every)
@@ -77,7 +77,7 @@ def video_figures(running: Services, clip: Path, console: Console) -> list[Figur
 
 
 def caption_figures(running: Services, clip: Path, requests: int) -> list[Figure]:
-    """``POST /caption`` under many clients against the bare model in batches."""
+    """Measure ``POST /caption`` under many clients against the bare model in batches."""
     photos_a_second(running.gateway, CAPTION, clients=CLIENTS, requests=2 * CLIENTS)  # connections, allocations
     served = photos_a_second(running.gateway, CAPTION, clients=CLIENTS, requests=requests)
     bare = measure("captions", clip, 1.0)
@@ -87,7 +87,7 @@ def caption_figures(running: Services, clip: Path, requests: int) -> list[Figure
 
 
 def memory_figures(running: Services, minute: Path, folder: Path) -> list[Figure]:
-    """The worker's peak memory over ten minutes and over an hour of video."""
+    """Measure the worker's peak memory over ten minutes and over an hour of video."""
     peaks = []
     for minutes in (10, 60):
         clip = repeat(minute, folder / f"{minutes}-minutes.mp4", minutes)
@@ -102,7 +102,7 @@ def memory_figures(running: Services, minute: Path, folder: Path) -> list[Figure
 def service_figures(
     running: Services, wanted: Collection[str], folder: Path, options: argparse.Namespace, console: Console
 ) -> list[Figure]:
-    """What is measured at the running services."""
+    """Measure what needs the running services."""
     figures: list[Figure] = []
     if ON_A_CLIP & set(wanted):
         console.print("rendering a minute of 1080p30 H.264")

@@ -40,7 +40,7 @@ class Passing:
 
 
 def passings(bench: Splices, hosts: tuple[str, ...], seed: int) -> Iterator[Passing]:
-    """Every host with every object, early and late, along a path that the seed draws."""
+    """Yield every host with every object, early and late, along a path that the seed draws."""
     rng = np.random.default_rng(seed)
     for host, thing, start in itertools.product(hosts, OBJECTS, STARTS):
         keys = [FrameKey(host, float(second), Condition.CLEAN, 1.0, seed) for second in range(SECONDS)]
@@ -64,7 +64,7 @@ def _cut_out(bench: Splices, thing: str) -> Picture:
 
 
 def _paste(picture: Picture, cut: Picture, top: float, left: float) -> tuple[float, float, float, float]:
-    """Blends an oval into the picture, in place; returns its box."""
+    """Blend an oval into the picture, in place; return its box."""
     height, width = cut.shape[:2]
     y, x = round(top * HEIGHT), round(left * WIDTH)
     rows, columns = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]

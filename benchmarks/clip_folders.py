@@ -12,7 +12,7 @@ CONFIG_FILE, WEIGHTS_FILE = "open_clip_config.json", "open_clip_model.safetensor
 
 
 def make_open_clip(folder: Path, architecture: str, *, quick_gelu: bool = False) -> None:
-    """Weights from a fixed seed, for an architecture that OpenCLIP lists; the folder must not be there yet.
+    """Save weights from a fixed seed, for an architecture that OpenCLIP lists; the folder must not be there yet.
 
     ``quick_gelu``: as OpenAI's own models have it.
     """
@@ -32,7 +32,7 @@ def make_open_clip(folder: Path, architecture: str, *, quick_gelu: bool = False)
 
 
 def as_transformers(open_clip_folder: Path, folder: Path) -> None:
-    """Writes a CLIP of :func:`make_open_clip` anew, the same weights, as transformers' ``CLIPModel`` reads it."""
+    """Save a CLIP of :func:`make_open_clip`, the same weights, as transformers' ``CLIPModel`` reads it."""
     from framesense.models.torch_compat import prepare_torchvision
 
     prepare_torchvision()
@@ -51,7 +51,7 @@ def as_transformers(open_clip_folder: Path, folder: Path) -> None:
 
 
 def _renamed(state: dict[str, Any]) -> dict[str, Any]:
-    """OpenCLIP's names and layouts → those of transformers' CLIPModel."""
+    """Turn OpenCLIP's names and layouts into those of transformers' CLIPModel."""
     whole = {
         "token_embedding.weight": "text_model.embeddings.token_embedding.weight",
         "positional_embedding": "text_model.embeddings.position_embedding.weight",
@@ -140,7 +140,7 @@ def _transformers_files(config: dict[str, Any]) -> dict[str, str]:
 
 
 def _tokenizer(bpe: str) -> tuple[dict[str, int], str]:
-    """OpenAI's byte-pair merges → vocabulary and merges as transformers reads them (openai/CLIP, simple_tokenizer)."""
+    """Read OpenAI's byte-pair merges as transformers does: a vocabulary and merges (openai/CLIP, simple_tokenizer)."""
     from open_clip.tokenizer import bytes_to_unicode
 
     merges = bpe.split("\n")[1 : 49152 - 256 - 2 + 1]

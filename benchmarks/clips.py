@@ -16,7 +16,10 @@ PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "retina.jp
 
 
 def render(path: Path, seconds: int) -> Path:
-    """A pan and zoom over scikit-image's photos, a photo every six seconds; a keyframe at least every 250 frames."""
+    """Render a pan and zoom over scikit-image's photos, a photo every six seconds.
+
+    There is a keyframe at least every 250 frames.
+    """
     photos = [_wide(photo) for photo in _photos()]
     # Sensor noise: without it the encoder has next to nothing to store, and decoding costs less than real footage.
     grain = np.random.default_rng(0).integers(-6, 7, (2 * HEIGHT, WIDTH, 1), dtype=np.int16)
@@ -32,7 +35,7 @@ def render(path: Path, seconds: int) -> Path:
 
 
 def repeat(source: Path, path: Path, times: int) -> Path:
-    """The same packets again and again, re-stamped: an hour of video in a moment, without encoding."""
+    """Repeat the same packets again and again, re-stamped: an hour of video in a moment, without encoding."""
     with av.open(str(path), "w") as output:
         with av.open(str(source)) as first:
             video = first.streams.video[0]
@@ -58,14 +61,14 @@ def _photos() -> list[NDArray[np.uint8]]:
 
 
 def _wide(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Covers a frame a quarter larger than the clip's, so that there is room to pan."""
+    """Scale a photo to cover a frame a quarter larger than the clip's, so that there is room to pan."""
     scale = 1.25 * max(WIDTH / photo.shape[1], HEIGHT / photo.shape[0])
     size = (round(photo.shape[1] * scale), round(photo.shape[0] * scale))
     return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
 
 
 def _view(photo: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:
-    """The part of the photo that frame ``number`` shows: it drifts, so that no two frames are the same."""
+    """Cut the part of the photo that frame ``number`` shows: it drifts, so that no two frames are the same."""
     within = number % (SCENE_SECONDS * FPS) / (SCENE_SECONDS * FPS)
     top = round((photo.shape[0] - HEIGHT) * within)
     left = round((photo.shape[1] - WIDTH) * (1 - within))

@@ -39,7 +39,10 @@ TURBO_STEPS = 4
 
 
 def edit_figures(folder: Path, console: Console, shape: str = "mid-size SD") -> list[Figure]:
-    """The service against the bare model: the embedded one, and a Stable Diffusion of ``shape``; then the GPU's."""
+    """Measure the service against the bare model: the embedded one, and a Stable Diffusion of ``shape``.
+
+    Then the GPU's figures.
+    """
     from benchmarks.pipelines import SHAPES, save
 
     console.print(f"making a {shape} of random weights")
@@ -61,7 +64,10 @@ def edit_figures(folder: Path, console: Console, shape: str = "mid-size SD") -> 
 
 
 def gpu_figures(console: Console) -> list[Figure]:
-    """diffusers as it comes against what the service uses, full size, one picture and four; none without a GPU."""
+    """Measure diffusers as it comes against what the service uses, full size, one picture and four.
+
+    None without a GPU.
+    """
     import torch
 
     if not torch.cuda.is_available():
@@ -84,7 +90,7 @@ def gpu_figures(console: Console) -> list[Figure]:
 
 
 def run(*arguments: str) -> list[float]:
-    """Seconds a picture of one of :data:`PARTS`, in a fresh process."""
+    """Measure the seconds a picture of one of :data:`PARTS`, in a fresh process."""
     command = [sys.executable, "-m", "benchmarks.edits", *arguments]
     answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, env={**os.environ, "HF_HUB_OFFLINE": "1"})
     seconds: list[float] = json.loads(answer.stdout.splitlines()[-1])
@@ -92,7 +98,7 @@ def run(*arguments: str) -> list[float]:
 
 
 def serve(model: str) -> list[float]:
-    """Seconds an edit through the editor's own process, from the request to the last byte of the picture."""
+    """Measure the seconds an edit through the editor's own process, from the request to the picture's last byte."""
     from framesense.clients.editor import EditorClient
     from framesense.http.uploads import Upload
     from framesense.schemas.edits import EditParameters
@@ -109,7 +115,7 @@ def serve(model: str) -> list[float]:
 
 @contextmanager
 def editor(model: str) -> Iterator[str]:
-    """The editor with a model, on a port of its own; its URL."""
+    """Run the editor with a model, on a port of its own; yields its URL."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = {"EDITOR_PORT": str(port), "EDITOR_MODEL": model, "HF_HUB_OFFLINE": "1"}
@@ -119,7 +125,7 @@ def editor(model: str) -> Iterator[str]:
 
 
 def bare(folder: str) -> list[float]:
-    """diffusers' own pipeline with the same settings, on the photo at the model's size."""
+    """Measure diffusers' own pipeline with the same settings, on the photo at the model's size."""
     import torch
 
     from framesense.models.torch_compat import prepare_torchvision
@@ -146,7 +152,7 @@ def bare(folder: str) -> list[float]:
 
 
 def embedded() -> list[float]:
-    """The embedded model's networks alone: the small photo in, its change out, at the small size."""
+    """Measure the embedded model's networks alone: the small photo in, its change out, at the small size."""
     import torch
 
     from editor.imaging.upsampling import shrink
@@ -185,8 +191,10 @@ def embedded() -> list[float]:
 
 
 def gpu(shape_name: str, way: str, dtype_name: str, count: str, device_name: str = "cuda") -> list[float]:
-    """Seconds a picture at full size: ``eager`` is diffusers' pipeline as it comes, ``served`` our model with
-    EDITOR_COMPILE. ``count``: pictures at once."""
+    """Measure the seconds a picture at full size.
+
+    ``eager`` is diffusers' pipeline as it comes, ``served`` our model with EDITOR_COMPILE. ``count``: pictures at once.
+    """
     import tempfile
 
     import torch
@@ -229,7 +237,7 @@ def _served(
     guidance: float,
     number: int,
 ) -> Callable[[int], None]:
-    """The pipeline's parts as the service's factory would lay them out, behind the service's own model."""
+    """Lay the pipeline's parts out as the service's factory would, behind the service's own model."""
     from editor.models.base import ModelRequest
     from editor.models.folders import Architecture, Distillation, PipelineFolder, Role
     from editor.models.hardware import lay_out
@@ -273,7 +281,7 @@ def _served(
 
 
 def timed(edit: Callable[[int], None], pictures: int = PICTURES) -> list[float]:
-    """Seconds of each call; the first two are not counted: they allocate, and compile where that is asked for."""
+    """Measure the seconds of each call; the first two are not counted: they allocate, and compile where asked to."""
     for seed in range(2):
         edit(SEED + seed)
     seconds = []

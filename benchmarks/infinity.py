@@ -18,9 +18,9 @@ from tools.processes import Program, answers, free_port
 def infinity(
     python: Path, model: Path, folder: Path, *, device: str = "cpu", dtype: str = "float32", max_batch: int = 32
 ) -> Iterator[str]:
-    """infinity-emb from the environment of ``python``, serving a transformers folder; its URL.
+    """Run infinity-emb from the environment of ``python``, serving a transformers folder; yields its URL.
 
-    Its torchvision is made to load beside the CPU build of torch as ours is (framesense/torch_compat.py).
+    Its torchvision is made to load beside the CPU build of torch as ours is (framesense/models/torch_compat.py).
 
     Args:
         folder: keeps what it prints, and what it runs at its start.
@@ -28,7 +28,7 @@ def infinity(
         dtype: as infinity-emb names it; ``auto`` is float16 on a GPU.
         max_batch: photos in a call of the model, at most.
     """
-    import framesense.models.torch_compat
+    from framesense.models import torch_compat
 
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -37,7 +37,7 @@ def infinity(
     command += ["--served-model-name", "clip", "--no-bettertransformer", "--no-model-warmup"]
     startup = folder / "infinity-startup"
     startup.mkdir(parents=True)
-    shutil.copy(framesense.torch_compat.__file__, startup / "framesense_torch_compat.py")
+    shutil.copy(torch_compat.__file__, startup / "framesense_torch_compat.py")
     code = "import framesense_torch_compat\nframesense_torch_compat.prepare_torchvision()\n"
     (startup / "sitecustomize.py").write_text(code)
     environment = {"PYTHONPATH": str(startup), "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
@@ -47,6 +47,6 @@ def infinity(
 
 
 def infinity_question(photo: bytes) -> dict[str, Any]:
-    """The JSON body of its ``POST /embeddings`` for one JPEG."""
+    """Build the JSON body of its ``POST /embeddings`` for one JPEG."""
     uri = "data:image/jpeg;base64," + base64.b64encode(photo).decode()
     return {"model": "clip", "modality": "image", "input": [uri], "encoding_format": "base64"}

@@ -43,14 +43,14 @@ def _cpu_seconds() -> float:
 
 
 def measure(part: str, clip: Path, every_n_second: float) -> Cost:
-    """Runs one of :data:`PARTS` in a fresh process."""
+    """Run one of :data:`PARTS` in a fresh process."""
     command = [sys.executable, "-m", "benchmarks.measure", part, str(clip), str(every_n_second)]
     answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, env={**os.environ, "HF_HUB_OFFLINE": "1"})
     return Cost(**json.loads(answer.stdout.splitlines()[-1]))
 
 
 def plain(clip: Path, every_n_second: float) -> Cost:
-    """The plain way: read every frame; write each sampled one as PNG, read it back, caption it alone in fp32."""
+    """Analyse the plain way: read all frames, write each sampled one as PNG, read it back, caption it alone in fp32."""
     import cv2
     import numpy as np
     import torch
@@ -80,7 +80,7 @@ def plain(clip: Path, every_n_second: float) -> Cost:
 
 
 def decode(clip: Path, every_n_second: float) -> Cost:
-    """The limit of decoding: our sampler alone, nothing done with its frames."""
+    """Measure the limit of decoding: our sampler alone, nothing done with its frames."""
     from worker.videos.frames import open_video
 
     cost = Cost()
@@ -92,7 +92,7 @@ def decode(clip: Path, every_n_second: float) -> Cost:
 
 
 def model(clip: Path, every_n_second: float) -> Cost:
-    """The limit of looking: the bare captioner, sentence encoder and tagger on ready tensors, in batches of 32."""
+    """Measure the models' limit: captioner, sentence encoder and tagger on ready tensors, in batches of 32."""
     import torch
 
     from captioner.models.show_attend_tell import ShowAttendTell
@@ -120,7 +120,10 @@ def model(clip: Path, every_n_second: float) -> Cost:
 
 
 def captions(clip: Path, every_n_second: float) -> Cost:
-    """The limit of ``POST /caption``: the bare captioner on ready tensors in batches of 32, long enough to settle."""
+    """Measure the limit of ``POST /caption``: the bare captioner on ready tensors in batches of 32.
+
+    It runs long enough to settle.
+    """
     import torch
 
     from captioner.models.show_attend_tell import ShowAttendTell
@@ -142,9 +145,10 @@ def captions(clip: Path, every_n_second: float) -> Cost:
 
 
 def tags(clip: Path, every_n_second: float) -> Cost:
-    """The limit of ``POST /tags``: the bare dual encoder on ready tensors in batches of 32, long enough to settle.
+    """Measure the limit of ``POST /tags``: the bare dual encoder on ready tensors in batches of 32.
 
-    ``clip``: not a video but the tagger's model: a folder of OpenCLIP weights, or that of the embedded ones.
+    It runs long enough to settle. ``clip``: not a video but the tagger's model: a folder of OpenCLIP weights, or that
+    of the embedded ones.
     """
     import io
 
@@ -178,7 +182,7 @@ def tags(clip: Path, every_n_second: float) -> Cost:
 
 
 def patches(clip: Path, every_n_second: float) -> Cost:
-    """The limit of the patch signal alone: decode, encode and compare, one after the other, nothing captioned."""
+    """Measure the limit of the patch signal alone: decode, encode and compare in turn, nothing captioned."""
     import torch
 
     from captioner.models.show_attend_tell import encode_with_views

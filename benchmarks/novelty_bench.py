@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.anomalies import STARTS, Passing, passings
-from benchmarks.seeing import Picture, Seen, look_at
+from benchmarks.picture_embeddings import EmbeddedPictures, Picture, embed_pictures
 from benchmarks.splices import Case, Condition, FrameKey, Splices
 from framesense.novelty.mixing import robust_rolling_novelty
 from framesense.novelty.normal_footage import NormalFootage
@@ -45,7 +45,7 @@ def main() -> None:
     torch.set_num_threads(asked.threads)
     bench = Splices(asked.clips)
     fixed = list(passings(bench, (*FIXED_HOSTS, *asked.fixed), asked.seeds[0]))
-    print(fixed_camera_table(fixed, _look_at_passings(fixed, asked.model)), flush=True)
+    print(fixed_camera_table(fixed, _embed_passings(fixed, asked.model)), flush=True)
     tables = [spliced_scores(bench, seed, asked.every, asked.model) for seed in asked.seeds]
     print(spliced_table(tables))
 
@@ -62,25 +62,27 @@ class Cell:
 
 
 def spliced_scores(bench: Splices, seed: int, every: int, model: Path) -> Mapping[Cell, list[float]]:
-    """The average precision of every case."""
+    """Compute the average precision of every case."""
     cases = _every_nth(bench.cases(seed), every)
     keys = list(dict.fromkeys(key for case in cases for key in case.keys))
-    seen = look_at((bench.render(key) for key in keys), model, keep_patches=False)
+    embedded = embed_pictures((bench.render(key) for key in keys), model, keep_patches=False)
     place = {key: index for index, key in enumerate(keys)}
     scores: defaultdict[Cell, list[float]] = defaultdict(list)
     for case in cases:
-        for (signal, metric, window), curve in _curves(seen, case, place):
+        for (signal, metric, window), curve in _curves(embedded, case, place):
             scores[Cell(signal, metric, window, case.condition)].append(average_precision(case.foreign, curve))
     return scores
 
 
 def _every_nth(cases: Iterator[Case], every: int) -> list[Case]:
-    """Whole groups of conditions, so that each condition has the same cases."""
+    """Thin the cases by whole groups of conditions, so that each condition has the same cases."""
     return [case for number, case in enumerate(cases) if number // len(Condition) % every == 0]
 
 
-def _curves(seen: Seen, case: Case, place: Mapping[FrameKey, int]) -> Iterator[tuple[tuple[str, str, int], Curve]]:
-    frames = seen.take([place[key] for key in case.keys])
+def _curves(
+    embedded: EmbeddedPictures, case: Case, place: Mapping[FrameKey, int]
+) -> Iterator[tuple[tuple[str, str, int], Curve]]:
+    frames = embedded.take([place[key] for key in case.keys])
     for window in WINDOWS:
         for metric in Metric:
             for signal in (Signal.WORDS, Signal.SENTENCE, Signal.VISUAL, Signal.AUTO):
@@ -92,7 +94,10 @@ def _curves(seen: Seen, case: Case, place: Mapping[FrameKey, int]) -> Iterator[t
 
 
 def spliced_table(tables: list[Mapping[Cell, list[float]]]) -> str:
-    """Markdown: mean average precision, over all seeds; the last column also its range from seed to seed."""
+    """Write as Markdown the mean average precision, over all seeds.
+
+    The last column also has its range from seed to seed.
+    """
     cells = sorted(tables[0])
     cases = sum(len(scores) for table in tables for scores in table.values()) * len(Condition) // len(cells)
     lines = [
@@ -111,8 +116,10 @@ def spliced_table(tables: list[Mapping[Cell, list[float]]]) -> str:
 
 
 def average_precision(positive: NDArray[np.bool_], scores: Curve) -> float:
-    """Σ (Rₖ − Rₖ₋₁) Pₖ over the distinct scores, highest first; equal scores count as one step, as in scikit-learn,
-    whose function takes a hundred times as long for so few."""
+    """Compute Σ (Rₖ − Rₖ₋₁) Pₖ over the distinct scores, highest first.
+
+    Equal scores count as one step, as in scikit-learn, whose function takes a hundred times as long for so few.
+    """
     order = np.argsort(-scores, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
     found = np.cumsum(positive[order])[ends]
@@ -122,36 +129,39 @@ def average_precision(positive: NDArray[np.bool_], scores: Curve) -> float:
 # -------------------------------------------------------------------------------------------------- fixed cameras
 
 
-def _look_at_passings(cases: list[Passing], model: Path) -> list[Seen]:
-    """Equal pictures are looked at once."""
+def _embed_passings(cases: list[Passing], model: Path) -> list[EmbeddedPictures]:
+    """Embed the pictures of passings; equal pictures are looked at once."""
     pictures: dict[bytes, Picture] = {picture.tobytes(): picture for case in cases for picture in case.pictures}
-    seen = look_at(pictures.values(), model, keep_patches=True)
+    embedded = embed_pictures(pictures.values(), model, keep_patches=True)
     place = {key: index for index, key in enumerate(pictures)}
     chosen = [[place[picture.tobytes()] for picture in case.pictures] for case in cases]
-    return [Seen(seen.take(indices), seen.patches[indices]) for indices in chosen]
+    return [EmbeddedPictures(embedded.take(indices), embedded.patches[indices]) for indices in chosen]
 
 
-def fixed_camera_table(cases: list[Passing], seen: list[Seen]) -> str:
-    """Markdown. Frames before the first start are left out of the AUROC: everything is new to a memory at first."""
+def fixed_camera_table(cases: list[Passing], embedded: list[EmbeddedPictures]) -> str:
+    """Write the figures of fixed cameras as Markdown.
+
+    Frames before the first start are left out of the AUROC: everything is new to a memory at first.
+    """
     aurocs: defaultdict[str, list[float]] = defaultdict(list)
     hits: defaultdict[str, list[bool]] = defaultdict(list)
     seconds, frames = 0.0, 0
     begin = min(STARTS) // 2
-    for case, looks in zip(cases, seen, strict=True):
+    for case, one in zip(cases, embedded, strict=True):
         curves = {
-            f"{signal}, window 10": signal_novelty(looks.frames, signal, window=10, metric=Metric.COSINE)
+            f"{signal}, window 10": signal_novelty(one.frames, signal, window=10, metric=Metric.COSINE)
             for signal in (Signal.WORDS, Signal.VISUAL, Signal.AUTO)
         }
         memory, normal = PatchMemory(MEMORY), min(STARTS)
         motions = [motion_between(*pair, GAP) for pair in zip(case.pictures, case.later, strict=True)]
-        reference = NormalFootage.build(list(looks.patches[:normal]), motions[:normal])
+        reference = NormalFootage.build(list(one.patches[:normal]), motions[:normal])
         by_memory, by_reference = [], []
         started = process_time()
-        for grid in looks.patches:
+        for grid in one.patches:
             by_memory.append(memory.distances(grid))
             memory.remember(grid)
-        seconds, frames = seconds + process_time() - started, frames + len(looks.patches)
-        by_reference = [reference.distances(*both) for both in zip(looks.patches, motions, strict=True)]
+        seconds, frames = seconds + process_time() - started, frames + len(one.patches)
+        by_reference = [reference.distances(*both) for both in zip(one.patches, motions, strict=True)]
         maps = {"patch, frames before": by_memory, "patch, reference (first 16 s)": by_reference}
         curves |= {name: np.array([frame_score(one) for one in distances]) for name, distances in maps.items()}
         for name, curve in curves.items():
@@ -167,7 +177,7 @@ def fixed_camera_table(cases: list[Passing], seen: list[Seen]) -> str:
 
 
 def _hits(distances: NDArray[np.float32], box: NDArray[np.float64]) -> bool:
-    """Whether the oddest patch's middle is in the box, give or take half a patch."""
+    """Tell whether the oddest patch's middle is in the box, give or take half a patch."""
     rows, columns = distances.shape
     row, column = np.unravel_index(int(distances.argmax()), distances.shape)
     y, x = (row + 0.5) / rows, (column + 0.5) / columns
@@ -176,7 +186,7 @@ def _hits(distances: NDArray[np.float32], box: NDArray[np.float64]) -> bool:
 
 
 def auroc(positive: NDArray[np.bool_], scores: Curve) -> float:
-    """The probability that a positive scores higher than a negative, ties counted half."""
+    """Compute the probability that a positive scores higher than a negative, ties counted half."""
     higher = scores[positive][:, None] - scores[~positive][None]
     return float(np.mean((higher > 0) + 0.5 * (higher == 0)))
 

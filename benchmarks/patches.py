@@ -13,7 +13,7 @@ EVERY_N_SECOND = 0.2
 
 
 def patch_figures(gateway: str, clip: Path) -> list[Figure]:
-    """A whole job with ``signal=patch`` and its curve; the curve alone, asked for once; and the signal with no job."""
+    """Measure a whole job with ``signal=patch`` and its curve, the curve alone, and the signal with no job."""
     job = analyse(gateway, clip, EVERY_N_SECOND, signal="patch")
     with httpx.Client(base_url=gateway, timeout=600, trust_env=False) as http:
         started = time.perf_counter()

@@ -98,7 +98,7 @@ SHAPES = {shape.name: shape for shape in (STABLE_DIFFUSION_15, SDXL_TURBO, MIDDL
 
 
 def build(shape: Shape, folder: Path, device: torch.device, dtype: torch.dtype) -> Any:
-    """A pipeline from photo to photo, made on the device itself, in ``dtype``; ``folder``: for its tokenizer."""
+    """Build a pipeline from photo to photo on the device itself, in ``dtype``. ``folder``: for its tokenizer."""
     prepare_torchvision()
     import diffusers
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
@@ -124,13 +124,13 @@ def build(shape: Shape, folder: Path, device: torch.device, dtype: torch.dtype) 
 
 
 def save(shape: Shape, folder: Path) -> Path:
-    """The pipeline in float32 as a folder that EDITOR_MODEL can name."""
+    """Save the pipeline in float16 as a folder that EDITOR_MODEL can name."""
     build(shape, folder.parent, torch.device("cpu"), torch.float32).save_pretrained(folder)
     return folder
 
 
 def _tokenizer(folder: Path) -> Any:
-    """CLIP's, with letters for a vocabulary: a prompt is padded to 77 tokens in any case."""
+    """Build CLIP's tokenizer, with letters for a vocabulary: a prompt is padded to 77 tokens in any case."""
     from transformers import CLIPTokenizer
 
     folder.mkdir(parents=True, exist_ok=True)

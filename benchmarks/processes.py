@@ -14,7 +14,7 @@ START_SECONDS, STOP_SECONDS = 900, 20
 
 @contextmanager
 def running(program: Program, folder: Path) -> Iterator[None]:
-    """Starts a program and waits until it is ready; afterwards stops it with all that it started.
+    """Run a program, ready inside the block; afterwards it is stopped with all that it started.
 
     ``folder`` keeps what it prints, as ``logs/NAME.log``. Raises RuntimeError, with the end of that, when it ends by
     itself or is not ready within :data:`START_SECONDS`.

@@ -68,7 +68,10 @@ def main() -> None:
 
 
 def read_clips(folder: Path) -> Iterator[Clip]:
-    """As the worker and the embedded captioner see them, every frame. Raises ValueError where odd.csv does not fit."""
+    """Read clips as the worker and the embedded captioner see them, every frame.
+
+    Raises ValueError where odd.csv does not fit.
+    """
     dtype = choose_dtype("auto", torch.device("cpu"))
     encoder = load_encoder().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     for row in csv.DictReader((folder / "odd.csv").read_text().splitlines()):
@@ -94,7 +97,10 @@ def other_clips(clips: Sequence[Clip], scored: Clip, *, motion: bool) -> Scores:
 
 
 def same_clip(clip: Clip, *, motion: bool) -> Scores:
-    """NaN for the frames that are the normal footage; for all where these are too few, or no other frame is normal."""
+    """Score a clip against its own normal footage.
+
+    NaN for the frames that are the normal footage; for all where these are too few, or no other frame is normal.
+    """
     prefix = int(np.argmax(clip.odd))
     scores = np.full(len(clip.odd), np.nan)
     if prefix >= LEAST_PREFIX:
@@ -119,7 +125,7 @@ def _scores(normal: Sequence[tuple[Clip, int]], scored: Clip, *, motion: bool) -
 
 
 def _row(name: str, clips: Sequence[Clip], scores: Sequence[Scores]) -> str:
-    """Markdown."""
+    """Write a row of the table, as Markdown."""
     known = [~np.isnan(one) for one in scores]
     single = [auroc(c.odd[k], s[k]) if k.any() else np.nan for c, k, s in zip(clips, known, scores, strict=True)]
     odd = np.concatenate([clip.odd[k] for clip, k in zip(clips, known, strict=True)])

@@ -32,7 +32,7 @@ class VideoRun:
 
 
 def analyse(gateway: str, clip: Path, every_n_second: float, **parameters: str) -> VideoRun:
-    """Runs a video job; the clip must not have been analysed in the same way before."""
+    """Run a video job; the clip must not have been analysed in the same way before."""
     with httpx.Client(base_url=gateway, timeout=120, trust_env=False) as http:
         with clip.open("rb") as file:
             asked = {"every_n_second": str(every_n_second), **parameters}
@@ -100,7 +100,7 @@ TAGS = Question("/tags", field="images", data={"labels": ["cat", "coffee", "rock
 
 
 def photos_a_second(server: str, question: Question, *, clients: int, requests: int) -> float:
-    """``clients`` at once, each asking about one photo after the other: photos a second."""
+    """Measure photos a second with ``clients`` at once, each asking about one photo after the other."""
     asked = asyncio.run(ask(server, question, photo_files(), clients=clients, requests=requests))
     return requests / (asked.ended - asked.began)
 
@@ -115,7 +115,7 @@ class Asked:
 
 
 async def ask(server: str, question: Question, photos: Sequence[bytes], *, clients: int, requests: int) -> Asked:
-    """``clients`` at once share ``requests``, each with the next of the photos.
+    """Share ``requests`` between ``clients`` at once, each with the next of the photos.
 
     Raises RuntimeError for an answer other than 2xx: unlike httpx's, it can travel between processes.
     """
@@ -143,8 +143,7 @@ async def ask(server: str, question: Question, photos: Sequence[bytes], *, clien
 
 
 def photo_files(width: int = 500, quality: int = 88) -> list[bytes]:
-    """JPEG crops of scikit-image's photos, 4 : 3, each ``width`` pixels wide: what a photo folder's thumbnails look
-    like."""
+    """Cut scikit-image's photos to JPEG files, 4 : 3, each ``width`` pixels wide, like a photo folder's thumbnails."""
     folder = Path(skimage.__file__).parent / "data"
     size, crops = (width, width * 3 // 4), []
     for name in ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg"):

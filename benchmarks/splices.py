@@ -95,7 +95,7 @@ class Clip:
             return pictures, float(stream.average_rate or 25)
 
     def at(self, second: float) -> Picture:
-        """There and back again: the clip's last frame is followed by the one before it."""
+        """Return the picture at a second, there and back again: the last frame is followed by the one before it."""
         frames, rate = self._frames
         turn = max(1, len(frames) - 1)
         place = round(second * PACE * rate) % (2 * turn)
@@ -111,7 +111,7 @@ class Photo:
         return _cover(read_photo(self.path), 1.6)
 
     def at(self, second: float) -> Picture:
-        """A slow pan and zoom: the view wanders over the photo in a minute or so."""
+        """Return the view at a second of a slow pan and zoom, which wanders over the photo in a minute or so."""
         height, width = self._picture.shape[:2]
         zoom = 0.8 + 0.1 * np.sin(second / 11)
         view_height, view_width = round(height * zoom), round(width * zoom)
@@ -144,8 +144,11 @@ class Splices:
         return self.scenes[scene].path
 
     def cases(self, seed: int) -> Iterator[Case]:
-        """Every host with every guest but itself, under every condition, for every length, early, in the middle and
-        late; the seed moves the start, the part of the guest that is seen, noise and shake."""
+        """Yield every host with every guest but itself, under every condition, for every length and place.
+
+        A guest comes early, in the middle or late; the seed moves the start, the part of the guest that is seen, noise
+        and shake.
+        """
         rng = np.random.default_rng(seed)
         for host, guest, length, span in itertools.product(self.hosts, self.guests, LENGTHS, STARTS):
             if host == guest:
@@ -158,7 +161,7 @@ class Splices:
                 yield Case(host, guest, condition, start, length, tuple(keys))
 
     def render(self, key: FrameKey) -> Picture:
-        """HEIGHT × WIDTH × 3."""
+        """Render a frame, HEIGHT × WIDTH × 3."""
         rng = np.random.default_rng([key.seed, zlib.crc32(repr(key).encode())])
         picture = _cover(self.scenes[key.scene].at(key.second), 1.0)
         if key.condition in (Condition.SHAKE, Condition.ALL):
@@ -174,12 +177,12 @@ def _key(scene: str, scene_second: float, case_second: int, condition: Condition
 
 
 def _tint(light: float) -> NDArray[np.float64]:
-    """What each channel is multiplied with: full light is white, low light warm."""
+    """Return what each channel is multiplied with: full light is white, low light warm."""
     return light + (1 - light) * np.array([0.55, 0.47, 0.38])
 
 
 def _cover(picture: Picture, scale: float) -> Picture:
-    """Fills ``scale`` times a case's frame, cut where the aspect ratio differs."""
+    """Scale a picture to fill ``scale`` times a case's frame, cut where the aspect ratio differs."""
     height, width = round(HEIGHT * scale), round(WIDTH * scale)
     factor = max(height / picture.shape[0], width / picture.shape[1])
     size = max(width, round(picture.shape[1] * factor)), max(height, round(picture.shape[0] * factor))
@@ -196,7 +199,7 @@ def _shaken(picture: Picture, rng: np.random.Generator) -> Picture:
 
 
 def _compressed(picture: Picture) -> Picture:
-    """A key frame of a coarse H.264 stream."""
+    """Return the picture as a key frame of a coarse H.264 stream shows it."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as output:
         stream = output.add_stream("libx264", rate=1, options={"preset": "veryfast", "crf": "42"})
@@ -209,7 +212,7 @@ def _compressed(picture: Picture) -> Picture:
 
 
 def read_photo(path: Path) -> Picture:
-    """RGB. Raises FileNotFoundError for what OpenCV cannot read."""
+    """Read a photo in RGB; raises FileNotFoundError for what OpenCV cannot read."""
     picture = cv2.imread(str(path))
     if picture is None:
         raise FileNotFoundError(path)

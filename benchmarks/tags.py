@@ -19,6 +19,7 @@ from benchmarks.infinity import infinity, infinity_question
 from benchmarks.measure import BATCH, measure
 from benchmarks.processes import running
 from benchmarks.service import CLIENTS, TAGS, Question, photos_a_second
+from framesense.jobs.payloads import StoredFile, VideoPayload
 from framesense.jobs.store import JobStore
 from framesense.models.spec import ModelSpec
 from framesense.schemas.jobs import JobKind
@@ -34,7 +35,7 @@ STORED, SEARCHES = 100_000, 40
 
 
 def tag_figures(gateway: str, servers: Mapping[str, Process], requests: int) -> list[Figure]:
-    """``POST /tags`` through the gateway under 32 clients against the bare dual encoder in batches.
+    """Measure ``POST /tags`` through the gateway under 32 clients against the bare dual encoder in batches.
 
     ``servers``: the gateway's and the tagger's processes, whose CPU time tells where the rest goes.
     """
@@ -59,7 +60,7 @@ def _cpu_seconds(process: Process) -> float:
 
 
 def peer_figures(folder: Path, peer: Path, requests: int) -> list[Figure]:
-    """The same CLIP (ViT-B/32, random weights) behind our gateway and tagger, behind infinity-emb, and bare."""
+    """Measure the same CLIP (ViT-B/32, random weights) behind our gateway and tagger, behind infinity-emb, and bare."""
     ours, theirs = folder / "open-clip", folder / "transformers"
     make_open_clip(ours, "ViT-B-32", quick_gelu=True)
     as_transformers(ours, theirs)
@@ -80,7 +81,7 @@ def peer_figures(folder: Path, peer: Path, requests: int) -> list[Figure]:
 
 
 def search_figures(gateway: str, redis_url: str, storage: Path) -> list[Figure]:
-    """A search in words over a video of :data:`STORED` frames: the middle one of :data:`SEARCHES` different ones."""
+    """Measure a search in words over a video of :data:`STORED` frames: the median of :data:`SEARCHES` searches."""
     job = _store_frames(gateway, redis_url, storage)
     seconds = []
     with httpx.Client(base_url=gateway, timeout=300, trust_env=False) as http:
@@ -95,14 +96,12 @@ def search_figures(gateway: str, redis_url: str, storage: Path) -> list[Figure]:
 
 
 def _store_frames(gateway: str, redis_url: str, storage: Path) -> str:
-    """What a worker leaves of a very long video, with random embeddings; the job's id."""
+    """Store what a worker leaves of a very long video, with random embeddings; return the job's id."""
     with httpx.Client(base_url=gateway, timeout=60, trust_env=False) as http:
         known = ModelsResponse.model_validate_json(http.get("/models").raise_for_status().content).models
     by_service: dict[str, ModelInfo] = {model.service: model for model in known}
     models = VideoModels(by_service["captioner"], by_service["tagger"])
     sha256 = hashlib.sha256(b"no video").hexdigest()
-    source = {"sha256": sha256, "name": "long.mp4", "bytes": 8}
-    asked = {"every_n_second": 1.0, "beams": 4, "max_tokens": 24}
     key = analysis_key(sha256=sha256, models=models, every_n_second=1.0, beams=4, max_tokens=24)
     store = AnalysisStore(Storage(str(storage)))
     Storage(str(storage)).write(video_key(sha256), b"no video")
@@ -120,7 +119,8 @@ def _store_frames(gateway: str, redis_url: str, storage: Path) -> str:
     with Redis.from_url(redis_url, decode_responses=True) as redis:
         jobs = JobStore(redis, lease_seconds=60, retention_seconds=3600)
         parameters = VideoParameters().model_dump(mode="json")
-        payload = {"video": source, "analysis": key, **asked}
+        video = StoredFile(sha256=sha256, name="long.mp4", bytes=8)
+        payload = VideoPayload(video=video, every_n_second=1.0, beams=4, max_tokens=24, work=key)
         job = jobs.create(JobKind.VIDEO, name="long.mp4", parameters=parameters, payload=payload)
         jobs.start(job.id)
         jobs.succeed(job.id, f"/jobs/{job.id}/result")
@@ -129,7 +129,7 @@ def _store_frames(gateway: str, redis_url: str, storage: Path) -> str:
 
 @contextmanager
 def _gateway_and_tagger(folder: Path, model: ModelSpec) -> Iterator[str]:
-    """Both as processes; the gateway's URL. Tags need neither Redis nor a captioner."""
+    """Run both as processes; yields the gateway's URL. Tags need neither Redis nor a captioner."""
     tagger_port, gateway_port = free_port(), free_port()
     tagger_url, url = f"http://127.0.0.1:{tagger_port}", f"http://127.0.0.1:{gateway_port}"
     shared = {"HF_HUB_OFFLINE": "1", "STORAGE_URL": str(folder / "blobs")}
@@ -149,7 +149,7 @@ def _gateway_and_tagger(folder: Path, model: ModelSpec) -> Iterator[str]:
 
 
 def _knows_tagger(gateway: str) -> Callable[[], str | None]:
-    """A check of the gateway: without Redis it is never ready, but it answers all the same."""
+    """Build a check of the gateway: without Redis it is never ready, but it answers all the same."""
 
     def check() -> str | None:
         try:

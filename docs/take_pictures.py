@@ -20,7 +20,7 @@ PATIENCE = 120_000
 
 
 def analyse(gateway: str, video: Path, every_n_second: float) -> str:
-    """The id of the job."""
+    """Have a video analysed, and return the job's id."""
     with httpx.Client(base_url=gateway, timeout=600) as client, video.open("rb") as file:
         answer = client.post(
             "/video_captions",
@@ -33,7 +33,7 @@ def analyse(gateway: str, video: Path, every_n_second: float) -> str:
 
 
 def show_result(page: Page, address: str, every_n_second: float) -> None:
-    """The result with its highest moment looked at."""
+    """Show the result with its highest moment looked at."""
     page.goto(address)
     graph = page.locator(".novelty .graph")
     expect(graph.locator(".main-svg").first).to_be_visible()
@@ -46,7 +46,7 @@ def show_result(page: Page, address: str, every_n_second: float) -> None:
 
 
 def fit(page: Page) -> None:
-    """Makes the window as high as the page, so that the picture has all of it."""
+    """Make the window as high as the page, so that the picture has all of it."""
     height = int(page.locator(".stMainBlockContainer").evaluate("main => main.scrollHeight"))
     size = page.viewport_size
     assert size
@@ -55,7 +55,7 @@ def fit(page: Page) -> None:
 
 
 def take(page: Page, name: str, show: Callable[[], None]) -> None:
-    """A picture of a whole page."""
+    """Take a picture of a whole page."""
     page.set_viewport_size(DESKTOP)
     show()
     fit(page)
@@ -69,7 +69,7 @@ def show_caption(page: Page, photo: Path) -> None:
 
 
 def show_edit(page: Page) -> None:
-    """The example, before and after."""
+    """Show the example, before and after."""
     page.goto("/edit")
     page.get_by_role("button", name="Try the example").click()
     expect(page.get_by_role("button", name="Download PNG")).to_be_visible()
@@ -79,7 +79,7 @@ def show_edit(page: Page) -> None:
 
 
 def show_series(page: Page) -> None:
-    """The example's photo and words under other strengths and guidances."""
+    """Show the example's photo and words under other strengths and guidances."""
     show_edit(page)
     page.get_by_role("button", name="Back to editing").click()
     page.get_by_role("tab", name="Series").click()
@@ -94,7 +94,7 @@ def show_tags(page: Page) -> None:
 
 
 def show_studio(page: Page) -> None:
-    """The example's classifier, made if there is none yet, taught and measured."""
+    """Show the example's classifier, made if there is none yet, taught and measured."""
     page.goto("/classifier_studio")
     page.get_by_role("button", name="Load the example").click()
     page.get_by_role("button", name="Create").click()
@@ -110,7 +110,7 @@ def show_studio(page: Page) -> None:
 
 
 def show_photo_set(page: Page) -> None:
-    """The example's report, with a photo of the map looked at."""
+    """Show the example's report, with a photo of the map looked at."""
     page.goto("/photo_set")
     page.get_by_role("button", name="Try the example").click()
     dots = page.locator(".photomap .map")

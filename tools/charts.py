@@ -24,12 +24,12 @@ EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 
 def clock(seconds: float) -> str:
-    """90.5 → 1:30."""
+    """Write seconds as a clock does: 90.5 as 1:30."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def curve(result: VideoResult, width: int = 72, height: int = 8) -> Text:
-    """The curve in block characters, a column a frame (or the highest of several), the odd moments in red."""
+    """Draw the curve in block characters, a column a frame (or the highest of several), the odd moments in red."""
     frames = result.frames
     columns = min(width, len(frames))
     groups = [frames[i * len(frames) // columns : (i + 1) * len(frames) // columns] for i in range(columns)]
@@ -51,7 +51,7 @@ def curve(result: VideoResult, width: int = 72, height: int = 8) -> Text:
 
 
 def captions_table(result: VideoResult) -> Table:
-    """A line for each run of frames with the same caption: its times, the highest novelty in it, the caption."""
+    """Tabulate the captions, a line for each run of frames with the same one: times, highest novelty, caption."""
     rows = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("from", "to", "novelty"):
         rows.add_column(name, justify="right")
@@ -77,7 +77,7 @@ def moments_table(result: VideoResult) -> Table:
 
 
 def save_picture(result: VideoResult, thumbnail: Thumbnail, path: Path) -> None:
-    """A PNG: the curve, with the frames at its odd moments over it."""
+    """Save a PNG: the curve, with the frames at its odd moments over it."""
     figure, axes = plt.subplots(figsize=(11, 5), dpi=130, layout="constrained")
     times = [frame.time for frame in result.frames]
     values = [frame.novelty for frame in result.frames]
@@ -103,7 +103,7 @@ def save_picture(result: VideoResult, thumbnail: Thumbnail, path: Path) -> None:
 
 
 def save_page(result: VideoResult, path: Path) -> None:
-    """A page that needs nothing else, with the captions on hover."""
+    """Save a page that needs nothing else, with the captions on hover."""
     peaks = {moment.peak_index for moment in result.moments}
     figure = go.Figure(
         go.Scatter(

@@ -134,7 +134,7 @@ def _frames(scene: Scene) -> Iterator[VideoFrame]:
 
 
 def _fill(frame: VideoFrame) -> NDArray[np.uint8]:
-    """HEIGHT × WIDTH × 3, RGB: scaled until it fills the picture, cut where it stands over."""
+    """Scale a frame until it fills the picture, and cut what stands over: HEIGHT × WIDTH × 3, RGB."""
     scale = max(WIDTH / frame.width, HEIGHT / frame.height)
     width, height = round(frame.width * scale), round(frame.height * scale)
     picture = np.asarray(frame.to_ndarray(width=width, height=height, format="rgb24"), dtype=np.uint8)

@@ -46,7 +46,7 @@ class Gateway:
             return Job.model_validate(self._checked(self._http.post("/video_captions", files=files)))
 
     def follow(self, job: Job) -> Iterator[Job]:
-        """The job at each of its events, to its end."""
+        """Yield the job at each of its events, to its end."""
         with self._http.stream("GET", f"/jobs/{job.id}/events", timeout=300) as answer:
             for line in answer.iter_lines():
                 if line.startswith("data:"):
@@ -78,7 +78,7 @@ class Gateway:
 
 
 def analyse(gateway: Gateway, video: Path, console: Console) -> tuple[Job, VideoResult]:
-    """Has the video analysed, with a progress bar, and shows what was found."""
+    """Have the video analysed, with a progress bar, and show what was found."""
     job = gateway.analyse(video)
     started = time.monotonic()
     if job.state.finished:

@@ -32,7 +32,7 @@ class Program:
 
 
 def answers(url: str) -> Callable[[], str | None]:
-    """A :attr:`Program.check`: ready once this address answers without an error."""
+    """Build a :attr:`Program.check`: ready once this address answers without an error."""
 
     def check() -> str | None:
         try:
@@ -65,22 +65,25 @@ class ProcessFolder:
         return self._logs / f"{name}.log"
 
     def tail(self, name: str, lines: int = 20) -> str:
-        """The last lines of a log."""
+        """Return the last lines of a log."""
         try:
             return "\n".join(self.log(name).read_text(errors="replace").splitlines()[-lines:])
         except FileNotFoundError:
             return ""
 
     def names(self) -> list[str]:
-        """Those that were started and not stopped, living or dead."""
+        """List the processes that were started and not stopped, living or dead."""
         return sorted(file.stem for file in self._run.glob("*.json"))
 
     def url(self, name: str) -> str | None:
-        """Where a living process answers."""
+        """Return the address where a living process answers."""
         return str(self._record(name)["url"]) if self.find(name) else None
 
     def find(self, name: str) -> psutil.Process | None:
-        """The living process, or None. A process that merely got the same number later is not taken for it."""
+        """Return the living process, or None.
+
+        A process that merely got the same number later is not taken for it.
+        """
         record = self._record(name)
         try:
             process = psutil.Process(record["pid"])
@@ -91,7 +94,7 @@ class ProcessFolder:
             return None
 
     def start(self, program: Program) -> None:
-        """Raises OSError when the program is not there."""
+        """Start a program; raises OSError when it is not there."""
         self._run.mkdir(parents=True, exist_ok=True)
         self._logs.mkdir(parents=True, exist_ok=True)
         log_file = self.log(program.name)
@@ -113,7 +116,7 @@ class ProcessFolder:
         written.replace(self._file(program.name))
 
     def stop(self, name: str, grace: float) -> bool:
-        """Asks with SIGTERM, then kills it and all that it started. True when it had to be killed."""
+        """Stop a process by SIGTERM, then kill it and all that it started; return True when it had to be killed."""
         process = self.find(name)
         killed = False
         if process:
@@ -141,7 +144,10 @@ class ProcessFolder:
 
 
 def _lives(process: psutil.Process) -> bool:
-    """Also False for one that has ended and only waits to be collected by whoever started it."""
+    """Tell whether a process lives.
+
+    False also for one that has ended and only waits to be collected by whoever started it.
+    """
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -149,7 +155,7 @@ def _lives(process: psutil.Process) -> bool:
 
 
 def _await_end(processes: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Those that still live after so many seconds."""
+    """Return the processes that still live after so many seconds."""
     deadline = time.monotonic() + seconds
     while (alive := [process for process in processes if _lives(process)]) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -157,14 +163,14 @@ def _await_end(processes: Sequence[psutil.Process], seconds: float) -> list[psut
 
 
 def free_port() -> int:
-    """One that nothing listens on now, on the loopback address."""
+    """Find a port that nothing listens on now, on the loopback address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def require_port(program: Program) -> None:
-    """Raises PortTakenError unless the program can listen where it should."""
+    """Raise PortTakenError unless the program can listen where it should."""
     if program.listens is None:
         return
     host, port = program.listens
@@ -181,7 +187,7 @@ def require_port(program: Program) -> None:
 
 
 def _holder(port: int) -> str:
-    """Who listens there, where the system tells."""
+    """Describe who listens on a port, where the system tells."""
     with contextlib.suppress(psutil.Error):
         for connection in psutil.net_connections("tcp"):
             listening = connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,)

@@ -29,7 +29,7 @@ class StackSettings(BaseSettings):
 
     @classmethod
     def load(cls) -> Self:
-        """Raises pydantic.ValidationError."""
+        """Read the settings; raises pydantic.ValidationError."""
         return cls(_env_file=ENV_FILE)  # type: ignore[call-arg]
 
     @property
@@ -63,5 +63,5 @@ class StackSettings(BaseSettings):
 
 
 def environment() -> dict[str, str]:
-    """What every process is started with; the services' own settings in .env reach them this way."""
+    """Return what every process is started with; the services' own settings in .env reach them this way."""
     return {**{name: value for name, value in dotenv_values(ENV_FILE).items() if value is not None}, **os.environ}

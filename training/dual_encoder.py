@@ -101,7 +101,7 @@ class Pairs:
 
 
 def cached_sentences(texts: Sequence[str], cache: Path, device: torch.device) -> Floats:
-    """n texts → n×384, kept on disk."""
+    """Embed n texts, n×384, kept on disk."""
     key = hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
     target = cache / f"sentences-{key}.npy"
     if not target.exists():
@@ -118,7 +118,7 @@ def cached_sentences(texts: Sequence[str], cache: Path, device: torch.device) ->
 
 
 def cached_pooled(photos: Sequence[Photo], view: str, cache: Path, encoder: nn.Module) -> Tensor:
-    """N×2992 pooled features of ``photos`` in a ``view`` of training/data.py, kept on disk in float16."""
+    """Return the N×2992 pooled features of ``photos`` in a ``view`` of training/data.py, kept on disk in float16."""
     key = hashlib.sha256("\n".join([view, str(IMAGE_SIZE), *(photo.path.name for photo in photos)]).encode())
     target = cache / f"pooled-{view}-{key.hexdigest()[:16]}.npy"
     if not target.exists():
@@ -133,7 +133,7 @@ def cached_pooled(photos: Sequence[Photo], view: str, cache: Path, encoder: nn.M
 
 
 def read_pairs(data: Path, split: str, views: Sequence[str], cache: Path, encoder: nn.Module) -> Pairs:
-    """Photos with their captions, K of them: as many as any photo has; the others' begin again."""
+    """Read photos with their captions, K of them: as many as any photo has; the others' begin again."""
     photos, captions = read_photos(data, split), read_captions(data, split)
     device = next(encoder.parameters()).device
     pooled = torch.stack([cached_pooled(photos, view, cache, encoder) for view in views])
@@ -149,7 +149,7 @@ def read_pairs(data: Path, split: str, views: Sequence[str], cache: Path, encode
 
 
 def pooled_archive(archive: Path, count: int, encoder: nn.Module) -> Tensor:
-    """About ``count`` photos of a tar, evenly spread over it → count×2992."""
+    """Encode about ``count`` photos of a tar, evenly spread over it: count×2992."""
     with tarfile.open(archive) as opened:
         names = [member for member in opened if member.isfile() and member.name.endswith(".jpg")]
         photos = []
@@ -164,12 +164,15 @@ def pooled_archive(archive: Path, count: int, encoder: nn.Module) -> Tensor:
 
 
 def _dtype(encoder: nn.Module) -> torch.dtype:
-    """As the tagger encodes here: a CPU that only emulates bfloat16 would take many times as long with it."""
+    """Choose the dtype that the tagger encodes in here.
+
+    A CPU that only emulates bfloat16 would take many times as long with it.
+    """
     return choose_dtype("auto", next(encoder.parameters()).device)
 
 
 def class_sentences(cache: Path, device: torch.device) -> Tensor:
-    """1000×384: each ImageNet class's names and definition (WordNet's, in timm), averaged over CLASS_PROMPTS."""
+    """Embed each ImageNet class's names and definition (WordNet's, in timm), averaged over CLASS_PROMPTS: 1000×384."""
     prepare_torchvision()
     from timm.data.imagenet_info import ImageNetInfo
 
@@ -186,7 +189,10 @@ def class_sentences(cache: Path, device: torch.device) -> Tensor:
 
 
 def contrastive_loss(learnt: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
-    """M×B×384 and B×384 → the mean over members of the symmetric InfoNCE (van den Oord et al., 2018)."""
+    """Compute the mean over members of the symmetric InfoNCE (van den Oord et al., 2018).
+
+    ``learnt``: M×B×384, ``texts``: B×384.
+    """
     similarities = scale * learnt @ texts.T
     right = torch.arange(texts.shape[0], device=texts.device).expand(similarities.shape[0], -1)
     photo_to_text = F.cross_entropy(similarities.transpose(1, 2), right)
@@ -198,18 +204,21 @@ def contrastive_loss(learnt: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
 
 
 def ranks(queries: Tensor, items: Tensor) -> Tensor:
-    """n×d queries, of which the i-th belongs to the i-th of n×d items → how many items were ranked before the right."""
+    """Count, for each of n×d queries, the items that were ranked before the right one.
+
+    The i-th query belongs to the i-th of n×d items.
+    """
     similarities = queries @ items.T
     return (similarities > similarities.diagonal().unsqueeze(1)).sum(dim=1)
 
 
 def recall(ranked: Tensor, at: int) -> float:
-    """Percent of queries whose right item is among the first ``at``."""
+    """Return the percentage of queries whose right item is among the first ``at``."""
     return 100 * float((ranked < at).float().mean())
 
 
 def text_to_photo_recall(images: Tensor, captions: Tensor, at: int = 10) -> float:
-    """N×d images, N×K×d captions: mean over all K captions."""
+    """Compute the recall of N×d images by N×K×d captions: the mean over all K captions."""
     return float(np.mean([recall(ranks(captions[:, k], images), at) for k in range(captions.shape[1])]))
 
 
@@ -217,7 +226,7 @@ def text_to_photo_recall(images: Tensor, captions: Tensor, at: int = 10) -> floa
 
 
 def fit_logistic(scores: Floats, right: NDArray[np.bool_]) -> tuple[float, float]:
-    """Slope and intercept of p(right | score), by Newton's method, both classes counting the same (Platt, 1999)."""
+    """Fit slope and intercept of p(right | score), by Newton's method (Platt, 1999); both classes count the same."""
     x = np.stack([scores, np.ones_like(scores)], axis=1).astype(np.float64)
     weight = np.where(right, 0.5 / right.sum(), 0.5 / (~right).sum())
     parameters = np.zeros(2)
@@ -233,7 +242,10 @@ def fit_logistic(scores: Floats, right: NDArray[np.bool_]) -> tuple[float, float
 
 
 def calibrate(background: Floats, images: Floats, captions: Floats) -> BackgroundCalibration:
-    """``background``: n×d reference photos. ``images`` and ``captions``: N×d, the i-th of each belong together."""
+    """Fit the calibration.
+
+    ``background``: n×d reference photos. ``images`` and ``captions``: N×d, the i-th of each belong together.
+    """
     measured = BackgroundCalibration.measure(background)
     scores = measured.z_scores(images, captions)
     slope, intercept = fit_logistic(scores.ravel(), np.eye(len(images), dtype=bool).ravel())
@@ -244,7 +256,10 @@ def calibrate(background: Floats, images: Floats, captions: Floats) -> Backgroun
 
 
 def draw(sources: Sequence[Pairs], chosen: Tensor) -> tuple[Tensor, Tensor]:
-    """Photos by their number in all sources, one view and one caption of each → B×2992 and B×384, source by source."""
+    """Draw photos by their number in all sources, one view and one caption of each.
+
+    Returns B×2992 and B×384, source by source.
+    """
     pooled, captions, first = [], [], 0
     for pairs in sources:
         views, photos = pairs.pooled.shape[:2]
@@ -256,7 +271,10 @@ def draw(sources: Sequence[Pairs], chosen: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def epoch_batches(sources: Sequence[Pairs], repeats: Sequence[int], batch_size: int) -> list[Tensor]:
-    """One epoch in random order; a photo that is shown several times is in a batch once: it would be its own wrong."""
+    """Draw one epoch in random order.
+
+    A photo that is shown several times is in a batch once: it would be its own wrong.
+    """
     counts = torch.cat(
         [torch.full((pairs.pooled.shape[1],), times) for pairs, times in zip(sources, repeats, strict=True)]
     )
@@ -267,7 +285,10 @@ def epoch_batches(sources: Sequence[Pairs], repeats: Sequence[int], batch_size: 
 def train_heads(
     sources: Sequence[Pairs], sizes: HeadSizes, recipe: DualEncoderRecipe
 ) -> tuple[ImageHead, TextHead, float]:
-    """→ the averaged heads, without named vectors yet, and the learned inverse temperature."""
+    """Train the heads.
+
+    Returns the averaged heads, without named vectors yet, and the learned inverse temperature.
+    """
     device = torch.device(recipe.device)
     repeats = (*recipe.repeats, *[1] * len(sources))[: len(sources)]
     image_head = ImageHead(sizes, recipe.dropout, recipe.feature_dropout).to(device)

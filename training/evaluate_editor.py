@@ -91,7 +91,7 @@ class Likeness:
 
     @torch.inference_mode()
     def features(self, picture: Pixels) -> list[Tensor]:
-        """Of each stage C×h×w, each place's vector of length 1."""
+        """Compute the features of each stage, C×h×w, each place's vector of length 1."""
         x = normalise(squash(picture)[None], torch.device("cpu"))
         x = self._encoder.bn1(self._encoder.conv_stem(x))
         found = []
@@ -102,7 +102,7 @@ class Likeness:
         return found
 
     def distance(self, before: Sequence[Tensor], after: Sequence[Tensor], weights: Floats | None = None) -> float:
-        """0 for the same picture; ``weights``: H×W, where it counts."""
+        """Measure the distance of features, 0 for the same picture; ``weights``: H×W, where it counts."""
         total = 0.0
         for one, other in zip(before, after, strict=True):
             apart = (one - other).square().sum(dim=0).numpy()
@@ -115,7 +115,7 @@ class Likeness:
 
 
 def structure(before: Pixels, after: Pixels) -> Floats:
-    """H×W: local correlation of luminance, 11×11 Gaussian window of sigma 1.5, as SSIM has it."""
+    """Measure the local correlation of luminance, H×W, by an 11×11 Gaussian window of sigma 1.5, as SSIM has it."""
 
     def mean(values: Floats) -> Floats:
         return np.asarray(cv2.GaussianBlur(values, (11, 11), 1.5), np.float32)
@@ -128,13 +128,13 @@ def structure(before: Pixels, after: Pixels) -> Floats:
 
 
 def unchanged(before: Pixels, after: Pixels) -> Floats:
-    """H×W: 1 where the blurred picture changed by less than UNCHANGED."""
+    """Mark with 1, H×W, where the blurred picture changed by less than UNCHANGED."""
     apart = cv2.GaussianBlur(after.astype(np.float32) - before, (0, 0), before.shape[0] / 64)
     return (np.abs(apart).mean(axis=2) < 255 * UNCHANGED).astype(np.float32)
 
 
 def look(picture: Pixels) -> dict[str, float]:
-    """Mean CIE L* (0–100), mean b* (yellow above 0, blue below), mean chroma."""
+    """Measure a picture's look: mean CIE L* (0–100), mean b* (yellow above 0, blue below), mean chroma."""
     lab = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     return {
         "L*": float(lab[..., 0].mean()),
@@ -234,7 +234,7 @@ class Bench:
 
 
 def averages(rows: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Of each figure the mean over those rows that have it."""
+    """Average each figure over those rows that have it."""
     columns: dict[str, list[float]] = defaultdict(list)
     for row in rows:
         for name, value in row.items():
@@ -243,7 +243,7 @@ def averages(rows: Sequence[dict[str, float]]) -> dict[str, float]:
 
 
 def draw_sheet(bench: Bench, strength: float, file: Path) -> None:
-    """Scikit-image's own photos, which anyone may show: a row a photo, then an edit a prompt."""
+    """Draw edits of scikit-image's own photos, which anyone may show: a row a photo, then an edit a prompt."""
     photos = [skimage.data.coffee(), skimage.data.chelsea(), skimage.data.astronaut(), skimage.data.rocket()]
     side, head = 192, 16
     sheet = Image.new("RGB", (side * (len(PROMPTS) + 1), head + side * len(photos)), "white")

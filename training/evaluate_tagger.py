@@ -78,7 +78,7 @@ class EvaluateTaggerRecipe:
 
 
 def average_precision(scores: Floats, right: Flags) -> float:
-    """Area under precision and recall, as a sum over the right ones in the order of their scores."""
+    """Compute the area under precision and recall, as a sum over the right ones in the order of their scores."""
     hits = right.ravel()[np.argsort(-scores.ravel(), kind="stable")]
     precision = np.cumsum(hits) / np.arange(1, hits.size + 1)
     return float(precision[hits].mean())
@@ -87,7 +87,7 @@ def average_precision(scores: Floats, right: Flags) -> float:
 def separations(
     images: Floats, texts: Floats, right: Flags, model: EmbeddedDualEncoder, calibration: BackgroundCalibration
 ) -> dict[str, float]:
-    """Average precision of each way to score n × m pairs."""
+    """Compute the average precision of each way to score n × m pairs."""
     cosine = images @ texts.T
     neutral = model.encode_texts(NEUTRAL_PROMPTS).mean(axis=0)
     mean, _ = calibration.level(texts)
@@ -103,7 +103,7 @@ def separations(
 
 
 def retrieval_vectors(model: EmbeddedDualEncoder, folder: Path, split: str, cache: Path) -> tuple[Floats, Floats]:
-    """N×384 photos of a split and N×384 first captions."""
+    """Embed the N×384 photos of a split and N×384 first captions."""
     photos, captions = read_photos(folder, split), read_captions(folder, split)
     images = model.embed_pooled(cached_pooled(photos, "plain", cache, model.encoder))
     sentences = cached_sentences([captions[photo.path.name][0] for photo in photos], cache, torch.device("cpu"))
@@ -113,7 +113,7 @@ def retrieval_vectors(model: EmbeddedDualEncoder, folder: Path, split: str, cach
 
 
 def light_words(model: EmbeddedDualEncoder, photos: Sequence[NDArray[np.uint8]], plain: Floats) -> dict[str, float]:
-    """For each light: percent of photos whose rendering fits its words better than the photo does."""
+    """Return, for each light, the percentage of photos whose rendering fits its words better than the photo does."""
     chance = np.random.default_rng(0)
     figures = {}
     for name, words in LIGHTS.items():
@@ -131,7 +131,7 @@ def embed_pictures(model: EmbeddedDualEncoder, pictures: Sequence[NDArray[np.uin
 
 
 def draw_animals(font_file: Path) -> tuple[list[NDArray[np.uint8]], list[str]]:
-    """Emoji at the one size that the font has, on white."""
+    """Draw emoji at the one size that the font has, on white."""
     font = ImageFont.truetype(str(font_file), 109)
     pictures, labels = [], []
     for label, signs in ANIMALS.items():
@@ -146,7 +146,10 @@ def draw_animals(font_file: Path) -> tuple[list[NDArray[np.uint8]], list[str]]:
 def zero_shot(
     model: EmbeddedDualEncoder, calibration: BackgroundCalibration, images: Floats, truth: Sequence[str]
 ) -> tuple[dict[str, float], Floats, Flags]:
-    """Accuracy in percent by calibrated score and by bare cosine; the label vectors, and which label is right."""
+    """Measure the accuracy in percent by calibrated score and by bare cosine.
+
+    Returns it with the label vectors, and which label is right.
+    """
     labels = sorted(set(truth))
     texts = model.encode_texts([fill(DEFAULT_TEMPLATE, label) for label in labels])
     right = np.array([[label == true for label in labels] for true in truth])

@@ -94,12 +94,12 @@ class LabelledPhotosRecipe:
 
 
 def object_names() -> list[str]:
-    """COCO's 80 objects, one for each column of the label files."""
+    """List COCO's 80 objects, one for each column of the label files."""
     return [name.strip() for name in OBJECTS.split(",")]
 
 
 def coco_number(name: str) -> int:
-    """``…/COCO_val2014_000000000042.jpg`` → 42."""
+    """Read the number of a COCO photo: 42 of ``…/COCO_val2014_000000000042.jpg``."""
     digits = re.search(r"(\d+)\.jpg\s*$", name)
     if digits is None:
         raise ValueError(f"{name!r} does not end like a COCO photo's name")
@@ -107,7 +107,7 @@ def coco_number(name: str) -> int:
 
 
 def read_captions(recipe: LabelledPhotosRecipe) -> dict[int, list[str]]:
-    """The captions of COCO's photos that are not left out, by number."""
+    """Read the captions of COCO's photos that are not left out, by number."""
     left_out = {coco_number(line) for line in recipe.leave_out.open(encoding="utf-8")} if recipe.leave_out else set()
     captions: dict[int, list[str]] = {}
     with gzip.open(recipe.captions, "rt", encoding="utf-8", newline="") as file:
@@ -118,7 +118,10 @@ def read_captions(recipe: LabelledPhotosRecipe) -> dict[int, list[str]]:
 
 
 def likeness(labels: Floats, others: Floats) -> Floats:
-    """n×80 and m×80 of 0 and 1 → n×m Jaccard indices, each object weighed by -log of how often ``others`` have it."""
+    """Compute Jaccard indices, each object weighed by -log of how often ``others`` have it: n×m.
+
+    ``labels``: n×80 and ``others``: m×80 of 0 and 1.
+    """
     weights = rarity(others)
     shared = (labels * weights) @ others.T
     either = (labels @ weights)[:, None] + (others @ weights)[None] - shared
@@ -127,7 +130,7 @@ def likeness(labels: Floats, others: Floats) -> Floats:
 
 
 def rarity(labels: Floats) -> Floats:
-    """n×80 of 0 and 1 → 80 weights."""
+    """Weigh each of 80 objects by how rare it is in n×80 labels of 0 and 1."""
     result: Floats = -np.log(labels.mean(axis=0) + 1e-4)
     return result
 
@@ -135,7 +138,7 @@ def rarity(labels: Floats) -> Floats:
 def lend_captions(
     labels: Floats, others: Floats, captions: Sequence[Sequence[str]], chance: random.Random
 ) -> list[list[str]]:
-    """For each row of ``labels`` up to three captions of the rows of ``others`` that are most like it."""
+    """Choose for each row of ``labels`` up to three captions of the rows of ``others`` that are most like it."""
     patterns = [re.compile(rf"\b({OTHER_WORDS.get(name, name)})", re.IGNORECASE) for name in object_names()]
     alike, weights = likeness(labels, others), rarity(others)
     lent = []
@@ -157,7 +160,7 @@ def lend_captions(
 
 
 def caption_objects(recipe: LabelledPhotosRecipe, photos: Path) -> dict[Path, list[str]]:
-    """The photos of a folder that have labels, and the captions lent to them."""
+    """Give lent captions to the photos of a folder that have labels."""
     labels: dict[str, Floats] = {}
     for file in recipe.labels:
         for line in file.open(encoding="utf-8"):
@@ -176,7 +179,10 @@ def caption_objects(recipe: LabelledPhotosRecipe, photos: Path) -> dict[Path, li
 
 
 def caption_rooms(recipe: LabelledPhotosRecipe, rooms: Path) -> dict[Path, list[str]]:
-    """Photos of a tar, evenly spread over each kind and written to OUT/images, and captions that name their kind."""
+    """Give captions to photos of a tar that name their kind.
+
+    The photos are evenly spread over each kind and written to OUT/images.
+    """
     patterns = {kind: re.compile(pattern, re.IGNORECASE) for kind, pattern in ROOMS.items()}
     fitting: dict[str, list[str]] = {kind: [] for kind in ROOMS}
     for text in sorted({text for texts in read_captions(recipe).values() for text in texts}):

@@ -17,25 +17,25 @@ LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
 def to_linear(srgb: Floats) -> Floats:
-    """sRGB values → linear light, both 0…1 (IEC 61966-2-1)."""
+    """Turn sRGB values into linear light, both 0…1 (IEC 61966-2-1)."""
     linear: Floats = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4).astype(np.float32)
     return linear
 
 
 def to_srgb(linear: Floats) -> Floats:
-    """Linear light → sRGB values, both 0…1; what is outside is clipped."""
+    """Turn linear light into sRGB values, both 0…1; what is outside is clipped."""
     linear = np.clip(linear, 0, 1)
     srgb: Floats = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055).astype(np.float32)
     return srgb
 
 
 def luminance(linear: Floats) -> Floats:
-    """H×W×3 → H×W×1."""
+    """Compute the luminance of a photo: H×W×3 → H×W×1."""
     return (linear @ LUMINANCE)[..., None]
 
 
 def expose(linear: Floats, level: float, *, up: bool = True, down: bool = True) -> Floats:
-    """Brought to a mean luminance (as an sRGB value) by a gain; highlights roll off rather than burn out.
+    """Bring a photo to a mean luminance (as an sRGB value) by a gain; highlights roll off rather than burn out.
 
     ``up`` and ``down``: may it become brighter, darker?
     """
@@ -58,9 +58,9 @@ def expose(linear: Floats, level: float, *, up: bool = True, down: bool = True) 
 
 
 def cast(linear: Floats, tint: Sequence[float], amount: float) -> Floats:
-    """The picture's mean colour brought towards ``tint`` (red, green, blue; of any scale), luminance kept.
+    """Bring a photo's mean colour towards ``tint`` (red, green, blue; of any scale), and keep its luminance.
 
-    ``amount``: 0 leaves the picture, 1 gives its mean exactly that colour.
+    ``amount``: 0 leaves the photo, 1 gives its mean exactly that colour.
     """
     mean = linear.reshape(-1, 3).mean(axis=0) + 0.02
     wanted = np.array(tint, np.float32)
@@ -71,19 +71,19 @@ def cast(linear: Floats, tint: Sequence[float], amount: float) -> Floats:
 
 
 def saturate(linear: Floats, factor: float) -> Floats:
-    """0: black and white, 1: as it is, 2: twice as colourful."""
+    """Change how colourful a photo is. 0: black and white, 1: as it is, 2: twice as colourful."""
     grey = luminance(linear)
     result: Floats = np.maximum(grey + (linear - grey) * np.float32(factor), 0)
     return result
 
 
 def contrast(linear: Floats, factor: float) -> Floats:
-    """Around the picture's mean, in sRGB values."""
+    """Change the contrast around a photo's mean, in sRGB values."""
     srgb = to_srgb(linear)
     middle = srgb.mean()
     return to_linear(np.clip(middle + (srgb - middle) * np.float32(factor), 0, 1).astype(np.float32))
 
 
 def from_top(linear: Floats, top: float, bottom: float) -> Floats:
-    """H×1×1: a weight that goes from ``top`` to ``bottom``."""
+    """Return a weight that goes from ``top`` to ``bottom``: H×1×1."""
     return np.linspace(top, bottom, linear.shape[0], dtype=np.float32)[:, None, None]

@@ -142,7 +142,7 @@ def low_contrast(x: Floats, chance: Random) -> Floats:
 
 
 def lit(red: float, green: float, blue: float) -> Callable[[Floats, Random], Floats]:
-    """Coloured light; luminance is kept dim enough for the colour to be seen."""
+    """Build a variant in coloured light; luminance is kept dim enough for the colour to be seen."""
 
     def render(x: Floats, chance: Random) -> Floats:
         white = chance.uniform(0.05, 0.25)
@@ -253,7 +253,7 @@ NAMES = tuple(VARIANTS)
 
 
 def vary(photo: Pixels, variant: str, chance: Random) -> Pixels:
-    """An H×W×3 photo in another light, colour or weather."""
+    """Render an H×W×3 photo in another light, colour or weather."""
     render = VARIANTS[variant][0]
     srgb = to_srgb(render(to_linear(photo.astype(np.float32) / 255), chance))
     result: Pixels = np.round(srgb * 255).astype(np.uint8)

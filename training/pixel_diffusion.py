@@ -123,7 +123,7 @@ def read_data(recipe: PixelDiffusionRecipe) -> Data:
 
 
 def draw(data: Data, chance: np.random.Generator, recipe: PixelDiffusionRecipe) -> tuple[Pixels, int]:
-    """A photo, varied or not, and the number of its caption; −1: none."""
+    """Draw a photo, varied or not, and the number of its caption; −1: none."""
     photos = data.rooms if chance.random() < recipe.room_share else data.captioned
     place = int(chance.integers(len(photos.pixels)))
     photo = photos.pixels[place]
@@ -148,7 +148,7 @@ def draw(data: Data, chance: np.random.Generator, recipe: PixelDiffusionRecipe) 
 def draw_batch(
     data: Data, chance: np.random.Generator, recipe: PixelDiffusionRecipe
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """→ B×3×S×S photos in −1…1, then states, mask and sentences of their captions."""
+    """Draw B×3×S×S photos in −1…1, and states, mask and sentences of their captions."""
     drawn = [draw(data, chance, recipe) for _ in range(recipe.batch_size)]
     pixels = torch.from_numpy(np.stack([photo for photo, _ in drawn])).permute(0, 3, 1, 2).float() / 127.5 - 1
     return (pixels, *data.words.batch([caption for _, caption in drawn]))
@@ -158,7 +158,7 @@ def draw_batch(
 
 
 def build(preset: dict[str, Any]) -> Any:
-    """The U-Net of a preset, with fresh weights."""
+    """Build the U-Net of a preset, with fresh weights."""
     prepare_torchvision()
     from diffusers import UNet2DConditionModel
 
@@ -194,7 +194,7 @@ AMPLITUDES = {"brightness": 0.45, "ramp": 0.2, "colour": 0.25}
 
 
 def alphas_cumulative() -> Tensor:
-    """1000: how much of the photo's variance is left at each time."""
+    """Return how much of the photo's variance is left at each of 1000 times."""
     from diffusers import DDIMScheduler
 
     result: Tensor = DDIMScheduler(**SCHEDULE).alphas_cumprod
@@ -202,7 +202,7 @@ def alphas_cumulative() -> Tensor:
 
 
 def times(count: int, chance: torch.Generator) -> Tensor:
-    """Three in four from the noisier 70 %, the rest from everywhere."""
+    """Draw times: three in four from the noisier 70 %, the rest from everywhere."""
     drawn = torch.rand(count, generator=chance)
     noisy = torch.rand(count, generator=chance) < 0.75
     return (torch.where(noisy, 0.3 + 0.7 * drawn, drawn) * TRAIN_STEPS).long().clamp(max=TRAIN_STEPS - 1)
@@ -211,7 +211,7 @@ def times(count: int, chance: torch.Generator) -> Tensor:
 def loss_of(
     model: Any, batch: tuple[Tensor, ...], kept: Tensor, light: LightNoise, patch: int, chance: torch.Generator
 ) -> Tensor:
-    """Weighted squared error of v, the mean over a batch."""
+    """Compute the weighted squared error of v, the mean over a batch."""
     pixels, states, mask, sentences = batch
     photos = F.pixel_unshuffle(pixels, patch)
     at = times(len(photos), chance).to(photos.device)
@@ -231,7 +231,7 @@ def loss_of(
 
 
 def save(folder: Path, model: Any, recipe: PixelDiffusionRecipe, progress: dict[str, float]) -> None:
-    """The network in float16, as diffusers writes it, and editor.json with what else is needed to run it."""
+    """Save the network in float16, as diffusers writes it, and editor.json with what else is needed to run it."""
     folder.mkdir(parents=True, exist_ok=True)
     copy.deepcopy(model).half().save_pretrained(folder, safe_serialization=True)
     (folder / "diffusion_pytorch_model.safetensors").chmod(0o644)  # diffusers writes it for its owner alone
@@ -252,7 +252,7 @@ def save(folder: Path, model: Any, recipe: PixelDiffusionRecipe, progress: dict[
 
 
 def work(rank: int, model: Any, data: Data, recipe: PixelDiffusionRecipe, begun: float) -> None:
-    """One worker's training; the first one also keeps the average and writes it."""
+    """Train in one worker; the first one also keeps the average and writes it."""
     torch.set_num_threads(recipe.threads)
     device = torch.device(recipe.device)
     numbers = np.random.default_rng([recipe.seed, rank, os.getpid()])

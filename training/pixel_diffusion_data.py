@@ -47,12 +47,12 @@ ANY_ROOM = "room"
 
 
 def phrase_captions(variant: str) -> list[str]:
-    """The words of a variant alone."""
+    """List the words of a variant alone."""
     return [template.format(phrase=phrase) for phrase in VARIANTS[variant][2] for template in PHRASE_TEMPLATES]
 
 
 def class_captions(names: Sequence[str], variant: str | None) -> list[str]:
-    """A class, by any of its names, with the words of a variant if there is one."""
+    """Name a class, by any of its names, with the words of a variant if there is one."""
     names = (*names, ANY_ROOM)
     if variant is None:
         return [template.format(name=name) for name in names for template in PLAIN_TEMPLATES]
@@ -64,7 +64,7 @@ def class_captions(names: Sequence[str], variant: str | None) -> list[str]:
 
 
 def pack(image: Image.Image, side: int) -> Pixels:
-    """The whole picture, squashed to a square; every pixel is the mean of those it covers."""
+    """Squash the whole picture to a square; every pixel is the mean of those it covers."""
     small = cv2.resize(np.asarray(image.convert("RGB")), (side, side), interpolation=cv2.INTER_AREA)
     return small.astype(np.uint8)
 
@@ -88,7 +88,7 @@ class CaptionList:
         self._ids: dict[str, int] = {}
 
     def ids(self, texts: Sequence[str]) -> list[int]:
-        """The numbers of texts, given where they are new."""
+        """Return the numbers of texts, given where they are new."""
         for text in texts:
             if text not in self._ids:
                 self._ids[text] = len(self.texts)
@@ -97,7 +97,7 @@ class CaptionList:
 
 
 def read_tar(archive: Path, side: int, captions: CaptionList) -> Photos:
-    """Photos in folders named as their class."""
+    """Read photos in folders named as their class."""
     pixels: list[Pixels] = []
     classes: list[str] = []
     with tarfile.open(archive) as opened:
@@ -123,7 +123,7 @@ def read_tar(archive: Path, side: int, captions: CaptionList) -> Photos:
 
 
 def read_captioned(data: Path, side: int, captions: CaptionList, chance: Random) -> Photos:
-    """The photos of the train split; each of a photo's captions goes with one variant, too."""
+    """Read the photos of the train split; each of a photo's captions goes with one variant, too."""
     texts: dict[str, list[str]] = {}
     with (data / "captions.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
@@ -156,7 +156,10 @@ class Words:
     sentences: NDArray[np.float16]  # n×384
 
     def batch(self, chosen: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-        """→ B×L×384 states, B×L mask, B×384 sentences (times SENTENCE_SCALE); −1 is the empty caption: zeros."""
+        """Return B×L×384 states, B×L mask and B×384 sentences (times SENTENCE_SCALE).
+
+        −1 is the empty caption: zeros.
+        """
         lengths = [int(self.starts[i + 1] - self.starts[i]) if i >= 0 else 1 for i in chosen]
         states = np.zeros((len(chosen), max(lengths), self.states.shape[1]), np.float32)
         mask = np.zeros(states.shape[:2], bool)
@@ -170,7 +173,7 @@ class Words:
 
 
 def cached_words(texts: Sequence[str], cache: Path, device: torch.device) -> Words:
-    """Every caption through MiniLM once, kept on disk in float16 (about 14 kB a caption)."""
+    """Encode every caption by MiniLM once, kept on disk in float16 (about 14 kB a caption)."""
     from framesense.models.encoders.minilm import SentenceEncoder
 
     key = hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]

@@ -30,7 +30,7 @@ class Reward:
         self.lengths = [[len(caption) for caption in captions] for captions in photos]
 
     def __call__(self, photo: int, caption: list[int]) -> float:
-        """The reward of a caption of the photo with this index; ``caption`` holds its <end>, if it has one."""
+        """Compute the reward of a caption of the photo with this index; ``caption`` holds its <end>, if it has one."""
         cider = self.cider.similarity(self.cider.vector(caption), self.vectors[photo])
         return cider + self.bleu_weight * sentence_bleu4(caption, self.counts[photo], self.lengths[photo])
 
@@ -58,7 +58,7 @@ def sample(decoder: Decoder, memory: Memory, width: int, max_tokens: int) -> lis
 
 
 def advantages(rewards: Tensor) -> Tensor:
-    """B×W rewards → how much better each sample is than the mean of the others of its picture."""
+    """Compute how much better each of B×W samples is than the mean of the others of its picture."""
     width = rewards.shape[1]
     others = (rewards.sum(1, keepdim=True) - rewards) / (width - 1)
     return rewards - others

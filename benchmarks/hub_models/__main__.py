@@ -51,7 +51,7 @@ HEAD = """\
 
 
 def measure(subject: Subject, options: argparse.Namespace, work: Path) -> None:
-    """Prints a subject's rates and its table; ``work`` is an empty folder."""
+    """Print a subject's rates and its table; ``work`` is an empty folder."""
     device = torch.device(options.device)
     dtype = choose_dtype(options.dtype, device)
     name = str(dtype).removeprefix("torch.")
@@ -79,7 +79,10 @@ class Unserved:
 
 
 def measure_unserved(model: Model, device: torch.device, dtype: torch.dtype, options: argparse.Namespace) -> Unserved:
-    """Prints them with the chip's limit; the model is gone from the device afterwards."""
+    """Measure a model that is not served, and print its rates with the chip's limit.
+
+    The model is gone from the device afterwards.
+    """
     bare, files = load_bare(model.service, model.folder, device, dtype), photos()
     picture = bare.prepare(files[0])
     plain = plain_rate(bare, files, options.plain)
@@ -97,7 +100,7 @@ def measure_unserved(model: Model, device: torch.device, dtype: torch.dtype, opt
 def servers(
     subject: Subject, model: Model, options: argparse.Namespace
 ) -> Iterator[tuple[str, Question, AbstractContextManager[str]]]:
-    """Ours and the peers that are there: the name, what it is asked, and the server itself, not yet started."""
+    """Yield ours and the peers that are there: the name, what it is asked, and the server, not yet started."""
     yield OURS, subject.question, framesense(model, compiled=options.compile)
     if options.litserve and (options.litserve != "auto" or find_spec("litserve")):
         yield "LitServe", LITSERVE_QUESTION, litserve(model, installed=options.litserve)
@@ -108,7 +111,7 @@ def servers(
 def measure_served(
     server: str, url: str, question: Question, service: str, unserved: Unserved, options: argparse.Namespace
 ) -> None:
-    """Prints a row for each number of clients."""
+    """Print a row for each number of clients."""
     most, processes = max(options.clients), options.processes
     load_on(url, question, clients=most, requests=options.warm, processes=processes)
     for clients in options.clients:

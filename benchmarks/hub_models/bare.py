@@ -26,13 +26,15 @@ class Bare:
     run_bytes: int
 
     def prepare(self, photo: bytes) -> torch.Tensor:
-        """Decodes and preprocesses an image file, on the CPU."""
+        """Decode and preprocess an image file, on the CPU."""
         return self.preprocess(np.asarray(Image.open(io.BytesIO(photo)).convert("RGB")))
 
 
 def load_bare(service: str, folder: Path, device: torch.device, dtype: torch.dtype) -> Bare:
-    """The model in a folder as ``captioner`` (greedy, :data:`~benchmarks.hub_models.subjects.TOKENS` long) or
-    ``tagger`` (embeddings) has it."""
+    """Load the model in a folder as ``captioner`` or ``tagger`` has it.
+
+    The captioner is greedy, :data:`~benchmarks.hub_models.subjects.TOKENS` long; the tagger gives embeddings.
+    """
     name = str(dtype).removeprefix("torch.")
     return (_captioner if service == "captioner" else _tagger)(folder, str(device), name)
 

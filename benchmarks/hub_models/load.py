@@ -23,14 +23,14 @@ class Load:
 
 
 def photos() -> list[bytes]:
-    """What clients send: JPEG files of 640 × 480."""
+    """Return what clients send: JPEG files of 640 × 480."""
     return photo_files(640, quality=75)
 
 
 def load_on(url: str, question: Question, *, clients: int, requests: int, processes: int) -> Load:
-    """``clients`` at once, each sending one photo after the other, ``requests`` in all (but one each at least).
+    """Load a server by ``clients`` at once, each sending one photo after the other, ``requests`` in all.
 
-    Raises RuntimeError for an answer that is an error, httpx.TransportError for none.
+    Each client sends one at least. Raises RuntimeError for an answer that is an error, httpx.TransportError for none.
     """
     processes = min(processes, clients)
     shares = [(clients // processes + (index < clients % processes)) for index in range(processes)]

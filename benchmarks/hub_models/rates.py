@@ -12,7 +12,7 @@ BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 def plain_rate(bare: Bare, photos: Sequence[bytes], count: int) -> float:
-    """Photos a second of a plain loop over ``count`` of the files: decode, resize, ask the model."""
+    """Measure the photos a second of a plain loop over ``count`` of the files: decode, resize, ask the model."""
 
     def one(photo: bytes) -> None:
         bare.run(bare.prepare(photo)[None])
@@ -27,7 +27,7 @@ def plain_rate(bare: Bare, photos: Sequence[bytes], count: int) -> float:
 def bare_rates(
     bare: Bare, picture: torch.Tensor, device: torch.device, *, largest: int, seconds: float
 ) -> dict[int, float]:
-    """Photos a second by the size of the batch, which lies on the device already.
+    """Measure photos a second by the size of the batch, which lies on the device already.
 
     Args:
         picture: what :meth:`Bare.prepare` makes of a photo; batches repeat it.
@@ -49,7 +49,7 @@ def bare_rates(
 
 
 def limit_rate(bare: Bare, picture: torch.Tensor, device: torch.device, dtype: torch.dtype, size: int) -> float:
-    """Photos a second that the chip would allow in batches of ``size``.
+    """Compute the photos a second that the chip would allow in batches of ``size``.
 
     Its arithmetic: torch's own count of the batch's operations, at the speed of the largest matrix product here. For
     captions also its memory: the decoder's weights once a token, at the speed of a large copy here.
@@ -63,14 +63,14 @@ def limit_rate(bare: Bare, picture: torch.Tensor, device: torch.device, dtype: t
 
 
 def _peak_flops(device: torch.device, dtype: torch.dtype) -> float:
-    """Floating-point operations a second."""
+    """Measure the floating-point operations a second."""
     side = 8192 if device.type == "cuda" else 2048
     left, right = (torch.randn(side, side, device=device, dtype=dtype) for _ in "ab")
     return 2 * side**3 / _best_seconds(lambda: left @ right, device)
 
 
 def _peak_bytes(device: torch.device) -> float:
-    """Bytes read and written a second."""
+    """Measure the bytes read and written a second."""
     source = torch.empty(2**30 if device.type == "cuda" else 2**28, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     return 2 * source.nbytes / _best_seconds(lambda: target.copy_(source), device)

@@ -41,7 +41,7 @@ class Model:
 
 @contextmanager
 def framesense(model: Model, *, compiled: bool) -> Iterator[str]:
-    """Our captioner or tagger, asked directly; ``compiled``: its network by torch.compile."""
+    """Run our captioner or tagger, asked directly; ``compiled``: its network by torch.compile."""
     prefix, port = model.service.upper(), free_port()
     settings = {
         f"{prefix}_PORT": str(port),
@@ -58,7 +58,7 @@ def framesense(model: Model, *, compiled: bool) -> Iterator[str]:
 
 
 def calls(url: str, service: str) -> tuple[float, float]:
-    """Photos that the model of our server was asked for since its start, and in how many calls."""
+    """Count the photos that the model of our server was asked for since its start, and in how many calls."""
     told = httpx.get(f"{url}/metrics", trust_env=False, timeout=60).raise_for_status().text
     metric = f"{service}_batch_images_"
     found = dict(line.rsplit(" ", 1) for line in told.splitlines() if line.startswith(metric))
@@ -67,8 +67,10 @@ def calls(url: str, service: str) -> tuple[float, float]:
 
 @contextmanager
 def litserve(model: Model, *, installed: str) -> Iterator[str]:
-    """benchmarks/peers/litserve_app.py; ``installed``: ``auto`` where LitServe is in this environment, else a folder
-    that pip put it in by ``--target``."""
+    """Run benchmarks/peers/litserve_app.py.
+
+    ``installed``: ``auto`` where LitServe is in this environment, else a folder that pip put it in by ``--target``.
+    """
     port = free_port()
     settings = {
         "BENCH_SERVICE": model.service,
@@ -86,8 +88,10 @@ def litserve(model: Model, *, installed: str) -> Iterator[str]:
 
 @contextmanager
 def infinity_emb(model: Model, *, python: Path) -> Iterator[str]:
-    """The same weights of an OpenCLIP model, in transformers' format, behind the infinity-emb that ``python`` has. Its
-    own choice of dtype: float16 on a GPU, else float32."""
+    """Run the same weights of an OpenCLIP model, in transformers' format, behind ``python``'s infinity-emb.
+
+    The dtype is its own choice: float16 on a GPU, else float32.
+    """
     folder = model.work / "infinity-model"
     as_transformers(model.folder, folder)
     device = model.device.split(":")[0]

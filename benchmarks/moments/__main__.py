@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.moments.cases import Kind, Part
-from benchmarks.moments.judging import finding, forgetting, peer_findings, told
+from benchmarks.moments.evaluation import finding, moments_text, peer_findings, without_footage
 from benchmarks.moments.product import CACHE, Product
 from benchmarks.moments.recorded import recorded
 from benchmarks.moments.report import by_group, by_kind, f1_table
@@ -24,32 +24,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.moments", description=__doc__)
     parser.add_argument("--part", type=Part, choices=list(Part), default=Part.HELD_OUT)
     parser.add_argument("--clips", type=Path, help="a folder of more clips, with events.csv: clip, kind, start, end")
-    parser.add_argument("--cache", type=Path, default=CACHE, help="where looks are kept")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="where embeddings are kept")
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     product = Product(options.cache / options.part)
     footage = [*recorded(options.clips), *cases(options.part)]
-    looks = [(case, product.look(forgetting(case))) for case in footage]
+    embedded = [(case, product.embed(without_footage(case))) for case in footage]
 
     print(f"{options.part}: generated and recorded, default options\n")
-    found = [finding(case, seen) for case, seen in looks]
+    found = [finding(case, frames) for case, frames in embedded]
     print(by_kind(found), "\n")
     for kind in Kind:
         print(by_group(found, kind))
     print("\nrecorded clips:")
-    for case, seen in looks:
+    for case, frames in embedded:
         if case.group == "recorded":
-            print(f"- {case.name}: {told(seen)}")
+            print(f"- {case.name}: {moments_text(frames)}")
     print("\nby sampling:\n")
     sampled = {}
     for step in THINNED:
-        sampled[f"every {step} × the default"] = [finding(case, seen.thinned(step)) for case, seen in looks]
+        sampled[f"every {step} × the default"] = [finding(case, frames.every_nth(step)) for case, frames in embedded]
     print(f1_table(sampled, Kind), "\n\nby signal:\n")
     signals = {"auto": found}
     for signal, metric in SIGNALS:
-        signals[f"{signal}, {metric}"] = [finding(case, seen, signal, metric) for case, seen in looks]
+        signals[f"{signal}, {metric}"] = [finding(case, frames, signal, metric) for case, frames in embedded]
     print(f1_table(signals, Kind))
     if not options.no_peers:
         print("\nothers:\n")

@@ -64,7 +64,7 @@ class Recording:
 
 
 def sample(case: Case, every: float) -> Recording:
-    """The frames on screen at 0, ``every``, 2 · ``every``, … seconds before the end, as the product takes them."""
+    """Take the frames on screen at 0, ``every``, 2 · ``every``, … seconds before the end, as the product does."""
     ticks = np.arange(0, case.duration - 1e-9, every)
     indices = np.minimum((ticks * FPS + 1e-6).astype(int), len(case.footage) - 1)
     return Recording(case, every, indices / FPS, [case.footage[index] for index in indices])

@@ -2,7 +2,7 @@
 
 from benchmarks.figures import Figure
 from benchmarks.moments.cases import Kind, Part
-from benchmarks.moments.judging import finding, forgetting
+from benchmarks.moments.evaluation import finding, without_footage
 from benchmarks.moments.product import CACHE, Product
 from benchmarks.moments.recorded import recorded
 from benchmarks.moments.report import total
@@ -10,9 +10,12 @@ from benchmarks.moments.scenarios import cases
 
 
 def moment_figures() -> list[Figure]:
-    """F1 of strong moments by kind and over all, and false ones a minute of quiet video; the held-out part."""
+    """Measure F1 of strong moments by kind and over all, and false ones a minute of quiet video.
+
+    Measured on the held-out part.
+    """
     product = Product(CACHE / Part.HELD_OUT)
-    found = [finding(case, product.look(forgetting(case))) for case in [*recorded(None), *cases(Part.HELD_OUT)]]
+    found = [finding(case, product.embed(without_footage(case))) for case in [*recorded(None), *cases(Part.HELD_OUT)]]
     figures = []
     for kind in (*(kind for kind in Kind if kind is not Kind.QUIET), None):
         counts = total(one for one in found if kind is None or one.case.kind is kind)

