@@ -41,6 +41,8 @@ class CaptionBatch:
     """n × V embeddings of the pictures themselves; None from a captioner that gives none."""
     patches: Floats | None = None
     """n × rows × columns × P descriptors of their patches; None from a captioner that gives none."""
+    confidences: Floats | None = None
+    """n chances, each that the caption is right, in [0, 1]; None from a captioner that was not calibrated."""
 
 
 class CaptionerClient(ServiceClient):
@@ -94,6 +96,7 @@ class CaptionerClient(ServiceClient):
             model=answer.model,
             visual=_stacked([caption.visual for caption in answer.captions]),
             patches=_stacked([caption.patches for caption in answer.captions]),
+            confidences=_chances([caption.confidence for caption in answer.captions]),
         )
 
 
@@ -136,6 +139,12 @@ def _stacked(arrays: Sequence[Array | None]) -> Floats | None:
     """None when one of them is missing."""
     present = [to_numpy(array) for array in arrays if array is not None]
     return np.stack(present) if present and len(present) == len(arrays) else None
+
+
+def _chances(chances: Sequence[float | None]) -> Floats | None:
+    """None when one of them is missing."""
+    present = [chance for chance in chances if chance is not None]
+    return np.array(present, np.float32) if len(present) == len(chances) else None
 
 
 def _sentence(caption: Caption) -> Floats:

@@ -18,6 +18,21 @@ class CaptionExtra(StrEnum):
     PATCHES = "patches"
 
 
+DEFAULT_GUESS_BELOW = 0.5
+GUESS_BELOW = "captions less likely right than this, from 0 to 1, are shown as guesses; 0: none"
+"""What the setting of that name is, in the gateway and the ui alike."""
+
+
+def is_guess(confidence: float | None, guess_below: float) -> bool:
+    """Return whether a caption is to be shown as a guess; never where its confidence is unknown."""
+    return confidence is not None and confidence < guess_below
+
+
+def hedged(caption: str, confidence: float | None, guess_below: float) -> str:
+    """Return a caption as people should read it: ``perhaps: a dog runs`` where it is a guess."""
+    return f"perhaps: {caption}" if is_guess(confidence, guess_below) else caption
+
+
 class CaptionToken(BaseModel):
     text: str
     log_probability: float = Field(le=0, description="natural logarithm of the token's probability given those before")
@@ -32,6 +47,13 @@ class Caption(BaseModel):
     caption: str = Field(examples=["a brown dog runs through the grass"])
     tokens: list[CaptionToken]
     log_probability: float = Field(description="mean natural-log probability per token")
+    confidence: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="the chance that the caption is right: that it agrees with people's captions as well as theirs "
+        "agree with one another; absent where the model's `no_confidence` says why",
+    )
     embeddings: CaptionEmbeddings | None = None
     attention: Array | None = Field(
         default=None, description="tokens × rows × columns; each token's map sums to 1 over the picture"

@@ -27,6 +27,7 @@ class ModelInfo(BaseModel):
         default=None, description="of a captioner: whose embeddings of words the novelty signal 'words' compares"
     )
     note: str | None = Field(default=None, description="what to know before trusting its answers")
+    no_confidence: str | None = Field(default=None, description="of a captioner: why its captions carry no confidence")
 
 
 class ModelPhase(StrEnum):

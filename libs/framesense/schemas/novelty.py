@@ -133,10 +133,17 @@ class VideoInfo(BaseModel):
     warnings: list[str] = Field(default_factory=list, description="what was lost, in words")
 
 
+Confidence = Annotated[
+    float | None,
+    Field(ge=0, le=1, description="the chance that the caption is right; null where its captioner was not calibrated"),
+]
+
+
 class Frame(BaseModel):
     index: int = Field(ge=0)
     time: float = Field(description="seconds from the first frame shown: the frame's own presentation time")
     caption: str
+    confidence: Confidence = None
     novelty: float
     thumbnail: str = Field(description="URL of a JPEG")
 
@@ -174,6 +181,7 @@ class Moment(BaseModel):
     end: float = Field(description="seconds")
     peak_index: int = Field(ge=0, description="index of the peak's frame")
     caption: str
+    confidence: Confidence = None
     novelty: float
     score: float = Field(description="how far the peak stands out; 1 is where a strong moment begins")
     strength: Strength = Field(description="whether it stands out; where no moment is strong, nothing does")
@@ -202,6 +210,7 @@ class FoundMoment(BaseModel):
     end: float = Field(description="seconds")
     peak_index: int = Field(ge=0, description="index of the peak's frame")
     caption: str
+    confidence: Confidence = None
     similarity: float = Field(description="of the peak")
     score: float = Field(description="robust z-score of the peak among the video's frames")
     thumbnail: str

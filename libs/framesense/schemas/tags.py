@@ -11,6 +11,21 @@ from framesense.schemas.models import ModelInfo
 LABEL_PLACE = "{label}"
 """Where a template takes its label."""
 DEFAULT_TEMPLATE = f"a photo of a {LABEL_PLACE}"
+EVERYDAY_WORDS = (
+    *("person", "man", "woman", "child", "baby", "crowd of people", "face", "hands"),
+    *("car", "truck", "bus", "van", "motorcycle", "bicycle", "train", "boat", "airplane", "traffic light", "sign"),
+    *("dog", "cat", "horse", "cow", "sheep", "bird", "elephant", "fish"),
+    *("flower", "tree", "grass", "forest", "field", "mountain", "snow", "beach", "sea", "river", "waterfall"),
+    *("sky", "clouds", "sunset", "night", "fire", "smoke", "rain"),
+    *("road", "street", "sidewalk", "bridge", "building", "house", "tower"),
+    *("door", "window", "stairs", "wall", "fence"),
+    *("kitchen", "bathroom", "bedroom", "living room", "office", "shop"),
+    *("table", "chair", "sofa", "bed", "television", "clock", "statue", "toy", "guitar"),
+    *("food", "cake", "pizza", "fruit", "cup", "bottle", "book", "bag", "umbrella", "hat", "ball"),
+    *("skateboard", "surfboard", "skis", "swimming pool", "playground"),
+    *("football game", "tennis", "basketball game", "text", "drawing", "cartoon"),
+)
+"""What ordinary pictures show."""
 
 
 class ThresholdOn(StrEnum):

@@ -86,7 +86,8 @@ class Frames:
     """Hold ``n`` consecutive sampled frames. ``times``: n seconds, float64. ``words``: n × d mean word embeddings and
     ``sentences``: n × s L2-normalised sentence embeddings, float32. ``visual``: n × v embeddings of the pictures
     themselves, ``aligned``: n × e L2-normalised embeddings in the tagger's space, where texts are too; float32, stored
-    as float16; None where no model gave them."""
+    as float16; None where no model gave them. ``confidences``: n chances, each that the caption is right; None where
+    the captioner was not calibrated, or an earlier release analysed the video."""
 
     times: NDArray[np.float64]
     captions: Sequence[str]
@@ -94,9 +95,16 @@ class Frames:
     sentences: NDArray[np.float32]
     visual: NDArray[np.float32] | None = None
     aligned: NDArray[np.float32] | None = None
+    confidences: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.times)
+
+    def chances(self) -> list[float | None]:
+        """Return the chance that each caption is right, to three decimals; None for all where none are stored."""
+        if self.confidences is None:
+            return [None] * len(self)
+        return [round(chance, 3) for chance in self.confidences.tolist()]
 
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:
@@ -108,13 +116,14 @@ class Frames:
             sentences=np.concatenate([part.sentences for part in parts]),
             visual=_joined([part.visual for part in parts]),
             aligned=_joined([part.aligned for part in parts]),
+            confidences=_joined([part.confidences for part in parts]),
         )
 
     def to_bytes(self) -> bytes:
         buffer = io.BytesIO()
         captions = np.frombuffer(json.dumps(list(self.captions)).encode(), dtype=np.uint8)
-        pictures = {"visual": self.visual, "aligned": self.aligned}
-        halves = {name: array.astype(np.float16) for name, array in pictures.items() if array is not None}
+        optional = {"visual": self.visual, "aligned": self.aligned, "confidences": self.confidences}
+        halves = {name: array.astype(np.float16) for name, array in optional.items() if array is not None}
         arrays: dict[str, Any] = {"words": self.words, "sentences": self.sentences, **halves}
         np.savez(buffer, times=self.times, captions=captions, **arrays)
         return buffer.getvalue()
@@ -129,6 +138,7 @@ class Frames:
                 sentences=arrays["sentences"],
                 visual=arrays["visual"].astype(np.float32) if "visual" in arrays else None,
                 aligned=arrays["aligned"].astype(np.float32) if "aligned" in arrays else None,
+                confidences=arrays["confidences"].astype(np.float32) if "confidences" in arrays else None,
             )
 
 

@@ -12,6 +12,7 @@ from framesense.schemas.models import ModelInfo
 
 DECIMALS = 5
 """Of log-probabilities: more would say nothing."""
+CONFIDENCE_DECIMALS = 3
 
 
 def caption_response(
@@ -35,6 +36,7 @@ def _caption(described: Described, extras: frozenset[CaptionExtra], encoding: En
             CaptionToken(text=text, log_probability=value) for text, value in zip(caption.tokens, logs, strict=True)
         ],
         log_probability=round(sum(logs) / max(1, len(logs)), DECIMALS),
+        confidence=None if caption.confidence is None else round(caption.confidence, CONFIDENCE_DECIMALS),
         embeddings=embeddings,
         attention=_optional(caption.attention, encoding),
         features=_optional(caption.features, encoding),

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
+from framesense.schemas.captions import DEFAULT_GUESS_BELOW, GUESS_BELOW
 from framesense.settings import JobSettings
 
 
@@ -54,6 +55,7 @@ class GatewaySettings(JobSettings):
     )
     housekeeping_interval: float = Field(default=600, gt=0, description="seconds between sweeps of what has expired")
     gateway_max_references: int = Field(default=200, ge=0, description="most references of normal footage kept")
+    guess_below: float = Field(default=DEFAULT_GUESS_BELOW, ge=0, le=1, description=GUESS_BELOW)
     analyses_in_memory: int = Field(default=8, ge=0, description="analyses kept ready for redrawing a curve")
 
     media_concurrency: int = Field(default=2, ge=1, description="most videos probed or cut at once, others wait")

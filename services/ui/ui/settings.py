@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from framesense.schemas.captions import DEFAULT_GUESS_BELOW, GUESS_BELOW
+
 
 class UiSettings(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
@@ -18,6 +20,8 @@ class UiSettings(BaseSettings):
     )
     gateway_public_port: int = Field(default=8000, ge=1, le=65535)
     ui_max_photo_mb: int = Field(default=32, ge=1, description="largest photo of the pages, in MiB")
+
+    guess_below: float = Field(default=DEFAULT_GUESS_BELOW, ge=0, le=1, description=GUESS_BELOW)
 
     def browser_gateway_url(self, page_url: str) -> str:
         """Return the gateway's address for the browser that opened ``page_url``, without a slash at its end.

@@ -1,6 +1,7 @@
 """The captioner's routes, in process, on a random decoder: what is asked is answered, the rest refused in words."""
 
 import io
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,8 @@ from pydantic import ValidationError
 
 from captioner.app import create_app
 from captioner.captioning import Captioner, CaptionOptions, Described
-from captioner.models.show_attend_tell import SPECIAL_WORDS, Decoder, DecoderSizes, save_decoder
+from captioner.models.show_attend_tell import SPECIAL_WORDS, ConfidenceModel, Decoder, DecoderSizes, save_decoder
+from captioner.models.show_attend_tell.files import revision_of
 from captioner.settings import CaptionerSettings
 from framesense.media.images import NPY_MEDIA_TYPE, encode_npy
 from framesense.schemas.arrays import to_numpy
@@ -241,6 +243,35 @@ def test_openapi_shows_the_upload_and_the_limits(client: TestClient) -> None:
     (beams,) = [p["schema"] for p in operation["parameters"] if p["name"] == "beams"]
     assert (beams["default"], beams["minimum"], beams["maximum"]) == (4, 1, 5)
     assert {"200", "413", "415", "422", "503"} <= operation["responses"].keys()
+
+
+def test_without_a_calibration_there_is_no_confidence_and_the_model_says_why(client: TestClient) -> None:
+    answer = post(client, CHELSEA)
+    assert "confidence" not in answer.json()["captions"][0]
+    assert "no calibration" in answer.json()["model"]["no_confidence"]
+
+
+def test_a_calibrated_captioner_says_how_likely_it_is_right(models_dir: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "captioner-show-attend-tell"
+    shutil.copytree(models_dir / folder.name, folder)
+    chance = np.random.default_rng(0)
+    ConfidenceModel(
+        chance.normal(size=(1280, 8)).astype(np.float32),
+        np.zeros(8, np.float32),
+        chance.normal(size=(64, 8)).astype(np.float32),
+        np.array([3, 0.1, 0], np.float32),
+        0.4,
+        revision_of(folder),
+    ).save(folder)
+    with TestClient(create_app(settings(tmp_path, captioner_dtype="float32"))) as client:
+        wait_until_ready(client)
+        answer = post(client, CHELSEA, COFFEE)
+        chelsea, coffee = captions(answer)
+        assert chelsea.confidence is not None and coffee.confidence is not None
+        assert 0 < chelsea.confidence < 1 and chelsea.confidence != coffee.confidence
+        assert "no_confidence" not in answer.json()["model"]
+        (with_more,) = captions(post(client, CHELSEA, extras="embeddings,visual", encoding_format="base64"))
+        assert with_more.confidence == pytest.approx(chelsea.confidence, abs=0.01)
 
 
 # ------------------------------------------------------------------------------------------------- refusals

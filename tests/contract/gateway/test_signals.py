@@ -28,6 +28,7 @@ from tests.support.gateway_process import MODEL, MP4, TAGGER_MODEL, Gateway, pro
 COUNT, ODD, FAST = 24, 17, 12
 ROWS, COLUMNS = 4, 6
 ALIGNED = np.eye(3, dtype=np.float32)[[int(index in (ODD, ODD + 1)) for index in range(COUNT)]]
+CONFIDENCES = np.linspace(0, 1, COUNT, dtype=np.float32)
 
 
 @pytest.fixture
@@ -62,7 +63,13 @@ def motion() -> np.ndarray:
 
 
 def analyse(
-    gateway: Gateway, *, patches: bool = True, searchable: bool = True, moving: bool = False, video: bytes = MP4
+    gateway: Gateway,
+    *,
+    patches: bool = True,
+    searchable: bool = True,
+    moving: bool = False,
+    calibrated: bool = False,
+    video: bytes = MP4,
 ) -> Job:
     """A finished job, in two chunks. In the tagger's space ODD and the frame after it point the second way, all others
     the first."""
@@ -81,6 +88,7 @@ def analyse(
             frames.sentences[part],
             frames.visual[part] if patches and frames.visual is not None else None,
             ALIGNED[part] if searchable else None,
+            CONFIDENCES[part] if calibrated else None,
         )
         packed = PackedGrids.pack(grids[part], motion()[part] if moving else None) if patches else None
         gateway.analyses.append(key, part.start, some, [thumbnail()] * len(some), packed)
@@ -94,6 +102,26 @@ def curve(gateway: Gateway, job: Job, **query: str | int) -> NoveltyCurve:
     answer = gateway.http.get(f"/jobs/{job.id}/novelty", params=query)
     assert answer.status_code == 200, answer.text
     return NoveltyCurve.model_validate(answer.json())
+
+
+def test_captions_carry_how_likely_they_are_right(gateway: Gateway) -> None:
+    job = analyse(gateway, calibrated=True)
+    result = VideoResult.model_validate(gateway.http.get(f"/jobs/{job.id}/result").json())
+    assert [frame.confidence for frame in result.frames] == pytest.approx(CONFIDENCES.tolist(), abs=0.001)
+    assert result.moments
+    for moment in result.moments:
+        assert moment.confidence == result.frames[moment.peak_index].confidence
+    subtitles = gateway.http.get(f"/jobs/{job.id}/export.vtt").text
+    assert "\nperhaps: caption 0\n" in subtitles and f"\ncaption {COUNT - 1}\n" in subtitles
+    table = gateway.http.get(f"/jobs/{job.id}/export.csv").text.splitlines()
+    assert table[0].endswith(",confidence") and table[1].endswith(",0.000") and table[-1].endswith(",1.000")
+
+
+def test_an_analysis_of_an_earlier_release_has_no_confidences(gateway: Gateway) -> None:
+    job = analyse(gateway)
+    result = gateway.http.get(f"/jobs/{job.id}/result").json()
+    assert {frame["confidence"] for frame in result["frames"]} == {None}
+    assert "perhaps" not in gateway.http.get(f"/jobs/{job.id}/export.vtt").text
 
 
 def test_auto_is_the_default_and_finds_what_words_do_not(gateway: Gateway) -> None:

@@ -109,6 +109,7 @@ def _caption(number: int, revision: int) -> Caption:
         caption=f"number {number}",
         tokens=[CaptionToken(text=text, log_probability=-0.5) for text in ("number", str(number))],
         log_probability=-0.5,
+        confidence=number % 8 / 8,
         embeddings=CaptionEmbeddings(words=words, sentence=sentence),
         visual=encode(np.array([number, revision]), EncodingFormat.BASE64),
         patches=encode(np.full((2, 3, 4), number), EncodingFormat.BASE64),
@@ -227,7 +228,9 @@ def _until(happened: Callable[[], bool], explain: Callable[[], str] = str) -> No
 
 
 def numbers(frames: Frames) -> list[int]:
-    return [int(caption.removeprefix("number ")) for caption in frames.captions]
+    found = [int(caption.removeprefix("number ")) for caption in frames.captions]
+    assert frames.chances() == [number % 8 / 8 for number in found], "each caption's own"
+    return found
 
 
 def test_every_frame_is_captioned_once_and_stored(

@@ -28,6 +28,10 @@ class GeneratedCaption(Protocol):
         """T natural logarithms, each of the token given those before it."""
 
     @property
+    def confidence(self) -> float | None:
+        """The chance that the caption is right, in [0, 1]; None from a model that was not calibrated."""
+
+    @property
     def word_embeddings(self) -> Floats | None:
         """T × D: the decoder's own embedding of each token; None where it has none of its own."""
 

@@ -16,7 +16,7 @@ from captioner.models.coca import ARCHITECTURE_PREFIX, Coca
 from captioner.models.florence2 import Florence2
 from captioner.models.generating import NO_ATTENTION, GeneratingCaptioner
 from captioner.models.git import Git
-from captioner.models.show_attend_tell import ShowAttendTell
+from captioner.models.show_attend_tell import ShowAttendTell, load_confidence
 from captioner.models.vision_encoder_decoder import VisionEncoderDecoder
 from captioner.settings import CaptionerSettings
 from framesense.models.openclip import OpenClipFiles, is_folder_of_open_clip
@@ -27,6 +27,8 @@ from framesense.schemas.models import ModelInfo, WordEmbeddings
 
 EMBEDDED_FOLDER = "captioner-show-attend-tell"
 EMBEDDED_NOTE = "A small model trained on 6,000 everyday photos: its words are common ones and its details often wrong."
+
+NOT_CALIBRATED = "how often captions of this family are right was not measured"
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class Loaded:
     """What the family cannot return, and why."""
     word_embeddings: WordEmbeddings = WordEmbeddings.DECODER
     """What the word embeddings of its captions are."""
+    no_confidence: str | None = NOT_CALIBRATED
+    """Why its captions carry no confidence."""
 
 
 Files = TypeVar("Files")
@@ -48,9 +52,11 @@ Loader = Callable[[Files, torch.device, torch.dtype], Loaded]
 
 
 def _show_attend_tell(files: Pretrained, device: torch.device, dtype: torch.dtype) -> Loaded:
-    model = ShowAttendTell.load(Path(files.name), device, dtype)
+    folder = Path(files.name)
+    confidence, missing = load_confidence(folder)
+    model = ShowAttendTell.load(folder, device, dtype, confidence)
     weights = (*model.encoder.parameters(), *model.decoder.parameters())
-    return Loaded(model, model.revision, sum(weight.numel() for weight in weights))
+    return Loaded(model, model.revision, sum(weight.numel() for weight in weights), no_confidence=missing)
 
 
 def _generating(load_family: Callable[[Files, torch.device, torch.dtype], GeneratingCaptioner]) -> Loader[Files]:
@@ -95,6 +101,7 @@ def load_model(settings: CaptionerSettings) -> LoadedModel:
         parameters=loaded.parameters,
         word_embeddings=loaded.word_embeddings,
         note=EMBEDDED_NOTE if spec.source is ModelSource.EMBEDDED else None,
+        no_confidence=loaded.no_confidence,
     )
     return LoadedModel(loaded.model, info, loaded.unsupported)
 

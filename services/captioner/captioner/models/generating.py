@@ -44,6 +44,10 @@ class PieceCaption:
     attention: NDArray[np.float32] | None = None
     """Always None."""
 
+    @property
+    def confidence(self) -> None:
+        """Return None: how often captions of these families are right was not measured."""
+
 
 @dataclass(frozen=True)
 class EncodedImages:

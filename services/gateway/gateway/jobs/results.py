@@ -60,7 +60,7 @@ def _video(dependencies: Dependencies, job: Job, changes: Changes) -> VideoResul
 def _video_as(export_format: ExportFormat) -> Callable[[Dependencies, Job, Changes], ExportedFile]:
     export = EXPORTS[export_format]
     return lambda dependencies, job, changes: ExportedFile(
-        export.write(_video(dependencies, job, changes)), export.media_type
+        export.write(_video(dependencies, job, changes), dependencies.settings.guess_below), export.media_type
     )
 
 

@@ -18,7 +18,7 @@ from gateway.jobs.events import Event, follow, latest_event
 from gateway.jobs.lookups import JobId, find_job
 from gateway.jobs.results import Result, export_of, result_of
 from gateway.openapi import examples
-from gateway.videos.exports import EXPORTS, ExportFormat
+from gateway.videos.exports import ExportFormat, to_csv, to_vtt
 from gateway.videos.novelty_query import Changes
 
 router = APIRouter(tags=["jobs"], prefix="/jobs")
@@ -160,9 +160,9 @@ def job_result(parts: Parts, job_id: JobId) -> Response:
                 "description": "CSV, JSON or WebVTT of a video; CSV, JSON or Parquet of a photo set; JSON or a zip of "
                 "an edit",
                 "content": {
-                    "text/csv": {"example": EXPORTS[ExportFormat.CSV].write(examples.VIDEO_RESULT)},
+                    "text/csv": {"example": to_csv(examples.VIDEO_RESULT)},
                     "application/json": {"example": examples.VIDEO_RESULT.model_dump(mode="json")},
-                    "text/vtt": {"example": EXPORTS[ExportFormat.VTT].write(examples.VIDEO_RESULT)},
+                    "text/vtt": {"example": to_vtt(examples.VIDEO_RESULT)},
                 },
             }
         },

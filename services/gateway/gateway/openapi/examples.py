@@ -45,6 +45,7 @@ from gateway.openapi import tagging_examples
 JOB_ID = "0b9f6d1c5b7e4a0f9d1e2c3b4a5f6071"
 _THUMBNAIL = f"/jobs/{JOB_ID}/frames/3.jpg"
 _CAPTIONS = ("a man walks down a street",) * 3 + ("a dog runs through the grass",)
+_CONFIDENCES = (0.61, 0.58, 0.63, 0.82)
 _NOVELTY = (0.0, 0.04, 0.03, 1.37)
 
 MODEL = ModelInfo(
@@ -81,6 +82,7 @@ CAPTIONS = CaptionResponse(
                 CaptionToken(text="dog", log_probability=-0.12),
             ],
             log_probability=-0.32,
+            confidence=0.74,
         )
     ],
     model=MODEL,
@@ -105,6 +107,7 @@ _MOMENT = Moment(
     end=30.0,
     peak_index=3,
     caption=_CAPTIONS[3],
+    confidence=_CONFIDENCES[3],
     novelty=_NOVELTY[3],
     score=2.4,
     strength=Strength.STRONG,
@@ -132,10 +135,11 @@ VIDEO_RESULT = VideoResult(
             index=index,
             time=10.0 * index,
             caption=caption,
+            confidence=confidence,
             novelty=novelty,
             thumbnail=f"/jobs/{JOB_ID}/frames/{index}.jpg",
         )
-        for index, (caption, novelty) in enumerate(zip(_CAPTIONS, _NOVELTY, strict=True))
+        for index, (caption, confidence, novelty) in enumerate(zip(_CAPTIONS, _CONFIDENCES, _NOVELTY, strict=True))
     ],
     moments=[_MOMENT],
     stands_out=True,
@@ -154,6 +158,7 @@ SEARCH_RESULT = SearchResult(
             end=30.0,
             peak_index=3,
             caption=_CAPTIONS[3],
+            confidence=_CONFIDENCES[3],
             similarity=0.31,
             score=17.2,
             thumbnail=_THUMBNAIL,

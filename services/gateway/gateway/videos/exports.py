@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from framesense.media.spreadsheets import safe_cell
+from framesense.schemas.captions import hedged
 from framesense.schemas.novelty import VideoResult
 
-CSV_COLUMNS = ("index", "time", "caption", "novelty", "moment_score", "thumbnail")
-"""``time`` in seconds; ``moment_score`` only where a moment peaks."""
+CSV_COLUMNS = ("index", "time", "caption", "novelty", "moment_score", "thumbnail", "confidence")
+"""``time`` in seconds; ``moment_score`` only where a moment peaks; ``confidence`` is empty where it is not known."""
 
 
 class ExportFormat(StrEnum):
@@ -24,10 +25,11 @@ class ExportFormat(StrEnum):
 @dataclass(frozen=True)
 class Export:
     media_type: str
-    write: Callable[[VideoResult], str]
+    write: Callable[[VideoResult, float], str]
+    """Write a result; captions less likely right than the second argument are guesses."""
 
 
-def to_csv(result: VideoResult) -> str:
+def to_csv(result: VideoResult, guess_below: float = 0.0) -> str:
     scores = {moment.peak_index: f"{moment.score:.3f}" for moment in result.moments}
     text = io.StringIO()
     rows = csv.writer(text)
@@ -35,23 +37,27 @@ def to_csv(result: VideoResult) -> str:
     for frame in result.frames:
         score = scores.get(frame.index, "")
         caption = safe_cell(frame.caption)
-        rows.writerow((frame.index, f"{frame.time:.3f}", caption, f"{frame.novelty:.6f}", score, frame.thumbnail))
+        confidence = "" if frame.confidence is None else f"{frame.confidence:.3f}"
+        rows.writerow(
+            (frame.index, f"{frame.time:.3f}", caption, f"{frame.novelty:.6f}", score, frame.thumbnail, confidence)
+        )
     return text.getvalue()
 
 
-def to_json(result: VideoResult) -> str:
+def to_json(result: VideoResult, guess_below: float = 0.0) -> str:
     return result.model_dump_json(indent=2)
 
 
-def to_vtt(result: VideoResult) -> str:
-    """Write a cue a frame, shown until the next one (https://www.w3.org/TR/webvtt1/).
+def to_vtt(result: VideoResult, guess_below: float = 0.0) -> str:
+    """Write a cue a frame, shown until the next one (https://www.w3.org/TR/webvtt1/); a guess begins with "perhaps:".
 
     A cue never ends before it begins.
     """
     starts = [round(frame.time * 1000) for frame in result.frames]
     ends = [*starts[1:], round(result.video.duration * 1000)]
     cues = [
-        f"{frame.index}\n{_clock(start)} --> {_clock(max(end, start + 1))}\n{_cue_text(frame.caption)}\n"
+        f"{frame.index}\n{_clock(start)} --> {_clock(max(end, start + 1))}\n"
+        f"{_cue_text(hedged(frame.caption, frame.confidence, guess_below))}\n"
         for frame, start, end in zip(result.frames, starts, ends, strict=True)
     ]
     return "\n".join(["WEBVTT\n", *cues])

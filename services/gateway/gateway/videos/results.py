@@ -35,13 +35,20 @@ class VideoResults:
         """Return everything about an analysed video, its novelty by ``parameters``."""
         job, frames = analysed.job, analysed.frames
         curve = self.curve(analysed, parameters)
-        rows = zip(frames.times.tolist(), frames.captions, curve.novelty, strict=True)
+        rows = zip(frames.times.tolist(), frames.captions, frames.chances(), curve.novelty, strict=True)
         return VideoResult(
             # The analysis may have been made for another job, whose file had the same bytes and another name.
             video=_named(analysed, job.name),
             frames=[
-                Frame(index=index, time=time, caption=caption, novelty=novelty, thumbnail=thumbnail_url(job, index))
-                for index, (time, caption, novelty) in enumerate(rows)
+                Frame(
+                    index=index,
+                    time=time,
+                    caption=caption,
+                    confidence=confidence,
+                    novelty=novelty,
+                    thumbnail=thumbnail_url(job, index),
+                )
+                for index, (time, caption, confidence, novelty) in enumerate(rows)
             ],
             moments=curve.moments,
             stands_out=curve.stands_out,
@@ -77,6 +84,7 @@ class VideoResults:
             end=frames.times[span.end],
             peak_index=span.peak,
             caption=frames.captions[span.peak],
+            confidence=frames.chances()[span.peak],
             novelty=novelty[span.peak],
             score=round(span.score, 3),
             strength=span.strength,

@@ -106,6 +106,7 @@ def _moment(analysed: Analysed, curve: Curve, scores: Curve, span: Span) -> Foun
         end=frames.times[span.end],
         peak_index=span.peak,
         caption=frames.captions[span.peak],
+        confidence=frames.chances()[span.peak],
         similarity=curve[span.peak],
         score=scores[span.peak],
         thumbnail=thumbnail_url(analysed.job, span.peak),

@@ -13,24 +13,10 @@ from framesense.http.problems import ProblemError
 from framesense.novelty.changes import WordLevels
 from framesense.schemas.arrays import to_numpy
 from framesense.schemas.models import ModelInfo
-from framesense.schemas.tags import DEFAULT_TEMPLATE
+from framesense.schemas.tags import DEFAULT_TEMPLATE, EVERYDAY_WORDS
 
 log = logging.getLogger(__name__)
 
-WORDS = (
-    *("person", "man", "woman", "child", "baby", "crowd of people", "face", "hands"),
-    *("car", "truck", "bus", "van", "motorcycle", "bicycle", "train", "boat", "airplane", "traffic light", "sign"),
-    *("dog", "cat", "horse", "cow", "sheep", "bird", "elephant", "fish"),
-    *("flower", "tree", "grass", "forest", "field", "mountain", "snow", "beach", "sea", "river", "waterfall"),
-    *("sky", "clouds", "sunset", "night", "fire", "smoke", "rain"),
-    *("road", "street", "sidewalk", "bridge", "building", "house", "tower"),
-    *("door", "window", "stairs", "wall", "fence"),
-    *("kitchen", "bathroom", "bedroom", "living room", "office", "shop"),
-    *("table", "chair", "sofa", "bed", "television", "clock", "statue", "toy", "guitar"),
-    *("food", "cake", "pizza", "fruit", "cup", "bottle", "book", "bag", "umbrella", "hat", "ball"),
-    *("skateboard", "surfboard", "skis", "swimming pool", "playground"),
-    *("football game", "tennis", "basketball game", "text", "drawing", "cartoon"),
-)
 RETRY_SECONDS = 30.0
 """After which a tagger that did not answer is asked again."""
 
@@ -55,7 +41,7 @@ class Vocabulary:
     def _ask(self) -> None:
         try:
             with self._connect() as tagger:
-                answer = tagger.embed_words(list(WORDS), [DEFAULT_TEMPLATE])
+                answer = tagger.embed_words(list(EVERYDAY_WORDS), [DEFAULT_TEMPLATE])
         except (TaggerUnavailable, ProblemError, ValidationError) as error:
             log.info("moments are told without words: %s", error)
             self._silent_until = time.monotonic() + RETRY_SECONDS
@@ -65,5 +51,5 @@ class Vocabulary:
             log.info("moments are told without words: %s has no background statistics", answer.model.name)
             return
         mean, deviation = np.asarray(answer.background_mean), np.asarray(answer.background_deviation)
-        levels = WordLevels(WORDS, to_numpy(answer.embeddings), mean, deviation)
+        levels = WordLevels(EVERYDAY_WORDS, to_numpy(answer.embeddings), mean, deviation)
         self._levels[answer.model.name, answer.model.revision] = levels

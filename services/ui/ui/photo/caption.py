@@ -9,13 +9,15 @@ from framesense.schemas.arrays import to_numpy
 from framesense.schemas.captions import Caption
 from ui.api import Photo
 from ui.photo.attention import overlay, preview
+from ui.photo.guesses import Guess
 from ui.wording import percent, plain
 
 WORD_WIDTH = 128
 """Pixels of a word's picture: two side by side fit a phone."""
 
 
-def show_caption(photo: Photo, caption: Caption) -> None:
+def show_caption(photo: Photo, caption: Caption, guess: Guess | None) -> None:
+    """Show a photo beside its caption. ``guess``: what to say first where the caption is one, None where it is not."""
     picture = preview(photo.data)
     with st.container(border=True):
         left, right = st.columns([1, 2], gap="medium")
@@ -24,11 +26,24 @@ def show_caption(photo: Photo, caption: Caption) -> None:
                 st.image(picture)
             st.caption(plain(photo.name))
         with right:
-            st.subheader(plain(caption.caption), anchor=False)
-            sure = percent(math.exp(caption.log_probability))
-            st.caption(f"Each word is given its probability after those before it; their geometric mean is {sure}.")
+            if guess is None:
+                st.subheader(plain(caption.caption), anchor=False)
+            else:
+                st.subheader(plain(guess.words), anchor=False)
+                st.markdown(f"The caption is a guess: “{plain(caption.caption)}”.")
+            st.caption(_how_sure(caption))
+            if guess is not None and guess.note:
+                st.caption(plain(guess.note))
             if picture:
                 _show_words(picture, caption)
+
+
+def _how_sure(caption: Caption) -> str:
+    words = percent(math.exp(caption.log_probability))
+    each = f"Each word is given its probability after those before it; their geometric mean is {words}."
+    if caption.confidence is None:
+        return each
+    return f"Right with a chance of about {percent(caption.confidence)}. {each}"
 
 
 def _show_words(picture: Image.Image, caption: Caption) -> None:

@@ -12,6 +12,7 @@ from ui.figure import novelty_figure
 from ui.jobs.navigation import show_heading
 from ui.shared import show_error
 from ui.video.again import offer_analysis
+from ui.video.guesses import hedge_frames, hedge_moments, show_doubts
 from ui.video.looks import picture, search_pictures
 from ui.video.normal import offer_reference, reference_names
 from ui.video.options import ask_all
@@ -25,14 +26,17 @@ DOWNLOADS: list[tuple[ExportFormat, str, str]] = [
 ]
 
 
-def show_result(api: GatewayApi, public: str, job: Job) -> None:
+def show_result(api: GatewayApi, public: str, job: Job, *, guess_below: float) -> None:
     """Show the result of a video.
 
-    ``public``: the gateway's address in the browser, which fetches pictures and video from there.
+    ``public``: the gateway's address in the browser, which fetches pictures and video from there. ``guess_below``:
+    captions less likely right than this begin with "perhaps:".
     """
     result = _stored_result(job.id, _api=api)
     show_heading(job)
     _show_facts(result)
+    show_doubts(result, guess_below)
+    frames = hedge_frames(result, guess_below)
     player = st.container()
     asked = ask_all(result.parameters, key=job.id, across=True, references=partial(reference_names, api))
     if asked.every_n_second != result.parameters.every_n_second:
@@ -40,17 +44,17 @@ def show_result(api: GatewayApi, public: str, job: Job) -> None:
         offer_analysis(api, job, asked, f"Looking {interval_text(asked.every_n_second)} needs a new analysis.")
     if len(result.frames) == 1:
         with player:
-            _show_only_frame(public, job, result.frames[0])
+            _show_only_frame(public, job, frames[0])
         return
     try:
-        curve = api.novelty(job.id, asked)
+        curve = hedge_moments(api.novelty(job.id, asked), guess_below)
     except GatewayError as error:
         show_error(error)
         return
     fit, sought = search_pictures(api, public, job, result.parameters)
-    found, seek = _show_table(public, job, result.frames, curve)
+    found, seek = _show_table(public, job, frames, curve)
     with player:
-        dragged = _show_player(public, job, result.frames, curve, found, sought or seek, fit)
+        dragged = _show_player(public, job, frames, curve, found, sought or seek, fit)
         if asked.signal is Signal.PATCH:
             offer_reference(api, job, result.frames[-1].time, dragged)
     _show_downloads(api, public, job, asked)

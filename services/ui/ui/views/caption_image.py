@@ -5,13 +5,14 @@ import streamlit as st
 from framesense.schemas.captions import CaptionResponse
 from ui.api import GatewayApi, GatewayError, Photo
 from ui.photo.caption import show_caption
+from ui.photo.guesses import Guess, find_guesses
 from ui.settings import UiSettings
 from ui.shared import PHOTO_TYPES, gateway_api, show_error, warn_unless_ready
 
 BEAMS_HELP = "How many half-written captions are followed at once. More are slower, and mostly a little better."
 
 
-def main(api: GatewayApi) -> None:
+def main(api: GatewayApi, guess_below: float) -> None:
     st.title("Caption an image", anchor=False)
     st.write("What is in a photo, in words, and where the model looked at each of them.")
     warn_unless_ready(api)
@@ -21,25 +22,28 @@ def main(api: GatewayApi) -> None:
         return
     photos = [Photo(file.name, file.type or "application/octet-stream", file.getvalue()) for file in files]
     try:
-        response = _captions(api, photos, beams, tuple(file.file_id for file in files))
+        response, guesses = _captions(api, photos, beams, tuple(file.file_id for file in files), guess_below)
     except GatewayError as error:
         show_error(error)
         return
-    for photo, caption in zip(photos, response.captions, strict=True):
-        show_caption(photo, caption)
+    for photo, caption, guess in zip(photos, response.captions, guesses, strict=True):
+        show_caption(photo, caption, guess)
     _show_json(response)
 
 
-def _captions(api: GatewayApi, photos: list[Photo], beams: int, files: tuple[str, ...]) -> CaptionResponse:
+def _captions(
+    api: GatewayApi, photos: list[Photo], beams: int, files: tuple[str, ...], guess_below: float
+) -> tuple[CaptionResponse, list[Guess | None]]:
     """Caption photos, and keep the last answer: any click on the page runs it again."""
     kept = st.session_state.get("captions")
     if kept and kept[0] == (files, beams):
-        answer: CaptionResponse = kept[1]
+        answer: tuple[CaptionResponse, list[Guess | None]] = kept[1]
         return answer
     with st.spinner("Looking …"):
         response = api.caption(photos, beams=beams)
-    st.session_state["captions"] = ((files, beams), response)
-    return response
+        guesses = find_guesses(api, photos, response, guess_below)
+    st.session_state["captions"] = ((files, beams), (response, guesses))
+    return response, guesses
 
 
 def _show_json(response: CaptionResponse) -> None:
@@ -52,4 +56,5 @@ def _show_json(response: CaptionResponse) -> None:
         st.code(text, language="json", height=320)
 
 
-main(gateway_api(UiSettings().gateway_url))
+settings = UiSettings()
+main(gateway_api(settings.gateway_url), settings.guess_below)

@@ -100,6 +100,7 @@ def analyse(
                 sentences=answer.sentences,
                 visual=answer.visual,
                 aligned=embedded.embeddings if embedded else None,
+                confidences=answer.confidences,
             )
             patches = None if answer.patches is None else _packed(answer.patches, batch.frames)
             store.append(question.key, batch.frames[0].index, frames, batch.thumbnails, patches)

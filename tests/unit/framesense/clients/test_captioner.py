@@ -23,7 +23,8 @@ FRAME = np.zeros((4, 6, 3), np.uint8)
 UPLOAD = Upload(b"bytes", "a photo.png", "image/png")
 
 
-def answer_for(words: list[list[float]]) -> httpx.Response:
+def answer_for(words: list[list[float]], *confidences: float | None) -> httpx.Response:
+    """As many captions as confidences, one without any."""
     caption = Caption(
         caption="a dog",
         tokens=[CaptionToken(text="w", log_probability=-1) for _ in words],
@@ -33,7 +34,8 @@ def answer_for(words: list[list[float]]) -> httpx.Response:
             sentence=encode(np.array([0.6, 0.8]), EncodingFormat.BASE64),
         ),
     )
-    return httpx.Response(200, content=CaptionResponse(captions=[caption], model=MODEL).model_dump_json())
+    captions = [caption.model_copy(update={"confidence": chance}) for chance in confidences or (None,)]
+    return httpx.Response(200, content=CaptionResponse(captions=captions, model=MODEL).model_dump_json())
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> httpx.Response:
@@ -81,6 +83,16 @@ def test_frames_go_as_arrays_and_numbers_come_back() -> None:
         "encoding_format": "base64",
     }
     assert NPY_MEDIA_TYPE.encode() in request.content
+
+
+@pytest.mark.parametrize(
+    ("confidences", "expected"), [((0.25, 1.0), [0.25, 1.0]), ((0.25, None), None), ((None, None), None)]
+)
+def test_confidences_are_those_of_all_captions_or_none(
+    confidences: tuple[float | None, ...], expected: list[float] | None
+) -> None:
+    batch = Server(answer_for([[1.0, 2.0]], *confidences)).client().caption([FRAME, FRAME])
+    assert (None if batch.confidences is None else batch.confidences.tolist()) == expected
 
 
 def test_a_caption_of_no_words_has_a_zero_embedding() -> None:

@@ -53,6 +53,15 @@ def test_frames_survive_being_written() -> None:
     assert Frames.concatenate([seen, frames(7, 1)]).visual is None, "some frames lack it"
 
 
+def test_frames_without_confidences_are_those_of_earlier_releases() -> None:
+    old = frames(0, 2)
+    assert Frames.from_bytes(old.to_bytes()).chances() == [None, None]
+    new = replace(frames(2, 3), confidences=np.array([0, 0.7321, 1], np.float32))
+    assert Frames.from_bytes(new.to_bytes()).chances() == pytest.approx([0, 0.732, 1], abs=0.001)
+    assert Frames.concatenate([old, new]).chances() == [None] * 5, "not known of all"
+    assert len(Frames.concatenate([new, new]).chances()) == 6
+
+
 def test_the_key_depends_on_everything_that_captions_depend_on() -> None:
     asked = {"sha256": "a", "every_n_second": 1.0, "beams": 4, "max_tokens": 24, "models": VideoModels(MODEL)}
     changes = {

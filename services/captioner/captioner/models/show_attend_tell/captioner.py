@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from captioner.models.show_attend_tell.confidence import ConfidenceModel
 from captioner.models.show_attend_tell.decoder import SPECIAL_WORDS, Decoder
 from captioner.models.show_attend_tell.files import load_decoder, revision_of
 from captioner.models.show_attend_tell.search import SearchResult, beam_search, greedy_search
@@ -45,6 +46,8 @@ class Caption:
     """The beams were ranked by this: the sum of all the above / (their number ** length_penalty); ≤ 0."""
     word_embeddings: NDArray[np.float32]
     """T×D: the decoder's own input embedding of each token."""
+    confidence: float | None = None
+    """The chance that the caption is right, in [0, 1]; None without a calibration."""
     attention: NDArray[np.float32] | None = None
     """T×9×9: where the decoder looked for each token, ≥ 0, each map sums to 1; None unless asked for."""
     features: NDArray[np.float32] | None = None
@@ -93,20 +96,29 @@ class ShowAttendTell:
         length_penalty: float = 1.0,
         revision: str = "",
         dtype: torch.dtype = torch.float32,
+        confidence: ConfidenceModel | None = None,
     ) -> None:
         if tuple(vocabulary[: len(SPECIAL_WORDS)]) != SPECIAL_WORDS or len(vocabulary) != decoder.sizes.vocabulary:
             raise ValueError(f"expected {decoder.sizes.vocabulary} words, the first of them {SPECIAL_WORDS}")
         self.encoder, self.decoder, self.vocabulary = encoder.eval(), decoder.eval(), tuple(vocabulary)
         self.image_size, self.length_penalty, self.revision, self.dtype = image_size, length_penalty, revision, dtype
         self.device = decoder.word_bias.device
+        self.confidence = confidence
 
     @classmethod
-    def load(cls, folder: Path, device: torch.device, dtype: torch.dtype = torch.float32) -> ShowAttendTell:
+    def load(
+        cls,
+        folder: Path,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        confidence: ConfidenceModel | None = None,
+    ) -> ShowAttendTell:
         """Read the folder that :func:`save_decoder` wrote, and the encoder from its package.
 
         Args:
             folder: holds config.json, vocabulary.json and decoder.safetensors.
             device: where the model runs.
+            confidence: what :func:`load_confidence` found beside the weights; None to estimate none.
             dtype: torch.float32, or torch.bfloat16 / torch.float16 to run the matrix products so (autocast).
 
         Raises:
@@ -123,6 +135,7 @@ class ShowAttendTell:
             length_penalty=float(config["length_penalty"]),
             revision=revision_of(folder),
             dtype=dtype,
+            confidence=confidence,
         )
 
     def preprocess(self, image: NDArray[np.uint8]) -> Tensor:
@@ -172,8 +185,9 @@ class ShowAttendTell:
         if features:
             seen["features"] = encoded.float().reshape(-1, GRID, GRID, encoded.shape[-1]).cpu().numpy()
         found = self.search(encoded, beams=beams, max_tokens=max_tokens, attention=attention)
+        pooled = encoded.float().mean(1).cpu().numpy()
         return [
-            self._describe(caption, attention, {name: array[row] for name, array in seen.items()})
+            self._describe(caption, pooled[row], attention, {name: array[row] for name, array in seen.items()})
             for row, caption in enumerate(found)
         ]
 
@@ -187,8 +201,15 @@ class ShowAttendTell:
                 return greedy_search(self.decoder, memory, max_tokens, self.length_penalty)
             return beam_search(self.decoder, memory, beams, max_tokens, self.length_penalty, attention)
 
-    def _describe(self, found: SearchResult, attention: bool, seen: Mapping[str, NDArray[np.float32]]) -> Caption:
+    def _describe(
+        self,
+        found: SearchResult,
+        pooled: NDArray[np.float32],
+        attention: bool,
+        seen: Mapping[str, NDArray[np.float32]],
+    ) -> Caption:
         tokens = [self.vocabulary[word] for word in found.words]
+        logs = found.log_probabilities[: len(tokens)]
         ended = len(found.log_probabilities) > len(tokens)
         maps = None
         if attention and found.attention is not None:
@@ -196,10 +217,11 @@ class ShowAttendTell:
         return Caption(
             text=join_words(tokens),
             tokens=tokens,
-            log_probabilities=found.log_probabilities[: len(tokens)],
+            log_probabilities=logs,
             end_log_probability=found.log_probabilities[-1] if ended else None,
             score=found.score,
             word_embeddings=self.decoder.words.weight[found.words].float().cpu().numpy(),
+            confidence=self.confidence.estimate(pooled, found.words, logs) if self.confidence else None,
             attention=maps,
             **seen,
         )

@@ -1,0 +1,80 @@
+"""What to say of a photo whose caption is likelier wrong than right: its colours, and the words that fit it best."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from framesense.schemas.captions import CaptionResponse, is_guess
+from framesense.schemas.tags import DEFAULT_TEMPLATE, EVERYDAY_WORDS, ImageTags
+from ui.api import GatewayApi, GatewayError, Photo
+from ui.photo.attention import preview
+
+MOST_TAGS = 4
+LIKELY = 0.5
+"""Least probability of a tag that is said."""
+SIDE = 32
+"""Pixels of the copy that colours are counted on."""
+DARK, BRIGHT, PALE = 50, 205, 45
+"""Brightness (of 255) below which a pixel is dark and above which it is bright; saturation below which it is grey."""
+MOSTLY = 0.5
+"""Share of the pixels that makes a colour the picture's."""
+HUES = (("red", 14), ("orange", 32), ("yellow", 48), ("green", 110), ("blue", 178), ("purple", 232), ("red", 256))
+"""Names of hues, each with the first hue (of 256, as PIL counts them) that is no longer its own."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """Hold what is said in place of a caption that is a guess."""
+
+    words: str
+    """About the picture, in plain words: "mostly green: tree, grass"."""
+    note: str
+    """What to know about the captioner; empty where there is nothing."""
+
+
+def find_guesses(
+    api: GatewayApi, photos: Sequence[Photo], response: CaptionResponse, guess_below: float
+) -> list[Guess | None]:
+    """Return what to say first about each photo; None where its caption is no guess."""
+    guesses = [is_guess(caption.confidence, guess_below) for caption in response.captions]
+    doubtful = [photo for photo, guess in zip(photos, guesses, strict=True) if guess]
+    tagged = iter(_tags(api, doubtful) if doubtful else [])
+    return [
+        Guess(_describe(photo, next(tagged)), response.model.note or "") if guess else None
+        for photo, guess in zip(photos, guesses, strict=True)
+    ]
+
+
+def colours(picture: Image.Image) -> str:
+    """Return the colours of a picture in words: "dark", "mostly green", "in many colours"."""
+    small = picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)
+    hue, saturation, value = (np.asarray(band, dtype=int) for band in small.convert("HSV").split())
+    names = np.empty(hue.shape, dtype="U8")
+    first = 0
+    for name, end in HUES:
+        names[(hue >= first) & (hue < end)] = name
+        first = end
+    names[saturation < PALE] = "grey"
+    names[(saturation < PALE) & (value > BRIGHT)] = "white"
+    names[value < DARK] = "dark"
+    found, counts = np.unique(names, return_counts=True)
+    if counts.max() < MOSTLY * names.size:
+        return "in many colours"
+    return f"mostly {found[counts.argmax()]}"
+
+
+def _tags(api: GatewayApi, photos: Sequence[Photo]) -> Sequence[ImageTags | None]:
+    """Return the tags of each photo; None for all while no tagger answers, as colours can be told without."""
+    try:
+        return api.tags(photos, EVERYDAY_WORDS, [DEFAULT_TEMPLATE]).images
+    except GatewayError:
+        return [None] * len(photos)
+
+
+def _describe(photo: Photo, tagged: ImageTags | None) -> str:
+    tags = [tag.label for tag in tagged.tags if tag.probability >= LIKELY][:MOST_TAGS] if tagged else []
+    picture = preview(photo.data)
+    seen = colours(picture) if picture else ""
+    return ": ".join(part for part in (seen, ", ".join(tags)) if part) or "no words fit this picture well"

@@ -1,0 +1,34 @@
+"""Captions of a video that are likelier wrong than right: they begin with "perhaps:", and a line says so."""
+
+import streamlit as st
+
+from framesense.schemas.captions import hedged, is_guess
+from framesense.schemas.novelty import Frame, NoveltyCurve, VideoResult
+from ui.wording import plain
+
+
+def show_doubts(result: VideoResult, guess_below: float) -> None:
+    """Say how many captions are guesses, and what to know about the captioner; show nothing where none is."""
+    guesses = sum(is_guess(frame.confidence, guess_below) for frame in result.frames)
+    if not guesses:
+        return
+    notes = [model.note for model in result.models if model.service == "captioner" and model.note]
+    how_many = f"{guesses} of {len(result.frames)} captions are guesses, likelier wrong than right."
+    st.caption(plain(" ".join([how_many, *notes])))
+
+
+def hedge_frames(result: VideoResult, guess_below: float) -> list[Frame]:
+    """Return the frames, captions that are guesses marked so."""
+    return [
+        frame.model_copy(update={"caption": hedged(frame.caption, frame.confidence, guess_below)})
+        for frame in result.frames
+    ]
+
+
+def hedge_moments(curve: NoveltyCurve, guess_below: float) -> NoveltyCurve:
+    """Return the curve, captions of moments that are guesses marked so."""
+    moments = [
+        moment.model_copy(update={"caption": hedged(moment.caption, moment.confidence, guess_below)})
+        for moment in curve.moments
+    ]
+    return curve.model_copy(update={"moments": moments})

@@ -1,0 +1,111 @@
+"""What is said of photos whose captions are guesses."""
+
+import io
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from framesense.schemas.captions import Caption, CaptionResponse, hedged
+from framesense.schemas.models import ModelInfo
+from framesense.schemas.tags import ImageTags, Tag, TagsResponse, ThresholdOn
+from ui.api import GatewayApi, Photo
+from ui.photo.guesses import Guess, colours, find_guesses
+
+MODEL = ModelInfo(
+    service="captioner",
+    name="embedded",
+    family="x",
+    revision="1",
+    device="cpu",
+    dtype="float32",
+    parameters=1,
+    note="Small.",
+)
+
+
+def png(colour: tuple[int, int, int]) -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", (40, 30), colour).save(stream, "PNG")
+    return stream.getvalue()
+
+
+PHOTOS = [Photo(f"{n}.png", "image/png", png((20, 160, 40))) for n in range(3)]
+
+
+def answer(*confidences: float | None) -> CaptionResponse:
+    captions = [Caption(caption="a dog", tokens=[], log_probability=0, confidence=chance) for chance in confidences]
+    return CaptionResponse(captions=captions, model=MODEL)
+
+
+def gateway(status: int = 200) -> tuple[GatewayApi, list[bytes]]:
+    """A gateway that finds grass, surely, and a cow, hardly, in every photo; and the requests it got."""
+    got: list[bytes] = []
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        got.append(request.read())
+        if status != 200:
+            problem = {"type": "urn:framesense:problem:x", "title": "No", "status": status, "detail": "No."}
+            return httpx.Response(status, json=problem, headers={"content-type": "application/problem+json"})
+        tags = [Tag(label="grass", cosine=0.3, probability=0.9), Tag(label="cow", cosine=0.1, probability=0.2)]
+        images = [ImageTags(image="x", tags=tags, over_threshold=1) for _ in range(got[-1].count(b'name="images"'))]
+        tagged = TagsResponse(
+            images=images,
+            labels=[],
+            templates=[],
+            threshold=0.5,
+            threshold_on=ThresholdOn.PROBABILITY,
+            model=MODEL,
+        )
+        return httpx.Response(200, content=tagged.model_dump_json())
+
+    return GatewayApi(httpx.Client(base_url="http://gateway", transport=httpx.MockTransport(reply))), got
+
+
+def test_guesses_are_told_by_colours_and_tags() -> None:
+    api, got = gateway()
+    guess = Guess("mostly green: grass", "Small.")
+    assert find_guesses(api, PHOTOS, answer(0.2, 0.5, None), 0.5) == [guess, None, None]
+    assert find_guesses(api, PHOTOS, answer(0.2, 0.9, 0.1), 0.5) == [guess, None, guess]
+    assert [body.count(b'name="images"') for body in got] == [1, 2], "only photos in doubt are tagged"
+
+
+def test_photos_whose_captions_are_known_are_not_tagged() -> None:
+    api, got = gateway()
+    assert find_guesses(api, PHOTOS, answer(0.7, 0.5, None), 0.5) == [None] * 3
+    assert find_guesses(api, PHOTOS, answer(0.1, 0.1, 0.1), 0) == [None] * 3
+    assert not got
+
+
+def test_without_a_tagger_colours_are_told() -> None:
+    api, _ = gateway(503)
+    (guess,) = find_guesses(api, PHOTOS[:1], answer(0.2), 0.5)
+    assert guess == Guess("mostly green", "Small.")
+
+
+@pytest.mark.parametrize(
+    ("colour", "words"),
+    [
+        ((128, 128, 130), "mostly grey"),
+        ((250, 250, 250), "mostly white"),
+        ((5, 10, 5), "mostly dark"),
+        ((220, 20, 30), "mostly red"),
+        ((30, 60, 200), "mostly blue"),
+        ((240, 200, 20), "mostly yellow"),
+        ((10, 150, 60), "mostly green"),
+    ],
+)
+def test_colours_have_names(colour: tuple[int, int, int], words: str) -> None:
+    assert colours(Image.new("RGB", (50, 20), colour)) == words
+
+
+def test_a_colourful_picture_is_of_no_one_colour() -> None:
+    picture = np.zeros((30, 30, 3), np.uint8)
+    picture[:10], picture[10:20], picture[20:] = (220, 20, 30), (30, 60, 200), (10, 150, 60)
+    assert colours(Image.fromarray(picture)) == "in many colours"
+
+
+def test_captions_in_doubt_are_hedged() -> None:
+    assert hedged("a dog", 0.2, 0.5) == "perhaps: a dog"
+    assert hedged("a dog", 0.5, 0.5) == hedged("a dog", None, 0.5) == "a dog"
