@@ -21,7 +21,8 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789,.-'"
 @dataclass(frozen=True)
 class Shape:
     """``unet``, ``vae`` and ``texts`` are what their classes take; ``scheduler`` is the name of diffusers' class and
-    what it takes."""
+    what it takes.
+    """
 
     name: str
     unet: Mapping[str, Any]

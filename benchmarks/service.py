@@ -57,7 +57,8 @@ def _seconds(start: str, end: str) -> float:
 
 class PeakMemory:
     """A context manager: the most memory, in bytes, that a process and its children held together (their unique
-    set sizes: what would be free if they ended)."""
+    set sizes: what would be free if they ended).
+    """
 
     def __init__(self, process: psutil.Process, interval: float = 0.2) -> None:
         self._process, self._interval = process, interval

@@ -55,7 +55,8 @@ class PortTakenError(Exception):
 
 class ProcessFolder:
     """``run/NAME.json`` says which process is NAME's, ``logs/NAME.log`` holds what it printed, and
-    ``NAME.log.1`` what the one before it did."""
+    ``NAME.log.1`` what the one before it did.
+    """
 
     def __init__(self, folder: Path, cwd: Path, environment: Mapping[str, str]) -> None:
         self._run, self._logs = folder / "run", folder / "logs"

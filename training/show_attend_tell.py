@@ -121,7 +121,7 @@ class Photos:
         self.views, self.captions = views, captions  # captions[view is mirrored][photo] -> ids
 
     def batches(self, size: int, device: torch.device, seed: int) -> Iterator[Batch]:
-        """One epoch in random order; the next batch is read from disk while this one is used."""
+        """Yield one epoch in random order; the next batch is read from disk while this one is used."""
         chance = random.Random(seed)
         order = list(range(len(self.captions[0])))
         chance.shuffle(order)
@@ -196,7 +196,10 @@ def write(
 
 
 def cross_entropy_loss(decoder: Decoder, batch: Batch, options: argparse.Namespace) -> tuple[Tensor, dict[str, float]]:
-    """Label-smoothed cross-entropy a word, and λ Σ_i (T/81 - Σ_t α_ti)² a caption: look everywhere about equally."""
+    """Compute the label-smoothed cross-entropy a word, and λ Σ_i (T/81 - Σ_t α_ti)² a caption.
+
+    The second term makes the model look everywhere about equally.
+    """
     written = write(decoder, decoder.remember(batch.features), batch.captions, options.word_dropout)
     entropy = nn.functional.cross_entropy(written.logits, written.targets, label_smoothing=options.smoothing)
     due = written.mask.sum(-1, keepdim=True) / written.looked.shape[-1]
@@ -210,7 +213,7 @@ def cross_entropy_loss(decoder: Decoder, batch: Batch, options: argparse.Namespa
 def self_critical_loss(
     decoder: Decoder, batch: Batch, reward: Reward, options: argparse.Namespace
 ) -> tuple[Tensor, dict[str, float]]:
-    """- Σ advantage · log p(sampled caption), a word of all samples; samples are drawn without dropout."""
+    """Compute - Σ advantage · log p(sampled caption), a word of all samples; samples are drawn without dropout."""
     decoder.eval()
     with torch.no_grad():
         drawn = sample(decoder, decoder.remember(batch.features), options.samples, LONGEST - 1)
@@ -234,7 +237,7 @@ def self_critical_loss(
 def write_captions(
     decoder: Decoder, features: NDArray[np.float16], vocabulary: Sequence[str], device: torch.device, penalty: float
 ) -> list[list[str]]:
-    """Beam search (4 beams) over cached features."""
+    """Caption cached features by beam search (4 beams)."""
     captions: list[list[str]] = []
     for start in range(0, len(features), 32):
         batch = torch.from_numpy(np.array(features[start : start + 32])).to(device).float()
@@ -247,7 +250,10 @@ def write_captions(
 
 
 def cosine(warm_up: int, steps: int, step: int) -> float:
-    """Factor of the learning rate: up over ``warm_up`` steps, down along a cosine to 2 % after ``steps``."""
+    """Compute the factor of the learning rate.
+
+    It rises over ``warm_up`` steps, and falls along a cosine to 2 % after ``steps``.
+    """
     return min(1.0, (step + 1) / warm_up) * (0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * min(1.0, step / steps))))
 
 

@@ -1,5 +1,7 @@
-"""Settings that several services share. Each service extends one of these in its own ``settings.py``; model servers
-extend :class:`framesense.serving.settings.ModelServerSettings`.
+"""Settings that several services share.
+
+Each service extends one of these in its own ``settings.py``; model servers extend
+:class:`framesense.serving.settings.ModelServerSettings`.
 
 A field ``redis_url`` is read from the environment variable ``REDIS_URL``; .env.example and the README's table list
 them all.

@@ -31,8 +31,9 @@ class Answer:
 
 
 class AsyncServiceClient:
-    """What the async clients of all model servers have in common. For one event loop. An async context manager, or call
-    :meth:`aclose`.
+    """What the async clients of all model servers have in common.
+
+    For one event loop. An async context manager, or call :meth:`aclose`.
 
     Args:
         base_url: such as ``http://127.0.0.1:8001``.
@@ -69,7 +70,7 @@ class AsyncServiceClient:
         media_type: str | None = None,
         request_id: str | None = None,
     ) -> Answer:
-        """A request whose body, of type ``media_type``, is sent while it arrives; the answer comes back unread.
+        """Send a request whose body, of type ``media_type``, is passed on while it arrives; the answer is not read.
 
         Raises ProblemError 503 when the server cannot be reached or does not answer in time, and what ``body`` raises.
         """
@@ -77,14 +78,17 @@ class AsyncServiceClient:
         return answer_of(await self._request(method, path, request_id, params=query, content=body, headers=headers))
 
     async def models(self) -> ModelsResponse:
-        """Which model answers, and whether it is loaded. Raises ProblemError where the server does not answer."""
+        """Ask which model answers, and whether it is loaded.
+
+        Raises ProblemError where the server does not answer.
+        """
         answer = await self._request("GET", "/models", None)
         if answer.status_code >= 400:
             raise problem_of(answer)
         return ModelsResponse.model_validate_json(answer.content)
 
     async def model(self) -> ModelInfo:
-        """Which model answers. Raises ProblemError 503 while there is none, and does not have it loaded."""
+        """Ask which model answers, without having it loaded; raises ProblemError 503 while there is none."""
         found = await self.models()
         if not found.models:
             reason = found.states[0].detail if found.states else None
@@ -93,7 +97,7 @@ class AsyncServiceClient:
         return found.models[0]
 
     async def ready(self) -> None:
-        """A readiness check: raises ProblemError, with the server's own reason, while it is not ready."""
+        """Check readiness; raises ProblemError, with the server's own reason, while it is not ready."""
         answer = await self._request("GET", "/ready", None)
         if answer.status_code >= 400:
             raise problem_of(answer)

@@ -22,8 +22,9 @@ class ServiceUnavailable(Exception):  # noqa: N818 - a state of another service
 
 
 class ServiceClient:
-    """What the clients of all model servers have in common. One instance may be shared by threads. A context manager,
-    or call :meth:`close`.
+    """What the clients of all model servers have in common.
+
+    One instance may be shared by threads. A context manager, or call :meth:`close`.
 
     Args:
         base_url: such as ``http://127.0.0.1:8001``.
@@ -49,7 +50,7 @@ class ServiceClient:
         self._retries, self._sleep = retries, sleep
 
     def model(self) -> ModelInfo:
-        """Which model answers; one that waits for its first use is loaded.
+        """Ask which model answers; one that waits for its first use is loaded.
 
         Raises ServiceUnavailable, and ProblemError for what the service refuses.
         """
@@ -94,7 +95,7 @@ def attempts_within(seconds: float) -> int:
 
 
 def problem_of(answer: httpx.Response) -> ProblemError:
-    """The problem document of an answer, or one made of what came instead."""
+    """Return the problem document of an answer, or one made of what came instead."""
     try:
         problem = Problem.model_validate_json(answer.content)
     except ValidationError:
@@ -105,7 +106,7 @@ def problem_of(answer: httpx.Response) -> ProblemError:
 
 
 def retry_after(headers: httpx.Headers) -> float | None:
-    """Seconds that an answer asks to wait; the form with a date is not used between our own services."""
+    """Return the seconds that an answer asks to wait; the form with a date is not used between our own services."""
     try:
         seconds = float(headers["retry-after"])
     except (KeyError, ValueError):

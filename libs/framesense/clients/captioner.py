@@ -111,7 +111,7 @@ class AsyncCaptionerClient(AsyncServiceClient):
     async def forward(
         self, files: Sequence[Upload], query: Query | None = None, *, request_id: str | None = None
     ) -> Answer:
-        """``POST /caption`` with these files and query options; answers and problem documents come back unread.
+        """Send files to ``POST /caption`` with query options; answers and problem documents come back unread.
 
         Raises ProblemError 503 when the captioner cannot be reached or does not answer in time.
         """
@@ -121,7 +121,10 @@ class AsyncCaptionerClient(AsyncServiceClient):
     async def caption(
         self, files: Sequence[Upload], query: Query | None = None, *, request_id: str | None = None
     ) -> CaptionResponse:
-        """As :meth:`forward`, read. Raises ProblemError also for what the captioner refuses, with its own words."""
+        """Caption files as :meth:`forward` does, and read the answer.
+
+        Raises ProblemError also for what the captioner refuses, with its own words.
+        """
         answer = await self.forward(files, query, request_id=request_id)
         if answer.status >= 400:
             raise problem_of(httpx.Response(answer.status, headers=answer.headers, content=answer.body))
@@ -136,13 +139,13 @@ def _mean_word(caption: Caption) -> Floats:
 
 
 def _stacked(arrays: Sequence[Array | None]) -> Floats | None:
-    """None when one of them is missing."""
+    """Stack arrays; None when one of them is missing."""
     present = [to_numpy(array) for array in arrays if array is not None]
     return np.stack(present) if present and len(present) == len(arrays) else None
 
 
 def _chances(chances: Sequence[float | None]) -> Floats | None:
-    """None when one of them is missing."""
+    """Collect the chances; None when one of them is missing."""
     present = [chance for chance in chances if chance is not None]
     return np.array(present, np.float32) if len(present) == len(chances) else None
 

@@ -36,8 +36,10 @@ class EditorUnavailable(ServiceUnavailable):
 
 
 class EditInterrupted(EditorUnavailable):
-    """The editor's answer broke off in the middle: it was stopped, or killed. What it had not sent may be asked for
-    again: the pictures still missing, with their seeds."""
+    """The editor's answer broke off in the middle: it was stopped, or killed.
+
+    What it had not sent may be asked for again: the pictures still missing, with their seeds.
+    """
 
 
 class EditorClient(ServiceClient):
@@ -55,20 +57,17 @@ class EditorClient(ServiceClient):
         mask: Upload | None = None,
         alive: Callable[[], None] = lambda: None,
     ) -> Generator[StepEvent | ImageEvent, None, None]:
-        """The edit's events as they happen: steps, a picture, steps, a picture, … one for each of
-        ``parameters.images``.
+        """Yield an edit's events as they happen: steps, a picture, …, one for each of ``parameters.images``.
 
-        Closing the iterator (or an error of whoever iterates) closes the connection, upon which the editor stops.
-        A busy or absent editor is asked again as long as nothing has come of it.
+        Closing the iterator (or an error of whoever iterates) closes the connection, upon which the editor stops. A
+        busy or absent editor is asked again as long as nothing has come of it.
 
         Args:
             image, mask: files as they were uploaded; no image where the task is GENERATE.
             alive: called whenever the editor gives a sign of life, about every second; raise from it to give up.
 
-        Raises:
-            EditorUnavailable: after the last retry.
-            EditInterrupted: the answer broke off.
-            ProblemError: what the editor refuses, or how the edit failed, with its own words.
+        Raises EditorUnavailable after the last retry, EditInterrupted where the answer broke off, and ProblemError for
+        what the editor refuses, or an edit that failed, with its own words.
         """
         done = 0
         with self._stream(parameters, image, mask) as lines:
@@ -82,7 +81,7 @@ class EditorClient(ServiceClient):
         raise EditInterrupted(f"the editor's answer ended after {done} of {parameters.images} pictures")
 
     def capabilities(self) -> EditorCapabilities:
-        """What the editor's model can do. Raises EditorUnavailable."""
+        """Ask what the editor's model can do; raises EditorUnavailable."""
         return EditorCapabilities.model_validate_json(self._request("GET", "/capabilities"))
 
     @contextmanager
@@ -123,7 +122,10 @@ class AsyncEditorClient(AsyncServiceClient):
         super().__init__(base_url, service="editor", timeout=timeout, transport=transport)
 
     async def capabilities(self, *, request_id: str | None = None) -> EditorCapabilities:
-        """What the editor's model can do. Raises ProblemError: 503 while it does not answer or has no model."""
+        """Ask what the editor's model can do.
+
+        Raises ProblemError: 503 while it does not answer or has no model.
+        """
         answer = await self._request("GET", "/capabilities", request_id)
         if answer.status_code >= 400:
             raise problem_of(answer)
@@ -142,7 +144,7 @@ def _parts(
 
 
 def _events(lines: Iterator[str], alive: Callable[[], None]) -> Iterator[EditEvent]:
-    """Empty lines only say that the editor lives."""
+    """Yield the events of an answer's lines; empty lines only say that the editor lives."""
     try:
         for line in lines:
             alive()

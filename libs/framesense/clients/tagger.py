@@ -71,11 +71,9 @@ class TaggerClient(ServiceClient):
     unavailable = TaggerUnavailable
 
     def tag(self, pictures: Sequence[RGB], question: TagQuestion) -> TagBatch:
-        """Tags H × W × 3 uint8 RGB pictures, any sizes, at most as many as the tagger takes in one request.
+        """Tag H × W × 3 uint8 RGB pictures, any sizes, at most as many as the tagger takes in one request.
 
-        Raises:
-            TaggerUnavailable: after the last retry.
-            ProblemError: what the tagger refuses, with its own words.
+        Raises TaggerUnavailable after the last retry, and ProblemError for what the tagger refuses, with its own words.
         """
         form: dict[str, str | list[str]] = {
             # JSON: the form's limit on the number of fields has no say, and a single label keeps its commas.
@@ -91,14 +89,14 @@ class TaggerClient(ServiceClient):
         return _read(TagsResponse.model_validate_json(body))
 
     def embed(self, pictures: Sequence[RGB]) -> EmbeddingBatch:
-        """Raises like :meth:`tag`."""
+        """Embed pictures; raises like :meth:`tag`."""
         query = {"encoding_format": EncodingFormat.BASE64.value}
         body = self._request("POST", "/embed/images", params=query, files=_parts(pictures))
         answer = ImageEmbeddings.model_validate_json(body)
         return EmbeddingBatch(to_numpy(answer.embeddings), answer.model)
 
     def embed_texts(self, texts: Sequence[str]) -> EmbeddingBatch:
-        """Of n different texts, in the pictures' space. Raises like :meth:`tag`."""
+        """Embed n different texts, in the pictures' space; raises like :meth:`tag`."""
         asked = TextsRequest(texts=list(texts), encoding_format=EncodingFormat.BASE64)
         body = self._request("POST", "/embed/texts", json=asked.model_dump(mode="json"))
         answer = TextEmbeddings.model_validate_json(body)
@@ -112,7 +110,7 @@ class TaggerClient(ServiceClient):
         )
 
     def label_set(self, name: str) -> LabelSet:
-        """A stored label set. Raises like :meth:`tag`: 404 where there is none."""
+        """Read a stored label set; raises like :meth:`tag`, 404 where there is none."""
         return LabelSet.model_validate_json(self._request("GET", f"/label-sets/{name}"))
 
 

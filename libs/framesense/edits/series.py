@@ -106,7 +106,7 @@ def _label(parameter: str, value: object) -> str:
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Number photos of the same name."""
+    """Tell photos of the same name apart by numbers."""
     return [
         name if names.count(name) == 1 else f"{name} ({names[: index + 1].count(name)})"
         for index, name in enumerate(names)

@@ -42,10 +42,10 @@ def create_service(
     registry: CollectorRegistry | None = None,
     **fastapi_options: Any,
 ) -> FastAPI:
-    """An application without routes of its own subject; the caller includes its routers.
+    """Build an application without routes of its own subject; the caller includes its routers.
 
-    ``checks`` are the readiness checks by name; ``registry`` holds the service's own metrics, to which the HTTP
-    metrics are added.
+    ``checks`` are the readiness checks by name; ``registry`` holds the service's own metrics, to which the HTTP metrics
+    are added.
     """
     registry = registry or CollectorRegistry()
     # FastAPI's own documentation pages fetch their scripts from a CDN; these come from the package.
@@ -158,7 +158,7 @@ async def _refuse_half_pairs(request: Request) -> None:
 
 
 def problem_response(request: Request, problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """The problem document as an answer, with this request's id."""
+    """Answer with a problem document, with this request's id."""
     document = problem.model_copy(update={"request_id": getattr(request.state, "request_id", None)})
     body = document.model_dump(mode="json", exclude_none=True)
     return JSONResponse(body, document.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)

@@ -96,7 +96,8 @@ async def read_form(
     request: Request, limits: UploadLimits, *, fields: Sequence[str] = IMAGE_FIELDS, max_values: int = 100
 ) -> Form:
     """Read the files as :func:`read_uploads` does, and the form's other values: at most ``max_values`` of them, each of
-    at most ``MAX_VALUE_BYTES``."""
+    at most ``MAX_VALUE_BYTES``.
+    """
     form = await read_named_form(request, limits, fields=fields, max_values=max_values)
     if not form.files:
         detail = f"The form holds no file. Send at least one in the field {fields[0]!r}: curl -F {fields[0]}=@photo.jpg"

@@ -299,7 +299,8 @@ class JobStore:
 
     def restart(self, job_id: str, progress: Progress) -> bool:
         """Reset the progress and the start of a running job, as its work begins again; return False where it no longer
-        runs."""
+        runs.
+        """
         fields = {"progress": progress.model_dump_json(), "started_at": _now()}
         return self._change(job_id, (JobState.RUNNING,), fields)
 

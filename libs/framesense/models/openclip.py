@@ -29,7 +29,8 @@ CONFIG_FILE = "open_clip_config.json"
 @dataclass(frozen=True)
 class OpenClipFiles:
     """Find a model's files by ``name``: an architecture such as ``ViT-B-32``, with the ``tag`` of its weights; or a
-    folder, without one."""
+    folder, without one.
+    """
 
     name: str
     tag: str | None = None

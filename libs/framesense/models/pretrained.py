@@ -21,16 +21,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pretrained:
-    """Load a model's files. Every method raises OSError or ValueError, in the hub client's words, where they are not to
-    be had."""
+    """Load a model's files.
+
+    Every method raises OSError or ValueError, in the hub client's words, where they are not to be had.
+    """
 
     name: str
     """A folder, or ORG/NAME on the hub, fetched once into the hub's cache."""
     revision: str | None = None
 
     def file(self, name: str) -> Path:
-        """Return the path of a file, fetched if need be. Raises FileNotFoundError for one that a folder does not
-        have."""
+        """Return the path of a file, fetched if need be.
+
+        Raises FileNotFoundError for one that a folder does not have.
+        """
         from transformers.utils.hub import cached_file
 
         if self.is_folder:

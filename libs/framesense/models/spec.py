@@ -40,8 +40,10 @@ class ModelSpec:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a name in one of the forms above. Raises ValueError, in words that tell what is possible, for anything
-        else."""
+        """Read a name in one of the forms above.
+
+        Raises ValueError, in words that tell what is possible, for anything else.
+        """
         text = text.strip()
         if text == ModelSource.EMBEDDED:
             return cls(ModelSource.EMBEDDED)
@@ -68,8 +70,9 @@ class ModelSpec:
 
 
 def choose_device(wanted: str = "auto") -> torch.device:
-    """Choose the device. ``auto`` is the first CUDA GPU if there is one, else the CPU; otherwise a torch device such as
-    ``cuda:1``.
+    """Choose the device.
+
+    ``auto`` is the first CUDA GPU if there is one, else the CPU; otherwise a torch device such as ``cuda:1``.
 
     Raises ValueError for a device that torch does not know or that this machine lacks.
     """
@@ -86,8 +89,10 @@ def choose_device(wanted: str = "auto") -> torch.device:
 
 
 def choose_dtype(wanted: DTypeChoice, device: torch.device) -> torch.dtype:
-    """Choose the precision. ``auto`` is bfloat16 where it is faster (a GPU that has it, a CPU with AMX or AVX-512
-    BF16), else float32."""
+    """Choose the precision.
+
+    ``auto`` is bfloat16 where it is faster (a GPU that has it, a CPU with AMX or AVX-512 BF16), else float32.
+    """
     import torch
 
     by_name = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

@@ -34,8 +34,11 @@ that shakes, a reference too short for it), motion tells nothing and looks alone
 
 @dataclass(frozen=True)
 class NormalFootage:
-    """What is normal. A motion distance m counts as ``offset + factor · m`` of looks; ``motion`` is None where motion
-    was not measured or tells nothing. ``own``: how far its own frames are from the rest of it (scores, may be none)."""
+    """What is normal.
+
+    A motion distance m counts as ``offset + factor · m`` of looks; ``motion`` is None where motion was not measured or
+    tells nothing. ``own``: how far its own frames are from the rest of it (scores, may be none).
+    """
 
     looks: Reference
     motion: Reference | None

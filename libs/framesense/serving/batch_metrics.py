@@ -5,7 +5,8 @@ from prometheus_client import CollectorRegistry, Gauge, Histogram
 
 class BatchMetrics:
     """Count images and batches, as metrics whose names begin with ``service``; a
-    :class:`framesense.serving.batching.BatchObserver`."""
+    :class:`framesense.serving.batching.BatchObserver`.
+    """
 
     def __init__(self, registry: CollectorRegistry, service: str) -> None:
         self._waiting = Gauge(f"{service}_queue_images", "Images waiting for the model", registry=registry)

@@ -22,8 +22,10 @@ Result = TypeVar("Result")
 
 
 class OomRetryBatcher(Generic[Key, Prepared, Result]):
-    """Run batches, in parts where memory is short. Wraps the ``run`` of a
-    :class:`~framesense.serving.batching.MicroBatcher`, on whose one thread it is called."""
+    """Run batches, in parts where memory is short.
+
+    Wraps the ``run`` of a :class:`~framesense.serving.batching.MicroBatcher`, on whose one thread it is called.
+    """
 
     def __init__(self, run: Callable[[Key, list[Prepared]], Sequence[Result]]) -> None:
         self._run = run
@@ -53,8 +55,10 @@ class OomRetryBatcher(Generic[Key, Prepared, Result]):
         return results
 
     def _attempt(self, key: Key, batch: list[Prepared]) -> Sequence[Result] | None:
-        """Run a batch; return None when it did not fit. Nothing is released before it has returned: an exception's
-        traceback holds the tensors of the failed call."""
+        """Run a batch; return None when it did not fit.
+
+        Nothing is released before it has returned: an exception's traceback holds the tensors of the failed call.
+        """
         try:
             return self._run(key, batch)
         except Exception as error:

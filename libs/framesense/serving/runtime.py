@@ -86,8 +86,9 @@ class _Failure:
 
 
 class ModelRuntime(Generic[Served]):
-    """Load, lend, switch and unload a model; an async context manager, for one event loop. Until the model is loaded,
-    and if it cannot be, every call says so with a 503.
+    """Load, lend, switch and unload a model; an async context manager, for one event loop.
+
+    Until the model is loaded, and if it cannot be, every call says so with a 503.
 
     Args:
         service: what the server is called in problems: "captioner".
@@ -201,8 +202,9 @@ class ModelRuntime(Generic[Served]):
         )
 
     async def switch(self, name: str, wait: float = 0.0) -> ModelState:
-        """Load another model, then let it answer in place of the present one, which stays if that fails. Naming the
-        present one loads it where it is not loaded.
+        """Load another model, then let it answer in place of the present one, which stays if that fails.
+
+        Naming the present one loads it where it is not loaded.
 
         Args:
             wait: seconds to wait for it at most; what the state says then may be "loading".

@@ -18,7 +18,8 @@ Result = TypeVar("Result")
 
 async def in_own_thread(function: Callable[..., Result], *args: Any) -> Result:
     """Call a function as ``asyncio.to_thread`` does, in a thread that is gone afterwards, with its team: for work that
-    may use all cores."""
+    may use all cores.
+    """
     thread = ThreadPoolExecutor(1, thread_name_prefix="own")
     try:
         return await asyncio.get_running_loop().run_in_executor(thread, function, *args)

@@ -1,5 +1,7 @@
-"""The answers of a model server that takes no more work: its queue is full, or it is stopping. Both are 503s that say
-when to come back."""
+"""The answers of a model server that takes no more work: its queue is full, or it is stopping.
+
+Both are 503s that say when to come back.
+"""
 
 from __future__ import annotations
 

@@ -83,11 +83,14 @@ class Summary(BaseModel):
 
 @dataclass(frozen=True)
 class Frames:
-    """Hold ``n`` consecutive sampled frames. ``times``: n seconds, float64. ``words``: n × d mean word embeddings and
-    ``sentences``: n × s L2-normalised sentence embeddings, float32. ``visual``: n × v embeddings of the pictures
-    themselves, ``aligned``: n × e L2-normalised embeddings in the tagger's space, where texts are too; float32, stored
-    as float16; None where no model gave them. ``confidences``: n chances, each that the caption is right; None where
-    the captioner was not calibrated, or an earlier release analysed the video."""
+    """Hold ``n`` consecutive sampled frames.
+
+    ``times``: n seconds, float64. ``words``: n × d mean word embeddings and ``sentences``: n × s L2-normalised sentence
+    embeddings, float32. ``visual``: n × v embeddings of the pictures themselves, ``aligned``: n × e L2-normalised
+    embeddings in the tagger's space, where texts are too; float32, stored as float16; None where no model gave them.
+    ``confidences``: n chances, each that the caption is right; None where the captioner was not calibrated, or an
+    earlier release analysed the video.
+    """
 
     times: NDArray[np.float64]
     captions: Sequence[str]

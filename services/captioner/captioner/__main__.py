@@ -1,4 +1,4 @@
-"""``python -m captioner``"""
+"""``python -m captioner``: run the service."""
 
 import logging
 

@@ -29,7 +29,8 @@ def create_app(
     settings: CaptionerSettings | None = None, *, load: Callable[[CaptionerSettings], Captioner] = Captioner.load
 ) -> FastAPI:
     """Build the application; ``load`` is called in the background, once it starts and whenever the model is
-    switched."""
+    switched.
+    """
     settings = settings or CaptionerSettings()
     registry = CollectorRegistry()
     observer = BatchMetrics(registry, "captioner")

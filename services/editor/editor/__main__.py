@@ -1,4 +1,4 @@
-"""``python -m editor``"""
+"""``python -m editor``: run the service."""
 
 import contextlib
 import logging
@@ -19,7 +19,8 @@ STARTUP_FAILURE = 3
 
 class Server(uvicorn.Server):
     """Breaks edits off when it is told to stop, rather than wait for minutes of work: whoever asked for them asks
-    again once it is back."""
+    again once it is back.
+    """
 
     def __init__(self, config: uvicorn.Config, abort: Callable[[], None]) -> None:
         super().__init__(config)

@@ -20,6 +20,7 @@ from framesense.serving.runtime import ModelRuntime
 
 def create_app(settings: EditorSettings | None = None, *, load: Loader = load_model) -> FastAPI:
     """Build the application; ``load`` is called in the background, once it starts and whenever the model is switched.
+
     ``app.state.abort()`` ends all edits at their next step, so that a server that stops need not wait for them.
     """
     settings = settings or EditorSettings()

@@ -1,4 +1,4 @@
-"""``python -m gateway``"""
+"""``python -m gateway``: run the service."""
 
 import uvicorn
 

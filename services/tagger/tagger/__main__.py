@@ -1,4 +1,4 @@
-"""``python -m tagger``"""
+"""``python -m tagger``: run the service."""
 
 import logging
 

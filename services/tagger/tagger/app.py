@@ -23,7 +23,8 @@ def create_app(
     settings: TaggerSettings | None = None, *, load: Callable[[TaggerSettings], Embedder] = Embedder.load
 ) -> FastAPI:
     """Build the application; ``load`` is called in the background, once it starts and whenever the model is
-    switched."""
+    switched.
+    """
     settings = settings or TaggerSettings()
     registry = CollectorRegistry()
     observer = BatchMetrics(registry, "tagger")

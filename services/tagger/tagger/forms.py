@@ -59,8 +59,10 @@ def extras(values: Mapping[str, Sequence[str]]) -> frozenset[TagExtra]:
 
 
 def templates(values: Mapping[str, Sequence[str]]) -> list[str]:
-    """Read the field ``template``: repeated; a JSON array in one field too. Never split at commas: a template may hold
-    some."""
+    """Read the field ``template``: repeated; a JSON array in one field too.
+
+    Never split at commas: a template may hold some.
+    """
     given = list(values.get("template", [])) + list(values.get("templates", []))
     listed = len(given) == 1 and given[0].lstrip("\ufeff \t\r\n").startswith("[")
     return read_texts(given) if listed else given

@@ -41,12 +41,15 @@ def seconds_text(seconds: float) -> str:
 
 
 def interval_text(interval: Interval) -> str:
-    """``every 2 seconds``, or that the length of the video will decide."""
+    """Say how often a frame is taken: ``every 2 seconds``, or that the length of the video will decide."""
     return "as often as its length allows" if interval == "auto" else f"every {seconds_text(interval)}"
 
 
 def plan_text(plan: VideoPlan) -> str:
-    """``About 160 frames, one every 0.25 s: 15 s of work, …``; empty where the file does not say enough."""
+    """Say what an analysis takes: ``About 160 frames, one every 0.25 s: 15 s of work, …``.
+
+    Empty where the file does not say enough.
+    """
     if plan.frames is None or plan.every_n_second is None:
         return ""
     frames = "1 frame" if plan.frames == 1 else f"About {plan.frames} frames, one every {plan.every_n_second:g} s"

@@ -31,7 +31,8 @@ class WordStates:
 
 class SentenceEncoder:
     """Embed sentences, by mean pooling over the word pieces, as the model's own pooling and normalisation modules
-    do."""
+    do.
+    """
 
     dimensions = DIMENSIONS
 
@@ -58,7 +59,8 @@ class SentenceEncoder:
     @torch.inference_mode()
     def encode_words(self, sentences: Sequence[str], max_pieces: int = MAX_WORD_PIECES) -> WordStates:
         """Encode n sentences, cut after ``max_pieces`` word pieces (with the marks): the pieces' states, and the
-        whole."""
+        whole.
+        """
         states, mask, embeddings = self._run(sentences, max_pieces)
         lengths = mask.sum(dim=1).tolist()
         rows = states.float().cpu().numpy()

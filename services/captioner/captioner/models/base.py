@@ -59,7 +59,7 @@ class CaptionModel(Protocol):
     """Side of the square that the model sees, in pixels."""
 
     def preprocess(self, image: NDArray[np.uint8]) -> Tensor:
-        """An H × W × 3 RGB picture → what ``caption`` takes a batch of."""
+        """Prepare an H × W × 3 RGB picture for ``caption``, which takes a batch of them."""
 
     def caption(
         self,
@@ -71,8 +71,10 @@ class CaptionModel(Protocol):
         features: bool = False,
         views: bool = False,
     ) -> Sequence[GeneratedCaption]:
-        """One caption a picture, by beam search (1 is greedy), of at most ``max_tokens`` tokens;
-        ``views``: with ``visual`` and ``patches``."""
+        """Write a caption for each picture, by beam search (1 is greedy), of at most ``max_tokens`` tokens.
+
+        ``views``: with ``visual`` and ``patches``.
+        """
 
 
 @dataclass(frozen=True)

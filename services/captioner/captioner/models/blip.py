@@ -67,8 +67,10 @@ class Blip(TransformersCaptioner):
         return logits
 
     def _keys_values(self, encoded: EncodedImages) -> Iterator[tuple[Tensor, Tensor]]:
-        """Of each layer of the decoder, the picture's keys and values: B × heads × places × D. Left to itself, the
-        decoder makes them for each beam of a picture."""
+        """Yield each decoder layer's keys and values of the picture: B × heads × places × D.
+
+        Left to itself, the decoder makes them for each beam of a picture.
+        """
         for layer in self.model.text_decoder.bert.encoder.layer:
             attention = layer.crossattention.self
             shape = (*encoded.states.shape[:2], attention.num_attention_heads, attention.attention_head_size)

@@ -76,8 +76,10 @@ class Blip2(TransformersCaptioner):
         return bool(self.model.config.use_decoder_only_language_model)
 
     def _prefix(self, encoded: EncodedImages) -> Tensor:
-        """The Q-Former's answers, then what follows them in training: a start token for OPT, the end of an empty prompt
-        for T5."""
+        """Return the Q-Former's answers, then what follows them in training.
+
+        That is a start token for OPT, and the end of an empty prompt for T5.
+        """
         config = self.model.config.text_config
         token = config.bos_token_id if self._decoder_only else config.eos_token_id
         start = self.model.language_model.get_input_embeddings()(self.starts(len(encoded.states), token))
@@ -85,6 +87,9 @@ class Blip2(TransformersCaptioner):
 
 
 def _ends(model: Any) -> list[int]:
-    """The published OPT ones end a caption with a line break, which only their generation settings say."""
+    """List the tokens that end a caption.
+
+    The published OPT ones end it with a line break, which only their generation settings say.
+    """
     ends = model.generation_config.eos_token_id or model.config.text_config.eos_token_id
     return list(ends) if isinstance(ends, list) else [int(ends)]

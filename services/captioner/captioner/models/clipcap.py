@@ -58,7 +58,7 @@ class Mlp(nn.Module):
         self._gpt = gpt
 
     def forward(self, embedding: Tensor) -> Tensor:
-        """B × clip → B × prefix × gpt."""
+        """Map B × clip embeddings to B × prefix × gpt."""
         prefix: Tensor = self.model(embedding).unflatten(1, (-1, self._gpt))
         return prefix
 
@@ -112,7 +112,7 @@ class TransformerMapper(nn.Module):
         self._clip_length = sizes.clip_length
 
     def forward(self, embedding: Tensor) -> Tensor:
-        """B × clip → B × prefix × gpt."""
+        """Map B × clip embeddings to B × prefix × gpt."""
         tokens: Tensor = self.linear(embedding).unflatten(1, (self._clip_length, -1))
         tokens = torch.cat([tokens, self.prefix_const.expand(len(tokens), -1, -1)], dim=1)
         for layer in self.transformer.layers:  # type: ignore[union-attr]
@@ -137,7 +137,7 @@ class ClipCapModel(nn.Module):
 class ClipCap(TransformersCaptioner):
     @classmethod
     def load(cls, files: Pretrained, device: torch.device, dtype: torch.dtype) -> Self:
-        """Raises OSError or ValueError where it cannot be had or the files do not fit each other."""
+        """Load a model; raises OSError or ValueError where it cannot be had or the files do not fit each other."""
         prepare_torchvision()
         from transformers import CLIPVisionConfig, GPT2Config
 

@@ -1,5 +1,7 @@
-"""From the name of a model to a loaded model. A new family is one file here and one entry in ``FAMILIES``;
-docs/contributing.md has the steps."""
+"""From the name of a model to a loaded model.
+
+A new family is one file here and one entry in ``FAMILIES``; docs/contributing.md has the steps.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

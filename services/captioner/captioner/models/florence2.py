@@ -41,12 +41,15 @@ class Florence2(TransformersCaptioner):
         )
 
     def compile(self, largest: int, **options: Any) -> None:
-        """Raises ValueError: its encoder of pictures is many small windows, which take far longer to compile than they
-        are worth, and its prompt is read along with the picture."""
+        """Raise ValueError: this model is not worth compiling.
+
+        Its encoder of pictures is many small windows, which take far longer to compile than they are worth, and its
+        prompt is read along with the picture.
+        """
         raise ValueError("Florence-2 is not compiled; set CAPTIONER_COMPILE=false")
 
     def encode(self, pixels: Tensor) -> EncodedImages:
-        """The states are the text encoder's, over the picture and the prompt."""
+        """Encode pictures; the states are the text encoder's, over the picture and the prompt."""
         found = self.model.get_image_features(pixels)
         prompt = self.tokenizer(PROMPT, return_tensors="pt").input_ids.to(self.device).expand(len(pixels), -1)
         embedded = self.model.get_input_embeddings()(prompt)

@@ -36,9 +36,11 @@ class QueueClosed(Exception):  # noqa: N818 - a state, not an error
 
 
 class EditTask(Generic[Event]):
-    """An edit in the queue, and the events that come of it. The work uses :meth:`emit`, :meth:`check` and
-    :meth:`finish`, on the queue's threads; its caller uses :meth:`events`, on the event loop, and
-    :meth:`EditQueue.cancel`."""
+    """An edit in the queue, and the events that come of it.
+
+    The work uses :meth:`emit`, :meth:`check` and :meth:`finish`, on the queue's threads; its caller uses
+    :meth:`events`, on the event loop, and :meth:`EditQueue.cancel`.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, finisher: ThreadPoolExecutor) -> None:
         self._loop, self._finisher = loop, finisher
@@ -129,8 +131,9 @@ class EditQueue(Generic[Event]):
         return max(0, len(self._tasks) - 1)
 
     def submit(self, work: Callable[[EditTask[Event]], None]) -> EditTask[Event]:
-        """Queue an edit. ``work`` is called on the model's thread in its turn; whoever reads the task's events gets its
-        errors.
+        """Queue an edit.
+
+        ``work`` is called on the model's thread in its turn; whoever reads the task's events gets its errors.
 
         Raises QueueFull, QueueClosed.
         """
@@ -158,8 +161,10 @@ class EditQueue(Generic[Event]):
             raise QueueFull(self.waiting, max(1, math.ceil(self._seconds)))
 
     def cancel(self, task: EditTask[Event]) -> None:
-        """Cancel an edit: if it waits it is never begun, else it stops at its next check. May be called at any time,
-        more than once."""
+        """Cancel an edit: if it waits it is never begun, else it stops at its next check.
+
+        May be called at any time, more than once.
+        """
         task._cancelled.set()
         if (future := self._tasks.get(task)) is not None and future.cancel():
             self._forget(task)

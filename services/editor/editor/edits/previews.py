@@ -31,7 +31,8 @@ class Previews:
 
     def take(self, render: Callable[[], Sequence[RGB]]) -> list[str] | None:
         """Return the pictures that ``render`` gives, H × W × 3 each, as JPEGs in base64; None, without rendering,
-        before the next are due."""
+        before the next are due.
+        """
         began = self._clock()
         if began < self._next:
             return None

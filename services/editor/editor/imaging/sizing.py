@@ -78,7 +78,8 @@ class Placement:
 
     def mask(self, mask: Floats) -> Floats:
         """Return the photo's mask at its place in the result, height × width; the surroundings of the photo are
-        kept."""
+        kept.
+        """
         if not self.changes_size:
             return mask
         left, top, w, h = self.inner
@@ -100,7 +101,8 @@ class Placement:
 
 def model_size(width: int, height: int, side: int, multiple: int) -> tuple[int, int]:
     """Return the width and height for the model: about ``side``² pixels in the result's proportions (no more extreme
-    than :data:`MOST_STRETCHED`), both multiples of ``multiple``."""
+    than :data:`MOST_STRETCHED`), both multiples of ``multiple``.
+    """
     aspect = min(MOST_STRETCHED, max(1 / MOST_STRETCHED, width / height))
     sides = (side * math.sqrt(aspect), side / math.sqrt(aspect))
     at_multiples = [max(multiple, multiple * round(length / multiple)) for length in sides]

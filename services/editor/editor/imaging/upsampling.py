@@ -49,7 +49,8 @@ class LocalChange:
 
 def shrink(photo: Pixels, side: int) -> Floats:
     """Shrink H × W × 3 sRGB bytes to side × side × 3, 0 to 1: each pixel is the mean of those it covers (or, of a photo
-    smaller than that, a blend of the nearest)."""
+    smaller than that, a blend of the nearest).
+    """
     height, width = photo.shape[:2]
     shrinks = height >= side and width >= side
     small = cv2.resize(
@@ -131,7 +132,8 @@ def spline_weights(large: int, small: int) -> Floats:
 
 def apply(photo: Pixels, change: LocalChange) -> Pixels:
     """Apply a change to an H × W × 3 photo; in stripes, so that a photo of 50 megapixels takes no more memory than
-    itself."""
+    itself.
+    """
     height, width = photo.shape[:2]
     rows, columns = change.shifts.shape[:2]
     down, across = spline_weights(height, rows), spline_weights(width, columns)

@@ -20,8 +20,10 @@ SCALE = 1.0
 
 
 class _Controlled(StableDiffusion):
-    """The same calls, each by the pipeline that also takes a ControlNet. Nothing to hold on to, nothing held: what is
-    made from words alone is made without it."""
+    """The same calls, each by the pipeline that also takes a ControlNet.
+
+    Nothing to hold on to, nothing held: what is made from words alone is made without it.
+    """
 
     def __init__(
         self, components: PipelineComponents, control: Control, *, batch: int = 1, multiple_of: int | None = None

@@ -54,8 +54,10 @@ class Depth:
 
     @classmethod
     def load(cls, folder: Path, device: torch.device, dtype: torch.dtype) -> Depth:
-        """Load a depth estimator. Raises ValueError or OSError where the folder holds no depth estimator in
-        safetensors."""
+        """Load a depth estimator.
+
+        Raises ValueError or OSError where the folder holds no depth estimator in safetensors.
+        """
         prepare_torchvision()
         from transformers import AutoImageProcessor, AutoModelForDepthEstimation
 

@@ -249,8 +249,10 @@ def revision_of(files: tuple[Path, ...]) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object. Raises FileNotFoundError or ValueError, in words, where there is no JSON object in the
-    file."""
+    """Read a JSON object.
+
+    Raises FileNotFoundError or ValueError, in words, where there is no JSON object in the file.
+    """
     try:
         value = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:

@@ -43,7 +43,8 @@ def lay_out(parts: Mapping[str, Any], device: torch.device, *, low_memory: LowMe
 
 def is_memory_short(parts: Mapping[str, Any], device: torch.device, wanted: LowMemory) -> bool:
     """Return whether memory is short; for ``auto``, whether less than :data:`ROOM` of the device's memory is left
-    beside the weights."""
+    beside the weights.
+    """
     if wanted != "auto":
         return wanted == "on"
     models = [part for part in parts.values() if isinstance(part, torch.nn.Module)]

@@ -109,7 +109,8 @@ class LatentDiffusion(ABC):
 
     def _extra_channels(self, photo: RGB) -> Tensor | None:
         """Return the channels that the U-Net is given beside the noisy latents: 1 × channels × h × w; None where
-        nothing."""
+        nothing.
+        """
         return None
 
     @torch.no_grad()

@@ -55,8 +55,10 @@ def is_classical(upscaler: str) -> bool:
 
 
 def check_upscaler(request: ExtrasRequest, capabilities: EditorCapabilities | None) -> None:
-    """Check that the upscaler is there. ``capabilities``: None where it needs no model. Raises ProblemError: 404 for an
-    unknown upscaler, 422 for what is not there.
+    """Check that the upscaler is there.
+
+    ``capabilities``: None where it needs no model. Raises ProblemError: 404 for an unknown upscaler, 422 for what is
+    not there.
     """
     refuse_unsupported_extras(request)
     if capabilities is None:

@@ -32,10 +32,11 @@ sdapi = APIRouter(tags=["A1111 clients"], prefix="/sdapi/v1", route_class=Compat
     openapi_extra=examples.json_body(Img2ImgRequest, a1111_examples.IMG2IMG),
 )
 async def img2img(request: Request, parts: Parts) -> Response:
-    """Edit one photo or several, and answer when the pictures are done. The edit is an ordinary job besides: its id is
-    in the header `X-Job-ID` and in `info`. Hanging up cancels it. `info` also tells how much changed, and how well the
-    picture agrees with the words. Unknown fields are ignored; fields that would change the picture and are not
-    supported are refused with the reason: see docs/a1111.md.
+    """Edit one photo or several, and answer when the pictures are done.
+
+    The edit is an ordinary job besides: its id is in the header `X-Job-ID` and in `info`. Hanging up cancels it. `info`
+    also tells how much changed, and how well the picture agrees with the words. Unknown fields are ignored; fields that
+    would change the picture and are not supported are refused with the reason: see docs/a1111.md.
 
         pip install webuiapi
         python -c 'import webuiapi; print(webuiapi.WebUIApi(port=8000).get_samplers())'

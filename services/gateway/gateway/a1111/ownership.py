@@ -31,9 +31,10 @@ def set_client_cookie(request: Request, response: Response) -> None:
 
 
 def identities(request: Request) -> tuple[str, ...]:
-    """Return the identities of a request's client, as hashes. The first is whose its jobs are; jobs of the others are
-    its own too, where the first has none: a client may send its edits without its cookies and ask for progress with
-    them.
+    """Return the identities of a request's client, as hashes.
+
+    The first is whose its jobs are; jobs of the others are its own too, where the first has none: a client may send its
+    edits without its cookies and ask for progress with them.
 
     Addresses of a proxy's clients are known where it sets X-Forwarded-For and is trusted (``FORWARDED_ALLOW_IPS``).
     """

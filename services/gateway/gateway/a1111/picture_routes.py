@@ -37,8 +37,10 @@ sdapi = APIRouter(tags=["A1111 clients"], prefix="/sdapi/v1", route_class=Compat
     openapi_extra=examples.json_body(ExtraSingleRequest, a1111_examples.EXTRA_SINGLE),
 )
 async def extra_single_image(request: Request, parts: Parts) -> Response:
-    """Enlarge a picture up to four times. `upscaler_1`: `Framesense` is the editor's own and becomes a job; `Lanczos`
-    and `Nearest` are computed at once; `None` leaves the picture as it is.
+    """Enlarge a picture up to four times.
+
+    `upscaler_1`: `Framesense` is the editor's own and becomes a job; `Lanczos` and `Nearest` are computed at once;
+    `None` leaves the picture as it is.
     """
     body = await read_body(request, parts, ExtraSingleRequest)
     enlarged = await enlarge(request, parts, body, {"image": body.image})
@@ -56,8 +58,9 @@ async def extra_single_image(request: Request, parts: Parts) -> Response:
     openapi_extra=examples.json_body(ExtraBatchRequest, a1111_examples.EXTRA_BATCH),
 )
 async def extra_batch_images(request: Request, parts: Parts) -> Response:
-    """Enlarge several pictures as `extra-single-image` does, in the order sent. They are one job, which lets single
-    edits pass after every picture.
+    """Enlarge several pictures as `extra-single-image` does, in the order sent.
+
+    They are one job, which lets single edits pass after every picture.
     """
     body = await read_body(request, parts, ExtraBatchRequest)
     pictures = {f"imageList[{index}]": picture.data for index, picture in enumerate(body.imageList)}
@@ -76,8 +79,10 @@ async def extra_batch_images(request: Request, parts: Parts) -> Response:
     openapi_extra=examples.json_body(InterrogateRequest, a1111_examples.INTERROGATE),
 )
 async def interrogate(request: Request, parts: Parts) -> Response:
-    """Describe a picture. `clip` is answered by the captioner, `deepdanbooru` (or `deepbooru`) by the tagger: the
-    labels that fit, of the label set that `A1111_LABEL_SET` names, or of a list of everyday things.
+    """Describe a picture.
+
+    `clip` is answered by the captioner, `deepdanbooru` (or `deepbooru`) by the tagger: the labels that fit, of the
+    label set that `A1111_LABEL_SET` names, or of a list of everyday things.
     """
     body = await read_body(request, parts, InterrogateRequest)
     picture = await run_in_threadpool(picture_bytes, body.image, image_limits(parts.settings), name="image")

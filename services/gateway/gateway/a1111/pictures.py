@@ -64,8 +64,9 @@ def read_mask(text: str, limits: ImageLimits, *, invert: bool = False) -> Mask:
 
 
 def _alpha(content: bytes) -> Mask | None:
-    """Return the transparency of a picture that has any: what is opaque was painted. None for one that is opaque
-    throughout.
+    """Return the transparency of a picture that has any: what is opaque was painted.
+
+    None for one that is opaque throughout.
 
     For files that decode_image has taken: their size is within the limits.
     """

@@ -77,8 +77,9 @@ async def task_progress(request: Request, parts: Parts) -> TaskProgressResponse:
     responses=examples.responses({200: examples.json_example("Nothing", {})}, 404, 503),
 )
 def interrupt(request: Request, parts: Parts, id_task: OwnTask = None, job_id: OwnJob = None) -> dict[str, Any]:
-    """Cancel the named job, or your own as `progress` finds it: nobody else's. Whoever waits for it is answered with
-    the pictures that were finished. Does nothing where there is no such job.
+    """Cancel the named job, or your own as `progress` finds it: nobody else's.
+
+    Whoever waits for it is answered with the pictures that were finished. Does nothing where there is no such job.
     """
     if job := _own_job(request, parts, id_task or job_id):
         parts.jobs.cancel(job.id)
@@ -91,8 +92,9 @@ def interrupt(request: Request, parts: Parts, id_task: OwnTask = None, job_id: O
     responses=examples.responses({200: examples.json_example("Nothing", {})}, 404, 409, 503),
 )
 def skip(request: Request, parts: Parts, id_task: OwnTask = None, job_id: OwnJob = None) -> dict[str, Any]:
-    """Cancel a job of one picture, as `interrupt` does. Answers 409 for a job of several, none of which is passed over
-    alone.
+    """Cancel a job of one picture, as `interrupt` does.
+
+    Answers 409 for a job of several, none of which is passed over alone.
     """
     job = _own_job(request, parts, id_task or job_id)
     if job and pictures_of(parts, job) > 1:

@@ -1,5 +1,6 @@
-"""Read, answer and refuse as all routes of that API do. Errors are as its clients show them: problem documents, with
-that API's own fields beside the standard's.
+"""Read, answer and refuse as all routes of that API do.
+
+Errors are as its clients show them: problem documents, with that API's own fields beside the standard's.
 """
 
 import asyncio

@@ -43,8 +43,10 @@ def pictures_of(parts: Dependencies, job: Job) -> int:
 async def run(
     request: Request, parts: Dependencies, edit: TranslatedEdit, capabilities: EditorCapabilities, *, task: str
 ) -> FinishedEdit:
-    """Run an edit and return its pictures. Raises ProblemError: what cannot be edited so, 409 for a task's name in use,
-    410 for a job that was interrupted before its first picture, a failed job's own; ClientDisconnect.
+    """Run an edit and return its pictures.
+
+    Raises ProblemError: what cannot be edited so, 409 for a task's name in use, 410 for a job that was interrupted
+    before its first picture, a failed job's own; ClientDisconnect.
     """
     job = await asyncio.to_thread(_submit, parts, edit, capabilities, identities(request)[0], task)
     try:

@@ -42,9 +42,10 @@ async def get_options(parts: Parts) -> dict[str, Any]:
     openapi_extra=examples.json_body(Options, Options(sd_model_checkpoint=a1111_examples.CHECKPOINT.title)),
 )
 async def set_options(request: Request, parts: Parts) -> dict[str, Any]:
-    """Accept the settings that hold already. Clients choose a model before they start: the loaded one is accepted, by
-    its title, name or hash. What would change the server for everybody is refused: 404 for another model, 422 for
-    other settings.
+    """Accept the settings that hold already.
+
+    Clients choose a model before they start: the loaded one is accepted, by its title, name or hash. What would change
+    the server for everybody is refused: 404 for another model, 422 for other settings.
     """
     body = await read_body(request, parts, Options)
     options.refuse_changes(body.model_dump(exclude_unset=True), await parts.editor.capabilities(), where="options")
@@ -97,8 +98,9 @@ async def upscalers(parts: Parts) -> list[Upscaler]:
     responses=examples.responses({200: examples.json_example("Bytes", a1111_examples.MEMORY)}),
 )
 def memory() -> MemoryResponse:
-    """Tell the memory of the gateway's machine, in bytes. The model may be on another one; see the editor's
-    `/metrics`.
+    """Tell the memory of the gateway's machine, in bytes.
+
+    The model may be on another one; see the editor's `/metrics`.
     """
     return options.memory()
 

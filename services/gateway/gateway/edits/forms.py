@@ -56,8 +56,9 @@ async def read_edit_form(
 
 
 def read_parameters(fields: Mapping[str, str]) -> EditParameters:
-    """Read the parameters of one edit: a JSON document in ``parameters``, or a field each. Raises
-    RequestValidationError.
+    """Read the parameters of one edit: a JSON document in ``parameters``, or a field each.
+
+    Raises RequestValidationError.
     """
     if PARAMETERS_FIELD not in fields:
         return _validated(EditParameters, dict(fields))
@@ -68,8 +69,9 @@ def read_parameters(fields: Mapping[str, str]) -> EditParameters:
 
 
 def read_json(contract: type[Contract], fields: Mapping[str, str]) -> Contract:
-    """Read the JSON document in the field ``parameters``. Raises ProblemError 422 without one,
-    RequestValidationError.
+    """Read the JSON document in the field ``parameters``.
+
+    Raises ProblemError 422 without one, RequestValidationError.
     """
     if unknown := sorted(set(fields) - {PARAMETERS_FIELD}):
         detail = f"There is no field {unknown[0]!r} here: parameters come as one JSON document in 'parameters'."

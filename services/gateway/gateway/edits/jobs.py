@@ -47,8 +47,9 @@ def submit_series(dependencies: Dependencies, sources: Sources, series: SeriesPa
 
 
 def sources_of(dependencies: Dependencies, job_id: str) -> Sources:
-    """Return the photos and the mask of an earlier edit, to use them again. Raises ProblemError: 404 unknown, 422 no
-    edit, 410 gone.
+    """Return the photos and the mask of an earlier edit, to use them again.
+
+    Raises ProblemError: 404 unknown, 422 no edit, 410 gone.
     """
     job = find_job(dependencies, job_id)
     if job.kind not in EDITS:
@@ -65,8 +66,9 @@ def sources_of(dependencies: Dependencies, job_id: str) -> Sources:
 
 
 def edit_result(dependencies: Dependencies, job: Job) -> EditResult:
-    """Return the result. Raises ProblemError: 409 while the job is not finished, 410 for a cancelled one, and a failed
-    one's own.
+    """Return the result.
+
+    Raises ProblemError: 409 while the job is not finished, 410 for a cancelled one, and a failed one's own.
     """
     require_success(job)
     store = EditStore(dependencies.storage)
@@ -81,8 +83,9 @@ def edit_result(dependencies: Dependencies, job: Job) -> EditResult:
 
 
 def edit_archive(dependencies: Dependencies, job: Job) -> Iterator[bytes]:
-    """Stream a zip of all pictures, the contact sheet and the result. Raises ProblemError like
-    :func:`edit_result`, before the first bytes.
+    """Stream a zip of all pictures, the contact sheet and the result.
+
+    Raises ProblemError like :func:`edit_result`, before the first bytes.
     """
     result, store = edit_result(dependencies, job), EditStore(dependencies.storage)
     files: list[tuple[str, Callable[[], bytes]]] = []
@@ -140,8 +143,9 @@ def with_position(dependencies: Dependencies, job: Job) -> Job:
 
 
 def with_positions(dependencies: Dependencies, jobs: Sequence[Job]) -> list[Job]:
-    """Add their places in the queue to jobs that wait. A queued job whose task is not in the queue was taken this very
-    moment.
+    """Add their places in the queue to jobs that wait.
+
+    A queued job whose task is not in the queue was taken this very moment.
     """
     queues = {QUEUES[job.kind] for job in jobs if job.state is JobState.QUEUED}
     places = {

@@ -94,8 +94,10 @@ _PNG = {200: examples.binary_response("PNG", "image/png"), 304: {"description": 
     openapi_extra=_FORM,
 )
 async def edit(request: Request, parts: Parts, prefer: Prefer = None) -> Response:
-    """Edit a photo. Send it as the multipart form field `image`, with a field for each parameter or all of them as a
-    JSON document in `parameters`.
+    """Edit a photo.
+
+    Send it as the multipart form field `image`, with a field for each parameter or all of them as a JSON document in
+    `parameters`.
 
     ```sh
     curl -F image=@room.jpg -F prompt='a bedroom at night' -F strength=0.6 http://127.0.0.1:8000/edits
@@ -171,8 +173,9 @@ async def capabilities(parts: Parts) -> EditorCapabilities:
     responses=examples.responses(_PNG, 404, 503),
 )
 def job_image(parts: Parts, job_id: JobId, index: Index, if_none_match: Cached = None) -> Response:
-    """Get an edited picture as PNG, from the moment it is finished, also while the job runs. Its metadata hold the
-    parameters: as JSON in `framesense`, and in `parameters` as other programs write them.
+    """Get an edited picture as PNG, from the moment it is finished, also while the job runs.
+
+    Its metadata hold the parameters: as JSON in `framesense`, and in `parameters` as other programs write them.
     """
     return _picture(parts, job_id, PictureKind.IMAGE, index, if_none_match)
 
@@ -237,8 +240,9 @@ def job_source(
     responses=examples.responses({200: examples.binary_response("PNG", "image/png")}, 404, 503),
 )
 def job_contact_sheet(parts: Parts, job_id: JobId) -> Response:
-    """Get all pictures of a series on one sheet, labelled with what differs between them. The one that matches the
-    words best is marked.
+    """Get all pictures of a series on one sheet, labelled with what differs between them.
+
+    The one that matches the words best is marked.
     """
     return Response(contact_sheet(parts, find_job(parts, job_id)), media_type="image/png")
 

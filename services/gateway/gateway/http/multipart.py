@@ -41,7 +41,7 @@ Inspector = Callable[[str, bytes], None]
 
 
 def plain_name(name: str) -> str:
-    """A file name fit to be shown: its last path component, printable, not too long, never empty."""
+    """Return a file name fit to be shown: its last path component, printable, not too long, never empty."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
     return "".join(character for character in last if character.isprintable())[:200].strip() or "unnamed"
 
@@ -55,11 +55,14 @@ class ReceivedFile:
         self._file = path.open("xb")
 
     def begin_another(self, name: str) -> None:
-        """Raises a 422 problem: there is room for one."""
+        """Raise a 422 problem: there is room for one."""
         raise ProblemError(422, "too-many-files", "Too many files", "Send one file at a time.")
 
     async def write(self, data: bytes, limits: "FormLimits") -> None:
-        """Raises a 413 problem over the limit, and what the limits' inspector raises once it has seen enough."""
+        """Write a part of the file.
+
+        Raises a 413 problem over the limit, and what the limits' inspector raises once it has seen enough.
+        """
         undecided = self.size < HEAD_BYTES
         self.size += len(data)
         if self.size > limits.file_bytes:
@@ -71,13 +74,13 @@ class ReceivedFile:
             await self._flush()
 
     async def finish(self, limits: "FormLimits") -> None:
-        """The end of a file."""
+        """Finish the file."""
         if self.size < HEAD_BYTES:
             limits.inspect(self.name, bytes(self._buffer))
         await self._flush()
 
     async def close(self) -> None:
-        """The end of the form."""
+        """Finish the form."""
         self._file.close()
 
     def discard(self) -> None:
@@ -125,7 +128,9 @@ class ReceivedForm:
 
 @asynccontextmanager
 async def receive_form(request: Request, folder: Path, limits: FormLimits) -> AsyncIterator[ReceivedForm]:
-    """The form of a request: multipart, or urlencoded when it carries no file. Its file lives as long as the context.
+    """Receive the form of a request: multipart, or urlencoded when it carries no file.
+
+    Its file lives as long as the context.
 
     Raises ProblemError: 400 for a malformed form, 408 for a silent client, 413 over a limit, 415 for another content
     type, 422 for an unknown or a second file, and what the inspector raises; ClientDisconnect when the client hung up.

@@ -128,7 +128,8 @@ def captions_form() -> HTMLResponse:
 )
 async def captions_answer(request: Request, parts: Parts) -> Response:
     """Answer programs with the bare caption, one a line for several images; browsers, whose `Accept` prefers
-    `text/html`, with the page, which tells errors too."""
+    `text/html`, with the page, which tells errors too.
+    """
     page = preferred_type(request, [TEXT, HTML]) == HTML
     vary = {"Vary": "Accept"}
     try:

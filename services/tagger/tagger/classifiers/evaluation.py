@@ -31,7 +31,8 @@ def evaluate(
     warnings: list[str],
 ) -> EvaluationResponse:
     """Measure a classifier on n ≥ 1 photos: ``truth`` (n) are indices into ``labels``, ``probability`` is n ×
-    labels."""
+    labels.
+    """
     predicted = probability.argmax(axis=1)
     confusion = confusion_matrix(truth, predicted, len(labels))
     wrong = [int(row) for row in np.flatnonzero(predicted != truth)]

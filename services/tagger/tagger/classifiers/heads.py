@@ -89,7 +89,8 @@ class Head:
 
     def fits(self, model: ModelInfo) -> bool:
         """Tell whether a model made this head, by revision, a hash of the weights: the same model may lie in another
-        folder elsewhere."""
+        folder elsewhere.
+        """
         return self.model_revision == model.revision
 
     def require_fit(self, model: ModelInfo) -> None:
@@ -189,8 +190,10 @@ class Classifiers:
         return ClassifierList(classifiers=[self.get(name).describe(model) for name in self._blobs.names()])
 
     def checked(self, new: NewClassifier) -> NewClassifier:
-        """Return a new classifier with clean labels. Raises ProblemError 422 for a name, labels or templates that
-        cannot be taken."""
+        """Return a new classifier with clean labels.
+
+        Raises ProblemError 422 for a name, labels or templates that cannot be taken.
+        """
         labels, templates = check_labels(new.labels, self._limits), check_templates(new.templates, self._limits)
         return NewClassifier(name=check_name(new.name), labels=labels, templates=templates)
 

@@ -32,7 +32,8 @@ Batcher = MicroBatcher[None, Upload, Tensor, Floats]
 
 class Embedder:
     """Embed images and texts with a loaded model; a micro-batcher calls ``prepare`` and ``embed``, any thread
-    ``embed_labels``."""
+    ``embed_labels``.
+    """
 
     def __init__(self, loaded: LoadedModel, limits: ImageLimits, text_cache: int) -> None:
         self._loaded, self._limits = loaded, limits

@@ -18,7 +18,8 @@ _ENDINGS = ("s", "es", "ed", "d", "ing", "er", "r", "ly", "y", "less", "like")
 
 
 class EnglishWords:
-    """
+    """The words that are known to be English.
+
     Args:
         spell: a text → its word pieces, one for a word that the vocabulary holds whole.
     """

@@ -51,7 +51,8 @@ def fill(template: str, label: str) -> str:
 
 def ensemble(cache: TextCache, labels: Sequence[str], templates: Sequence[str]) -> Floats:
     """Embed m labels: m × d, the mean of each label's templates, each normalised before and the mean again (CLIP,
-    3.1.4)."""
+    3.1.4).
+    """
     texts = [fill(template, label) for label in labels for template in templates]
     embeddings = cache.encode(texts).reshape(len(labels), len(templates), -1)
     means = embeddings.mean(axis=1)

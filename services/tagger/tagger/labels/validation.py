@@ -38,8 +38,10 @@ def read_texts(values: Sequence[str]) -> list[str]:
 
 
 def check_labels(labels: Sequence[str], limits: LabelLimits, *, what: str = "label") -> list[str]:
-    """Return labels without the white space around them. Raises ProblemError 422 for none, too many, empty, too long or
-    repeated."""
+    """Return labels without the white space around them.
+
+    Raises ProblemError 422 for none, too many, empty, too long or repeated.
+    """
     if not labels:
         _refuse(f"no-{what}s", f"There are no {what}s. Send at least one, for instance {what}s=cat&{what}s=dog.")
     if len(labels) > limits.max_labels:
@@ -58,8 +60,10 @@ def check_labels(labels: Sequence[str], limits: LabelLimits, *, what: str = "lab
 
 
 def check_templates(templates: Sequence[str] | None, limits: LabelLimits) -> list[str]:
-    """Return the templates, or the default one where there are none. Raises ProblemError 422 for one without its
-    {label}, or too many."""
+    """Return the templates, or the default one where there are none.
+
+    Raises ProblemError 422 for one without its {label}, or too many.
+    """
     if not templates:
         return [DEFAULT_TEMPLATE]
     if len(templates) > limits.max_templates:

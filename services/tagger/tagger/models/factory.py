@@ -79,7 +79,8 @@ def _open_clip(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Loa
 
 def _trained_calibration(model: OpenClip | TransformersDual, spec: ModelSpec) -> Calibration:
     """Choose a calibration: a background measured for this folder, SigLIP's own sigmoid, or contrast with neutral
-    prompts."""
+    prompts.
+    """
     if spec.source is ModelSource.PATH and (spec.path / BACKGROUND_FILE).exists():
         return BackgroundCalibration.load(spec.path)
     if model.logit_bias is not None:

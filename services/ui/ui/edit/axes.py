@@ -10,8 +10,11 @@ from ui.wording import lines_in, words_in
 
 @dataclass(frozen=True)
 class Varied:
-    """A parameter that can be varied. ``values``: to begin with, as they are written; ``whole``: whole numbers only;
-    ``choices``: what there is to choose from, by what it is called, for parameters that are no numbers."""
+    """A parameter that can be varied.
+
+    ``values``: to begin with, as they are written; ``whole``: whole numbers only; ``choices``: what there is to choose
+    from, by what it is called, for parameters that are no numbers.
+    """
 
     name: str
     values: str = ""

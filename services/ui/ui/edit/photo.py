@@ -22,8 +22,10 @@ _PNG = "data:image/png;base64,"
 
 @dataclass(frozen=True)
 class DisplayedPhoto:
-    """A photo as the page shows it: upright and not too large. ``size``: width and height in pixels; ``whole``: those
-    of the photo itself. ``token``: the same for the same photo."""
+    """A photo as the page shows it: upright and not too large.
+
+    ``size``: width and height in pixels; ``whole``: those of the photo itself. ``token``: the same for the same photo.
+    """
 
     address: str
     size: tuple[int, int]
@@ -99,7 +101,8 @@ def mask_of_file(data: bytes, size: tuple[int, int]) -> str | None:
 
 def mask_file(painted: str, whole: tuple[int, int]) -> Photo | None:
     """Return what was painted as a black and white PNG of the ``whole`` photo's size; None when it is no PNG or all
-    black."""
+    black.
+    """
     try:
         with Image.open(io.BytesIO(base64.b64decode(painted.removeprefix(_PNG), validate=True))) as picture:
             grey = picture.convert("L").resize(whole, Image.Resampling.BILINEAR)

@@ -199,7 +199,8 @@ def _show_downloads(api: GatewayApi, result: EditResult) -> None:
 @st.cache_data(show_spinner=False, max_entries=4)
 def _contact_sheet(path: str, *, _api: GatewayApi) -> bytes:
     """Fetch the sheet beforehand, not upon the click: a click just after another one would ask for what the page no
-    longer offers."""
+    longer offers.
+    """
     return _api.picture(path)
 
 

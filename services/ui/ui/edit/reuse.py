@@ -1,5 +1,7 @@
-"""Take the settings of a result, or its picture, back to the form. All of it as callbacks, since
-a widget's value can be set only before the page shows it."""
+"""Take the settings of a result, or its picture, back to the form.
+
+All of it as callbacks, since a widget's value can be set only before the page shows it.
+"""
 
 import base64
 

@@ -84,7 +84,7 @@ def _show_facts(result: VideoResult) -> None:
 
 
 def _show_only_frame(public: str, job: Job, frame: Frame) -> None:
-    """In place of a curve, which one frame does not make; the warning above says so."""
+    """Show the only frame in place of a curve, which one frame does not make; the warning above says so."""
     video, picture_beside = st.columns(2)
     video.video(f"{public}/jobs/{job.id}/video")
     picture_beside.image(public + frame.thumbnail, caption=frame.caption, width="stretch")

@@ -33,8 +33,11 @@ class SheetPicture:
 
 @dataclass(frozen=True)
 class Sheet:
-    """The content of a contact sheet. ``photos``: a thumbnail of each photo, none where pictures are made from words
-    alone; ``note``: what to know of the model."""
+    """The content of a contact sheet.
+
+    ``photos``: a thumbnail of each photo, none where pictures are made from words alone; ``note``: what to know of the
+    model.
+    """
 
     title: str
     subtitle: str
@@ -243,7 +246,8 @@ def _label_width(labels: Sequence[str], font: ImageFont.FreeTypeFont) -> int:
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont, room: int, *, lines: int) -> list[str]:
     """Wrap a text into at most so many lines; break words that do not fit, and end a text that is too long in an
-    ellipsis."""
+    ellipsis.
+    """
     found: list[str] = []
     rest = " ".join(text.split())
     while rest and len(found) < lines:

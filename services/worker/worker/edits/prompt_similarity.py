@@ -45,7 +45,8 @@ class SimilarityMeter:
 
     def measure(self, photo_index: int, photo: RGB, edited: RGB, words: str) -> PromptSimilarity | str:
         """Measure the similarity of picture and words, of which the first :data:`WORDS` letters count; or return a text
-        for the user that tells why it could not be measured."""
+        for the user that tells why it could not be measured.
+        """
         if self._answers:
             try:
                 return self._compare(photo_index, photo, edited, words)

@@ -61,8 +61,9 @@ class EditRunner:
         self._opened: tuple[int, Upload, RGB] | None = None
 
     def run(self, between: Callable[[], None]) -> list[EditedImage]:
-        """Make all missing pictures; return them with those finished before. ``between`` is called after every picture
-        but the last; what it raises, this raises.
+        """Make all missing pictures; return them with those finished before.
+
+        ``between`` is called after every picture but the last; what it raises, this raises.
 
         Raises EditorUnavailable, ProblemError for what the editor refuses or when it keeps dying, and Stopped.
         """

@@ -1,5 +1,7 @@
-"""One model throughout: what a job makes is of the models that answered when it began. Where a model server changes its
-model meanwhile, the job begins again with the new one (:class:`worker.jobs.task.JobTask`).
+"""One model throughout: what a job makes is of the models that answered when it began.
+
+Where a model server changes its model meanwhile, the job begins again with the new one
+(:class:`worker.jobs.task.JobTask`).
 """
 
 from framesense.http.problems import ProblemError

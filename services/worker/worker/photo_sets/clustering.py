@@ -205,7 +205,7 @@ def _principal(embeddings: Floats) -> Floats:
 
 
 def _numbered(labels: NDArray[np.integer]) -> Labels:
-    """Number the clusters 0 … k − 1 without gaps: a mode may be nobody's nearest."""
+    """Renumber the clusters 0 … k − 1 without gaps: a mode may be nobody's nearest."""
     numbered: Labels = np.unique(labels, return_inverse=True)[1].astype(np.intp)
     return numbered
 

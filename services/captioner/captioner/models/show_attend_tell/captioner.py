@@ -63,7 +63,8 @@ class Caption:
 
 def encode_with_views(encoder: nn.Module, pixels: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     """Encode pictures as :func:`encode` does, and return from the stages on the way there B×472 visual embeddings
-    (strides 16 and 32) and B×17×17×64 patch descriptors (strides 8 and 16), float32."""
+    (strides 16 and 32) and B×17×17×64 patch descriptors (strides 8 and 16), float32.
+    """
     device = next(encoder.parameters()).device
     with autocast(device, dtype):
         stages = cast(Any, encoder).forward_intermediates(normalise(pixels, device), indices=STAGES)

@@ -1,5 +1,6 @@
 """The decoder: an LSTM that writes a caption word by word, and before each word looks at the picture's grid through a
-softmax over its places (the attention map); a gate says how much of what it saw goes into the word."""
+softmax over its places (the attention map); a gate says how much of what it saw goes into the word.
+"""
 
 from __future__ import annotations
 
@@ -71,21 +72,24 @@ class Decoder(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def remember(self, features: Tensor) -> Memory:
-        """R×81×1280 annotation vectors → what each step attends to."""
+        """Prepare R×81×1280 annotation vectors for the steps, which attend to them."""
         values = self.dropout(torch.relu(self.annotate(features)))
         return Memory(values, self.key(values))
 
     def start(self, memory: Memory, width: int = 1) -> State:
-        """The state before the first word, for ``width`` captions a picture."""
+        """Return the state before the first word, for ``width`` captions a picture."""
         hidden, cell = torch.tanh(self.start_state(memory.values.mean(1, keepdim=True))).float().chunk(2, dim=-1)
         return State(hidden.expand(-1, width, -1), cell.expand(-1, width, -1))
 
     def word_gates(self, words: Tensor) -> Tensor:
-        """Any shape of word ids → the same shape × 4H: the previous word's part of the LSTM's gates."""
+        """Compute the previous word's part of the LSTM's gates: word ids of any shape → the same shape × 4H."""
         return cast(Tensor, self.from_word(self.dropout(self.words(words))))
 
     def step(self, memory: Memory, state: State, word_gates: Tensor) -> tuple[State, Tensor, Tensor]:
-        """One word further: → new state, R×K×H gated context z, R×K×81 attention; ``word_gates`` is R×K×4H."""
+        """Take one word further; ``word_gates`` is R×K×4H.
+
+        Returns the new state, R×K×H gated contexts z and R×K×81 attention.
+        """
         attention, hidden = self.sizes.attention, self.sizes.hidden
         query, beta, gates = self.from_hidden(state.hidden).split([attention, hidden, 4 * hidden], dim=-1)
         energy = self.score(torch.tanh(memory.keys.unsqueeze(1) + query.unsqueeze(2))).squeeze(-1)
@@ -96,6 +100,6 @@ class Decoder(nn.Module):
         return State(torch.sigmoid(out) * torch.tanh(cell), cell), context, alpha
 
     def logits(self, hidden: Tensor, context: Tensor) -> Tensor:
-        """…×H hidden states and …×H gated contexts → …×V scores of the next word, before the softmax."""
+        """Score the next word, before the softmax: …×H hidden states and …×H gated contexts → …×V."""
         output = self.hidden_to_word(self.dropout(hidden)) + self.context_to_word(self.dropout(context))
         return nn.functional.linear(self.dropout(output), self.words.weight, self.word_bias)

@@ -20,7 +20,10 @@ class SearchResult(NamedTuple):
 
 
 def _word_log_probabilities(logits: Tensor, first: bool) -> tuple[Tensor, Tensor]:
-    """…×V logits → log-probabilities over the whole vocabulary, and the same with what may not be written at -inf."""
+    """Compute log-probabilities over the whole vocabulary, and the same with what may not be written at -inf.
+
+    ``logits``: …×V.
+    """
     log_probabilities = torch.log_softmax(logits.float(), dim=-1)
     allowed = log_probabilities.clone()
     allowed[..., [PAD, START, UNKNOWN]] = -torch.inf
@@ -61,13 +64,13 @@ def greedy_search(decoder: Decoder, memory: Memory, max_tokens: int, length_pena
 def beam_search(
     decoder: Decoder, memory: Memory, beams: int, max_tokens: int, length_penalty: float, attention: bool = False
 ) -> list[SearchResult]:
-    """Beam search, batched over pictures: the best finished caption of each by score.
+    """Find the best finished caption of each picture by beam search, batched over pictures.
 
     score = Σ log p / (number of terms ** length_penalty), <end> counted as a term (Wu et al., 2016, section 7, with the
     plain power instead of their ((5 + n) / 6)). Each step extends the ``beams`` likeliest unfinished captions of a
     picture; an extension by <end> among the ``beams`` best goes to the finished ones. A picture is done when it has
-    ``beams`` finished captions or when no unfinished one can score better any more; the batch stops when all are.
-    A caption that reaches ``max_tokens`` unfinished competes as it stands, if its picture has no finished one.
+    ``beams`` finished captions or when no unfinished one can score better any more; the batch stops when all are. A
+    caption that reaches ``max_tokens`` unfinished competes as it stands, if its picture has no finished one.
     """
     device = memory.values.device
     rows, size = memory.values.shape[0], decoder.sizes.vocabulary
