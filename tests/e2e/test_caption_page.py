@@ -36,6 +36,16 @@ def test_photos_get_captions_and_a_map_a_word(page: Page) -> None:
     assert len(set(maps)) == len(maps), "every word looked somewhere of its own"
 
 
+def test_the_example_is_captioned_with_one_click(page: Page) -> None:
+    page.goto("/caption_image")
+    page.get_by_role("button", name="Try the example").click()
+    expect(page.get_by_text("JSON")).to_be_visible()
+    for name in ("cat.jpg", "coffee.jpg", "rocket.jpg"):
+        expect(page.get_by_text(name)).to_be_visible()
+    page.locator("input[type=file]").set_input_files(PHOTOS / "chelsea.png")
+    expect(page.get_by_text("rocket.jpg")).to_have_count(0)
+
+
 def test_beams_caption_anew(page: Page) -> None:
     choose(page, PHOTOS / "chelsea.png")
     expect(page.get_by_text("JSON")).to_be_visible()

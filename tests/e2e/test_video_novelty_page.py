@@ -19,6 +19,7 @@ from tests.support.network import Network
 from tests.support.padded_videos import BIKES, padded
 from tests.support.pages import choose_step, slide
 from tests.support.videos import numbered_video
+from tools import example_video
 
 pytestmark = pytest.mark.browser
 
@@ -92,6 +93,37 @@ def test_uploaded_video_becomes_a_graph(page: Page) -> None:
     expect(page.locator(".novelty .graph .main-svg").first).to_be_visible()
     assert len(curve(page)) == 10
     expect(page.get_by_role("heading", name="bikes.mp4")).to_be_visible()
+
+
+def test_the_example_starts_with_one_click_and_finds_what_happens_in_it(page: Page, gateway: httpx.Client) -> None:
+    page.goto("/")
+    page.get_by_role("button", name="Try the example").click()
+    page.wait_for_url(re.compile(r"job="))
+    expect(page.locator(".novelty .graph .main-svg").first).to_be_visible(timeout=120_000)
+    result = VideoResult.model_validate(gateway.get(f"/jobs/{current_job(page)}/result").json())
+    strong = [(moment.start, moment.end) for moment in result.moments if moment.strength == "strong"]
+    for first, last in example_video.CAT, example_video.ROCKET:
+        assert any(start < last and end >= first for start, end in strong), strong
+    clip = gateway.get(result.moments[0].clip)
+    assert clip.headers["content-type"] == "video/mp4"
+    href = page.get_by_role("link", name=re.compile("Save .* as a clip")).first.get_attribute("href")
+    assert href and href.endswith(result.moments[0].clip)
+    reel = page.get_by_role("link", name="Highlights").get_attribute("href")
+    assert reel and httpx.get(reel, timeout=60).headers["content-type"] == "video/mp4"
+
+
+def test_what_will_be_looked_at_is_told_before_the_start(page: Page) -> None:
+    upload(page, BIKES)
+    expect(page.get_by_text("About 50 frames, one every 0.2 s")).to_be_visible()
+    choose_step(page, "Look every", "2 s")
+    expect(page.get_by_text("About 5 frames, one every 2 s")).to_be_visible()
+
+
+def test_one_frame_makes_no_curve_and_says_so(page: Page) -> None:
+    upload(page, BIKES)
+    start(page, every="60 s")
+    expect(page.get_by_text("Only one frame was looked at")).to_be_visible(timeout=60_000)
+    expect(page.locator(".novelty")).to_have_count(0)
 
 
 def test_hover_shows_picture_caption_time_and_value(page: Page, bikes_job: str, bikes_result: VideoResult) -> None:

@@ -105,6 +105,10 @@ class GatewayApi:
         """Start a job for a finished upload."""
         return self._analyse({"upload_id": (None, upload_id)}, parameters)
 
+    def analyse_file(self, name: str, video: bytes, parameters: VideoParameters) -> Job:
+        """Send a short video and start a job for it."""
+        return self._analyse({"video": (name, video)}, parameters)
+
     def analyse_again(self, job: Job, parameters: VideoParameters) -> Job:
         """Start a job for the video of another job."""
         return self._analyse({"job_id": (None, job.id)}, parameters)

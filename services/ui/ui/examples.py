@@ -32,6 +32,13 @@ def photos() -> tuple[Photo, ...]:
 
 
 @cache
+def video() -> tuple[str, bytes]:
+    """Return the name and the bytes of a video: a table through which a cat slides, with a cut to a rocket and back."""
+    path = FOLDER / "video" / "coffee-table.mp4"
+    return path.name, path.read_bytes()
+
+
+@cache
 def edit() -> tuple[Photo, EditParameters]:
     """Return a tower by a lake on a bright day, and the parameters that turn it into night."""
     photo = FOLDER / "edit" / "pagoda.jpg"

@@ -4,6 +4,7 @@ import streamlit as st
 
 from framesense.schemas.jobs import Job, JobKind
 from framesense.schemas.novelty import Interval, VideoParameters, VideoPlan
+from ui import examples
 from ui.api import GatewayApi, GatewayError
 from ui.components import upload_file
 from ui.jobs.listing import show_jobs
@@ -43,10 +44,16 @@ def _show_new(api: GatewayApi, public: str) -> None:
     parameters = ask_all(VideoParameters(), key="new", across=False)
     if upload is not None:
         _show_plan(api, upload.id, parameters.every_n_second)
-    if not st.button("Start", type="primary", icon=":material/play_arrow:", disabled=upload is None) or upload is None:
-        return
+    with st.container(horizontal=True):
+        start = st.button("Start", type="primary", icon=":material/play_arrow:", disabled=upload is None)
+        example = st.button("Try the example", icon=":material/lightbulb:")
     try:
-        job = api.analyse_upload(upload.id, parameters)
+        if start and upload is not None:
+            job = api.analyse_upload(upload.id, parameters)
+        elif example:
+            job = api.analyse_file(*examples.video(), parameters)
+        else:
+            return
     except GatewayError as error:
         show_error(error)
         return

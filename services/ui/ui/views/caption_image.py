@@ -3,6 +3,7 @@
 import streamlit as st
 
 from framesense.schemas.captions import CaptionResponse
+from ui import examples
 from ui.api import GatewayApi, GatewayError, Photo
 from ui.photo.caption import show_caption
 from ui.photo.guesses import Guess, find_guesses
@@ -18,11 +19,17 @@ def main(api: GatewayApi, guess_below: float) -> None:
     warn_unless_ready(api)
     files = st.file_uploader("Photos", type=PHOTO_TYPES, accept_multiple_files=True)
     beams = st.slider("Beams", 1, 8, 4, help=BEAMS_HELP, width=320)
-    if not files:
+    if st.button("Try the example", icon=":material/lightbulb:"):
+        st.session_state["caption_example"] = True
+    if files:
+        st.session_state["caption_example"] = False
+        photos = [Photo(file.name, file.type or "application/octet-stream", file.getvalue()) for file in files]
+    elif st.session_state.get("caption_example"):
+        photos = list(examples.photos())
+    else:
         return
-    photos = [Photo(file.name, file.type or "application/octet-stream", file.getvalue()) for file in files]
     try:
-        response, guesses = _captions(api, photos, beams, tuple(file.file_id for file in files), guess_below)
+        response, guesses = _captions(api, photos, beams, guess_below)
     except GatewayError as error:
         show_error(error)
         return
@@ -32,17 +39,17 @@ def main(api: GatewayApi, guess_below: float) -> None:
 
 
 def _captions(
-    api: GatewayApi, photos: list[Photo], beams: int, files: tuple[str, ...], guess_below: float
+    api: GatewayApi, photos: list[Photo], beams: int, guess_below: float
 ) -> tuple[CaptionResponse, list[Guess | None]]:
     """Caption photos, and keep the last answer: any click on the page runs it again."""
     kept = st.session_state.get("captions")
-    if kept and kept[0] == (files, beams):
+    if kept and kept[0] == (photos, beams):
         answer: tuple[CaptionResponse, list[Guess | None]] = kept[1]
         return answer
     with st.spinner("Looking …"):
         response = api.caption(photos, beams=beams)
         guesses = find_guesses(api, photos, response, guess_below)
-    st.session_state["captions"] = ((files, beams), (response, guesses))
+    st.session_state["captions"] = ((photos, beams), (response, guesses))
     return response, guesses
 
 
