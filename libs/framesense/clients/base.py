@@ -1,62 +1,75 @@
-"""Asking another service, blocking: refused connections, broken answers and 5xx are tried again for a while."""
+"""The clients that all model servers have in common: a blocking one that tries again, for the worker, and an async one
+that never does, for the gateway, whose own clients may and are told when.
+"""
 
-import math
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import httpx
-from pydantic import ValidationError
 
-from framesense.http.problems import ProblemError
+from framesense.clients.answers import Answer
+from framesense.clients.retry import Failure, RetryPolicy, RetryTimer
+from framesense.http.problems import MODEL_LOADING, ProblemError, model_loading
 from framesense.schemas.models import ModelInfo, ModelsResponse
-from framesense.schemas.problems import Problem
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
-"""Seconds between two attempts: doubled each time, or what Retry-After says, up to the longest."""
+HttpClient = TypeVar("HttpClient", httpx.Client, httpx.AsyncClient)
+Query = Mapping[str, str | int | Sequence[str]] | Sequence[tuple[str, str]]
 
 
 class ServiceUnavailable(Exception):  # noqa: N818 - a state of another service
     """The service gave no answer, however often it was asked; the text says what it said last."""
 
 
-class ServiceClient:
-    """What the clients of all model servers have in common.
+class BaseClient(Generic[HttpClient]):
+    """Hold the connections to one model server. ``trust_env`` is off in them: a proxy of the environment is for the
+    world outside, not for the service next door.
+    """
 
-    One instance may be shared by threads. A context manager, or call :meth:`close`.
+    service: ClassVar[str]
+    """What the server is called in problems: "captioner"."""
+
+    def __init__(self, http: HttpClient) -> None:
+        self._http: HttpClient = http
+
+
+class ServiceClient(BaseClient[httpx.Client]):
+    """Ask a model server, blocking. One instance may be shared by threads. A context manager, or call :meth:`close`.
 
     Args:
         base_url: such as ``http://127.0.0.1:8001``.
         timeout: seconds for one attempt.
-        retries: how often a refused connection, a broken answer or a 5xx is tried again.
+        retry: how long a refused connection, a broken answer or a 5xx is tried again.
         sleep: pauses between attempts, in seconds; raise from it to give up early.
+        clock: seconds of a clock that never goes back.
     """
 
     unavailable: ClassVar[type[ServiceUnavailable]] = ServiceUnavailable
-    """What is raised after the last retry."""
+    """What is raised after the last attempt."""
 
     def __init__(
         self,
         base_url: str,
         *,
         timeout: float = 120.0,
-        retries: int = 8,
+        retry: RetryPolicy = RetryPolicy(),
         sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        # trust_env: a proxy of the environment is for the world outside, not for the service next door.
-        self._http = httpx.Client(base_url=base_url, timeout=timeout, transport=transport, trust_env=False)
-        self._retries, self._sleep = retries, sleep
+        super().__init__(httpx.Client(base_url=base_url, timeout=timeout, transport=transport, trust_env=False))
+        self._retry, self._sleep, self._clock = retry, sleep, clock
 
     def model(self) -> ModelInfo:
-        """Ask which model answers; one that waits for its first use is loaded.
+        """Return the model that answers; one that waits for its first use is loaded.
 
         Raises ServiceUnavailable, and ProblemError for what the service refuses.
         """
         return ModelsResponse.model_validate_json(self._request("GET", "/models", params={"load": "true"})).models[0]
 
     def close(self) -> None:
+        """Close all connections."""
         self._http.close()
 
     def __enter__(self) -> Self:
@@ -68,47 +81,121 @@ class ServiceClient:
         self.close()
 
     def _request(self, method: str, path: str, **options: Any) -> bytes:
-        pause = FIRST_PAUSE
-        for attempt in range(self._retries + 1):
+        return self._send(method, path, **options).content
+
+    def _send(self, method: str, path: str, *, stream: bool = False, **options: Any) -> httpx.Response:
+        """Return the first response below 400; with ``stream`` its body is still to be read, and it to be closed.
+
+        Raises ``unavailable`` after the last attempt, and ProblemError for what the service refuses.
+        """
+        timer = RetryTimer(self._retry, self._clock)
+        while True:
             try:
-                answer = self._http.request(method, path, **options)
-                if answer.status_code < 400:
-                    return answer.content
-                if answer.status_code < 500:
-                    raise problem_of(answer)
-                reason, asked = problem_of(answer).detail, retry_after(answer.headers)
+                response = self._http.send(self._http.build_request(method, path, **options), stream=stream)
+                if response.status_code < 400:
+                    return response
+                failure = _failure(response)
             except httpx.TransportError as error:
-                reason, asked = f"{type(error).__name__}: {error}", None
-            if attempt < self._retries:
-                self._sleep(min(LONGEST_PAUSE, pause if asked is None else asked))
-                pause *= 2
-        attempts = self._retries + 1
-        raise self.unavailable(f"no answer from {self._http.base_url} in {attempts} attempts; the last: {reason}")
+                failure = Failure(f"{type(error).__name__}: {error}")
+            pause = timer.pause_after(failure)
+            if pause is None:
+                raise self.unavailable(f"{self._http.base_url}: {timer.summary(failure)}")
+            self._sleep(pause)
 
 
-def attempts_within(seconds: float) -> int:
-    """Count the attempts that a client makes in ``seconds`` seconds of pauses."""
-    attempts, pause, waited = 1, FIRST_PAUSE, 0.0
-    while waited + pause <= seconds:
-        attempts, waited, pause = attempts + 1, waited + pause, min(LONGEST_PAUSE, 2 * pause)
-    return attempts
+class AsyncServiceClient(BaseClient[httpx.AsyncClient]):
+    """Ask a model server from an event loop, and pass on what it answers. For one event loop. An async context manager,
+    or call :meth:`aclose`.
+
+    Args:
+        base_url: such as ``http://127.0.0.1:8001``.
+        timeout: seconds that the server may be silent.
+    """
+
+    def __init__(
+        self, base_url: str, *, timeout: float = 120.0, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self.timeout = timeout
+        # Idle connections are given up before the server does so after 5 seconds, which could be just when one is used.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=3.0)
+        timeouts = httpx.Timeout(timeout, connect=5.0)
+        super().__init__(
+            httpx.AsyncClient(base_url=base_url, timeout=timeouts, limits=limits, transport=transport, trust_env=False)
+        )
+
+    async def pass_on(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: AsyncIterator[bytes] | None = None,
+        media_type: str | None = None,
+        request_id: str | None = None,
+    ) -> Answer:
+        """Send a request whose body, of type ``media_type``, is sent while it arrives; return the answer unread.
+
+        Raises ProblemError 503 when the server cannot be reached or does not answer in time, and what ``body`` raises.
+        """
+        headers = {"Content-Type": media_type} if media_type else {}
+        return await self._request(method, path, request_id, params=query, content=body, headers=headers)
+
+    async def models(self) -> ModelsResponse:
+        """Tell which model answers, and whether it is loaded. Raises ProblemError where the server does not answer."""
+        answer = await self._request("GET", "/models", None)
+        return ModelsResponse.model_validate_json(answer.content())
+
+    async def model(self) -> ModelInfo:
+        """Return the model that answers. Raises ProblemError 503 while there is none, and does not have it loaded."""
+        found = await self.models()
+        if not found.models:
+            reason = found.states[0].detail if found.states else None
+            raise model_loading(f"The {self.service}'s model is not loaded. {reason or 'Try again in a moment.'}")
+        return found.models[0]
+
+    async def ready(self) -> None:
+        """Check readiness: raises ProblemError, with the server's own reason, while it is not ready."""
+        (await self._request("GET", "/ready", None)).content()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        request_id: str | None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Answer:
+        own = {"X-Request-ID": request_id} if request_id else {}
+        try:
+            return Answer.of(await self._http.request(method, path, headers={**own, **(headers or {})}, **options))
+        except httpx.TransportError as error:
+            name = self.service
+            detail = f"The {name} does not answer ({type(error).__name__}). Try again in a moment."
+            title = f"{name.capitalize()} unavailable"
+            raise ProblemError(503, f"{name}-unavailable", title, detail, headers={"Retry-After": "5"}) from error
 
 
-def problem_of(answer: httpx.Response) -> ProblemError:
-    """Return the problem document of an answer, or one made of what came instead."""
+def _failure(response: httpx.Response) -> Failure:
+    """Describe a response of 500 or more. Raises ProblemError for one below: trying again would change nothing."""
     try:
-        problem = Problem.model_validate_json(answer.content)
-    except ValidationError:
-        problem = Problem(title=answer.reason_phrase or "Error", status=answer.status_code, detail=answer.text[:200])
-    slug = problem.type.removeprefix("urn:framesense:problem:")
-    kept = {"Retry-After": answer.headers["retry-after"]} if "retry-after" in answer.headers else None
-    return ProblemError(problem.status, slug, problem.title, problem.detail, headers=kept)
-
-
-def retry_after(headers: httpx.Headers) -> float | None:
-    """Return the seconds that an answer asks to wait; the form with a date is not used between our own services."""
-    try:
-        seconds = float(headers["retry-after"])
-    except (KeyError, ValueError):
-        return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+        response.read()
+    finally:
+        response.close()
+    answer = Answer.of(response)
+    problem = answer.problem
+    if answer.status < 500:
+        raise problem
+    return Failure(problem.detail, answer.retry_after, loading=problem.slug == MODEL_LOADING)

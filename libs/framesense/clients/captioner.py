@@ -10,8 +10,9 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from framesense.clients.async_base import Answer, AsyncServiceClient, Query, answer_of
-from framesense.clients.base import ServiceClient, ServiceUnavailable, problem_of
+from framesense.clients.answers import Answer
+from framesense.clients.base import AsyncServiceClient, Query, ServiceClient, ServiceUnavailable
+from framesense.clients.retry import RetryPolicy
 from framesense.http.uploads import Upload
 from framesense.media.images import NPY_MEDIA_TYPE, RGB, encode_npy, shrink
 from framesense.schemas.arrays import Array, EncodingFormat, to_numpy
@@ -51,9 +52,10 @@ class CaptionerClient(ServiceClient):
     Args:
         least_side: frames are shrunk by whole factors before they are sent, as long as no side gets shorter than
             this many pixels; the default is twice what the embedded model sees, which changes nothing.
-        base_url, timeout, retries, sleep: see :class:`framesense.clients.base.ServiceClient`.
+        base_url, timeout, retry, sleep, clock: see :class:`framesense.clients.base.ServiceClient`.
     """
 
+    service = "captioner"
     unavailable = CaptionerUnavailable
 
     def __init__(
@@ -61,19 +63,20 @@ class CaptionerClient(ServiceClient):
         base_url: str,
         *,
         timeout: float = 120.0,
-        retries: int = 8,
+        retry: RetryPolicy = RetryPolicy(),
         least_side: int = 520,
         sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        super().__init__(base_url, timeout=timeout, retries=retries, sleep=sleep, transport=transport)
+        super().__init__(base_url, timeout=timeout, retry=retry, sleep=sleep, clock=clock, transport=transport)
         self._least_side = least_side
 
     def caption(self, frames: Sequence[RGB], *, beams: int = 4, max_tokens: int = 24) -> CaptionBatch:
         """Caption H × W × 3 uint8 RGB frames, any sizes, at most as many as the captioner takes in one request.
 
         Raises:
-            CaptionerUnavailable: after the last retry.
+            CaptionerUnavailable: after the last attempt.
             ProblemError: what the captioner refuses, with its own words.
         """
         parts = [
@@ -101,12 +104,9 @@ class CaptionerClient(ServiceClient):
 
 
 class AsyncCaptionerClient(AsyncServiceClient):
-    """See :class:`framesense.clients.async_base.AsyncServiceClient`."""
+    """See :class:`framesense.clients.base.AsyncServiceClient`."""
 
-    def __init__(
-        self, base_url: str, *, timeout: float = 120.0, transport: httpx.AsyncBaseTransport | None = None
-    ) -> None:
-        super().__init__(base_url, service="captioner", timeout=timeout, transport=transport)
+    service = "captioner"
 
     async def forward(
         self, files: Sequence[Upload], query: Query | None = None, *, request_id: str | None = None
@@ -116,7 +116,7 @@ class AsyncCaptionerClient(AsyncServiceClient):
         Raises ProblemError 503 when the captioner cannot be reached or does not answer in time.
         """
         parts = [("images", (file.filename, file.content, file.media_type)) for file in files]
-        return answer_of(await self._request("POST", "/caption", request_id, params=query, files=parts))
+        return await self._request("POST", "/caption", request_id, params=query, files=parts)
 
     async def caption(
         self, files: Sequence[Upload], query: Query | None = None, *, request_id: str | None = None
@@ -126,9 +126,7 @@ class AsyncCaptionerClient(AsyncServiceClient):
         Raises ProblemError also for what the captioner refuses, with its own words.
         """
         answer = await self.forward(files, query, request_id=request_id)
-        if answer.status >= 400:
-            raise problem_of(httpx.Response(answer.status, headers=answer.headers, content=answer.body))
-        return CaptionResponse.model_validate_json(answer.body)
+        return CaptionResponse.model_validate_json(answer.content())
 
 
 def _mean_word(caption: Caption) -> Floats:

@@ -3,20 +3,12 @@ gateway, which wants to know what the editor can do.
 """
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from framesense.clients.async_base import AsyncServiceClient
-from framesense.clients.base import (
-    FIRST_PAUSE,
-    LONGEST_PAUSE,
-    ServiceClient,
-    ServiceUnavailable,
-    problem_of,
-    retry_after,
-)
+from framesense.clients.base import AsyncServiceClient, ServiceClient, ServiceUnavailable
 from framesense.http.problems import ProblemError
 from framesense.http.uploads import Upload
 from framesense.schemas.edits import (
@@ -47,6 +39,7 @@ class EditorClient(ServiceClient):
     editor may be silent, which sends a sign of life every second or so also while an edit waits for its turn.
     """
 
+    service = "editor"
     unavailable = EditorUnavailable
 
     def edit(
@@ -66,12 +59,12 @@ class EditorClient(ServiceClient):
             image, mask: files as they were uploaded; no image where the task is GENERATE.
             alive: called whenever the editor gives a sign of life, about every second; raise from it to give up.
 
-        Raises EditorUnavailable after the last retry, EditInterrupted where the answer broke off, and ProblemError for
-        what the editor refuses, or an edit that failed, with its own words.
+        Raises EditorUnavailable after the last attempt, EditInterrupted where the answer broke off, and ProblemError
+        for what the editor refuses, or an edit that failed, with its own words.
         """
         done = 0
-        with self._stream(parameters, image, mask) as lines:
-            for event in _events(lines, alive):
+        with closing(self._send("POST", "/edits", stream=True, files=_parts(parameters, image, mask))) as answer:
+            for event in _events(answer.iter_lines(), alive):
                 if isinstance(event, FailureEvent):
                     raise _error_of(event)
                 yield event
@@ -84,42 +77,16 @@ class EditorClient(ServiceClient):
         """Ask what the editor's model can do; raises EditorUnavailable."""
         return EditorCapabilities.model_validate_json(self._request("GET", "/capabilities"))
 
-    @contextmanager
-    def _stream(self, parameters: EditParameters, image: Upload | None, mask: Upload | None) -> Iterator[Iterator[str]]:
-        files = _parts(parameters, image, mask)
-        pause, reason = FIRST_PAUSE, ""
-        for attempt in range(self._retries + 1):
-            asked = None
-            try:
-                request = self._http.build_request("POST", "/edits", files=files)
-                answer = self._http.send(request, stream=True)
-            except httpx.TransportError as error:
-                reason = f"{type(error).__name__}: {error}"
-            else:
-                try:
-                    if answer.status_code < 400:
-                        yield answer.iter_lines()
-                        return
-                    answer.read()
-                    if answer.status_code < 500:
-                        raise problem_of(answer)
-                    reason, asked = problem_of(answer).detail, retry_after(answer.headers)
-                finally:
-                    answer.close()
-            if attempt < self._retries:
-                self._sleep(min(LONGEST_PAUSE, pause if asked is None else asked))
-                pause *= 2
-        attempts = self._retries + 1
-        raise EditorUnavailable(f"no answer from {self._http.base_url} in {attempts} attempts; the last: {reason}")
-
 
 class AsyncEditorClient(AsyncServiceClient):
-    """See :class:`framesense.clients.async_base.AsyncServiceClient`."""
+    """See :class:`framesense.clients.base.AsyncServiceClient`."""
+
+    service = "editor"
 
     def __init__(
         self, base_url: str, *, timeout: float = 30.0, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
-        super().__init__(base_url, service="editor", timeout=timeout, transport=transport)
+        super().__init__(base_url, timeout=timeout, transport=transport)
 
     async def capabilities(self, *, request_id: str | None = None) -> EditorCapabilities:
         """Ask what the editor's model can do.
@@ -127,9 +94,7 @@ class AsyncEditorClient(AsyncServiceClient):
         Raises ProblemError: 503 while it does not answer or has no model.
         """
         answer = await self._request("GET", "/capabilities", request_id)
-        if answer.status_code >= 400:
-            raise problem_of(answer)
-        return EditorCapabilities.model_validate_json(answer.content)
+        return EditorCapabilities.model_validate_json(answer.content())
 
 
 def _parts(
@@ -155,8 +120,5 @@ def _events(lines: Iterator[str], alive: Callable[[], None]) -> Iterator[EditEve
 
 
 def _error_of(failure: FailureEvent) -> Exception:
-    problem = failure.problem
-    if problem.status == 503:  # it is shutting down: another will do it
-        return EditInterrupted(problem.detail)
-    slug = problem.type.removeprefix("urn:framesense:problem:")
-    return ProblemError(problem.status, slug, problem.title, problem.detail)
+    problem = ProblemError.of(failure.problem)
+    return EditInterrupted(problem.detail) if problem.status == 503 else problem  # stopping: another will do it

@@ -1,13 +1,16 @@
-"""The tagger's blocking client, for the worker: pictures and labels go out, numbers come back."""
+"""The tagger's clients: a blocking one for the worker, which sends pictures and labels and wants numbers, and an async
+one for the gateway.
+"""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from framesense.clients.base import ServiceClient, ServiceUnavailable
+from framesense.clients.base import AsyncServiceClient, ServiceClient, ServiceUnavailable
+from framesense.http.uploads import Upload
 from framesense.media.images import NPY_MEDIA_TYPE, RGB, encode_npy
 from framesense.schemas.arrays import EncodingFormat, to_numpy
 from framesense.schemas.models import ModelInfo
@@ -68,12 +71,14 @@ class EmbeddingBatch:
 class TaggerClient(ServiceClient):
     """See :class:`framesense.clients.base.ServiceClient` for its arguments."""
 
+    service = "tagger"
     unavailable = TaggerUnavailable
 
     def tag(self, pictures: Sequence[RGB], question: TagQuestion) -> TagBatch:
         """Tag H × W × 3 uint8 RGB pictures, any sizes, at most as many as the tagger takes in one request.
 
-        Raises TaggerUnavailable after the last retry, and ProblemError for what the tagger refuses, with its own words.
+        Raises TaggerUnavailable after the last attempt, and ProblemError for what the tagger refuses, with its own
+        words.
         """
         form: dict[str, str | list[str]] = {
             # JSON: the form's limit on the number of fields has no say, and a single label keeps its commas.
@@ -112,6 +117,28 @@ class TaggerClient(ServiceClient):
     def label_set(self, name: str) -> LabelSet:
         """Read a stored label set; raises like :meth:`tag`, 404 where there is none."""
         return LabelSet.model_validate_json(self._request("GET", f"/label-sets/{name}"))
+
+
+class AsyncTaggerClient(AsyncServiceClient):
+    """See :class:`framesense.clients.base.AsyncServiceClient`."""
+
+    service = "tagger"
+
+    async def tag(self, picture: Upload, fields: Mapping[str, Sequence[str]], *, request_id: str) -> TagsResponse:
+        """Tag one picture, with the form's fields as they are.
+
+        Raises ProblemError: what the tagger refuses, with its own words, and 503 without an answer.
+        """
+        files = [("images", (picture.filename, picture.content, picture.media_type))]
+        form = {name: list(values) for name, values in fields.items()}
+        answer = await self._request("POST", "/tags", request_id, data=form, files=files)
+        return TagsResponse.model_validate_json(answer.content())
+
+    async def embed_texts(self, texts: Sequence[str]) -> TextEmbeddings:
+        """Embed texts as they are, in the pictures' space. Raises like :meth:`tag`."""
+        asked = TextsRequest(texts=list(texts), encoding_format=EncodingFormat.BASE64)
+        answer = await self._request("POST", "/embed/texts", None, json=asked.model_dump(mode="json"))
+        return TextEmbeddings.model_validate_json(answer.content())
 
 
 def _parts(pictures: Sequence[RGB]) -> list[tuple[str, tuple[str, bytes, str]]]:

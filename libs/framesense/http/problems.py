@@ -5,6 +5,11 @@ from collections.abc import Mapping
 from framesense.http.texts import encodable
 from framesense.schemas.problems import Problem
 
+_PREFIX = "urn:framesense:problem:"
+
+MODEL_LOADING = "model-loading"
+"""The kind of problem by which clients know that a model server is there, but loads its model."""
+
 
 class ProblemError(Exception):
     """Something the caller should be told, with the HTTP status it is told under.
@@ -20,11 +25,22 @@ class ProblemError(Exception):
         self.status, self.slug, self.title, self.detail = status, slug, title, detail
         self.headers = dict(headers or {})
 
+    @classmethod
+    def of(cls, problem: Problem, *, headers: Mapping[str, str] | None = None) -> "ProblemError":
+        """Return the error that another service's problem document tells."""
+        slug = problem.type.removeprefix(_PREFIX)
+        return cls(problem.status, slug, problem.title, problem.detail, headers=headers)
+
     def document(self, request_id: str | None = None) -> Problem:
         return Problem(
-            type=f"urn:framesense:problem:{self.slug}",
+            type=_PREFIX + self.slug,
             title=self.title,
             status=self.status,
             detail=encodable(self.detail),
             request_id=request_id,
         )
+
+
+def model_loading(detail: str) -> ProblemError:
+    """Return the 503 of a model server that has no model yet."""
+    return ProblemError(503, MODEL_LOADING, "Model loading", detail, headers={"Retry-After": "2"})

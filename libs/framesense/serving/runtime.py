@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from framesense.http.problems import ProblemError
+from framesense.http.problems import ProblemError, model_loading
 from framesense.models.errors import blames_name, explain
 from framesense.models.spec import ModelSpec
 from framesense.schemas.models import ModelInfo, ModelPhase, ModelState
@@ -342,8 +342,7 @@ class ModelRuntime(Generic[Served]):
     def _unavailable(self) -> ProblemError:
         if self._change is None and self._failure is not None:
             return self._failed(self._model, self._failure, status=503)
-        detail = f"The model {self._change_to} is being loaded. Try again in a moment."
-        return ProblemError(503, "model-loading", "Model loading", detail, headers={"Retry-After": "2"})
+        return model_loading(f"The model {self._change_to} is being loaded. Try again in a moment.")
 
     def _failed(self, name: str, failure: _Failure, status: int | None = None) -> ProblemError:
         detail = f"The model {name} cannot be loaded: {failure.reason}"

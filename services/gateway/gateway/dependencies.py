@@ -9,10 +9,10 @@ from fastapi import Depends, Request
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-from framesense.clients.async_base import AsyncServiceClient
 from framesense.clients.captioner import AsyncCaptionerClient
 from framesense.clients.editor import AsyncEditorClient
-from framesense.clients.tagger import TaggerClient
+from framesense.clients.retry import NO_RETRY
+from framesense.clients.tagger import AsyncTaggerClient, TaggerClient
 from framesense.jobs.queue import create_celery
 from framesense.jobs.store import JobStore
 from framesense.media.isolated import MediaTool
@@ -51,7 +51,7 @@ class Dependencies:
     media: MediaTool
     celery: Celery
     captioner: AsyncCaptionerClient
-    tagger: AsyncServiceClient
+    tagger: AsyncTaggerClient
     editor: AsyncEditorClient
 
     async def aclose(self) -> None:
@@ -70,10 +70,10 @@ def create_dependencies(settings: GatewaySettings) -> Dependencies:
     analyses = AnalysisStore(storage)
     references = References(storage, limit=settings.gateway_max_references)
     captioner = AsyncCaptionerClient(settings.captioner_url)
-    tagger = AsyncServiceClient(settings.tagger_url, service="tagger", timeout=settings.tagger_timeout)
+    tagger = AsyncTaggerClient(settings.tagger_url, timeout=settings.tagger_timeout)
     editor = AsyncEditorClient(settings.editor_url)
     curves = Curves(analyses, references, kept=8 * settings.analyses_in_memory)
-    vocabulary = Vocabulary(partial(TaggerClient, settings.tagger_url, timeout=VOCABULARY_TIMEOUT, retries=0))
+    vocabulary = Vocabulary(partial(TaggerClient, settings.tagger_url, timeout=VOCABULARY_TIMEOUT, retry=NO_RETRY))
     details = MomentDetails(analyses, vocabulary, kept=MOMENTS_IN_MEMORY)
     settings.upload_folder.mkdir(parents=True, exist_ok=True)
     return Dependencies(

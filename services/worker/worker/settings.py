@@ -72,6 +72,11 @@ class WorkerSettings(JobSettings):
         validation_alias=_formerly("worker_editor_retry_seconds", "worker_editor_patience"),
         description="seconds of retrying before an editor that fails is given up",
     )
+    worker_loading_seconds: float = Field(
+        default=1800,
+        ge=0,
+        description="seconds that a job waits for a model server that says it is loading its model",
+    )
     worker_sheet_cell: int = Field(
         default=256, ge=32, le=1024, description="longest side of a picture on a contact sheet, in pixels"
     )

@@ -107,7 +107,7 @@ def editor(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ed
 
 @pytest.fixture
 def client(editor: Editor) -> Iterator[EditorClient]:
-    with EditorClient(editor.url, retries=30) as client:
+    with EditorClient(editor.url) as client:
         yield client
 
 

@@ -10,12 +10,14 @@ import pytest
 import skimage
 from PIL import Image
 
+from framesense.clients.retry import RetryPolicy
 from framesense.clients.tagger import TaggerClient, TaggerUnavailable, TagQuestion
 from framesense.http.problems import ProblemError
 from framesense.schemas.tags import LabelSetContent, NewLabelSet, ThresholdOn
 from tagger.app import create_app
 from tagger.settings import TaggerSettings
 from tests.conftest import free_port
+from tests.support.clock import SteppingClock
 from tests.support.gateway_process import served
 
 PHOTOS = Path(skimage.__file__).parent / "data"
@@ -70,11 +72,12 @@ def test_label_sets_and_refusals(client: TaggerClient) -> None:
     assert refused.value.status == 422
 
 
-def test_no_tagger_is_told_after_the_last_retry() -> None:
-    pauses: list[float] = []
+def test_no_tagger_is_told_after_the_last_attempt() -> None:
+    clock = SteppingClock()
+    address, retry = f"http://127.0.0.1:{free_port()}", RetryPolicy(1.5)
     with (
-        TaggerClient(f"http://127.0.0.1:{free_port()}", retries=2, sleep=pauses.append) as client,
+        TaggerClient(address, retry=retry, sleep=clock.sleep, clock=clock) as client,
         pytest.raises(TaggerUnavailable, match="3 attempts"),
     ):
         client.tag(PICTURES, QUESTION)
-    assert pauses == [0.5, 1.0]
+    assert clock.pauses == [0.5, 1.0]

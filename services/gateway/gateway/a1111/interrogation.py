@@ -1,14 +1,8 @@
 """A picture in words: a caption by the captioner, or labels by the tagger where booru tags are asked for."""
 
-from collections.abc import AsyncIterator
-
-import httpx
-
-from framesense.clients.async_base import AsyncServiceClient
-from framesense.clients.base import problem_of
 from framesense.clients.captioner import AsyncCaptionerClient
+from framesense.clients.tagger import AsyncTaggerClient
 from framesense.http.uploads import Upload
-from framesense.schemas.tags import TagsResponse
 
 LABELS = (
     *("bedroom", "kitchen", "bathroom", "living room", "dining room", "office", "hallway", "balcony", "garden"),
@@ -29,20 +23,11 @@ async def caption(captioner: AsyncCaptionerClient, picture: bytes, *, request_id
     return answer.captions[0].caption
 
 
-async def tags(tagger: AsyncServiceClient, picture: bytes, *, label_set: str, request_id: str) -> str:
+async def tags(tagger: AsyncTaggerClient, picture: bytes, *, label_set: str, request_id: str) -> str:
     """Return the labels over the tagger's own threshold, else the best one, the most probable first; commas between.
 
     Raises ProblemError: what the tagger refuses (404 for an unknown label set), 503 without an answer.
     """
     fields = {"label_set": [label_set]} if label_set else {"labels": list(LABELS)}
-    form = httpx.Request("POST", "http://tagger/tags", data=fields, files={"images": ("image", picture)})
-    body, media_type = _in_one(form.read()), form.headers["content-type"]
-    answer = await tagger.pass_on("POST", "/tags", body=body, media_type=media_type, request_id=request_id)
-    if answer.status >= 400:
-        raise problem_of(httpx.Response(answer.status, headers=answer.headers, content=answer.body))
-    (image,) = TagsResponse.model_validate_json(answer.body).images
-    return ", ".join(tag.label for tag in image.tags)
-
-
-async def _in_one(content: bytes) -> AsyncIterator[bytes]:
-    yield content
+    answer = await tagger.tag(Upload(picture, "image", None), fields, request_id=request_id)
+    return ", ".join(tag.label for tag in answer.images[0].tags)

@@ -10,7 +10,8 @@ from contextlib import aclosing, nullcontext
 
 from fastapi import Request, Response
 
-from framesense.clients.async_base import Answer, AsyncServiceClient, Query
+from framesense.clients.answers import Answer
+from framesense.clients.base import AsyncServiceClient, Query
 from framesense.http.disconnects import unless_disconnected
 from framesense.http.multipart import (
     MultipartEvent,

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from framesense.clients.async_base import AsyncServiceClient
+from framesense.clients.base import AsyncServiceClient
 from framesense.http.problems import ProblemError
 from framesense.schemas.models import ModelInfo, ModelPhase, ModelServers, ModelsResponse
 from framesense.storage.analyses import VideoModels

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Request, Response
 
-from framesense.clients.async_base import AsyncServiceClient
+from framesense.clients.base import AsyncServiceClient
 from framesense.http.problems import ProblemError
 from framesense.schemas.models import ModelServers, ModelState, ModelSwitch
 from gateway.dependencies import Dependencies, Parts

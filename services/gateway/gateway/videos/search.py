@@ -1,18 +1,16 @@
 """Searching a video in words: one embedding of the words, one matrix product with what is stored."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from framesense.clients.async_base import AsyncServiceClient
+from framesense.clients.tagger import AsyncTaggerClient
 from framesense.http.problems import ProblemError
 from framesense.novelty.curve import Span, robust_z
-from framesense.schemas.arrays import EncodingFormat, to_numpy
+from framesense.schemas.arrays import to_numpy
 from framesense.schemas.novelty import FoundMoment, SearchResult
-from framesense.schemas.problems import Problem
-from framesense.schemas.tags import TextEmbeddings, TextsRequest
+from framesense.schemas.tags import TextEmbeddings
 from gateway.videos.analysed import Analysed, thumbnail_url
 
 Curve = NDArray[np.float64]
@@ -21,7 +19,7 @@ COSINE_DIGITS = 5
 """More would tell nothing: embeddings are stored as float16."""
 
 
-async def search(analysed: Analysed, words: str, tagger: AsyncServiceClient, *, limit: int) -> SearchResult:
+async def search(analysed: Analysed, words: str, tagger: AsyncTaggerClient, *, limit: int) -> SearchResult:
     """Find the frames whose pictures fit some words.
 
     Raises ProblemError: 409 where the frames have no embeddings or another model's, 503 while the tagger does not
@@ -36,7 +34,7 @@ async def search(analysed: Analysed, words: str, tagger: AsyncServiceClient, *, 
             "upload. The captions can be searched in any case."
         )
         raise ProblemError(409, "search-not-stored", "Search not stored", detail)
-    asked = await _embed(words, tagger)
+    asked = await tagger.embed_texts([words])
     if (asked.model.name, asked.model.revision) != (made_by.name, made_by.revision):
         detail = (
             f"The frames were embedded by {made_by.name} ({made_by.revision}), but the tagger is now "
@@ -82,20 +80,6 @@ def best_spans(curve: Curve, *, limit: int) -> list[Span]:
         spans.append(Span(start=start, peak=peak, end=stop, score=float(curve[peak])))
         left[start : stop + 1] = -np.inf
     return spans
-
-
-async def _embed(words: str, tagger: AsyncServiceClient) -> TextEmbeddings:
-    """Embed words; raises ProblemError: what the tagger refuses, in its own words, and 503."""
-
-    async def body() -> AsyncIterator[bytes]:
-        yield TextsRequest(texts=[words], encoding_format=EncodingFormat.BASE64).model_dump_json().encode()
-
-    answer = await tagger.pass_on("POST", "/embed/texts", body=body(), media_type="application/json")
-    if answer.status >= 400:
-        told = Problem.model_validate_json(answer.body)
-        slug = told.type.removeprefix("urn:framesense:problem:")
-        raise ProblemError(told.status, slug, told.title, told.detail, headers=answer.headers)
-    return TextEmbeddings.model_validate_json(answer.body)
 
 
 def _moment(analysed: Analysed, curve: Curve, scores: Curve, span: Span) -> FoundMoment:

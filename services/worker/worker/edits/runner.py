@@ -23,7 +23,6 @@ from framesense.schemas.edits import MAX_SEED, EditedImage, ImageEvent, StepEven
 from framesense.storage.edits import EditStore, FinishedPicture
 from worker.edits.progress import ProgressReporter
 from worker.edits.prompt_similarity import SimilarityMeter, comparable
-from worker.edits.retry import retry
 from worker.jobs.concurrency import Stopped
 from worker.jobs.lease_heartbeat import LeaseHeartbeat
 from worker.jobs.model_change import is_same_model
@@ -73,7 +72,7 @@ class EditRunner:
         while len(finished) < len(self._plan.cells):
             before = len(finished)
             try:
-                retry(lambda: self._ask(finished), self._settings.worker_editor_retry_seconds)
+                self._ask(finished)
             except EditInterrupted as error:
                 log.warning("job %s: %s; asking again", self._plan.job_id, error)
                 deaths = deaths + 1 if len(finished) == before else 1

@@ -6,8 +6,8 @@ from abc import abstractmethod
 from celery import Celery
 from redis import Redis
 
-from framesense.clients.base import attempts_within
 from framesense.clients.editor import EditorClient, EditorUnavailable
+from framesense.clients.retry import RetryPolicy
 from framesense.clients.tagger import TaggerClient
 from framesense.edits.series import Cell, SeriesPlan, plan_series
 from framesense.http.problems import ProblemError
@@ -26,7 +26,6 @@ from framesense.storage.edits import EditStore
 from worker.edits.contact_sheet import Sheet, SheetPicture, draw_sheet
 from worker.edits.progress import ProgressReporter, expected_steps
 from worker.edits.prompt_similarity import SimilarityMeter, best_of
-from worker.edits.retry import ROUND, retry
 from worker.edits.runner import EditPlan, EditRunner, seed_after, thumbnail
 from worker.jobs.concurrency import Stopped
 from worker.jobs.lease_heartbeat import LeaseHeartbeat, ShutdownFlag
@@ -35,8 +34,8 @@ from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 
-TAGGER_RETRIES = 1
-"""How often a tagger that does not answer is asked again before pictures go unchecked."""
+TAGGER_RETRY_SECONDS, TAGGER_LOADING_SECONDS = 0.5, 60.0
+"""For so long a tagger that is away, or loads its model, is asked again before pictures go unchecked."""
 
 
 def register(app: Celery, settings: WorkerSettings, shutdown: ShutdownFlag) -> None:
@@ -79,10 +78,7 @@ class _EditJobTask(JobTask):
             self._edit(job_id, heartbeat)
         except EditorUnavailable as error:
             log.error("job %s: %s", job_id, error)
-            detail = (
-                f"The editor could not be reached for {self._settings.worker_editor_retry_seconds:.0f} s ({error}). "
-                "Once it runs, send the edit again."
-            )
+            detail = f"The editor gave no answer in time ({error}). Once it runs, send the edit again."
             raise ProblemError(503, "editor-unavailable", "Editor unavailable", detail) from error
         except Stopped:
             if self._jobs.get(job_id) is None:  # cancelled and deleted while a picture was being stored
@@ -100,17 +96,17 @@ class _EditJobTask(JobTask):
         editor = EditorClient(
             settings.editor_url,
             timeout=settings.worker_editor_timeout,
-            retries=attempts_within(min(ROUND, settings.worker_editor_retry_seconds)) - 1,
+            retry=RetryPolicy(settings.worker_editor_retry_seconds, settings.worker_loading_seconds),
             sleep=lambda seconds: self._wait(job_id, seconds, heartbeat),
         )
         tagger = TaggerClient(
             settings.tagger_url,
             timeout=settings.worker_tagger_timeout,
-            retries=TAGGER_RETRIES,
+            retry=RetryPolicy(TAGGER_RETRY_SECONDS, TAGGER_LOADING_SECONDS),
             sleep=lambda seconds: sleep_unless_stopped(seconds, heartbeat),
         )
         with editor, tagger:
-            abilities = retry(editor.capabilities, settings.worker_editor_retry_seconds)
+            abilities = editor.capabilities()
             expected = [expected_steps(cell.parameters, abilities) for cell in plan.cells]
             runner = EditRunner(
                 EditPlan(job_id, plan.cells, photos, source.mask),

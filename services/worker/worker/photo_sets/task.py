@@ -5,7 +5,7 @@ import logging
 from celery import Celery
 from redis import Redis
 
-from framesense.clients.base import attempts_within
+from framesense.clients.retry import RetryPolicy
 from framesense.clients.tagger import TaggerClient, TaggerUnavailable, TagQuestion
 from framesense.http.problems import ProblemError
 from framesense.jobs.payloads import PhotoSetPayload, StoredFile
@@ -52,8 +52,8 @@ class PhotoSetTask(JobTask):
         except TaggerUnavailable as error:
             log.error("job %s: %s", job_id, error)
             detail = (
-                f"The tagger could not be reached for {self._settings.worker_tagger_retry_seconds:.0f} s ({error}). "
-                "Photos tagged so far are kept: once it runs, submit them again and the job goes on from there."
+                f"The tagger gave no answer in time ({error}). Photos tagged so far are kept: once it runs, submit "
+                "them again and the job goes on from there."
             )
             raise ProblemError(503, "tagger-unavailable", "Tagger unavailable", detail) from error
 
@@ -64,7 +64,7 @@ class PhotoSetTask(JobTask):
         tagger = TaggerClient(
             self._settings.tagger_url,
             timeout=self._settings.worker_tagger_timeout,
-            retries=attempts_within(self._settings.worker_tagger_retry_seconds) - 1,
+            retry=RetryPolicy(self._settings.worker_tagger_retry_seconds, self._settings.worker_loading_seconds),
             sleep=lambda seconds: sleep_unless_stopped(seconds, heartbeat),
         )
         with tagger:

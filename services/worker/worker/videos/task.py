@@ -8,8 +8,8 @@ from pathlib import Path
 from celery import Celery
 from redis import Redis
 
-from framesense.clients.base import attempts_within
 from framesense.clients.captioner import CaptionerClient, CaptionerUnavailable
+from framesense.clients.retry import RetryPolicy
 from framesense.clients.tagger import TaggerClient, TaggerUnavailable
 from framesense.http.problems import ProblemError
 from framesense.jobs.payloads import StoredFile, VideoPayload
@@ -28,8 +28,8 @@ from worker.videos.frames import Video, open_video
 
 log = logging.getLogger(__name__)
 
-TAGGER_RETRIES = 2
-"""How often a tagger that does not answer is asked again before a job goes on without it."""
+TAGGER_RETRY_SECONDS = 1.5
+"""For so long a tagger that is away is asked again before a job goes on without it."""
 
 
 def register(app: Celery, settings: WorkerSettings, shutdown: ShutdownFlag) -> None:
@@ -56,9 +56,8 @@ class VideoTask(JobTask):
         except CaptionerUnavailable as error:
             log.error("job %s: %s", job_id, error)
             detail = (
-                f"The captioner could not be reached for {self._settings.worker_caption_retry_seconds:.0f} s "
-                f"({error}). Frames captioned so far are kept: once it runs, submit the video again and the "
-                "job goes on from there."
+                f"The captioner gave no answer in time ({error}). Frames captioned so far are kept: once it runs, "
+                "submit the video again and the job goes on from there."
             )
             raise ProblemError(503, "captioner-unavailable", "Captioner unavailable", detail) from error
         except TaggerUnavailable as error:
@@ -75,17 +74,17 @@ class VideoTask(JobTask):
         captioner = CaptionerClient(
             self._settings.captioner_url,
             timeout=self._settings.worker_caption_timeout,
-            retries=attempts_within(self._settings.worker_caption_retry_seconds) - 1,
+            retry=RetryPolicy(self._settings.worker_caption_retry_seconds, self._settings.worker_loading_seconds),
             sleep=lambda seconds: sleep_unless_stopped(seconds, heartbeat),
         )
         tagger = TaggerClient(
             self._settings.tagger_url,
             timeout=self._settings.worker_tagger_timeout,
-            retries=attempts_within(self._settings.worker_tagger_retry_seconds) - 1,
+            retry=RetryPolicy(self._settings.worker_tagger_retry_seconds, self._settings.worker_loading_seconds),
             sleep=lambda seconds: sleep_unless_stopped(seconds, heartbeat),
         )
         with captioner, tagger:
-            models = VideoModels(captioner.model(), self._tagger_model())
+            models = VideoModels(captioner.model(), self._tagger_model(heartbeat))
             sampling = payload.model_dump(include={"every_n_second", "beams", "max_tokens"})
             key = analysis_key(sha256=source.sha256, models=models, **sampling)
             self._take_up(job_id, key)
@@ -127,13 +126,19 @@ class VideoTask(JobTask):
         with self._storage.local_file(video_key(source.sha256)) as path:
             yield path
 
-    def _tagger_model(self) -> ModelInfo | None:
+    def _tagger_model(self, heartbeat: LeaseHeartbeat) -> ModelInfo | None:
         """Return the tagger's model, or None where no tagger runs, which is no fault: then there is no search in words.
 
-        It is asked once, without a retry.
+        One that is away is soon given up; one that loads its model is waited for, as frames are embedded only once.
         """
+        tagger = TaggerClient(
+            self._settings.tagger_url,
+            timeout=10,
+            retry=RetryPolicy(TAGGER_RETRY_SECONDS, self._settings.worker_loading_seconds),
+            sleep=lambda seconds: sleep_unless_stopped(seconds, heartbeat),
+        )
         try:
-            with TaggerClient(self._settings.tagger_url, timeout=10, retries=TAGGER_RETRIES) as tagger:
+            with tagger:
                 return tagger.model()
         except (TaggerUnavailable, ProblemError) as error:
             log.info("no search in words: %s", error)

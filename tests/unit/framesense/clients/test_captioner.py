@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from framesense.clients.captioner import AsyncCaptionerClient, CaptionerClient, CaptionerUnavailable
+from framesense.clients.retry import RetryPolicy
 from framesense.http.problems import ProblemError
 from framesense.http.uploads import Upload
 from framesense.media.images import NPY_MEDIA_TYPE
@@ -15,6 +16,7 @@ from framesense.schemas.arrays import EncodingFormat, encode
 from framesense.schemas.captions import Caption, CaptionEmbeddings, CaptionResponse, CaptionToken
 from framesense.schemas.models import ModelInfo
 from framesense.schemas.problems import MEDIA_TYPE
+from tests.support.clock import SteppingClock
 
 MODEL = ModelInfo(
     service="captioner", name="embedded", family="x", revision="1", device="cpu", dtype="float32", parameters=1
@@ -38,8 +40,8 @@ def answer_for(words: list[list[float]], *confidences: float | None) -> httpx.Re
     return httpx.Response(200, content=CaptionResponse(captions=captions, model=MODEL).model_dump_json())
 
 
-def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> httpx.Response:
-    body = {"type": "urn:framesense:problem:some-slug", "title": "Title", "status": status, "detail": detail}
+def problem(status: int, detail: str, headers: dict[str, str] | None = None, slug: str = "some-slug") -> httpx.Response:
+    body = {"type": f"urn:framesense:problem:{slug}", "title": "Title", "status": status, "detail": detail}
     return httpx.Response(status, json=body, headers={**(headers or {}), "content-type": MEDIA_TYPE})
 
 
@@ -49,7 +51,7 @@ class Server:
     def __init__(self, *answers: httpx.Response | Exception) -> None:
         self._answers = list(answers)
         self.requests: list[httpx.Request] = []
-        self.pauses: list[float] = []
+        self.clock = SteppingClock()
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
@@ -58,10 +60,9 @@ class Server:
             raise answer
         return answer
 
-    def client(self, retries: int = 3) -> CaptionerClient:
-        return CaptionerClient(
-            "http://captioner", retries=retries, sleep=self.pauses.append, transport=httpx.MockTransport(self)
-        )
+    def client(self, retry: RetryPolicy = RetryPolicy()) -> CaptionerClient:
+        clock, transport = self.clock, httpx.MockTransport(self)
+        return CaptionerClient("http://captioner", retry=retry, sleep=clock.sleep, clock=clock, transport=transport)
 
     def async_client(self) -> AsyncCaptionerClient:
         return AsyncCaptionerClient("http://captioner", transport=httpx.MockTransport(self))
@@ -106,25 +107,43 @@ def test_a_caption_of_no_words_has_a_zero_embedding() -> None:
 def test_a_passing_failure_is_tried_again(failure: httpx.Response | Exception) -> None:
     server = Server(failure, failure, answer_for([[1.0, 1.0]]))
     assert server.client().caption([FRAME]).texts == ["a dog"]
-    assert server.pauses == [0.5, 1.0]
+    assert server.clock.pauses == [0.5, 1.0]
 
 
 @pytest.mark.parametrize(
     ("header", "pause"),
-    [("3", 3.0), ("0", 0.0), ("9999", 15.0), ("nan", 0.5), ("-1", 0.5), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.5)],
+    [("3", 3.0), ("0", 0.5), ("9999", 15.0), ("nan", 0.5), ("-1", 0.5), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.5)],
 )
 def test_retry_after_is_honoured_within_a_bound(header: str, pause: float) -> None:
     server = Server(problem(503, "busy", {"Retry-After": header}), answer_for([[1.0, 1.0]]))
     server.client().caption([FRAME])
-    assert server.pauses == [pause]
+    assert server.clock.pauses == [pause]
 
 
 def test_at_the_end_it_says_who_and_why() -> None:
     server = Server(problem(503, "256 images are waiting already."))
-    with pytest.raises(CaptionerUnavailable, match=r"http://captioner.* 3 attempts.*256 images are waiting"):
-        server.client(retries=2).caption([FRAME])
+    with pytest.raises(CaptionerUnavailable, match=r"http://captioner.* 3 attempts in 1 s.*256 images are waiting"):
+        server.client(RetryPolicy(1.2)).caption([FRAME])
     assert len(server.requests) == 3
-    assert len(server.pauses) == 2
+    assert server.clock.pauses == [0.5, pytest.approx(0.7)]
+
+
+def test_a_restart_of_half_a_minute_is_waited_for() -> None:
+    """The service is away, then loads its model, and asks to come back every other second all the while."""
+    away, loading = (
+        httpx.ConnectError("refused"),
+        problem(503, "is being loaded", {"Retry-After": "2"}, "model-loading"),
+    )
+    server = Server(*[away] * 4, *[loading] * 100, *[away] * 2, answer_for([[1.0, 1.0]]))
+    assert server.client(RetryPolicy(20.0, 600.0)).caption([FRAME]).texts == ["a dog"]
+    assert sum(server.clock.pauses) > 200
+
+
+def test_loading_for_ever_is_given_up_and_told() -> None:
+    server = Server(problem(503, "is being loaded", {"Retry-After": "2"}, "model-loading"))
+    with pytest.raises(CaptionerUnavailable, match=r"still loading after 31 attempts in 60 s.*is being loaded"):
+        server.client(RetryPolicy(20.0, 60.0)).caption([FRAME])
+    assert server.clock.now == 60
 
 
 def test_a_refusal_is_not_tried_again() -> None:

@@ -8,9 +8,11 @@ import httpx
 import pytest
 
 from framesense.clients.editor import EditInterrupted, EditorClient, EditorUnavailable
+from framesense.clients.retry import RetryPolicy
 from framesense.http.problems import ProblemError
 from framesense.http.uploads import Upload
 from framesense.schemas.edits import EditParameters, ImageEvent, StepEvent
+from tests.support.clock import SteppingClock
 
 PARAMETERS = EditParameters(prompt="at night", seed=3, images=2)
 PHOTO = Upload(b"photo", "room.jpg", "image/jpeg")
@@ -37,7 +39,7 @@ def lines(*events: dict[str, Any]) -> bytes:
 
 def answering(*answers: httpx.Response | Exception) -> tuple[EditorClient, list[httpx.Request], list[float]]:
     requests: list[httpx.Request] = []
-    pauses: list[float] = []
+    clock = SteppingClock()
     left = iter(answers)
 
     def handle(request: httpx.Request) -> httpx.Response:
@@ -47,8 +49,9 @@ def answering(*answers: httpx.Response | Exception) -> tuple[EditorClient, list[
             raise answer
         return answer
 
-    client = EditorClient("http://editor", retries=3, sleep=pauses.append, transport=httpx.MockTransport(handle))
-    return client, requests, pauses
+    retry, transport = RetryPolicy(5.0), httpx.MockTransport(handle)
+    client = EditorClient("http://editor", retry=retry, sleep=clock.sleep, clock=clock, transport=transport)
+    return client, requests, clock.pauses
 
 
 def test_events_and_what_was_sent() -> None:
@@ -68,18 +71,18 @@ def test_events_and_what_was_sent() -> None:
 
 
 def test_a_busy_or_absent_editor_is_asked_again() -> None:
-    busy = httpx.Response(503, json=PROBLEM | {"status": 503}, headers={"Retry-After": "7"})
+    busy = httpx.Response(503, json=PROBLEM | {"status": 503}, headers={"Retry-After": "4"})
     done = httpx.Response(200, content=lines(image(0), image(1)))
     client, requests, pauses = answering(httpx.ConnectError("refused"), busy, done)
     assert len(list(client.edit(PARAMETERS, image=PHOTO))) == 2
-    assert len(requests) == 3 and pauses == [0.5, 7]
+    assert len(requests) == 3 and pauses == [0.5, 4]
 
 
 def test_giving_up_says_what_it_said_last() -> None:
-    client, _, pauses = answering(*[httpx.Response(503, json=PROBLEM | {"status": 503, "detail": "no model"})] * 4)
-    with pytest.raises(EditorUnavailable, match="4 attempts; the last: no model"):
+    client, _, pauses = answering(*[httpx.Response(503, json=PROBLEM | {"status": 503, "detail": "no model"})] * 9)
+    with pytest.raises(EditorUnavailable, match="5 attempts in 5 s; the last: no model"):
         list(client.edit(PARAMETERS, image=PHOTO))
-    assert len(pauses) == 3
+    assert pauses == [0.5, 1, 2, 1.5]
 
 
 def test_a_refusal_is_not_asked_again() -> None:
