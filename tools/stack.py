@@ -25,7 +25,9 @@ from rich.markup import escape
 from tools.processes import PortTakenError, ProcessFolder, Program, answers, free_port, require_port
 from tools.settings import ROOT, StackSettings, environment
 
-ORDER = ("redis", "captioner", "tagger", "editor", "worker", "edit-worker", "gateway", "ui")
+WORKERS = {"worker": ("video", "dataset"), "edit-worker": ("edit",)}
+"""The queues of each worker. Edits have one of their own, so that they need not wait for long videos."""
+ORDER = ("redis", "captioner", "tagger", "editor", *WORKERS, "gateway", "ui")
 """Started from left to right, stopped from right to left."""
 
 
@@ -104,9 +106,7 @@ class Stack:
             _model_server("captioner", settings.captioner_port, {}),
             _model_server("tagger", settings.tagger_port, storage),
             _model_server("editor", settings.editor_port, {}),
-            # Edits have a worker of their own, so that they need not wait for long videos.
-            self._worker("worker", ("video", "dataset"), redis_url, shared),
-            self._worker("edit-worker", ("edit",), redis_url, shared),
+            *(self._worker(name, queues, redis_url, shared) for name, queues in WORKERS.items()),
             Program(
                 "gateway",
                 [sys.executable, "-m", "gateway"],
