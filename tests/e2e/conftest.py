@@ -21,7 +21,7 @@ from tools.stack import Stack
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 60_000
+PAGE_TIMEOUT = 60_000
 """Milliseconds that a page may take to show something; a machine that runs other tests beside these is slow."""
 CHROMIUM_OPTIONS = [
     "--no-sandbox",
@@ -105,21 +105,21 @@ def browser(chromium: str) -> Iterator[Browser]:
 @pytest.fixture
 def context(browser: Browser, stack: StackSettings) -> Iterator[BrowserContext]:
     """A fresh profile at desktop width. Whatever a page asks for beyond this machine fails the test."""
-    strangers: list[str] = []
+    outside: list[str] = []
     context = browser.new_context(base_url=stack.ui_url, viewport={"width": 1440, "height": 1000})
-    context.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
-    context.on("request", lambda request: _note_strangers(request.url, strangers))
+    context.set_default_timeout(PAGE_TIMEOUT)
+    expect.set_options(timeout=PAGE_TIMEOUT)
+    context.on("request", lambda request: _note_outside_request(request.url, outside))
     context.on("requestfailed", lambda request: log.warning("%s: %s", request.url, request.failure))
     yield context
     context.close()
-    assert not strangers
+    assert not outside
 
 
-def _note_strangers(url: str, strangers: list[str]) -> None:
+def _note_outside_request(url: str, outside: list[str]) -> None:
     parts = httpx.URL(url)
     if parts.scheme in ("http", "https", "ws", "wss") and parts.host != "127.0.0.1":
-        strangers.append(url)
+        outside.append(url)
 
 
 @pytest.fixture

@@ -37,7 +37,8 @@ from framesense.schemas.jobs import Job, JobKind
 from framesense.schemas.models import ModelInfo
 from framesense.schemas.problems import Problem
 from framesense.storage.edits import EditStore, FinishedPicture
-from tests.support.gateway_process import Gateway, problem, running_gateway, served, wait_until
+from tests.support.gateway_process import Gateway, problem, running_gateway, served
+from tests.support.waiting import wait_until
 
 PHOTO = np.asarray(Image.open(Path(skimage.__file__).parent / "data/chelsea.png").convert("RGB"))
 """300 × 451 × 3."""

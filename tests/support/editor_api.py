@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +24,7 @@ from framesense.schemas.edits import (
 )
 from framesense.schemas.problems import MEDIA_TYPE, Problem
 from tests.support.paint_model import Painter
+from tests.support.waiting import wait_until_ready
 
 PHOTOS = Path(skimage.__file__).parent / "data"
 CAT = (PHOTOS / "chelsea.png").read_bytes()
@@ -41,10 +41,7 @@ def settings(**changed: Any) -> EditorSettings:
 @contextmanager
 def serving(painter: Painter, **changed: Any) -> Iterator[TestClient]:
     with TestClient(create_app(settings(**changed), load=painter.load)) as client:
-        pause = threading.Event()
-        while (answer := client.get("/ready")).status_code != 200:
-            assert "being loaded" in answer.json()["detail"], answer.text
-            pause.wait(0.05)
+        wait_until_ready(client)
         yield client
 
 

@@ -29,6 +29,7 @@ from framesense.storage.analyses import AnalysisStore, Frames, Summary, VideoMod
 from framesense.storage.blobs import Storage
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
+from tests.support.waiting import wait_until
 
 MODEL = ModelInfo(
     service="captioner", name="stub", family="hash", revision="1", device="cpu", dtype="float32", parameters=0
@@ -45,7 +46,7 @@ class StubCaptioner:
     def __init__(self) -> None:
         self.failure: int | None = None
         self.model = MODEL
-        self.asked = 0
+        self.calls = 0
         self.stop: Callable[[], None] = lambda: None
 
     def app(self) -> FastAPI:
@@ -53,7 +54,7 @@ class StubCaptioner:
 
         @app.post("/caption")
         async def caption(request: Request, extras: list[str] = Query([], alias="return")) -> Response:
-            self.asked += 1
+            self.calls += 1
             images = await read_uploads(request, UploadLimits(10**8, 10**8, 100))
             if self.failure:
                 raise ProblemError(self.failure, "busy", "Busy", "The queue is full.", headers={"Retry-After": "3"})
@@ -87,7 +88,7 @@ class StubCaptioner:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReceivedRequest:
     """A request as it reached the tagger."""
 
     method: str
@@ -98,11 +99,11 @@ class Asked:
 
 
 class StubTagger:
-    """Notes what it is asked, and answers everything with ``answer``. What the real one answers:
+    """Keeps the requests it receives, and answers each with ``answer``. What the real one answers:
     tests/integration/gateway/test_tagger.py."""
 
     def __init__(self) -> None:
-        self.asked: list[Asked] = []
+        self.requests: list[ReceivedRequest] = []
         self.answer = Response(b"{}", media_type="application/json")
         self.arrived = 0
         """Bytes of the body that is arriving."""
@@ -114,7 +115,7 @@ class StubTagger:
         self.reset()
 
     def reset(self) -> None:
-        self.asked.clear()
+        self.requests.clear()
         self.answer = Response(b"{}", media_type="application/json")
         self.arrived = 0
         self.go.set()
@@ -133,8 +134,10 @@ class StubTagger:
             async for chunk in request.stream():
                 body += chunk
                 self.arrived = len(body)
-            asked = Asked(request.method, request.url.path, dict(request.query_params), dict(request.headers), body)
-            self.asked.append(asked)
+            received = ReceivedRequest(
+                request.method, request.url.path, dict(request.query_params), dict(request.headers), body
+            )
+            self.requests.append(received)
             while not self.go.is_set():
                 if await request.is_disconnected():
                     self.hung_up.set()
@@ -151,9 +154,8 @@ def served(app: FastAPI) -> Iterator[tuple[str, Callable[[], None]]]:
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    while not server.started:
-        assert thread.is_alive(), "the server ended at once"
-        threading.Event().wait(0.01)
+    wait_until(lambda: server.started or not thread.is_alive(), interval=0.01)
+    assert server.started, "the server ended at once"
 
     def stop() -> None:
         server.should_exit = True
@@ -246,11 +248,3 @@ def problem(answer: httpx.Response, status: int) -> Problem:
     assert found.status == status
     assert found.request_id == answer.headers["x-request-id"]
     return found
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if condition():
-            return
-        threading.Event().wait(0.01)
-    raise TimeoutError("it never came to pass")

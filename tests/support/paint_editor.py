@@ -55,12 +55,12 @@ _LIMITS = ImageLimits(10**8, 10**8)
 
 @dataclass
 class PaintEditor:
-    """``made``: the seed of every picture it sent. ``go``: permits, one for each step. ``ill``: it answers 503.
+    """``seeds``: of every picture it sent. ``go``: permits, one for each step. ``ill``: it answers 503.
     ``breaks``: answers that it breaks off before their first picture. ``failure``: what it fails with, midway.
     ``left``: callers who hung up. ``revision``: of its model, that the next answer is of."""
 
-    made: list[int] = field(default_factory=list)
-    asked: list[EditParameters] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
+    requests: list[EditParameters] = field(default_factory=list)
     ill: bool = False
     breaks: int = 0
     failure: Problem | None = None
@@ -90,7 +90,7 @@ class PaintEditor:
             form = await read_named_form(request, UploadLimits(10**8, 10**8, 2), fields=("image", "mask"))
             parameters = EditParameters.model_validate_json(form.values["parameters"][0])
             model = self.model
-            self.asked.append(parameters)
+            self.requests.append(parameters)
             if "zebra" in parameters.prompt:
                 raise ProblemError(422, "unknown-colour", "Unknown colour", "A zebra is no colour.")
             lines = self._lines(parameters, form.file("image"), form.file("mask"), model)
@@ -122,7 +122,7 @@ class PaintEditor:
                 event = _painted(
                     asked, photo, region, index, model, has_photo=image is not None, masked=mask is not None
                 )
-                self.made.append(event.image.seed)
+                self.seeds.append(event.image.seed)
                 yield event.model_dump_json() + "\n"
             finished = True
         finally:

@@ -1,6 +1,5 @@
-"""Another model for a running model server: asked for at the gateway, as people do, and waited for."""
+"""Switching the models of running model servers, at the gateway, as people do."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,13 +8,14 @@ import httpx
 
 from framesense.schemas.models import ModelPhase, ModelServers, ModelState
 from tests.support.gateway_process import running_gateway
-from tests.support.processes import model_server
+from tests.support.processes import running_server
+from tests.support.waiting import wait_until
 
 
-def make_all(makers: Mapping[str, Callable[[Path], object]], folder: Path) -> Path:
-    """Each model in a folder of its name; the folder of them all."""
-    for name, make in makers.items():
-        make(folder / name)
+def save_all(models: Mapping[str, Callable[[Path], object]], folder: Path) -> Path:
+    """Save each model in a folder of its name, and return the folder of them all."""
+    for name, save in models.items():
+        save(folder / name)
     return folder
 
 
@@ -25,7 +25,7 @@ def behind_gateway(service: str, models: Path, redis: str, own: Path) -> Iterato
     ``own``: an empty folder."""
     settings = {f"{service}_dtype": "float32", f"{service}_load": "first-use", "storage_url": own / "blobs"}
     with (
-        model_server(service, own, model_folders=models, **settings) as server,
+        running_server(service, own, model_folders=models, **settings) as server,
         running_gateway(redis, own, **{f"{service}_url": server.url}) as gateway,
     ):
         gateway.http.timeout = httpx.Timeout(300)
@@ -33,12 +33,16 @@ def behind_gateway(service: str, models: Path, redis: str, own: Path) -> Iterato
 
 
 def use(http: httpx.Client, service: str, model: str) -> None:
-    """Switches the service's model server to it. ``http``: of the gateway."""
-    asked = http.put(f"/models/{service}", json={"model": model}, headers={"Prefer": "wait=100"})
-    assert asked.status_code in (200, 202), asked.text
-    while (state := state_of(http, service)).model != model or state.state is not ModelPhase.READY:
+    """Switch the service's model server to the model, and wait until it answers. ``http``: of the gateway."""
+    answer = http.put(f"/models/{service}", json={"model": model}, headers={"Prefer": "wait=100"})
+    assert answer.status_code in (200, 202), answer.text
+
+    def answers() -> bool:
+        state = state_of(http, service)
         assert not state.switch_error, state.switch_error
-        time.sleep(0.1)  # asking takes time from the loading that is waited for
+        return state.model == model and state.state is ModelPhase.READY
+
+    wait_until(answers, interval=0.1)  # an answer takes time from the loading that is waited for
 
 
 def state_of(http: httpx.Client, service: str) -> ModelState:

@@ -25,6 +25,7 @@ from framesense.schemas.arrays import to_numpy
 from framesense.schemas.captions import Caption, CaptionResponse
 from framesense.schemas.models import ModelPhase, ModelsResponse, ModelState
 from framesense.schemas.problems import MEDIA_TYPE, Problem
+from tests.support.waiting import wait_until, wait_until_ready, wait_while_loading
 
 PHOTOS = Path(skimage.__file__).parent / "data"
 CHELSEA = (PHOTOS / "chelsea.png").read_bytes()
@@ -61,13 +62,6 @@ def client(models_dir: Path) -> Iterator[TestClient]:
     with TestClient(create_app(settings(models_dir, captioner_dtype="float32"))) as client:
         wait_until_ready(client)
         yield client
-
-
-def wait_until_ready(client: TestClient) -> None:
-    pause = threading.Event()
-    while (answer := client.get("/ready")).status_code != 200:
-        assert "being loaded" in answer.json()["detail"], answer.text
-        pause.wait(0.1)
 
 
 def post(
@@ -367,9 +361,7 @@ def test_a_full_queue_is_a_503_with_retry_after(models_dir: Path) -> None:
         ]
         for thread in threads[1:]:
             thread.start()
-        pause = threading.Event()
-        while "captioner_queue_images 8.0" not in client.get("/metrics").text:
-            pause.wait(0.05)
+        wait_until(lambda: "captioner_queue_images 8.0" in client.get("/metrics").text)
         refused = post(client, CHELSEA)
         Held.gate.set()
         for thread in threads:
@@ -416,10 +408,7 @@ def test_while_loading_everything_but_health_is_a_503(models_dir: Path) -> None:
         assert found.models == []
         assert [state.state for state in found.states] == [ModelPhase.LOADING]
         gate.set()
-        pause = threading.Event()
-        while "being loaded" in client.get("/ready").text:
-            pause.wait(0.02)
-        assert "the disk is gone" in problem(client.get("/ready")).detail
+        assert "the disk is gone" in problem(wait_while_loading(client)).detail
         (state,) = ModelsResponse.model_validate_json(client.get("/models").content).states
         assert state.state is ModelPhase.FAILED
         assert "the disk is gone" in (state.detail or "")
@@ -427,10 +416,7 @@ def test_while_loading_everything_but_health_is_a_503(models_dir: Path) -> None:
 
 def test_a_folder_without_a_model_is_told(tmp_path: Path) -> None:
     with TestClient(create_app(settings(tmp_path))) as client:
-        pause = threading.Event()
-        while "being loaded" in (answer := client.get("/ready")).text:
-            pause.wait(0.02)
-        assert str(tmp_path) in problem(answer).detail
+        assert str(tmp_path) in problem(wait_while_loading(client)).detail
 
 
 @pytest.mark.parametrize(

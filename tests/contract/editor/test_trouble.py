@@ -13,6 +13,7 @@ from framesense.schemas.edits import (
 )
 from tests.support.editor_api import ask, events, picture, pictures, refused, serving, settings
 from tests.support.paint_model import Painter
+from tests.support.waiting import wait_until, wait_while_loading
 
 
 def test_a_model_that_refuses_tells_why(client: TestClient, painter: Painter) -> None:
@@ -48,9 +49,7 @@ def test_a_model_that_cannot_be_loaded_says_why() -> None:
         raise FileNotFoundError("the folder /nowhere is not there")
 
     with TestClient(create_app(settings(), load=load)) as client:
-        pause = threading.Event()
-        while "loaded:" not in (detail := refused(client.get("/ready"), 503).detail):
-            pause.wait(0.05)
+        detail = refused(wait_while_loading(client), 503).detail
         assert "/nowhere is not there" in detail
         assert "/nowhere is not there" in refused(ask(client), 503).detail
         assert client.get("/health").status_code == 200
@@ -69,9 +68,7 @@ def test_those_in_line_are_served_in_turn_and_the_rest_told_to_come_back() -> No
         painter.seen.wait(30)
         second = threading.Thread(target=work, args=("blue",))
         second.start()
-        pause = threading.Event()
-        while _metric(client, "editor_queue_edits") != 1:
-            pause.wait(0.05)
+        wait_until(lambda: _metric(client, "editor_queue_edits") == 1)
         busy = ask(client, prompt="green")
         assert "1 edits are waiting" in refused(busy, 503).detail
         assert int(busy.headers["retry-after"]) >= 1

@@ -18,9 +18,10 @@ from framesense.schemas.edits import EditorCapabilities, EditParameters, EditRes
 from framesense.schemas.jobs import Job, JobKind, JobState
 from framesense.storage.edits import EditStore, FinishedPicture, edit_prefix
 from gateway.openapi.editing_examples import EDIT_RESULT
-from tests.support.gateway_process import MP4, Gateway, problem, running_gateway, served, wait_until
+from tests.support.gateway_process import MP4, Gateway, problem, running_gateway, served
 from tests.support.paint_editor import PaintEditor
 from tests.support.photos import photo
+from tests.support.waiting import wait_until
 
 ROOM = photo("blue", size=(64, 48), kind="PNG")
 WORDS = {"prompt": "a red room"}

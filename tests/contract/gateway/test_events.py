@@ -9,7 +9,8 @@ import pytest
 from redis import Redis
 
 from framesense.schemas.jobs import Job, JobState, Progress
-from tests.support.gateway_process import MP4, Gateway, problem, wait_until
+from tests.support.gateway_process import MP4, Gateway, problem
+from tests.support.waiting import wait_until
 
 Received = tuple[str, Job]
 

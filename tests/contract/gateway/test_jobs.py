@@ -161,7 +161,7 @@ def test_a_deleted_job_takes_its_blobs_along_unless_another_needs_them(gateway: 
 
 
 def test_another_curve_costs_no_caption(gateway: Gateway, finished: Job) -> None:
-    asked = gateway.captioner.asked
+    asked = gateway.captioner.calls
     query: dict[str, str | float] = {"metric": "cosine", "rolling_window_size": 1, "signal": "sentence"}
     query |= {"sensitivity": 0.7, "max_moments": 3}
     answer = gateway.http.get(f"/jobs/{finished.id}/novelty", params=query)
@@ -169,7 +169,7 @@ def test_another_curve_costs_no_caption(gateway: Gateway, finished: Job) -> None
     expected = rolling_novelty(np.array(WORDS, np.float32), window=1, metric=Metric.COSINE)
     np.testing.assert_allclose(curve.novelty, expected)
     assert curve.parameters.model_dump(mode="json", exclude_none=True) == query
-    assert gateway.captioner.asked == asked
+    assert gateway.captioner.calls == asked
 
 
 def test_what_is_left_out_is_the_jobs_own(gateway: Gateway) -> None:

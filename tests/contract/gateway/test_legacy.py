@@ -11,7 +11,8 @@ import pytest
 
 from framesense.schemas.jobs import JobState
 from framesense.schemas.problems import Problem
-from tests.support.gateway_process import MP4, Gateway, problem, wait_until
+from tests.support.gateway_process import MP4, Gateway, problem
+from tests.support.waiting import wait_until
 
 CAPTIONS = ["a street", "a street", "a dog", "a street"]
 WORDS = [[0.0, 1.0], [0.0, 1.0], [3.0, 4.0], [0.0, 2.0]]

@@ -22,7 +22,7 @@ def test_the_wish_reaches_the_model_server(gateway: Gateway) -> None:
     gateway.tagger.reset()
     answer = gateway.http.put("/models/tagger", json=BODY, headers={"Prefer": "wait=7"})
     assert answer.status_code == 200
-    (asked,) = gateway.tagger.asked
+    (asked,) = gateway.tagger.requests
     assert (asked.method, asked.path, asked.query) == ("PUT", "/models", {"wait": "7.0"})
     assert b'"embedded"' in asked.body
 
@@ -39,4 +39,4 @@ def test_switching_may_be_forbidden(redis_url: str, tmp_path: Path) -> None:
     with running_gateway(redis_url, tmp_path, allow_model_switch=False) as gateway:
         told = problem(gateway.http.put("/models/tagger", json=BODY), 403)
         assert "ALLOW_MODEL_SWITCH=true" in told.detail
-        assert gateway.tagger.asked == []
+        assert gateway.tagger.requests == []

@@ -11,8 +11,9 @@ from framesense.jobs.queue import create_celery, enqueue
 from framesense.settings import JobSettings
 from framesense.storage.analyses import video_key
 from gateway.settings import GatewaySettings
-from tests.conftest import free_port
-from tests.support.gateway_process import MP4, Gateway, problem, running_gateway, wait_until
+from tests.support.gateway_process import MP4, Gateway, problem, running_gateway
+from tests.support.waiting import wait_until
+from tools.processes import free_port
 
 
 def test_ready_when_everything_answers(gateway: Gateway) -> None:

@@ -12,8 +12,9 @@ from framesense.schemas.jobs import Job, JobKind, JobState
 from framesense.schemas.photo_sets import PhotoSetParameters, PhotoSetResult
 from framesense.storage.photo_sets import PhotoSetStore, Table, photo_set_key
 from gateway.openapi.examples import PHOTO_SET_RESULT
-from tests.support.gateway_process import MP4, Gateway, problem, wait_until
+from tests.support.gateway_process import MP4, Gateway, problem
 from tests.support.photos import photo, zipped
+from tests.support.waiting import wait_until
 
 PHOTOS = zipped({"a/1.jpg": photo("red"), "b/2.jpg": photo("blue")})
 KEY = "0123456789abcdef0123456789abcdef"

@@ -296,9 +296,9 @@ def test_a_video_is_searched_in_words(gateway: Gateway) -> None:
     assert (moment.peak_index, moment.start, moment.end) == (ODD, ODD * 10, ODD * 10 + 10)
     assert moment.caption == f"caption {ODD}"
     assert found.warnings == ["careful"]
-    (asked,) = gateway.tagger.asked
+    (asked,) = gateway.tagger.requests
     assert (asked.path, json.loads(asked.body)["texts"]) == ("/embed/texts", ["a red car"])
-    assert gateway.captioner.asked == 0, "no picture is looked at again"
+    assert gateway.captioner.calls == 0, "no picture is looked at again"
 
 
 def test_what_the_tagger_refuses_is_told_in_its_words(gateway: Gateway) -> None:
@@ -312,7 +312,7 @@ def test_what_the_tagger_refuses_is_told_in_its_words(gateway: Gateway) -> None:
 def test_a_wrong_search_is_refused(gateway: Gateway, query: dict[str, str | int]) -> None:
     job = analyse(gateway)
     problem(gateway.http.get(f"/jobs/{job.id}/search", params=query), 422)
-    assert gateway.tagger.asked == []
+    assert gateway.tagger.requests == []
 
 
 def test_frames_that_no_tagger_saw_cannot_be_searched(gateway: Gateway) -> None:

@@ -14,7 +14,8 @@ from fastapi import Response
 
 from framesense.schemas.models import ModelServers
 from framesense.schemas.problems import MEDIA_TYPE
-from tests.support.gateway_process import MODEL, Gateway, problem, wait_until
+from tests.support.gateway_process import MODEL, Gateway, problem
+from tests.support.waiting import wait_until
 
 NEW = {"name": "rooms", "labels": ["kitchen", "bathroom"]}
 FORMS = [
@@ -49,7 +50,7 @@ def test_a_form_reaches_the_tagger_byte_for_byte(gateway: Gateway, path: str, qu
     body, headers = form.read(), {"Content-Type": form.headers["content-type"], "X-Request-ID": "my-request"}
     answer = gateway.http.post(path, params=query, content=body, headers=headers)
     assert (answer.status_code, answer.json()) == (200, {})
-    (asked,) = gateway.tagger.asked
+    (asked,) = gateway.tagger.requests
     assert (asked.method, asked.path, asked.query, asked.body) == ("POST", path, query, body)
     assert asked.headers["content-type"] == headers["Content-Type"]
     assert asked.headers["x-request-id"] == answer.headers["x-request-id"] == "my-request"
@@ -58,7 +59,7 @@ def test_a_form_reaches_the_tagger_byte_for_byte(gateway: Gateway, path: str, qu
 @pytest.mark.parametrize(("method", "path"), DOCUMENTS)
 def test_a_document_reaches_the_tagger(gateway: Gateway, method: str, path: str) -> None:
     assert gateway.http.request(method, path, json=NEW).status_code == 200
-    (asked,) = gateway.tagger.asked
+    (asked,) = gateway.tagger.requests
     assert (asked.method, asked.path, json.loads(asked.body)) == (method, path, NEW)
     assert asked.headers["content-type"] == "application/json"
 
@@ -66,7 +67,7 @@ def test_a_document_reaches_the_tagger(gateway: Gateway, method: str, path: str)
 @pytest.mark.parametrize(("method", "path"), BARE)
 def test_what_has_no_body_is_passed_on_without_one(gateway: Gateway, method: str, path: str) -> None:
     assert gateway.http.request(method, path).status_code == 200
-    (asked,) = gateway.tagger.asked
+    (asked,) = gateway.tagger.requests
     assert (asked.method, asked.path, asked.body) == (method, path, b"")
 
 
@@ -117,7 +118,7 @@ def test_too_much_is_refused_at_the_door(
     body, headers = form.read(), {"Content-Type": form.headers["content-type"]}
     answer = gateway.http.post(path, content=body if declared else _pieces(body), headers=headers)
     assert told in problem(answer, 413).detail
-    assert gateway.tagger.asked == []
+    assert gateway.tagger.requests == []
 
 
 def test_as_much_as_is_taken(gateway: Gateway) -> None:
@@ -130,7 +131,7 @@ def test_as_much_as_is_taken(gateway: Gateway) -> None:
 def test_a_large_document_is_refused(gateway: Gateway, method: str, path: str) -> None:
     answer = gateway.http.request(method, path, json={**NEW, "labels": ["label"] * 2000})
     assert "10,000" in problem(answer, 413).detail
-    assert gateway.tagger.asked == []
+    assert gateway.tagger.requests == []
 
 
 @pytest.mark.parametrize("path", [path for path, _ in FORMS])
@@ -139,7 +140,7 @@ def test_what_is_no_form_is_refused(gateway: Gateway, path: str) -> None:
     assert "curl -F" in problem(gateway.http.post(path), 415).detail
     broken = {"content": b"--x\r\nno header\r\n", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}
     problem(gateway.http.post(path, **broken), 400)  # type: ignore[arg-type]
-    assert gateway.tagger.asked == []
+    assert gateway.tagger.requests == []
 
 
 @pytest.mark.parametrize("name", ["..", ".hidden", "a b", "é", "x" * 65, "a%3Fb", "a%00"])
@@ -148,7 +149,7 @@ def test_names_that_lead_elsewhere_are_refused(gateway: Gateway, name: str) -> N
     for kind in ("label-sets", "classifiers"):
         answer = raw(gateway, f"GET /{kind}/{path.replace(' ', '%20').replace('é', '%C3%A9')} HTTP/1.1")
         assert b" 422 " in answer.split(b"\r\n")[0], answer
-    assert gateway.tagger.asked == []
+    assert gateway.tagger.requests == []
 
 
 def test_wrong_options_are_refused(gateway: Gateway) -> None:
@@ -192,11 +193,11 @@ def test_a_large_zip_is_on_its_way_before_it_has_arrived(gateway: Gateway) -> No
     sender.start()
     try:
         wait_until(lambda: gateway.tagger.arrived >= 99_000)
-        assert gateway.tagger.asked == []
+        assert gateway.tagger.requests == []
     finally:
         rest.set()
         sender.join()
-    assert gateway.tagger.asked[0].body == body
+    assert gateway.tagger.requests[0].body == body
 
 
 def test_the_tagger_is_told_that_a_caller_has_gone(gateway: Gateway) -> None:
@@ -208,7 +209,7 @@ def test_the_tagger_is_told_that_a_caller_has_gone(gateway: Gateway) -> None:
     )
     with connected(gateway) as connection:
         connection.sendall(f"{head}\r\n\r\n".encode() + body)
-        wait_until(lambda: bool(gateway.tagger.asked))
+        wait_until(lambda: bool(gateway.tagger.requests))
     assert gateway.tagger.hung_up.wait(10)
 
 

@@ -15,8 +15,9 @@ import pytest
 from framesense.jobs.payloads import PhotoSetPayload, VideoPayload
 from framesense.storage.analyses import video_key
 from framesense.storage.photo_sets import photo_set_key
-from tests.support.gateway_process import MP4, Gateway, problem, running_gateway, wait_until
+from tests.support.gateway_process import MP4, Gateway, problem, running_gateway
 from tests.support.photos import photo, zipped
+from tests.support.waiting import wait_until
 
 TUS = {"Tus-Resumable": "1.0.0"}
 PATCH = {**TUS, "Content-Type": "application/offset+octet-stream"}

@@ -15,7 +15,8 @@ from framesense.schemas.jobs import Job, JobState
 from framesense.schemas.novelty import VideoResult
 from framesense.schemas.problems import Problem
 from framesense.storage.analyses import video_key
-from tests.support.gateway_process import MODEL, MP4, Gateway, problem, wait_until
+from tests.support.gateway_process import MODEL, MP4, Gateway, problem
+from tests.support.waiting import wait_until
 
 LIMIT = 200_000
 

@@ -2,7 +2,6 @@
 
 import io
 import json
-import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +25,7 @@ from framesense.schemas.tags import (
 )
 from tagger.app import create_app
 from tagger.settings import TaggerSettings
+from tests.support.waiting import wait_until_ready
 
 PHOTOS = Path(skimage.__file__).parent / "data"
 CAT, CUP = ((PHOTOS / name).read_bytes() for name in ("chelsea.png", "coffee.png"))
@@ -46,10 +46,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         max_image_bytes=2_000_000,
     )
     with TestClient(create_app(settings)) as client:
-        pause = threading.Event()
-        while (answer := client.get("/ready")).status_code != 200:
-            assert "being loaded" in answer.json()["detail"], answer.text
-            pause.wait(0.1)
+        wait_until_ready(client)
         yield client
 
 

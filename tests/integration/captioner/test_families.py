@@ -20,10 +20,10 @@ from framesense.schemas.captions import CaptionExtra, CaptionResponse
 from framesense.schemas.models import WordEmbeddings
 from tests.support import tiny_models as tiny
 from tests.support.gateway_process import problem
-from tests.support.switching import behind_gateway, make_all, use
+from tests.support.switching import behind_gateway, save_all, use
 
 PHOTOS = Path(skimage.__file__).parent / "data"
-MAKERS: dict[str, tuple[Callable[[Path], Path], str, int]] = {
+MODELS: dict[str, tuple[Callable[[Path], Path], str, int]] = {
     "blip": (tiny.blip, "blip", 3),
     "blip2-opt": (tiny.blip2, "blip-2", 3),
     "blip2-t5": (lambda folder: tiny.blip2(folder, seq2seq=True), "blip-2", 3),
@@ -34,14 +34,14 @@ MAKERS: dict[str, tuple[Callable[[Path], Path], str, int]] = {
     "clipcap-mlp": (tiny.clipcap, "clipcap", 3),
     "clipcap-transformer": (lambda folder: tiny.clipcap(folder, "transformer"), "clipcap", 3),
 }
-"""What makes it, its family, rows and columns of its features."""
+"""What saves it, its family, rows and columns of its features."""
 
 pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_all({name: make for name, (make, *_) in MAKERS.items()}, tmp_path_factory.mktemp("families"))
+    return save_all({name: save for name, (save, *_) in MODELS.items()}, tmp_path_factory.mktemp("families"))
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +58,12 @@ def caption(http: httpx.Client, *names: str, **query: object) -> httpx.Response:
 
 
 def test_every_family_is_tried() -> None:
-    assert {family for _, family, _ in MAKERS.values()} == (FAMILIES.keys() | {OPEN_CLIP_FAMILY}) - {"show-attend-tell"}
+    assert {family for _, family, _ in MODELS.values()} == (FAMILIES.keys() | {OPEN_CLIP_FAMILY}) - {"show-attend-tell"}
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", MODELS)
 def test_through_the_gateway(http: httpx.Client, folder: Path, name: str) -> None:
-    _, family, side = MAKERS[name]
+    _, family, side = MODELS[name]
     use(http, "captioner", f"path:{folder / name}")
     extras = "embeddings,features,visual,patches"
     answer = caption(http, "coffee.png", "chelsea.png", beams=2, max_tokens=6, extras=extras)
@@ -91,7 +91,7 @@ def captioner(folder: Path) -> Captioner:
     )
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", MODELS)
 def test_what_is_written_is_what_is_scored(folder: Path, name: str) -> None:
     """Greedy search takes the likeliest token each time: the pass that scores must find the same ones likeliest."""
     settings = CaptionerSettings(captioner_model=f"path:{folder / name}", captioner_device="cpu")
@@ -111,7 +111,7 @@ def test_what_is_written_is_what_is_scored(folder: Path, name: str) -> None:
             assert token == likeliest[position][0] or (position == 0 and token == likeliest[0][1])
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", MODELS)
 def test_a_caption_depends_on_the_picture_and_not_on_its_batch(folder: Path, name: str) -> None:
     loaded = captioner(folder / name)
     photos = [loaded._loaded.model.preprocess(image) for image in (data.coffee(), data.astronaut())]

@@ -5,13 +5,8 @@ model needs none.
 """
 
 import asyncio
-import os
 import re
-import signal
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,73 +21,23 @@ from framesense.http.uploads import Upload
 from framesense.media.images import encode_npy
 from framesense.schemas.arrays import to_numpy
 from framesense.schemas.captions import CaptionResponse
+from tests.support.processes import ServerProcess, running_server
 
 PHOTOS = Path(skimage.__file__).parent / "data"
 NAMES = ("astronaut.png", "chelsea.png", "coffee.png")
 MAX_REQUEST_BYTES = 8_000_000
 
-OFFLINE = """
-import ipaddress, runpy, socket
-
-def guard(name):
-    allowed = getattr(socket.socket, name)
-    def checked(self, address, *rest):
-        if self.family != socket.AF_UNIX and not ipaddress.ip_address(address[0]).is_loopback:
-            raise SystemExit(f"FORBIDDEN connection to {address}")
-        return allowed(self, address, *rest)
-    setattr(socket.socket, name, checked)
-
-guard("connect")
-guard("connect_ex")
-resolve = socket.getaddrinfo
-
-def getaddrinfo(host, *rest, **more):
-    if host not in (None, "localhost", "127.0.0.1", "::1"):
-        raise SystemExit(f"FORBIDDEN look-up of {host}")
-    return resolve(host, *rest, **more)
-
-socket.getaddrinfo = getaddrinfo
-runpy.run_module("captioner", run_name="__main__")
-"""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
 
 @pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.Popen[bytes], str, Path]]:
-    port, log = free_port(), tmp_path_factory.mktemp("captioner") / "log"
-    # No HF_HUB_OFFLINE here: not even an attempt is made.
-    environment = {name: value for name, value in os.environ.items() if "OFFLINE" not in name}
-    environment |= {"CAPTIONER_PORT": str(port), "CAPTIONER_MAX_REQUEST_BYTES": str(MAX_REQUEST_BYTES)}
-    with log.open("wb") as stream:
-        process = subprocess.Popen([sys.executable, "-c", OFFLINE], env=environment, stdout=stream, stderr=stream)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        while not ready(url):
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.2)
-        yield process, url, log
-    finally:
-        process.kill()
-        process.wait()
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    limits = {"captioner_max_request_bytes": MAX_REQUEST_BYTES}
+    with running_server("captioner", tmp_path_factory.mktemp("captioner"), guarded=True, **limits) as running:
+        yield running
 
 
-def ready(url: str) -> bool:
-    try:
-        answer = httpx.get(f"{url}/ready", trust_env=False)
-    except httpx.TransportError:
-        return False
-    assert answer.status_code == 200 or "being loaded" in answer.text, answer.text
-    return answer.status_code == 200
-
-
-@pytest.fixture(scope="module")
-def url(process: tuple[subprocess.Popen[bytes], str, Path]) -> str:
-    return process[1]
+@pytest.fixture
+def url(server: ServerProcess) -> str:
+    return server.url
 
 
 def photo(name: str) -> Upload:
@@ -152,27 +97,15 @@ def test_arrays_and_png_files_get_the_same_caption(url: str) -> None:
     assert png.json()["captions"] == npy.json()["captions"]
 
 
-async def test_concurrent_clients_share_model_calls(url: str) -> None:
-    async with AsyncCaptionerClient(url) as client:
-        before = await batches(url)
+async def test_concurrent_clients_share_model_calls(server: ServerProcess) -> None:
+    images, calls = (server.metric(f"captioner_batch_images_{name}") for name in ("sum", "count"))
+    async with AsyncCaptionerClient(server.url) as client:
         answers = await asyncio.gather(*(client.caption([photo(NAMES[n % 3])], {"beams": 2}) for n in range(32)))
-        after = await batches(url)
     captions = [answer.captions[0].caption for answer in answers]
     assert [len(set(captions[n::3])) <= 2 for n in range(3)] == [True] * 3  # bfloat16 may tip a near tie
     assert set(captions[0::3]).isdisjoint(captions[1::3])
-    images, calls = after[0] - before[0], after[1] - before[1]
-    assert images == 32
-    assert calls <= 16
-
-
-async def batches(url: str) -> tuple[float, float]:
-    """Images captioned and model calls made so far."""
-    async with httpx.AsyncClient(trust_env=False) as client:
-        text = (await client.get(f"{url}/metrics")).text
-    images, calls = (
-        float(re.findall(rf"^captioner_batch_images_{name} (.+)$", text, re.MULTILINE)[0]) for name in ("sum", "count")
-    )
-    return images, calls
+    assert server.metric("captioner_batch_images_sum") - images == 32
+    assert server.metric("captioner_batch_images_count") - calls <= 16
 
 
 def test_a_client_that_hangs_up_midway_leaves_nothing_behind(url: str) -> None:
@@ -210,13 +143,8 @@ def test_too_large_a_request_of_untold_length_is_refused_while_it_comes(url: str
         assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
-def test_it_stops_when_asked_and_asked_for_nothing_outside(
-    process: tuple[subprocess.Popen[bytes], str, Path],
-) -> None:
-    running, _, log = process  # the last test: the process is gone afterwards
-    running.send_signal(signal.SIGTERM)
-    running.wait(timeout=60)
-    text = log.read_text()
-    assert "Application shutdown complete" in text
-    assert "FORBIDDEN" not in text
-    assert "Traceback" not in text
+def test_it_stops_when_asked_and_asked_for_nothing_outside(server: ServerProcess) -> None:
+    server.stop()  # the last test: the process is gone afterwards
+    assert "Application shutdown complete" in server.log
+    assert "Traceback" not in server.log
+    assert server.network_attempts == []

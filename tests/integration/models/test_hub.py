@@ -14,10 +14,11 @@ import skimage
 
 from framesense.schemas.captions import CaptionResponse
 from framesense.schemas.models import ModelPhase, ModelsResponse
-from tests.conftest import free_port
 from tests.support import tiny_models as tiny
 from tests.support.hub_server import Hub, running_hub
-from tests.support.processes import model_server
+from tests.support.processes import running_server
+from tests.support.waiting import wait_until
+from tools.processes import free_port
 
 COFFEE = (Path(skimage.__file__).parent / "data" / "coffee.png").read_bytes()
 NAME = "salesforce/tiny-blip"
@@ -79,7 +80,7 @@ def test_what_is_needed_arrives_and_the_captioner_starts_offline(hub: Hub, tmp_p
     assert hub.sent.total() == sent
 
     offline = {"hf_home": tmp_path, "hf_endpoint": f"http://127.0.0.1:{free_port()}"}
-    with model_server("captioner", tmp_path, captioner_model=f"hf:{NAME}", **offline) as server:
+    with running_server("captioner", tmp_path, captioner_model=f"hf:{NAME}", **offline) as server:
         answer = httpx.post(f"{server.url}/caption", files={"image": ("a.png", COFFEE)}, trust_env=False, timeout=120)
         found = CaptionResponse.model_validate_json(answer.content)
         assert (found.model.family, found.model.revision) == ("blip", hub.commit(NAME))
@@ -90,8 +91,7 @@ def test_a_broken_transfer_goes_on_where_it_stopped(hub: Hub, folder: Path, tmp_
     hub.stall_after = 25_000_000
     killed = start_fetch(hub, tmp_path, f"hf:{NAME}")
     assert hub.stalled.wait(120)
-    while not any(part.stat().st_size > 10_000_000 for part in tmp_path.rglob("*.part")):
-        assert killed.poll() is None
+    wait_until(lambda: _has_grown(tmp_path, killed))
     killed.kill()
     killed.wait()
     hub.stall_after = None
@@ -102,6 +102,11 @@ def test_a_broken_transfer_goes_on_where_it_stopped(hub: Hub, folder: Path, tmp_
     assert hub.ranges and all(int(asked.removeprefix("bytes=").rstrip("-")) >= 10_000_000 for asked in hub.ranges)
     assert hub.sent[large] - before < 31_000_000
     assert not list(tmp_path.rglob("*.part"))
+
+
+def _has_grown(home: Path, process: "subprocess.Popen[str]") -> bool:
+    assert process.poll() is None
+    return any(part.stat().st_size > 10_000_000 for part in home.rglob("*.part"))
 
 
 def test_a_connection_that_breaks_is_taken_up_again_at_once(hub: Hub, folder: Path, tmp_path: Path) -> None:
@@ -181,18 +186,17 @@ def test_too_small_a_disk_is_told_before_anything_is_fetched(
 
 
 def test_a_model_that_was_not_fetched_is_told_by_the_service(tmp_path: Path) -> None:
-    with model_server(
-        "captioner", tmp_path, wait=False, captioner_model="hf:nobody/nothing", hf_home=tmp_path
+    with running_server(
+        "captioner", tmp_path, ready=False, captioner_model="hf:nobody/nothing", hf_home=tmp_path
     ) as server:
-        while True:
-            answer = httpx.get(f"{server.url}/ready", trust_env=False, timeout=60)
-            assert answer.status_code == 503
-            if "being loaded" not in answer.text:
-                break
+        server.wait_until_healthy()
+        wait_until(lambda: "being loaded" not in httpx.get(f"{server.url}/ready", trust_env=False, timeout=60).text)
+        answer = httpx.get(f"{server.url}/ready", trust_env=False, timeout=60)
+        assert answer.status_code == 503
         assert "make models MODELS=hf:nobody/nothing" in answer.text
         (state,) = ModelsResponse.model_validate_json(
             httpx.get(f"{server.url}/models", trust_env=False, timeout=60).content
         ).states
         assert state.state is ModelPhase.FAILED
         assert "make models" in (state.detail or "")
-        assert "make models MODELS=hf:nobody/nothing" in server.told
+        assert "make models MODELS=hf:nobody/nothing" in server.log

@@ -13,11 +13,11 @@ from framesense.schemas.captions import CaptionResponse
 from framesense.schemas.models import ModelPhase, ModelsResponse, ModelState
 from tests.support import tiny_models as tiny
 from tests.support.gateway_process import problem
-from tests.support.processes import ModelServer, model_server
+from tests.support.processes import ServerProcess, running_server
+from tests.support.waiting import TIMEOUT, wait_until_async
 
 COFFEE = (Path(skimage.__file__).parent / "data" / "coffee.png").read_bytes()
 CLIENTS = 16
-PATIENCE = 300.0
 
 pytestmark = pytest.mark.timeout(900)  # real models are loaded, on a machine that may be busy
 
@@ -40,9 +40,9 @@ async def state(http: httpx.AsyncClient) -> ModelState:
     return ModelsResponse.model_validate_json(answer.content).states[0]
 
 
-def client(server: ModelServer) -> httpx.AsyncClient:
+def client(server: ServerProcess) -> httpx.AsyncClient:
     limits = httpx.Limits(max_connections=CLIENTS + 4)
-    return httpx.AsyncClient(base_url=server.url, timeout=PATIENCE, limits=limits, trust_env=False)
+    return httpx.AsyncClient(base_url=server.url, timeout=TIMEOUT, limits=limits, trust_env=False)
 
 
 @pytest.mark.parametrize("order", ["load-first", "unload-first"])
@@ -59,36 +59,35 @@ async def test_switching_under_load_fails_no_request(folders: Path, tmp_path: Pa
             last[number] = answer.model.name
             answered[answer.model.name] += 1
 
-    settings = {"model_folders": folders, "model_switch": order, "model_wait": PATIENCE}
-    with model_server("captioner", tmp_path, **settings) as server:
+    settings = {"model_folders": folders, "model_switch": order, "model_wait": TIMEOUT}
+    with running_server("captioner", tmp_path, **settings) as server:
         async with client(server) as http, asyncio.TaskGroup() as group:
             callers = [group.create_task(caller(http, number)) for number in range(CLIENTS)]
             for name in (blip, "embedded", blip):
                 await _more(answered, 3 * CLIENTS, callers)
-                switched = await http.put("/models", params={"wait": PATIENCE}, json={"model": name})
+                switched = await http.put("/models", params={"wait": TIMEOUT}, json={"model": name})
                 assert switched.status_code == 200, switched.text
                 assert ModelState.model_validate(switched.json()).model == name
             await _more(answered, 3 * CLIENTS, callers)
             stop.set()
         assert set(answered) == {"embedded", blip}
         assert set(last.values()) == {blip}
-        assert "Traceback" not in server.told
+        assert "Traceback" not in server.log
 
 
 async def _more(answered: Counter[str], count: int, callers: "list[asyncio.Task[None]]") -> None:
-    """Waits for so many more answers."""
+    """Wait for so many more answers."""
     aim = answered.total() + count
-    while answered.total() < aim and not any(caller.done() for caller in callers):
-        await asyncio.sleep(0.05)
+    await wait_until_async(lambda: answered.total() >= aim or any(caller.done() for caller in callers))
 
 
 async def test_a_broken_model_leaves_the_old_one_and_says_why(folders: Path, tmp_path: Path) -> None:
     broken = folders / "broken"
     broken.mkdir()
     (broken / "config.json").write_text('{"model_type": "blip"}')
-    with model_server("captioner", tmp_path, model_folders=folders) as server:
+    with running_server("captioner", tmp_path, model_folders=folders) as server:
         async with client(server) as http:
-            asked = await http.put("/models", params={"wait": PATIENCE}, json={"model": f"path:{broken}"})
+            asked = await http.put("/models", params={"wait": TIMEOUT}, json={"model": f"path:{broken}"})
             refused = problem(asked, 422)
             assert str(broken) in refused.detail
             assert (await ask(http)).model.name == "embedded"
@@ -103,7 +102,7 @@ async def test_a_broken_model_leaves_the_old_one_and_says_why(folders: Path, tmp
 
 
 async def test_idle_models_give_their_memory_back_and_come_again(tmp_path: Path) -> None:
-    with model_server("captioner", tmp_path, captioner_load="first-use", captioner_unload_after=1) as server:
+    with running_server("captioner", tmp_path, captioner_load="first-use", captioner_unload_after=1) as server:
         async with client(server) as http:
             before = await state(http)
             assert before.state is ModelPhase.UNLOADED
@@ -112,7 +111,7 @@ async def test_idle_models_give_their_memory_back_and_come_again(tmp_path: Path)
                 assert {answer.model.name for answer in answers} == {"embedded"}
                 loaded = await state(http)
                 assert (loaded.state, loaded.device) == (ModelPhase.READY, "cpu")
-                deadline = time.monotonic() + PATIENCE
+                deadline = time.monotonic() + TIMEOUT
                 while not _given_back(idle := await state(http), loaded):
                     assert time.monotonic() < deadline, (idle, loaded)
                     await asyncio.sleep(0.1)

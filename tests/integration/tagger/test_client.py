@@ -1,6 +1,5 @@
 """The worker's client of the tagger, against the real one with the embedded model."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,9 +15,10 @@ from framesense.http.problems import ProblemError
 from framesense.schemas.tags import LabelSetContent, NewLabelSet, ThresholdOn
 from tagger.app import create_app
 from tagger.settings import TaggerSettings
-from tests.conftest import free_port
 from tests.support.clock import SteppingClock
 from tests.support.gateway_process import served
+from tests.support.waiting import wait_until
+from tools.processes import free_port
 
 PHOTOS = Path(skimage.__file__).parent / "data"
 PICTURES = [np.asarray(Image.open(PHOTOS / name).convert("RGB")) for name in ("chelsea.png", "coffee.png")]
@@ -32,8 +32,7 @@ pytestmark = pytest.mark.timeout(240)  # a model is loaded
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TaggerClient]:
     settings = TaggerSettings(storage_url=str(tmp_path_factory.mktemp("blobs")), tagger_dtype="float32")
     with served(create_app(settings)) as (url, _), TaggerClient(url) as client:
-        while httpx.get(f"{url}/ready", timeout=30).status_code != 200:
-            time.sleep(0.2)
+        wait_until(lambda: httpx.get(f"{url}/ready", timeout=30).status_code == 200, interval=0.1)
         new = NewLabelSet(name="animals", **LabelSetContent(labels=["cat"], templates=["my {label}"]).model_dump())
         httpx.post(f"{url}/label-sets", json=new.model_dump()).raise_for_status()
         yield client

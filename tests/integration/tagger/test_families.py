@@ -16,23 +16,23 @@ from framesense.schemas.tags import SimilarityResponse, TagsResponse, ThresholdO
 from tagger.models.transformers_dual import FAMILIES
 from tests.support import tiny_models as tiny
 from tests.support.gateway_process import problem
-from tests.support.switching import behind_gateway, make_all, state_of, use
+from tests.support.switching import behind_gateway, save_all, state_of, use
 
 PHOTOS = Path(skimage.__file__).parent / "data"
 LABELS = ["a cat", "a cup of coffee", "a rocket"]
-MAKERS: dict[str, tuple[Callable[[Path], Path], str, int]] = {
+MODELS: dict[str, tuple[Callable[[Path], Path], str, int]] = {
     **tiny.DUALS,
     "open-clip": (tiny.open_clip, "open-clip", 16),
     "open-clip-siglip": (lambda folder: tiny.open_clip(folder, init_logit_bias=-10.0), "open-clip", 16),
 }
-"""What makes it, its family, its dimensions."""
+"""What saves it, its family, its dimensions."""
 
 pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_all({name: make for name, (make, *_) in MAKERS.items()}, tmp_path_factory.mktemp("families"))
+    return save_all({name: save for name, (save, *_) in MODELS.items()}, tmp_path_factory.mktemp("families"))
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +47,13 @@ def photos(*names: str) -> list[tuple[str, tuple[str, bytes, str]]]:
 
 
 def test_every_family_is_tried() -> None:
-    assert {family for _, family, _ in MAKERS.values()} == {*FAMILIES, "open-clip"}
+    assert {family for _, family, _ in MODELS.values()} == {*FAMILIES, "open-clip"}
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", MODELS)
 def test_through_the_gateway(http: httpx.Client, folder: Path, name: str) -> None:
     """The same photos and labels each time: what the model before remembered of them would be of other dimensions."""
-    _, family, dimensions = MAKERS[name]
+    _, family, dimensions = MODELS[name]
     model = f"path:{folder / name}"
     use(http, "tagger", model)
     listed = ModelServers.model_validate(http.get("/models").json())
@@ -97,7 +97,7 @@ def test_a_classifier_belongs_to_the_model_that_made_it(http: httpx.Client, fold
     use(http, "tagger", f"path:{folder / 'siglip'}")
     made = http.post("/classifiers", json={"name": "things", "labels": LABELS})
     assert made.status_code == 201, made.text
-    for name in MAKERS:
+    for name in MODELS:
         use(http, "tagger", f"path:{folder / name}")
         own = name == "siglip"
         assert Classifier.model_validate(http.get("/classifiers/things").json()).usable is own

@@ -4,12 +4,6 @@ The process refuses every connection and name look-up outside loopback, so each 
 model needs none.
 """
 
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,67 +17,21 @@ import skimage.io
 from framesense.media.images import NPY_MEDIA_TYPE, encode_npy
 from framesense.schemas.arrays import to_numpy
 from framesense.schemas.tags import ImageEmbeddings, TagsResponse
+from tests.support.processes import ServerProcess, running_server
 
 PHOTOS = Path(skimage.__file__).parent / "data"
 
-OFFLINE = """
-import ipaddress, runpy, socket
-
-def guard(name):
-    allowed = getattr(socket.socket, name)
-    def checked(self, address, *rest):
-        if self.family != socket.AF_UNIX and not ipaddress.ip_address(address[0]).is_loopback:
-            raise SystemExit(f"FORBIDDEN connection to {address}")
-        return allowed(self, address, *rest)
-    setattr(socket.socket, name, checked)
-
-guard("connect")
-guard("connect_ex")
-resolve = socket.getaddrinfo
-
-def getaddrinfo(host, *rest, **more):
-    if host not in (None, "localhost", "127.0.0.1", "::1"):
-        raise SystemExit(f"FORBIDDEN look-up of {host}")
-    return resolve(host, *rest, **more)
-
-socket.getaddrinfo = getaddrinfo
-runpy.run_module("tagger", run_name="__main__")
-"""
-
 
 @pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.Popen[bytes], str, Path]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     folder = tmp_path_factory.mktemp("tagger")
-    log = folder / "log"
-    # No HF_HUB_OFFLINE here: not even an attempt is made.
-    environment = {name: value for name, value in os.environ.items() if "OFFLINE" not in name}
-    environment |= {"TAGGER_PORT": str(port), "STORAGE_URL": str(folder / "blobs")}
-    with log.open("wb") as stream:
-        process = subprocess.Popen([sys.executable, "-c", OFFLINE], env=environment, stdout=stream, stderr=stream)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        while not _ready(url):
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.2)
-        yield process, url, log
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/ready").status_code == 200
-    except httpx.TransportError:
-        return False
+    with running_server("tagger", folder, guarded=True, storage_url=folder / "blobs") as running:
+        yield running
 
 
 @pytest.fixture
-def url(process: tuple[subprocess.Popen[bytes], str, Path]) -> str:
-    return process[1]
+def url(server: ServerProcess) -> str:
+    return server.url
 
 
 def test_real_photos_get_their_tags(url: str) -> None:
@@ -104,31 +52,20 @@ def test_arrays_and_files_have_one_embedding(url: str) -> None:
     assert first @ second == pytest.approx(1, abs=1e-3)
 
 
-def test_concurrent_clients_share_model_calls(url: str) -> None:
+def test_concurrent_clients_share_model_calls(server: ServerProcess) -> None:
     file = {"images": ("a.png", (PHOTOS / "coffee.png").read_bytes(), "image/png")}
 
     def ask(_: int) -> int:
-        return httpx.post(f"{url}/embed/images", files=file, timeout=120).status_code
+        return httpx.post(f"{server.url}/embed/images", files=file, timeout=120).status_code
 
-    before = _batches(url)
+    calls, images = (server.metric(f"tagger_batch_images_{name}") for name in ("count", "sum"))
     with ThreadPoolExecutor(16) as pool:
         assert set(pool.map(ask, range(32))) == {200}
-    after = _batches(url)
-    assert after[1] - before[1] == 32
-    assert after[0] - before[0] < 24
+    assert server.metric("tagger_batch_images_sum") - images == 32
+    assert server.metric("tagger_batch_images_count") - calls < 24
 
 
-def _batches(url: str) -> tuple[float, float]:
-    """Model calls and images so far."""
-    lines = dict(line.rsplit(" ", 1) for line in httpx.get(f"{url}/metrics").text.splitlines() if line[0] != "#")
-    return float(lines["tagger_batch_images_count"]), float(lines["tagger_batch_images_sum"])
-
-
-def test_it_stops_when_asked_and_asked_for_nothing_outside(
-    process: tuple[subprocess.Popen[bytes], str, Path],
-) -> None:
-    running, _, log = process
-    running.send_signal(signal.SIGTERM)
-    running.wait(timeout=60)
-    assert "FORBIDDEN" not in log.read_text()
-    assert "Traceback" not in log.read_text()
+def test_it_stops_when_asked_and_asked_for_nothing_outside(server: ServerProcess) -> None:
+    server.stop()
+    assert server.network_attempts == []
+    assert "Traceback" not in server.log

@@ -14,14 +14,14 @@ from tagger.models.transformers_dual import TransformersDual
 from tagger.settings import TaggerSettings
 from tagger.tags.calibration import NeutralCalibration, SigmoidCalibration
 from tests.support import tiny_models as tiny
-from tests.support.switching import make_all
+from tests.support.switching import save_all
 
 pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_all({name: make for name, (make, *_) in tiny.DUALS.items()}, tmp_path_factory.mktemp("duals"))
+    return save_all({name: make for name, (make, *_) in tiny.DUALS.items()}, tmp_path_factory.mktemp("duals"))
 
 
 def settings(folder: Path, **changes: object) -> TaggerSettings:

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,9 +15,10 @@ import psutil
 import pytest
 
 from tests.support.own_stack import OwnStack
+from tests.support.processes import network_attempts, network_guard
+from tests.support.waiting import wait_until
 from tools.settings import ROOT
 
-GUARD = ROOT / "tests" / "support" / "guard"
 PARTS = {"redis", "captioner", "tagger", "editor", "worker", "edit-worker", "gateway", "ui"}
 
 
@@ -29,9 +29,7 @@ def guard_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, guard_log: Path) -> Iterator[OwnStack]:
-    own = OwnStack.at(
-        tmp_path_factory.mktemp("stack"), PYTHONPATH=str(GUARD), NETWORK_GUARD=str(guard_log), START_TIMEOUT="250"
-    )
+    own = OwnStack.at(tmp_path_factory.mktemp("stack"), **network_guard(guard_log), START_TIMEOUT="250")
     up = own.run("tools.stack", "up")
     try:
         assert up.returncode == 0, up.stdout
@@ -93,7 +91,7 @@ def test_no_service_left_the_machine(stack: OwnStack, guard_log: Path) -> None:
     lines = guard_log.read_text().splitlines()
     for module in ("captioner", "tagger", "editor", "worker", "gateway", "ui"):
         assert any(line.startswith("guarded") and line.endswith(f"-m {module}") for line in lines), module
-    assert [line for line in lines if not line.startswith("guarded")] == []
+    assert network_attempts(guard_log) == []
 
 
 def test_down_leaves_nothing(stack: OwnStack) -> None:
@@ -111,7 +109,7 @@ def test_the_guard_stops_what_leaves(tmp_path: Path) -> None:
     for attempt in ("create_connection(('192.0.2.1', 80), 1)", "getaddrinfo('example.org', 80)"):
         ran = subprocess.run(
             [sys.executable, "-c", f"import socket; socket.{attempt}"],
-            env={**os.environ, "PYTHONPATH": str(GUARD), "NETWORK_GUARD": str(log)},
+            env={**os.environ, **network_guard(log)},
             capture_output=True,
         )
         assert b"PermissionError" in ran.stderr
@@ -158,8 +156,7 @@ def test_stale_record_is_no_process_of_ours(tmp_path: Path) -> None:
 def test_interrupted_demo_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     own = OwnStack.at(tmp_path)
     with subprocess.Popen(own.command("tools.demo"), cwd=ROOT, env=own.environment, stdout=subprocess.PIPE) as demo:
-        while demo.poll() is None and not own.pids().keys() >= {"captioner", "worker"}:
-            time.sleep(0.05)
+        wait_until(lambda: demo.poll() is not None or own.pids().keys() >= {"captioner", "worker"})
         started = [process for pid in own.pids().values() for process in _family(pid)]
         assert started
         demo.send_signal(number)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,12 +18,10 @@ import numpy as np
 import pytest
 import uvicorn
 from fastapi import FastAPI, Request, Response
-from redis import Redis
 from starlette.datastructures import UploadFile
 
 from framesense.jobs.payloads import Attempts, StoredFile, VideoPayload
 from framesense.jobs.queue import create_celery, enqueue
-from framesense.jobs.store import JobStore, events_key, read_event
 from framesense.schemas.arrays import EncodingFormat, encode
 from framesense.schemas.captions import Caption, CaptionEmbeddings, CaptionResponse, CaptionToken
 from framesense.schemas.jobs import Job, JobKind, JobState, Progress
@@ -31,12 +29,9 @@ from framesense.schemas.models import ModelInfo, ModelsResponse
 from framesense.schemas.tags import ImageEmbeddings
 from framesense.settings import JobSettings
 from framesense.storage.analyses import AnalysisStore, Frames, video_key
-from framesense.storage.blobs import Storage
-from tests.conftest import free_port
 from tests.support.videos import audio_only, cut_off, numbered_video, read_number
-
-WAIT = 60.0
-"""Seconds after which something that should have happened has not; far more than any of it takes."""
+from tests.support.workers import WorkerStack
+from tools.processes import free_port
 
 INFO = {"service": "captioner", "family": "numbers", "device": "cpu", "dtype": "float32", "parameters": 0}
 
@@ -123,51 +118,20 @@ def captioner() -> Iterator[NumberCaptioner]:
     server = uvicorn.Server(uvicorn.Config(stand_in.app(), host="127.0.0.1", port=port, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    _until(lambda: server.started)
+    stack.waitwait_until(lambda: server.started)
     stand_in.url = f"http://127.0.0.1:{port}"
     yield stand_in
     server.should_exit = True
     thread.join()
 
 
-class Workplace:
-    """One blob store and one Redis, with as many worker processes as a test starts."""
+class VideoStack(WorkerStack):
+    """Video jobs on as many workers as a test starts."""
 
     def __init__(self, redis_url: str, folder: Path, captioner: NumberCaptioner) -> None:
-        self._folder = folder
-        self.environment = {
-            "REDIS_URL": redis_url,
-            "STORAGE_URL": str(folder / "blobs"),
-            "CAPTIONER_URL": captioner.url,
-            "TAGGER_URL": "http://127.0.0.1:9",  # nobody's: a job does without a tagger
-            "JOB_LEASE": "1.5",
-            "JOB_VISIBILITY_TIMEOUT": "600",
-            "WORKER_BATCH": "4",
-            "WORKER_HEARTBEAT_FILE": str(folder / "heartbeat"),
-        }
-        self.redis = Redis.from_url(redis_url, decode_responses=True)
-        self.jobs = JobStore(self.redis, lease_seconds=1.5, retention_seconds=3600)
-        self.storage = Storage(str(folder / "blobs"))
+        super().__init__(redis_url, folder, captioner_url=captioner.url, job_visibility_timeout=600, worker_batch=4)
         self.analyses = AnalysisStore(self.storage)
         self._celery = create_celery(JobSettings(redis_url=redis_url))
-        self._workers: list[subprocess.Popen[bytes]] = []
-
-    def start_worker(self, **environment: str) -> "subprocess.Popen[bytes]":
-        log = (self._folder / f"worker-{len(self._workers)}.log").open("wb")
-        command = [sys.executable, "-m", "worker"]
-        process = subprocess.Popen(
-            command,
-            env={**os.environ, **self.environment, **environment},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        log.close()
-        self._workers.append(process)
-        return process
-
-    def logs(self) -> str:
-        return "\n".join(path.read_text() for path in sorted(self._folder.glob("worker-*.log")))
 
     def submit(self, video: Path, every_n_second: float = 0.04, *, queue: bool = True) -> Job:
         data = video.read_bytes()
@@ -183,48 +147,20 @@ class Workplace:
     def enqueue(self, job: Job) -> None:
         enqueue(self._celery, JobKind.VIDEO, job.id)
 
-    def get(self, job: Job) -> Job:
-        current = self.jobs.get(job.id)
-        assert current is not None
-        return current
-
-    def finished(self, job: Job) -> Job:
-        """The job once it is finished."""
-        _until(lambda: self.get(job).state.finished, self.logs)
-        return self.get(job)
-
     def until_done(self, job: Job, frames: int) -> None:
-        _until(lambda: self.get(job).progress.done >= frames or self.get(job).state.finished, self.logs)
-
-    def events(self, job: Job) -> list[Job]:
-        """The job as it was after every change."""
-        return [read_event(fields["job"]) for _, fields in self.redis.xrange(events_key(job.id))]
+        self.wait_until(lambda: self.get(job).progress.done >= frames or self.get(job).state.finished)
 
     def frames(self, job: Job) -> Frames:
         loaded = self.analyses.load(self.jobs.payload(job.id, VideoPayload).work)
         assert loaded is not None
         return loaded[1]
 
-    def close(self) -> None:
-        for worker in self._workers:
-            if worker.poll() is None:
-                os.killpg(worker.pid, signal.SIGKILL)
-            worker.wait()
-        self.redis.close()
-
 
 @pytest.fixture
-def workplace(redis_url: str, tmp_path: Path, captioner: NumberCaptioner) -> Iterator[Workplace]:
-    place = Workplace(redis_url, tmp_path, captioner)
-    yield place
-    place.close()
-
-
-def _until(happened: Callable[[], bool], explain: Callable[[], str] = str) -> None:
-    deadline = time.monotonic() + WAIT
-    while not happened():
-        assert time.monotonic() < deadline, explain()
-        time.sleep(0.05)
+def stack(redis_url: str, tmp_path: Path, captioner: NumberCaptioner) -> Iterator[VideoStack]:
+    running = VideoStack(redis_url, tmp_path, captioner)
+    yield running
+    running.close()
 
 
 def numbers(frames: Frames) -> list[int]:
@@ -234,16 +170,16 @@ def numbers(frames: Frames) -> list[int]:
 
 
 def test_every_frame_is_captioned_once_and_stored(
-    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+    stack: VideoStack, captioner: NumberCaptioner, tmp_path: Path
 ) -> None:
-    workplace.start_worker()
-    job = workplace.submit(numbered_video(tmp_path / "clip.mp4", 30))
-    finished = workplace.finished(job)
-    assert finished.state is JobState.SUCCEEDED, workplace.logs()
+    stack.start_worker()
+    job = stack.submit(numbered_video(tmp_path / "clip.mp4", 30))
+    finished = stack.finished(job)
+    assert finished.state is JobState.SUCCEEDED, stack.logs
     assert finished.result_url == f"/jobs/{job.id}/result"
     assert (finished.progress.done, finished.progress.total) == (30, 30)
-    key = workplace.jobs.payload(job.id, VideoPayload).work
-    loaded = workplace.analyses.load(key)
+    key = stack.jobs.payload(job.id, VideoPayload).work
+    loaded = stack.analyses.load(key)
     assert loaded is not None
     summary, frames = loaded
     assert numbers(frames) == list(range(30)) == sorted(captioner.seen)
@@ -253,89 +189,88 @@ def test_every_frame_is_captioned_once_and_stored(
     assert summary.video.duration == pytest.approx(1.2)
     assert summary.models == [captioner.model]
     assert frames.visual == pytest.approx(np.stack([np.arange(30), np.ones(30)], axis=1))
-    looks, motions = zip(*workplace.analyses.patches_and_motion(key), strict=True)
+    looks, motions = zip(*stack.analyses.patches_and_motion(key), strict=True)
     assert [grid.mean() for grid in looks] == pytest.approx(np.arange(30))
     assert [motion.shape for motion in motions if motion is not None] == [(2, 3, 2)] * 30
     assert frames.aligned is None, "no tagger runs"
-    assert all(workplace.analyses.thumbnail(key, index).startswith(b"\xff\xd8") for index in range(30))
+    assert all(stack.analyses.thumbnail(key, index).startswith(b"\xff\xd8") for index in range(30))
 
-    again = workplace.finished(workplace.submit(tmp_path / "clip.mp4"))
+    again = stack.finished(stack.submit(tmp_path / "clip.mp4"))
     assert again.state is JobState.SUCCEEDED
     assert len(captioner.seen) == 30, "the same question is answered from what is stored"
 
 
 def test_a_killed_worker_s_job_is_finished_by_another_without_captioning_twice(
-    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+    stack: VideoStack, captioner: NumberCaptioner, tmp_path: Path
 ) -> None:
     captioner.delay = 0.3
-    first = workplace.start_worker()
-    job = workplace.submit(numbered_video(tmp_path / "clip.mp4", 60))
-    workplace.until_done(job, 12)
-    os.killpg(first.pid, signal.SIGKILL)
-    first.wait()
-    assert workplace.get(job).state is JobState.RUNNING
-    checkpoint = workplace.analyses.checkpoint(workplace.jobs.payload(job.id, VideoPayload).work)
+    first = stack.start_worker()
+    job = stack.submit(numbered_video(tmp_path / "clip.mp4", 60))
+    stack.until_done(job, 12)
+    stack.kill(first)
+    assert stack.get(job).state is JobState.RUNNING
+    checkpoint = stack.analyses.checkpoint(stack.jobs.payload(job.id, VideoPayload).work)
     assert checkpoint is not None
     kept = len(checkpoint)
     assert 12 <= kept < 60
     captioner.seen.clear()
-    workplace.start_worker()
-    assert workplace.finished(job).state is JobState.SUCCEEDED, workplace.logs()
-    assert numbers(workplace.frames(job)) == list(range(60))
+    stack.start_worker()
+    assert stack.finished(job).state is JobState.SUCCEEDED, stack.logs
+    assert numbers(stack.frames(job)) == list(range(60))
     assert sorted(captioner.seen) == list(range(kept, 60))
 
 
 def test_two_jobs_that_ask_for_the_same_do_it_once(
-    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+    stack: VideoStack, captioner: NumberCaptioner, tmp_path: Path
 ) -> None:
     captioner.delay = 1.0
     for _ in range(2):
-        workplace.start_worker()
+        stack.start_worker()
     video = numbered_video(tmp_path / "clip.mp4", 40)
-    first, second = workplace.submit(video), workplace.submit(video)
+    first, second = stack.submit(video), stack.submit(video)
     for job in (first, second):
-        assert workplace.finished(job).state is JobState.SUCCEEDED, workplace.logs()
-        assert numbers(workplace.frames(job)) == list(range(40))
+        assert stack.finished(job).state is JobState.SUCCEEDED, stack.logs
+        assert numbers(stack.frames(job)) == list(range(40))
     assert sorted(captioner.seen) == list(range(40))
-    assert "another job is at the same work" in workplace.logs()
+    assert "another job is at the same work" in stack.logs
 
 
 def test_a_job_goes_on_with_the_same_work_of_one_that_was_cancelled(
-    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+    stack: VideoStack, captioner: NumberCaptioner, tmp_path: Path
 ) -> None:
     captioner.delay = 3.0
     for _ in range(2):
-        workplace.start_worker()
+        stack.start_worker()
     video = numbered_video(tmp_path / "clip.mp4", 60)
-    first = workplace.submit(video)
-    workplace.until_done(first, 8)
-    second = workplace.submit(video)
-    _until(lambda: "waiting" in workplace.get(second).progress.message, workplace.logs)
-    workplace.jobs.cancel(first.id)
+    first = stack.submit(video)
+    stack.until_done(first, 8)
+    second = stack.submit(video)
+    stack.wait_until(lambda: "waiting" in stack.get(second).progress.message)
+    stack.jobs.cancel(first.id)
     captioner.delay = 0
-    assert workplace.finished(second).state is JobState.SUCCEEDED, workplace.logs()
-    assert numbers(workplace.frames(second)) == list(range(60))
+    assert stack.finished(second).state is JobState.SUCCEEDED, stack.logs
+    assert numbers(stack.frames(second)) == list(range(60))
     assert len(captioner.seen) < 90, "what the first had stored was not done again"
 
 
 @pytest.mark.parametrize(("service", "changed"), [("captioner", "revision"), ("tagger", "tagger_revision")])
 def test_a_job_begins_again_when_a_model_changes(
-    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path, service: str, changed: str
+    stack: VideoStack, captioner: NumberCaptioner, tmp_path: Path, service: str, changed: str
 ) -> None:
     captioner.delay = 0.2
-    workplace.start_worker(TAGGER_URL=f"{captioner.url}/tagger", WORKER_MAX_ATTEMPTS="1")
+    stack.start_worker(TAGGER_URL=f"{captioner.url}/tagger", WORKER_MAX_ATTEMPTS="1")
     video = numbered_video(tmp_path / "clip.mp4", 60)
-    job = workplace.submit(video)
-    workplace.until_done(job, 8)
-    before = workplace.get(job)
-    former = workplace.jobs.payload(job.id, VideoPayload).work
+    job = stack.submit(video)
+    stack.until_done(job, 8)
+    before = stack.get(job)
+    former = stack.jobs.payload(job.id, VideoPayload).work
     setattr(captioner, changed, "2")
-    finished = workplace.finished(job)
-    assert finished.state is JobState.SUCCEEDED, workplace.logs()
-    assert numbers(workplace.frames(job)) == list(range(60))
-    _assert_of_the_present_models(workplace, job, captioner)
+    finished = stack.finished(job)
+    assert finished.state is JobState.SUCCEEDED, stack.logs
+    assert numbers(stack.frames(job)) == list(range(60))
+    _assert_of_the_present_models(stack, job, captioner)
 
-    told = [event.progress for event in workplace.events(job)]
+    told = [event.progress for event in stack.events(job)]
     announced = [f"the {service} changed its model" in progress.message for progress in told].index(True)
     assert told[announced] == Progress(message=f"the {service} changed its model: starting again with numbers")
     assert told[announced - 1].done >= 8
@@ -346,21 +281,21 @@ def test_a_job_begins_again_when_a_model_changes(
     }
     assert before.started_at and finished.started_at and finished.started_at > before.started_at
 
-    payload = workplace.jobs.payload(job.id, VideoPayload)
-    kept = workplace.analyses.checkpoint(former)
+    payload = stack.jobs.payload(job.id, VideoPayload)
+    kept = stack.analyses.checkpoint(former)
     assert kept is not None and 8 <= len(kept) < 60
     assert payload.earlier == (former,) and payload.work != former
     setattr(captioner, changed, "1")
     captioner.seen.clear()
-    again = workplace.submit(video)
-    assert workplace.finished(again).state is JobState.SUCCEEDED, workplace.logs()
-    assert workplace.jobs.payload(again.id, VideoPayload).work == former
+    again = stack.submit(video)
+    assert stack.finished(again).state is JobState.SUCCEEDED, stack.logs
+    assert stack.jobs.payload(again.id, VideoPayload).work == former
     assert sorted(captioner.seen) == list(range(len(kept), 60)), "the former model goes on where it was left"
-    _assert_of_the_present_models(workplace, again, captioner)
+    _assert_of_the_present_models(stack, again, captioner)
 
 
-def _assert_of_the_present_models(workplace: Workplace, job: Job, captioner: NumberCaptioner) -> None:
-    loaded = workplace.analyses.load(workplace.jobs.payload(job.id, VideoPayload).work)
+def _assert_of_the_present_models(stack: VideoStack, job: Job, captioner: NumberCaptioner) -> None:
+    loaded = stack.analyses.load(stack.jobs.payload(job.id, VideoPayload).work)
     assert loaded is not None
     summary, frames = loaded
     assert summary.models == [captioner.model, captioner.tagger]
@@ -369,84 +304,84 @@ def _assert_of_the_present_models(workplace: Workplace, job: Job, captioner: Num
 
 
 def test_jobs_that_wait_for_one_another_do_it_once_with_the_new_model_too(
-    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+    stack: VideoStack, captioner: NumberCaptioner, tmp_path: Path
 ) -> None:
     captioner.delay = 0.5
     for _ in range(2):
-        workplace.start_worker(WORKER_REQUESTS="1")
+        stack.start_worker(WORKER_REQUESTS="1")
     video = numbered_video(tmp_path / "clip.mp4", 40)
-    first, second = workplace.submit(video), workplace.submit(video)
-    _until(lambda: any("waiting" in workplace.get(job).progress.message for job in (first, second)), workplace.logs)
+    first, second = stack.submit(video), stack.submit(video)
+    stack.wait_until(lambda: any("waiting" in stack.get(job).progress.message for job in (first, second)))
     captioner.seen.clear()
     captioner.revision = "2"
     for job in (first, second):
-        assert workplace.finished(job).state is JobState.SUCCEEDED, workplace.logs()
-        assert numbers(workplace.frames(job)) == list(range(40))
-    assert workplace.jobs.payload(first.id, VideoPayload).work == workplace.jobs.payload(second.id, VideoPayload).work
+        assert stack.finished(job).state is JobState.SUCCEEDED, stack.logs
+        assert numbers(stack.frames(job)) == list(range(40))
+    assert stack.jobs.payload(first.id, VideoPayload).work == stack.jobs.payload(second.id, VideoPayload).work
     assert len(captioner.seen) <= 40 + 2 * 4, "every frame once, and a batch each that told of the new model"
 
 
 def test_a_model_that_changes_again_and_again_fails_the_job(
-    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+    stack: VideoStack, captioner: NumberCaptioner, tmp_path: Path
 ) -> None:
     captioner.fickle = True
-    workplace.start_worker()
-    job = workplace.submit(numbered_video(tmp_path / "clip.mp4", 20))
-    failed = workplace.finished(job)
+    stack.start_worker()
+    job = stack.submit(numbered_video(tmp_path / "clip.mp4", 20))
+    failed = stack.finished(job)
     assert failed.error is not None
     assert (failed.error.status, failed.error.type) == (503, "urn:framesense:problem:model-changed")
     assert "4 times" in failed.error.detail and "captioner" in failed.error.detail
-    assert workplace.storage.list("analyses") == [], "not one frame was stored"
+    assert stack.storage.list("analyses") == [], "not one frame was stored"
 
 
 def test_a_job_longer_than_the_visibility_timeout_runs_once(
-    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+    stack: VideoStack, captioner: NumberCaptioner, tmp_path: Path
 ) -> None:
     captioner.delay = 0.8
-    workplace.environment["JOB_VISIBILITY_TIMEOUT"] = "2"
+    stack.environment["JOB_VISIBILITY_TIMEOUT"] = "2"
     for _ in range(2):
-        workplace.start_worker(WORKER_REQUESTS="1")
-    job = workplace.submit(numbered_video(tmp_path / "clip.mp4", 40))
-    assert workplace.finished(job).state is JobState.SUCCEEDED, workplace.logs()
-    assert "another worker has it" in workplace.logs(), "the message came back while the job ran"
+        stack.start_worker(WORKER_REQUESTS="1")
+    job = stack.submit(numbered_video(tmp_path / "clip.mp4", 40))
+    assert stack.finished(job).state is JobState.SUCCEEDED, stack.logs
+    assert "another worker has it" in stack.logs, "the message came back while the job ran"
     assert captioner.seen == list(range(40))
-    assert workplace.logs().count(f"job {job.id}: started") == 1
+    assert stack.logs.count(f"job {job.id}: started") == 1
 
 
 def test_a_worker_told_to_stop_hands_its_job_over_at_once(
-    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+    stack: VideoStack, captioner: NumberCaptioner, tmp_path: Path
 ) -> None:
     captioner.delay = 0.5
-    first = workplace.start_worker()
-    job = workplace.submit(numbered_video(tmp_path / "clip.mp4", 200))
-    workplace.until_done(job, 8)
+    first = stack.start_worker()
+    job = stack.submit(numbered_video(tmp_path / "clip.mp4", 200))
+    stack.until_done(job, 8)
     first.send_signal(signal.SIGTERM)
-    assert first.wait(timeout=WAIT) == 0
-    stopped = workplace.get(job)
+    assert first.wait(timeout=60) == 0
+    stopped = stack.get(job)
     assert stopped.state is JobState.RUNNING
     assert stopped.progress.done < 200, "it did not wait for the job to end"
     captioner.delay = 0
-    workplace.start_worker()
-    assert workplace.finished(job).state is JobState.SUCCEEDED, workplace.logs()
-    assert numbers(workplace.frames(job)) == list(range(200))
+    stack.start_worker()
+    assert stack.finished(job).state is JobState.SUCCEEDED, stack.logs
+    assert numbers(stack.frames(job)) == list(range(200))
 
 
-def test_cancelling_stops_the_work(workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path) -> None:
+def test_cancelling_stops_the_work(stack: VideoStack, captioner: NumberCaptioner, tmp_path: Path) -> None:
     captioner.delay = 0.3
-    workplace.start_worker()
-    job = workplace.submit(numbered_video(tmp_path / "clip.mp4", 200))
-    workplace.until_done(job, 4)
-    workplace.jobs.cancel(job.id)
-    _until(lambda: f"job {job.id}: stopped: cancelled" in workplace.logs(), workplace.logs)
+    stack.start_worker()
+    job = stack.submit(numbered_video(tmp_path / "clip.mp4", 200))
+    stack.until_done(job, 4)
+    stack.jobs.cancel(job.id)
+    stack.wait_until(lambda: f"job {job.id}: stopped: cancelled" in stack.logs)
     captioner.delay = 0
-    following = workplace.submit(numbered_video(tmp_path / "next.mp4", 5))
-    assert workplace.finished(following).state is JobState.SUCCEEDED
-    assert workplace.get(job).state is JobState.CANCELLED
+    following = stack.submit(numbered_video(tmp_path / "next.mp4", 5))
+    assert stack.finished(following).state is JobState.SUCCEEDED
+    assert stack.get(job).state is JobState.CANCELLED
     assert len(captioner.seen) < 100
 
 
-def test_bad_videos_fail_with_a_problem_and_leave_nothing(workplace: Workplace, tmp_path: Path) -> None:
-    workplace.start_worker()
+def test_bad_videos_fail_with_a_problem_and_leave_nothing(stack: VideoStack, tmp_path: Path) -> None:
+    stack.start_worker()
     text = tmp_path / "text.mp4"
     text.write_text("not a video\n" * 50)
     whole = numbered_video(tmp_path / "clip.mp4", 50)
@@ -456,67 +391,66 @@ def test_bad_videos_fail_with_a_problem_and_leave_nothing(workplace: Workplace, 
         cut_off(whole, tmp_path / "cut.mp4", 0.6): (422, "urn:framesense:problem:no-index"),
     }
     for video, expected in bad.items():
-        job = workplace.finished(workplace.submit(video))
+        job = stack.finished(stack.submit(video))
         assert job.state is JobState.FAILED
         assert job.error is not None
         assert (job.error.status, job.error.type) == expected
         assert "Traceback" not in job.error.detail
-    assert workplace.storage.list("analyses") == []
-    assert workplace.finished(workplace.submit(whole)).state is JobState.SUCCEEDED
+    assert stack.storage.list("analyses") == []
+    assert stack.finished(stack.submit(whole)).state is JobState.SUCCEEDED
 
 
-def test_sampling_far_too_often_is_refused(workplace: Workplace, tmp_path: Path) -> None:
-    workplace.start_worker(WORKER_MAX_FRAMES="100")
-    job = workplace.finished(workplace.submit(numbered_video(tmp_path / "clip.mp4", 50), every_n_second=0.001))
+def test_sampling_far_too_often_is_refused(stack: VideoStack, tmp_path: Path) -> None:
+    stack.start_worker(WORKER_MAX_FRAMES="100")
+    job = stack.finished(stack.submit(numbered_video(tmp_path / "clip.mp4", 50), every_n_second=0.001))
     assert job.error is not None
     assert (job.error.status, job.error.type) == (422, "urn:framesense:problem:too-many-frames")
 
 
 def test_a_captioner_that_stays_ill_fails_the_job_and_keeps_what_is_done(
-    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+    stack: VideoStack, captioner: NumberCaptioner, tmp_path: Path
 ) -> None:
     captioner.delay = 0.2
-    workplace.start_worker(WORKER_CAPTION_PATIENCE="1")
-    job = workplace.submit(numbered_video(tmp_path / "clip.mp4", 60))
-    workplace.until_done(job, 8)
+    stack.start_worker(WORKER_CAPTION_PATIENCE="1")
+    job = stack.submit(numbered_video(tmp_path / "clip.mp4", 60))
+    stack.until_done(job, 8)
     captioner.ill = True
-    failed = workplace.finished(job)
+    failed = stack.finished(job)
     assert failed.error is not None
     assert (failed.state, failed.error.status) == (JobState.FAILED, 503)
     assert "submit the video again" in failed.error.detail
     captioner.ill, captioner.delay = False, 0
-    finished_before = len(workplace.analyses.checkpoint(workplace.jobs.payload(job.id, VideoPayload).work) or ())
+    finished_before = len(stack.analyses.checkpoint(stack.jobs.payload(job.id, VideoPayload).work) or ())
     assert finished_before >= 8
     captioner.seen.clear()
-    again = workplace.submit(tmp_path / "clip.mp4")
-    assert workplace.finished(again).state is JobState.SUCCEEDED
+    again = stack.submit(tmp_path / "clip.mp4")
+    assert stack.finished(again).state is JobState.SUCCEEDED
     assert sorted(captioner.seen) == list(range(finished_before, 60))
 
 
-def test_a_video_that_kills_every_worker_is_given_up(workplace: Workplace, tmp_path: Path) -> None:
-    job = workplace.submit(numbered_video(tmp_path / "clip.mp4", 10), queue=False)
-    payload = workplace.jobs.payload(job.id, VideoPayload)
-    workplace.jobs.save_payload(job.id, payload.model_copy(update={"attempts": Attempts(count=3, done=0)}))
-    workplace.start_worker()
-    workplace.enqueue(job)
-    failed = workplace.finished(job)
+def test_a_video_that_kills_every_worker_is_given_up(stack: VideoStack, tmp_path: Path) -> None:
+    job = stack.submit(numbered_video(tmp_path / "clip.mp4", 10), queue=False)
+    payload = stack.jobs.payload(job.id, VideoPayload)
+    stack.jobs.save_payload(job.id, payload.model_copy(update={"attempts": Attempts(count=3, done=0)}))
+    stack.start_worker()
+    stack.enqueue(job)
+    failed = stack.finished(job)
     assert failed.error is not None
     assert failed.error.type == "urn:framesense:problem:workers-died"
 
 
-def test_health_follows_the_heartbeat(workplace: Workplace, tmp_path: Path) -> None:
+def test_health_follows_the_heartbeat(stack: VideoStack, tmp_path: Path) -> None:
     def health() -> int:
-        environment = {**os.environ, **workplace.environment, "WORKER_HEARTBEAT_MAX_AGE": "6"}
+        environment = {**os.environ, **stack.environment, "WORKER_HEARTBEAT_MAX_AGE": "6"}
         return subprocess.run([sys.executable, "-m", "worker.health"], env=environment, check=False).returncode
 
     assert health() == 1
-    worker = workplace.start_worker()
-    _until((tmp_path / "heartbeat").exists, workplace.logs)
+    worker = stack.start_worker()
+    stack.wait_until(stack.heartbeat.exists)
     assert health() == 0
-    os.killpg(worker.pid, signal.SIGKILL)
-    worker.wait()
+    stack.kill(worker)
     stale = time.time() - 10
-    os.utime(tmp_path / "heartbeat", (stale, stale))
+    os.utime(stack.heartbeat, (stale, stale))
     assert health() == 1
 
 
@@ -526,12 +460,12 @@ def test_the_worker_imports_no_torch() -> None:
 
 
 def test_with_a_tagger_frames_can_be_searched_in_words(
-    workplace: Workplace, captioner: NumberCaptioner, tmp_path: Path
+    stack: VideoStack, captioner: NumberCaptioner, tmp_path: Path
 ) -> None:
-    workplace.start_worker(TAGGER_URL=f"{captioner.url}/tagger")
-    job = workplace.submit(numbered_video(tmp_path / "clip.mp4", 10))
-    assert workplace.finished(job).state is JobState.SUCCEEDED, workplace.logs()
-    loaded = workplace.analyses.load(workplace.jobs.payload(job.id, VideoPayload).work)
+    stack.start_worker(TAGGER_URL=f"{captioner.url}/tagger")
+    job = stack.submit(numbered_video(tmp_path / "clip.mp4", 10))
+    assert stack.finished(job).state is JobState.SUCCEEDED, stack.logs
+    loaded = stack.analyses.load(stack.jobs.payload(job.id, VideoPayload).work)
     assert loaded is not None
     summary, frames = loaded
     assert frames.aligned == pytest.approx(np.stack([np.arange(10), np.ones(10)], axis=1))

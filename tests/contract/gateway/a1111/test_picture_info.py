@@ -42,7 +42,7 @@ def test_a_picture_in_tags(studio: Studio, name: str) -> None:
     tagger.answer = Response(found.model_dump_json(), media_type="application/json")
     answer = studio.post("interrogate", {"image": CAT, "model": name})
     assert answer.json() == {"caption": "cat, sofa"}
-    (asked,) = tagger.asked
+    (asked,) = tagger.requests
     assert (asked.method, asked.path) == ("POST", "/tags")
     assert b"living room" in asked.body
     assert base64.b64decode(CAT) in asked.body

@@ -9,7 +9,8 @@ import pytest
 from framesense.schemas.jobs import JobState, Progress
 from framesense.schemas.problems import Problem
 from tests.support.a1111_studio import PHOTO, VALID, Studio, decoded, encoded, file, refused
-from tests.support.gateway_process import MP4, wait_until
+from tests.support.gateway_process import MP4
+from tests.support.waiting import wait_until
 
 
 def test_progress_and_interrupts_are_of_ones_own_job(studio: Studio) -> None:

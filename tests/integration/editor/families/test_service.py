@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from tests.support.tiny_edits import (
     settings,
     truncate_weights,
 )
+from tests.support.waiting import wait_until_ready, wait_while_loading
 
 
 def post(client: TestClient, photo: np.ndarray[Any, Any] | None = None, **parameters: object) -> httpx.Response:
@@ -33,8 +33,7 @@ def post(client: TestClient, photo: np.ndarray[Any, Any] | None = None, **parame
 
 def test_a_turbo_model_through_the_service(folders: Callable[[str], Path]) -> None:
     with TestClient(create_app(settings(folders("stable-diffusion-xl-turbo")))) as client:
-        while client.get("/ready").status_code != 200:
-            time.sleep(0.1)
+        wait_until_ready(client)
         abilities = client.get("/capabilities").json()
         assert (abilities["default_steps"], abilities["default_guidance_scale"]) == (4, 0)
         assert abilities["default_scheduler"] == "euler_a"
@@ -53,8 +52,7 @@ def test_a_turbo_model_through_the_service(folders: Callable[[str], Path]) -> No
 
 def test_an_upscaler_through_the_service(upscaler: LoadedModel, copy: Path) -> None:
     with TestClient(create_app(settings(copy), load=lambda chosen: upscaler)) as client:
-        while client.get("/ready").status_code != 200:
-            time.sleep(0.1)
+        wait_until_ready(client)
         answer = post(client, data.chelsea()[:20, :30], task="upscale_x4", prompt="", steps=1, strength=1.0)
         assert answer.status_code == 200, answer.text
         *steps, last = [json.loads(line) for line in answer.text.splitlines() if line]
@@ -69,8 +67,7 @@ def test_an_upscaler_through_the_service(upscaler: LoadedModel, copy: Path) -> N
 def test_the_service_tells_why_its_model_cannot_be_loaded(copy: Path) -> None:
     truncate_weights(copy)
     with TestClient(create_app(settings(copy))) as client:
-        while "being loaded" in (answer := client.get("/ready")).text:
-            time.sleep(0.1)
+        answer = wait_while_loading(client)
         assert answer.status_code == 503
         assert "is cut short" in answer.text
         assert post(client).status_code == 503

@@ -20,11 +20,11 @@ LIMITS = DownloadLimits(max_bytes=20_000, timeout=5, retries=2)
 
 
 class PhotoServer(ThreadingHTTPServer):
-    """Answers by path. ``asked``: how often for each."""
+    """Answers by path. ``requests``: how many for each."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.asked: Counter[str] = Counter()
+        self.requests: Counter[str] = Counter()
 
     def url(self, path: str, host: str = "photos.test") -> str:
         return f"http://{host}:{self.server_port}{path}"
@@ -34,8 +34,8 @@ class _Handler(BaseHTTPRequestHandler):
     server: PhotoServer
 
     def do_GET(self) -> None:
-        self.server.asked[self.path] += 1
-        if self.path == "/flaky" and self.server.asked[self.path] < 3:
+        self.server.requests[self.path] += 1
+        if self.path == "/flaky" and self.server.requests[self.path] < 3:
             self._answer(503, b"")
         elif self.path == "/broken":
             self._answer(500, b"")
@@ -126,7 +126,7 @@ def test_photos_arrive_by_hotel_and_a_second_run_fetches_what_is_missing(server:
     (out / "1" / "3.jpg").unlink()
     again = _download(table, out, hotels=2)
     assert (again.made, again.before, again.failed) == (1, 3, 0)
-    assert server.asked == {"/0": 1, "/1": 1, "/2": 1, "/3": 2}
+    assert server.requests == {"/0": 1, "/1": 1, "/2": 1, "/3": 2}
 
 
 def test_what_may_pass_is_tried_again_and_what_does_not_is_told(server: PhotoServer, tmp_path: Path) -> None:
@@ -136,8 +136,8 @@ def test_what_may_pass_is_tried_again_and_what_does_not_is_told(server: PhotoSer
     errors = _errors(tmp_path / "out")
     assert {number for number, error in errors.items() if not error} == {"0", "5"}
     assert (done.made, done.failed) == (2, 9)
-    assert server.asked["/flaky"] == server.asked["/broken"] == 3
-    assert server.asked["/gone"] == server.asked["/huge"] == 1
+    assert server.requests["/flaky"] == server.requests["/broken"] == 3
+    assert server.requests["/gone"] == server.requests["/huge"] == 1
     assert "500" in errors["1"]
     assert "404" in errors["2"]
     assert "20,000 bytes" in errors["3"]
@@ -151,7 +151,7 @@ def test_private_addresses_are_never_connected_to(server: PhotoServer, tmp_path:
     urls = [server.url("/secret", host="inside.test"), *map(server.url, ["/inward", "/by-number", "/file"])]
     assert _download(_table(tmp_path / "t.csv", urls), tmp_path / "out").made == 0
     assert all("not public" in _errors(tmp_path / "out")[number] for number in "012")
-    assert server.asked["/secret"] == 0
+    assert server.requests["/secret"] == 0
 
 
 def test_a_name_that_changes_its_mind_is_asked_once_a_connection(server: PhotoServer, tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_a_name_that_changes_its_mind_is_asked_once_a_connection(server: PhotoSe
 def test_the_loopback_address_is_refused_by_default(server: PhotoServer, tmp_path: Path) -> None:
     table = _table(tmp_path / "t.csv", [server.url("/1", host="127.0.0.1"), server.url("/1", host="localhost")])
     assert main(["download", str(table), str(tmp_path / "out"), "--hotels", "1"]) == 1
-    assert server.asked["/1"] == 0
+    assert server.requests["/1"] == 0
     assert all("not public" in error for error in _errors(tmp_path / "out").values())
 
 

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import threading
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from framesense.models.spec import ModelSource, ModelSpec
 from framesense.schemas.models import ModelInfo, ModelPhase
 from framesense.serving.policy import ModelPolicy
 from framesense.serving.runtime import ModelRuntime
+from tests.support.waiting import wait_until_async
 
 A, B, BROKEN = "hf:some/a", "hf:some/b", "hf:some/broken"
 
@@ -85,14 +86,8 @@ async def running(loader: Loader, **policy: object) -> AsyncIterator[ModelRuntim
         yield runtime
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
 async def ready(runtime: ModelRuntime[Served]) -> None:
-    await until(lambda: runtime.state.state is ModelPhase.READY)
+    await wait_until_async(lambda: runtime.state.state is ModelPhase.READY)
 
 
 async def ask(runtime: ModelRuntime[Served]) -> str:
@@ -149,7 +144,7 @@ async def test_a_model_that_cannot_be_loaded_is_told_and_tried_again_later(
 ) -> None:
     loader.broken.add(A)
     async with running(loader) as runtime:
-        await until(lambda: runtime.state.state is ModelPhase.FAILED)
+        await wait_until_async(lambda: runtime.state.state is ModelPhase.FAILED)
         for call in (runtime.check(), ask(runtime)):
             error = await refused(call)
             assert (error.status, error.slug) == (503, "model-failed")
@@ -169,8 +164,8 @@ async def test_unloaded_when_idle_and_loaded_again(loader: Loader) -> None:
             await asyncio.sleep(0.2)  # in use: not idle, however long
             assert model.answer() == A
             del model
-        await until(lambda: runtime.state.state is ModelPhase.UNLOADED)
-        await until(lambda: loader.alive() == 0)
+        await wait_until_async(lambda: runtime.state.state is ModelPhase.UNLOADED)
+        await wait_until_async(lambda: loader.alive() == 0)
         await runtime.check()
         assert (await runtime.info()).name == A
         assert loader.loaded == [A]
@@ -194,17 +189,17 @@ async def test_a_switch_under_load_drops_nobody_and_frees_the_old_model(loader: 
         clients = [asyncio.create_task(client(runtime)) for _ in range(16)]
         for name in (B, A, B):
             seen = len(answers)
-            await until(lambda seen=seen: len(answers) > seen + 50)  # type: ignore[misc]
+            await wait_until_async(lambda seen=seen: len(answers) > seen + 50)  # type: ignore[misc]
             state = await runtime.switch(name, wait=30)
             assert (state.model, state.state, state.switching_to) == (name, ModelPhase.READY, None)
         seen = len(answers)
-        await until(lambda: len(answers) > seen + 50)
+        await wait_until_async(lambda: len(answers) > seen + 50)
         stop.set()
         await asyncio.gather(*clients)
         del clients
         assert set(answers) == {A, B}
         assert answers[-1] == B
-        await until(lambda: loader.alive() == 1)
+        await wait_until_async(lambda: loader.alive() == 1)
     assert loader.loaded == [A, B, A, B]
 
 
@@ -219,7 +214,7 @@ async def test_while_the_new_one_loads_the_old_one_answers(loader: Loader) -> No
         error = await refused(runtime.switch("hf:some/c"))
         assert (error.status, error.slug) == (409, "model-switch-busy")
         loader.gate.set()
-        await until(lambda: runtime.state.model == B)
+        await wait_until_async(lambda: runtime.state.model == B)
         assert await ask(runtime) == B
 
 
@@ -230,7 +225,7 @@ async def test_a_request_that_began_with_the_old_one_ends_with_it(loader: Loader
             assert (await runtime.switch(B, wait=30)).model == B
             assert await ask(runtime) == B
             assert old.answer() == A
-        await until(lambda: not old.running)
+        await wait_until_async(lambda: not old.running)
 
 
 @pytest.mark.parametrize("order", ["load-first", "unload-first"])
@@ -244,7 +239,7 @@ async def test_a_switch_that_fails_keeps_the_old_one_and_tells_the_reason(loader
         assert (runtime.state.model, runtime.state.state) == (A, ModelPhase.READY)
         assert "is broken" in (runtime.state.switch_error or "")
         assert (await runtime.switch(B, wait=30)).switch_error is None
-        await until(lambda: loader.alive() == 1)
+        await wait_until_async(lambda: loader.alive() == 1)
 
 
 async def test_naming_the_present_one_loads_it_if_need_be(loader: Loader) -> None:
