@@ -1,12 +1,16 @@
 """Zips of photos: what is read, what is refused before it costs anything."""
 
 import io
+import stat
 import zipfile
+from pathlib import PurePosixPath
 
 import pytest
 
 from framesense.http.problems import ProblemError
-from framesense.media.archives import ArchivedImage, ArchiveLimits, read_images
+from framesense.media.archives import ArchivedImage, ArchiveLimits, EntryError, read_images
+from tests.support.photo_archives import photo_archive
+from tests.support.photos import zipped
 
 LIMITS = ArchiveLimits(max_images=3, max_bytes=5000, max_image_bytes=2000)
 
@@ -83,3 +87,65 @@ def test_encrypted() -> None:
     with pytest.raises(ProblemError) as refused:
         read(io.BytesIO(bytes(content)))
     assert refused.value.slug == "encrypted-archive"
+
+
+def _link() -> bytes:
+    entry = zipfile.ZipInfo("link.jpg")
+    entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr(entry, "/etc/passwd")
+    return stream.getvalue()
+
+
+def _lying_about_its_size() -> bytes:
+    """An entry whose header promises ten bytes and that unpacks to far more."""
+    content = zipped({"bomb.png": b"\0" * 5_000_000})
+    size = (5_000_000).to_bytes(4, "little")
+    return content.replace(size, (10).to_bytes(4, "little"))
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "slug"),
+    [
+        (b"no zip at all", 415, "not-a-zip"),
+        (zipped({"a.jpg": b"x"})[:-10], 415, "not-a-zip"),
+        (zipped({}), 422, "no-images"),
+        (zipped({"readme.txt": b"x"}), 422, "no-images"),
+        (zipped({"../a.jpg": b"x"}), 422, "unsafe-path"),
+        (zipped({"a/../../b.jpg": b"x"}), 422, "unsafe-path"),
+        (zipped({"/etc/a.jpg": b"x"}), 422, "unsafe-path"),
+        (zipped({"C:/a.jpg": b"x"}), 422, "unsafe-path"),
+        (zipped({"..\\a.jpg": b"x"}), 422, "unsafe-path"),
+        (_link(), 422, "unsafe-path"),
+        (zipped({f"{n}.jpg": b"x" for n in range(11)}), 413, "too-many-images"),
+        (zipped({"bomb.png": b"\0" * 5_000_000}), 413, "archive-too-large"),
+    ],
+)
+def test_zips_that_are_refused_before_anything_is_unpacked(content: bytes, status: int, slug: str) -> None:
+    with pytest.raises(ProblemError) as refused:
+        photo_archive(content)
+    assert (refused.value.status, refused.value.slug) == (status, slug)
+
+
+def test_what_an_entry_really_unpacks_to_counts() -> None:
+    with photo_archive(_lying_about_its_size()) as archive, pytest.raises(EntryError):
+        archive.read(0)
+
+
+def test_all_that_is_read_counts() -> None:
+    content = zipped({"a.jpg": b"x" * 600, "b.jpg": b"x" * 600})
+    with photo_archive(content, ArchiveLimits(10, 1200, 1000)) as archive:
+        archive.read(0)
+        archive.read(1)
+        with pytest.raises(ProblemError) as refused:
+            archive.read(0)
+    assert refused.value.slug == "archive-too-large"
+
+
+def test_files_of_operating_systems_are_passed_over_and_others_are_told() -> None:
+    files = {"__MACOSX/a.jpg": b"", "b/.DS_Store": b"", "b/Thumbs.txt": b"t", "b/2.jpg": b"2", "b/1.PNG": b"1"}
+    with photo_archive(zipped(files)) as archive:
+        assert archive.paths == [PurePosixPath("b/1.PNG"), PurePosixPath("b/2.jpg")]
+        assert archive.others == [PurePosixPath("b/Thumbs.txt")]
+        assert archive.read(1).content == b"2"

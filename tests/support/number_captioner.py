@@ -1,0 +1,92 @@
+"""A captioner, and a tagger, that read the number each frame carries, remember it, and can be made slow or ill."""
+
+import asyncio
+import io
+from dataclasses import dataclass, field
+
+import numpy as np
+from fastapi import FastAPI, Request, Response
+from starlette.datastructures import UploadFile
+
+from framesense.schemas.arrays import EncodingFormat, encode
+from framesense.schemas.captions import Caption, CaptionEmbeddings, CaptionResponse, CaptionToken
+from framesense.schemas.models import ModelInfo, ModelsResponse
+from framesense.schemas.tags import ImageEmbeddings
+from tests.support.videos import read_number
+
+INFO = {"service": "captioner", "family": "numbers", "device": "cpu", "dtype": "float32", "parameters": 0}
+
+
+@dataclass
+class NumberCaptioner:
+    """Captions a frame with the number it carries, and remembers every frame it was sent."""
+
+    delay: float = 0.0
+    """Seconds a request takes."""
+    ill: bool = False
+    revision: str = "1"
+    tagger_revision: str = "1"
+    fickle: bool = False
+    """Another model answers every time."""
+    seen: list[int] = field(default_factory=list)
+    url: str = ""
+
+    @property
+    def model(self) -> ModelInfo:
+        return ModelInfo.model_validate({**INFO, "name": "numbers", "revision": self.revision})
+
+    @property
+    def tagger(self) -> ModelInfo:
+        return self.model.model_copy(update={"service": "tagger", "revision": self.tagger_revision})
+
+    def app(self) -> FastAPI:
+        app = FastAPI()
+
+        @app.get("/models")
+        def models() -> ModelsResponse:
+            return ModelsResponse(models=[self.model])
+
+        @app.get("/tagger/models")
+        def tagger_models() -> ModelsResponse:
+            return ModelsResponse(models=[self.tagger])
+
+        @app.post("/tagger/embed/images")
+        async def embed(request: Request) -> ImageEmbeddings:
+            """As a tagger: a frame's embedding is its number, and the tagger's revision."""
+            async with request.form() as form:
+                files = [file for file in form.getlist("images") if isinstance(file, UploadFile)]
+                numbers = [read_number(np.load(io.BytesIO(await file.read()))) for file in files]
+            model = self.tagger
+            told = encode(np.array([[number, int(model.revision)] for number in numbers]), EncodingFormat.BASE64)
+            return ImageEmbeddings(images=[str(file.filename) for file in files], embeddings=told, model=model)
+
+        @app.post("/caption", response_model=None)
+        async def caption(request: Request) -> CaptionResponse | Response:
+            if self.ill:
+                return Response(status_code=503, headers={"Retry-After": "0.2"})
+            async with request.form() as form:
+                files = [file for file in form.getlist("images") if isinstance(file, UploadFile)]
+                pictures = [np.load(io.BytesIO(await file.read())) for file in files]
+            numbers = [read_number(picture) for picture in pictures]
+            self.seen += numbers
+            await asyncio.sleep(self.delay)
+            if self.fickle:
+                self.revision = str(int(self.revision) + 1)
+            captions = [_caption(number, int(self.revision)) for number in numbers]
+            return CaptionResponse(captions=captions, model=self.model)
+
+        return app
+
+
+def _caption(number: int, revision: int) -> Caption:
+    words = encode(np.full((2, 4), number, dtype=np.float32), EncodingFormat.BASE64)
+    sentence = encode(np.eye(4, dtype=np.float32)[number % 4], EncodingFormat.BASE64)
+    return Caption(
+        caption=f"number {number}",
+        tokens=[CaptionToken(text=text, log_probability=-0.5) for text in ("number", str(number))],
+        log_probability=-0.5,
+        confidence=number % 8 / 8,
+        embeddings=CaptionEmbeddings(words=words, sentence=sentence),
+        visual=encode(np.array([number, revision]), EncodingFormat.BASE64),
+        patches=encode(np.full((2, 3, 4), number), EncodingFormat.BASE64),
+    )
