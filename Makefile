@@ -12,11 +12,13 @@ packages := libs services/captioner services/tagger services/editor services/gat
 manifests := constraints.txt $(packages:%=%/pyproject.toml)
 pip_install := $(bin)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 editable := --no-build-isolation $(packages:%=--editable %)
-# Files of tests in order, N at a time: 2 are a third faster on two cores that have nothing else to do.
-N ?= 0
-at_a_time := -n $(N) --dist loadfile --no-loadscope-reorder
+# Files of tests in order, N at a time; those that share a stack one after another (tests/conftest.py). N=0: in one process.
+N ?= 2
+at_a_time := -n $(N) --dist loadgroup --no-loadscope-reorder
+# What needs neither a server nor a browser.
+fast := tests/unit $(filter-out tests/contract/gateway,$(wildcard tests/contract/*))
 
-.PHONY: help demo up down status models test test-compose lint format bench constraints clean
+.PHONY: help demo up down status models test test-fast test-compose lint format bench constraints clean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +41,9 @@ status: $(VENV)/.runs  ## Say what runs
 test: $(VENV)/.develops  ## All tests but those with containers (N=2: two files at a time; ARGS: pytest's)
 	@tools/install-chromium
 	$(bin)/python -m pytest -m "not compose" $(at_a_time) $(ARGS)
+
+test-fast: $(VENV)/.develops  ## Those that need no server and no browser: minutes
+	$(bin)/python -m pytest $(fast) $(at_a_time) $(ARGS)
 
 test-compose: $(VENV)/.develops  ## Build the images and try them; needs a Docker Engine
 	$(bin)/python -m pytest -m compose tests/compose $(ARGS)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -11,6 +12,8 @@ from tests.support.processes import running_redis
 # Before torch is imported, here and in the processes that tests start: OpenMP's threads sleep while they wait. On two
 # busy cores, threads that spin take the cores from those they wait for, and a tiny model takes ten times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# One each, for the same reason: tests share the cores with one another and with the processes they start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +31,19 @@ def redis_url(redis_process: str) -> str:
     return redis_process
 
 
+_ORDER = ("e2e", "integration", "contract", "unit")
+"""Folders whose tests take longest come first: short ones fill up what is left at the end of a run in parallel."""
+_SHARED = ("e2e", "integration/editor/families", "contract/captioner", "contract/gateway/a1111")
+"""Folders whose files share what was started for the first of them."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests last: Playwright's event loop runs until the session ends, and asyncio takes only one a thread."""
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    """Order the tests, and keep in one process what shares a stack: a folder of :data:`_SHARED`, else a file."""
+    items.sort(key=lambda item: _ORDER.index(folder) if (folder := _folder(item).split("/")[0]) in _ORDER else -1)
+    for item in items:
+        shared = [folder for folder in _SHARED if _folder(item).startswith(folder)]
+        item.add_marker(pytest.mark.xdist_group(*shared or [str(item.path)]))
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.parent.relative_to(Path(__file__).parent).as_posix()

@@ -35,14 +35,14 @@ CHROMIUM_OPTIONS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> str:
     if found := os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser"):
         return found
     pytest.skip("needs chromium (Debian: apt-get install chromium)")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[StackSettings]:
     """All of it. (Asks for the browser first: where there is none, nothing starts.)"""
     settings = StackSettings(
@@ -59,7 +59,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[S
         yield settings
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ui_memory(stack: StackSettings) -> Callable[[], int]:
     """Bytes of memory that the ui's process holds now."""
     process = ProcessFolder(stack.data, cwd=ROOT, environment={}).find("ui")
@@ -67,13 +67,13 @@ def ui_memory(stack: StackSettings) -> Callable[[], int]:
     return lambda: int(process.memory_info().rss)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def gateway(stack: StackSettings) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=stack.gateway_url, timeout=120) as client:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def bikes_job(gateway: httpx.Client) -> str:
     """The id of an analysis of BIKES, a frame a second."""
     with BIKES.open("rb") as file:
@@ -94,7 +94,8 @@ def bikes_result(gateway: httpx.Client, bikes_job: str) -> VideoResult:
     return VideoResult.model_validate_json(gateway.get(f"/jobs/{bikes_job}/result").content)
 
 
-@pytest.fixture(scope="session")
+# For no longer than its tests: until it ends, Playwright's event loop is the only one its thread can have.
+@pytest.fixture(scope="package")
 def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_OPTIONS)

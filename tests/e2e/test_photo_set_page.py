@@ -15,12 +15,12 @@ from tests.support.photos import grouped_photos, photo, zipped
 pytestmark = pytest.mark.browser
 
 
-JOB_PATIENCE = 180_000
+JOB_TIMEOUT = 180_000
 """Milliseconds that a job may take; clusters and the map are hard work for a machine that is busy already."""
 
 
 def expect_report(page: Page) -> None:
-    expect(page.get_by_role("heading", name="All photos", exact=True)).to_be_visible(timeout=JOB_PATIENCE)
+    expect(page.get_by_role("heading", name="All photos", exact=True)).to_be_visible(timeout=JOB_TIMEOUT)
 
 
 def test_example_becomes_a_report(page: Page, gateway: httpx.Client) -> None:

@@ -119,6 +119,16 @@ class ServerProcess:
         if self.process is not None:
             self.stop(signal.SIGKILL)
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Hold the process still for as long as the context lasts."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
     def metric(self, name: str) -> float:
         """Return a metric by its name and labels as Prometheus writes them; 0 where it was never counted."""
         text = httpx.get(f"{self.url}/metrics", trust_env=False).text

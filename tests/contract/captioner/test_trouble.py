@@ -62,7 +62,8 @@ class SmallMemory(Captioner):
 
 
 def test_what_does_not_fit_is_run_in_halves_and_the_size_is_told(models_dir: Path) -> None:
-    with TestClient(create_app(settings(models_dir), load=SmallMemory.load)) as client:
+    waiting = settings(models_dir, captioner_max_wait=10)  # for all four, however long each takes to decode
+    with TestClient(create_app(waiting, load=SmallMemory.load)) as client:
         wait_until_ready(client)
         for _ in range(2):
             assert len(captions(post(client, *[CHELSEA, COFFEE] * 2))) == 4

@@ -77,7 +77,7 @@ def _problem(job: Job) -> tuple[int, str]:
 
 
 def test_photos_become_a_report_and_tables_and_bad_sets_a_problem(stack: PhotoSetStack, tagger: ColourTagger) -> None:
-    stack.start_worker(WORKER_TAGGER_PATIENCE="0.5")
+    stack.start_worker(WORKER_TAGGER_RETRY_SECONDS="0.5")
     files = grouped_photos({"sunset": ["red"] * 5, "meadow": ["green"] * 4 + ["red"], "sea": ["blue"] * 5})
     files |= {"photos/broken.jpg": b"no image", "photos/notes.txt": b"hello", "photos/copy.jpg": photo("red", seed=0)}
     job = stack.submit(zipped(files), labels=LABELS)

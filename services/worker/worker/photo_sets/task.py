@@ -20,8 +20,6 @@ from worker.jobs.concurrency import Stopped
 from worker.jobs.lease_heartbeat import LeaseHeartbeat, ShutdownFlag
 from worker.jobs.task import JobTask, sleep_unless_stopped
 from worker.photo_sets.groups import GROUPS_FILE, read_grouping
-from worker.photo_sets.report import PhotoSet, describe
-from worker.photo_sets.tables import write_tables
 from worker.photo_sets.tagging import tag_photos
 from worker.settings import WorkerSettings
 
@@ -116,6 +114,10 @@ class PhotoSetTask(JobTask):
             )
             others = [path for path in archive.others if path.name.lower() != GROUPS_FILE]
         self._jobs.progress(job_id, Progress(done=total, total=total, message="finding duplicates and clusters"))
+        # Here: scikit-learn, scipy and pyarrow take longer to import than all else, and other jobs do without them.
+        from worker.photo_sets.report import PhotoSet, describe
+        from worker.photo_sets.tables import write_tables
+
         photos = PhotoSet(source.name, self._tagged(key), parameters, grouping, others)
         result = describe(
             photos, max_clustered=settings.worker_max_clustered, pause=lambda: sleep_unless_stopped(0, heartbeat)

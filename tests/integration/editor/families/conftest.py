@@ -1,24 +1,14 @@
 """Tiny pipelines of every family, saved and loaded once for all tests of this folder."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
 from editor.models.base import LoadedModel
 from tests.support.tiny_diffusion import FAMILIES, save_pipeline
 from tests.support.tiny_edits import load
-
-
-@pytest.fixture(autouse=True, scope="package")
-def one_thread() -> Iterator[None]:
-    """Tiny networks: sharing one out among threads takes longer than computing it."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="package")

@@ -40,7 +40,7 @@ def test_a_captioner_that_stays_ill_fails_the_job_and_keeps_what_is_done(
     stack: VideoStack, captioner: NumberCaptioner, tmp_path: Path
 ) -> None:
     captioner.delay = 0.2
-    stack.start_worker(WORKER_CAPTION_PATIENCE="1")
+    stack.start_worker(WORKER_CAPTION_RETRY_SECONDS="1")
     job = stack.submit(numbered_video(tmp_path / "clip.mp4", 60))
     stack.until_done(job, 8)
     captioner.ill = True

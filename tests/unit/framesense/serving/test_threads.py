@@ -1,9 +1,11 @@
 """Which threads compute with many cores, as torch and the system tell."""
 
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 import torch
 
 from framesense.serving.threads import in_own_thread, keep_to_one_core
@@ -17,6 +19,14 @@ def compute() -> int:
 
 def threads() -> int:
     return len(list(Path("/proc/self/task").iterdir()))
+
+
+@pytest.fixture(autouse=True)
+def a_team_of_two() -> Iterator[None]:
+    alone = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(alone)
 
 
 async def test_a_thread_of_its_own_leaves_no_team_behind() -> None:
