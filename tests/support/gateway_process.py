@@ -30,6 +30,7 @@ from framesense.storage.blobs import Storage
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
 from tests.support.waiting import wait_until
+from tests.support.workers import NOBODY
 
 MODEL = ModelInfo(
     service="captioner", name="stub", family="hash", revision="1", device="cpu", dtype="float32", parameters=0
@@ -231,6 +232,7 @@ def running_gateway(redis_url: str, folder: Path, **changes: object) -> Iterator
             "upload_folder": folder / "incoming",
             "captioner_url": captioner_url,
             "tagger_url": tagger_url,
+            "editor_url": NOBODY,
         }
         settings = GatewaySettings(**{**own, **changes})  # type: ignore[arg-type]  # the tests' own words
         app = create_app(settings)

@@ -134,6 +134,15 @@ def test_two_at_once_are_both_served(editor: ServerProcess) -> None:
         assert picture(own, seed=2, steps=20).png == made[2], "company changes nothing"
 
 
+def test_whoever_has_the_last_picture_may_hang_up(editor: ServerProcess, client: EditorClient) -> None:
+    done, cancelled = (f'editor_edits_total{{outcome="{outcome}"}}' for outcome in ("done", "cancelled"))
+    before = editor.metric(done), editor.metric(cancelled)
+    for seed in range(5):
+        picture(client, seed=seed, steps=1)
+    wait_until(lambda: editor.metric(done) + editor.metric(cancelled) >= sum(before) + 5)
+    assert (editor.metric(done), editor.metric(cancelled)) == (before[0] + 5, before[1])
+
+
 def test_who_hangs_up_frees_the_model(editor: ServerProcess, client: EditorClient) -> None:
     cancelled, begun = 'editor_edits_total{outcome="cancelled"}', 'editor_picture_seconds_count{task="edit"}'
     before, made = editor.metric(cancelled), editor.metric(begun)

@@ -21,7 +21,7 @@ from editor.models.base import Cancelled
 from framesense.http.disconnects import unless_disconnected
 from framesense.http.problems import ProblemError
 from framesense.http.uploads import read_named_form
-from framesense.schemas.edits import EditEvent, EditorCapabilities, EditParameters, FailureEvent
+from framesense.schemas.edits import EditEvent, EditorCapabilities, EditParameters, FailureEvent, ImageEvent
 from framesense.schemas.problems import problem_responses
 from framesense.serving.unavailable import stopping
 
@@ -89,7 +89,7 @@ def router(dependencies: EditorDependencies) -> APIRouter:
             model = await resources.enter_async_context(dependencies.runtime.use())
             task = await unless_disconnected(request, model.submit(parameters, image, mask))
             resources.callback(model.cancel, task)
-            lines = _lines(task, dependencies, getattr(request.state, "request_id", None))
+            lines = _lines(task, parameters.images, dependencies, getattr(request.state, "request_id", None))
             # A hang-up in the middle of a sending leaves it suspended, to be ended whenever garbage is collected.
             resources.push_async_callback(lines.aclose)
             return EventStream(lines, resources.pop_all())
@@ -117,14 +117,17 @@ def _parameters(values: dict[str, list[str]]) -> EditParameters:
 
 
 async def _lines(
-    task: EventTask, dependencies: EditorDependencies, request_id: str | None
+    task: EventTask, images: int, dependencies: EditorDependencies, request_id: str | None
 ) -> AsyncGenerator[bytes, None]:
-    """Yield the events as lines. A caller who hangs up ends this generator from outside."""
+    """Yield the events as lines. A caller who hangs up ends this generator from outside: before the last of the
+    ``images`` that cancels the edit."""
     outcome = "cancelled"
     try:
         async for event in task.events(dependencies.keep_alive):
+            images -= isinstance(event, ImageEvent)
+            if not images:
+                outcome = "done"
             yield b"\n" if event is None else _line(event)
-        outcome = "done"
     except Cancelled:
         return
     except Exception as error:
