@@ -63,14 +63,14 @@ def test_the_interval_follows_from_the_length(gateway: Gateway) -> None:
     job = gateway.jobs.page().jobs[0]
     assert job.parameters["every_n_second"] == 0.18, "what came of it, for whoever reads the job"
     assert gateway.http.get(f"/jobs/{job.id}/novelty").status_code == 200
-    asked = gateway.captioner.asked
+    asked = gateway.captioner.calls
     assert (
         post(gateway, BUNNY).json()["frames"]
         == VideoResult.model_validate(
             gateway.http.get(f"/jobs/{gateway.jobs.page().jobs[0].id}/result").json()
         ).model_dump(mode="json")["frames"]
     )
-    assert gateway.captioner.asked == asked, "answered from the store"
+    assert gateway.captioner.calls == asked, "answered from the store"
 
 
 def test_the_interval_follows_from_what_is_there_where_the_file_does_not_say(gateway: Gateway, tmp_path: Path) -> None:

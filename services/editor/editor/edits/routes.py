@@ -120,7 +120,8 @@ async def _lines(
     task: EventTask, images: int, dependencies: EditorDependencies, request_id: str | None
 ) -> AsyncGenerator[bytes, None]:
     """Yield the events as lines. A caller who hangs up ends this generator from outside: before the last of the
-    ``images`` that cancels the edit."""
+    ``images`` that cancels the edit.
+    """
     outcome = "cancelled"
     try:
         async for event in task.events(dependencies.keep_alive):
