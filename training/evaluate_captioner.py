@@ -12,12 +12,12 @@ and of a lightly changed copy (4 % cropped from each side, 8 % brighter, JPEG qu
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -26,9 +26,22 @@ from numpy.typing import NDArray
 from captioner.models.show_attend_tell import ShowAttendTell, join_words
 from framesense.models.torch_compat import prepare_torchvision
 from training.caption_metrics import CiderD, bleu, diversity, meteor, rouge_l, wordnet
+from training.config import parse_recipe
 from training.data import cached_features, default_cache, read_photos
 
 Captions = list[list[str]]
+
+
+@dataclass(frozen=True)
+class EvaluateCaptionerRecipe:
+    """The options of the command line."""
+
+    data: Annotated[Path, "folder with captions.csv and images/"]
+    model: Annotated[Path, "folder that training.show_attend_tell wrote"]
+    split: str = "test"
+    cache: Annotated[Path | None, "where features are kept; by default the training cache"] = None
+    device: str = "cuda" if torch.cuda.is_available() else "cpu"
+    examples: Annotated[int, "also print the captions of so many photos"] = 0
 
 
 def describe(model: ShowAttendTell, features: NDArray[np.float16], beams: int) -> Captions:
@@ -63,21 +76,13 @@ def mean_cosine(first: Captions, second: Captions) -> float:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with captions.csv and images/")
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--split", default="test")
-    parser.add_argument("--cache", type=Path, default=default_cache())
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--print", type=int, default=0, metavar="N", help="also print the captions of N photos")
-    options = parser.parse_args(argv)
+    recipe = parse_recipe(EvaluateCaptionerRecipe, __doc__, argv)
+    cache = recipe.cache or default_cache()
 
-    model = ShowAttendTell.load(options.model, torch.device(options.device), torch.bfloat16)
-    photos = read_photos(options.data, options.split)
+    model = ShowAttendTell.load(recipe.model, torch.device(recipe.device), torch.bfloat16)
+    photos = read_photos(recipe.data, recipe.split)
     references = [photo.captions for photo in photos]
-    features = {
-        view: cached_features(photos, view, options.cache, model.encoder) for view in ("plain", "tilted-15", "nudged")
-    }
+    features = {view: cached_features(photos, view, cache, model.encoder) for view in ("plain", "tilted-15", "nudged")}
     try:
         reader = wordnet()
     except FileNotFoundError as error:
@@ -93,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     figures: dict[str, Any] = {
         "model": model.name,
         "revision": model.revision,
-        "split": options.split,
+        "split": recipe.split,
         "photos": len(photos),
         "beam 4": measure(references, captions, reader),
         "greedy": measure(references, greedy, reader),
@@ -106,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "tilted copy": {"mean_caption_cosine": mean_cosine(captions, tilted)},
         "photos_per_second_decoder_only": len(photos) / seconds,
     }
-    (options.model / "figures.json").write_text(
+    (recipe.model / "figures.json").write_text(
         json.dumps(figures, indent=2, ensure_ascii=False, default=float) + "\n", encoding="utf-8"
     )
     rows = {name: value for name, value in figures.items() if isinstance(value, dict) and "BLEU-4" in value}
@@ -115,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"{name:24}" + "".join(f"{value:>18.3f}" for value in row.values()))
     for name in ("lightly changed copy", "tilted copy"):
         print(name, {key: round(value, 3) for key, value in figures[name].items()})
-    for place in range(0, len(photos), max(1, len(photos) // options.print)) if options.print else []:
+    for place in range(0, len(photos), max(1, len(photos) // recipe.examples)) if recipe.examples else []:
         print(f"{photos[place].path.name}: {join_words(captions[place])}   [{' '.join(references[place][0])}]")
 
 

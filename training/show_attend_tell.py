@@ -19,18 +19,15 @@ weights stay under --logs (for training/average.py), beside the TensorBoard file
 
 from __future__ import annotations
 
-import argparse
 import copy
 import functools
 import itertools
 import math
-import random
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -52,7 +49,9 @@ from captioner.models.show_attend_tell import (
     save_decoder,
 )
 from framesense.models.encoders.efficientnet_lite2 import autocast, load_encoder
+from training.caption_batches import TRAIN_VIEWS, Batch, Photos
 from training.caption_metrics import CiderD, bleu
+from training.config import parse_recipe
 from training.data import (
     IMAGE_SIZE,
     build_vocabulary,
@@ -65,90 +64,43 @@ from training.data import (
 )
 from training.self_critical import Reward, advantages, sample
 
-TRAIN_VIEWS = ("plain", "mirrored", "disturbed", "mirrored-disturbed")
-VIEW_ODDS = (0.4, 0.2, 0.2, 0.2)
 LENGTH_PENALTIES = (0.6, 0.8, 1.0, 1.2)
 LONGEST = 17  # words of a caption, <end> included, that are trained on; 93 % are no longer
 
 
-def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with captions.csv and images/")
-    parser.add_argument("--out", type=Path, required=True, help="where the best weights go")
-    parser.add_argument("--cache", type=Path, default=default_cache(), help="where features are kept")
-    parser.add_argument("--logs", type=Path, default=Path("runs/show-attend-tell"), help="TensorBoard and checkpoint")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads (0: torch decides)")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--least-count", type=int, default=4, help="rarer words become <unk>")
-    parser.add_argument("--embedding", type=int, default=300)
-    parser.add_argument("--hidden", type=int, default=512)
-    parser.add_argument("--attention", type=int, default=128)
-    parser.add_argument("--dropout", type=float, default=0.4)
-    parser.add_argument("--batch", type=int, default=32, help="photos; each comes with all its captions")
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--weight-decay", type=float, default=1e-2)
-    parser.add_argument("--smoothing", type=float, default=0.1)
-    parser.add_argument("--attention-weight", type=float, default=0.02, help="of the doubly stochastic term")
-    parser.add_argument("--word-dropout", type=float, default=0.1, help="share of input words hidden as <unk>")
-    parser.add_argument("--average", type=float, default=0.998, help="decay of the moving average of the weights")
-    parser.add_argument("--self-critical-epochs", type=int, default=5)
-    parser.add_argument("--self-critical-rate", type=float, default=1.5e-4)
-    parser.add_argument("--self-critical-dropout", type=float, default=0.4)
-    parser.add_argument("--samples", type=int, default=5, help="captions drawn for each photo")
-    parser.add_argument("--bleu-weight", type=float, default=5.0, help="of BLEU-4 in the reward; CIDEr-D has 1")
-    parser.add_argument("--patience", type=int, default=4)
-    return parser.parse_args(argv)
+@dataclass(frozen=True)
+class ShowAttendTellRecipe:
+    """The options of the command line."""
 
+    data: Annotated[Path, "folder with captions.csv and images/"]
+    out: Annotated[Path, "where the best weights go"]
+    cache: Annotated[Path | None, "where features are kept; by default the training cache"] = None
+    logs: Annotated[Path, "TensorBoard and checkpoint"] = Path("runs/show-attend-tell")
+    device: str = "cuda" if torch.cuda.is_available() else "cpu"
+    threads: Annotated[int, "CPU threads (0: torch decides)"] = 0
+    seed: int = 1
 
-# ------------------------------------------------------------------------------------------------------------ batches
+    least_count: Annotated[int, "rarer words become <unk>"] = 4
+    embedding: Annotated[int, "size of a word's embedding"] = 300
+    hidden: Annotated[int, "size of the LSTM's state"] = 512
+    attention: Annotated[int, "size of the attention's hidden layer"] = 128
+    dropout: float = 0.4
 
+    batch_size: Annotated[int, "photos; each comes with all its captions"] = 32
+    epochs: int = 10
+    lr: Annotated[float, "peak learning rate"] = 1e-3
+    weight_decay: float = 1e-2
+    smoothing: Annotated[float, "of the labels"] = 0.1
+    attention_weight: Annotated[float, "of the doubly stochastic term"] = 0.02
+    word_dropout: Annotated[float, "share of input words hidden as <unk>"] = 0.1
+    ema_decay: Annotated[float, "decay of the weights' moving average, a step"] = 0.998
+    patience: Annotated[int, "epochs without anything better before a stage ends"] = 4
 
-@dataclass
-class Batch:
-    """Photos of one step: which, their features, and captions as ids with <end>."""
-
-    photos: list[int]
-    features: Tensor  # B×81×1280
-    captions: list[list[list[int]]]
-
-
-class Photos:
-    """The training photos in all views; yields batches with a view drawn for each photo."""
-
-    def __init__(self, views: list[NDArray[np.float16]], captions: list[list[list[list[int]]]]) -> None:
-        self.views, self.captions = views, captions  # captions[view is mirrored][photo] -> ids
-
-    def batches(self, size: int, device: torch.device, seed: int) -> Iterator[Batch]:
-        """Yield one epoch in random order; the next batch is read from disk while this one is used."""
-        chance = random.Random(seed)
-        order = list(range(len(self.captions[0])))
-        chance.shuffle(order)
-        pool = 16 * size  # photos with captions of like length go together, within pools: less padding
-        longest = [max(map(len, texts)) for texts in self.captions[0]]
-        order = [
-            photo
-            for start in range(0, len(order), pool)
-            for photo in sorted(order[start : start + pool], key=longest.__getitem__)
-        ]
-        chunks = [order[start : start + size] for start in range(0, len(order), size)]
-        chance.shuffle(chunks)
-        views = [chance.choices(range(len(self.views)), VIEW_ODDS[: len(self.views)], k=len(chunk)) for chunk in chunks]
-
-        def read(chunk: list[int], drawn: list[int]) -> Batch:
-            features = torch.from_numpy(np.stack([self.views[v][p] for p, v in zip(chunk, drawn, strict=True)]))
-            captions = [self.captions[v % 2][p] for p, v in zip(chunk, drawn, strict=True)]
-            return Batch(chunk, features, captions)
-
-        with ThreadPoolExecutor(1) as reader:
-            coming = reader.submit(read, chunks[0], views[0])
-            for position in range(len(chunks)):
-                batch = coming.result()
-                if position + 1 < len(chunks):
-                    coming = reader.submit(read, chunks[position + 1], views[position + 1])
-                batch.features = batch.features.to(device).float()
-                yield batch
+    self_critical_epochs: int = 5
+    self_critical_lr: float = 1.5e-4
+    self_critical_dropout: float = 0.4
+    samples: Annotated[int, "captions drawn for each photo"] = 5
+    bleu_weight: Annotated[float, "of BLEU-4 in the reward; CIDEr-D has 1"] = 5.0
 
 
 # --------------------------------------------------------------------------------------------------------------- loss
@@ -195,28 +147,28 @@ def write(
     return Written(logits, words[mask], mask, looked)
 
 
-def cross_entropy_loss(decoder: Decoder, batch: Batch, options: argparse.Namespace) -> tuple[Tensor, dict[str, float]]:
+def cross_entropy_loss(decoder: Decoder, batch: Batch, recipe: ShowAttendTellRecipe) -> tuple[Tensor, dict[str, float]]:
     """Compute the label-smoothed cross-entropy a word, and λ Σ_i (T/81 - Σ_t α_ti)² a caption.
 
     The second term makes the model look everywhere about equally.
     """
-    written = write(decoder, decoder.remember(batch.features), batch.captions, options.word_dropout)
-    entropy = nn.functional.cross_entropy(written.logits, written.targets, label_smoothing=options.smoothing)
+    written = write(decoder, decoder.remember(batch.features), batch.captions, recipe.word_dropout)
+    entropy = nn.functional.cross_entropy(written.logits, written.targets, label_smoothing=recipe.smoothing)
     due = written.mask.sum(-1, keepdim=True) / written.looked.shape[-1]
     stochastic = (due - written.looked).square().sum(-1).mean()
     with torch.no_grad():
         plain = nn.functional.cross_entropy(written.logits, written.targets)
     figures = {"cross-entropy": float(plain), "attention": float(stochastic.detach())}
-    return entropy + options.attention_weight * stochastic, figures
+    return entropy + recipe.attention_weight * stochastic, figures
 
 
 def self_critical_loss(
-    decoder: Decoder, batch: Batch, reward: Reward, options: argparse.Namespace
+    decoder: Decoder, batch: Batch, reward: Reward, recipe: ShowAttendTellRecipe
 ) -> tuple[Tensor, dict[str, float]]:
     """Compute - Σ advantage · log p(sampled caption), a word of all samples; samples are drawn without dropout."""
     decoder.eval()
     with torch.no_grad():
-        drawn = sample(decoder, decoder.remember(batch.features), options.samples, LONGEST - 1)
+        drawn = sample(decoder, decoder.remember(batch.features), recipe.samples, LONGEST - 1)
     decoder.train()
     rewards = torch.tensor(
         [[reward(photo, text) for text in texts] for photo, texts in zip(batch.photos, drawn, strict=True)]
@@ -258,33 +210,34 @@ def cosine(warm_up: int, steps: int, step: int) -> float:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    options = arguments(argv)
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    torch.manual_seed(options.seed)
-    device = torch.device(options.device)
+    recipe = parse_recipe(ShowAttendTellRecipe, __doc__, argv)
+    cache = recipe.cache or default_cache()
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    torch.manual_seed(recipe.seed)
+    device = torch.device(recipe.device)
 
     # data
-    train, held_out = read_photos(options.data, "train"), read_photos(options.data, "val")
-    vocabulary = build_vocabulary(train, options.least_count)
+    train, held_out = read_photos(recipe.data, "train"), read_photos(recipe.data, "val")
+    vocabulary = build_vocabulary(train, recipe.least_count)
     index = {word: place for place, word in enumerate(vocabulary)}
     encoder = load_encoder().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     photos = Photos(
-        [cached_features(train, view, options.cache, encoder) for view in TRAIN_VIEWS],
+        [cached_features(train, view, cache, encoder) for view in TRAIN_VIEWS],
         [
             [[[*to_ids(turn(caption), index), END][:LONGEST] for caption in photo.captions] for photo in train]
             for turn in (list, mirror)
         ],
     )
-    held_out_features = cached_features(held_out, "plain", options.cache, encoder)
+    held_out_features = cached_features(held_out, "plain", cache, encoder)
     references = [photo.captions for photo in held_out]
     cider = CiderD(references)
     print(f"{len(train)} photos to train on, {len(held_out)} to choose by, {len(vocabulary)} words")
 
     # model; the first 50 numbers of each word's embedding begin as its GloVe vector
     decoder = Decoder(
-        DecoderSizes(len(vocabulary), embedding=options.embedding, hidden=options.hidden, attention=options.attention),
-        options.dropout,
+        DecoderSizes(len(vocabulary), embedding=recipe.embedding, hidden=recipe.hidden, attention=recipe.attention),
+        recipe.dropout,
     )
     with torch.no_grad():
         nn.init.normal_(decoder.words.weight, std=0.1)
@@ -294,14 +247,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     decoder.to(device)
     averaged = copy.deepcopy(decoder).eval().requires_grad_(False)
 
-    options.logs.mkdir(parents=True, exist_ok=True)
-    checkpoint = options.logs / "checkpoint.pt"
+    recipe.logs.mkdir(parents=True, exist_ok=True)
+    checkpoint = recipe.logs / "checkpoint.pt"
     saved: dict[str, Any] = torch.load(checkpoint, weights_only=True) if checkpoint.exists() else {}
-    board = SummaryWriter(str(options.logs))
+    board = SummaryWriter(str(recipe.logs))
     reward: Reward | None = None
     stages = (
-        ("cross-entropy", options.epochs, options.rate),
-        ("self-critical", options.self_critical_epochs, options.self_critical_rate),
+        ("cross-entropy", recipe.epochs, recipe.lr),
+        ("self-critical", recipe.self_critical_epochs, recipe.self_critical_lr),
     )
     best, step = float(saved.get("best", -1.0)), int(saved.get("step", 0))
     started = time.monotonic()
@@ -314,11 +267,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         stage_names = [name for name, _, _ in stages]
         if saved and stage_names.index(stage) < stage_names.index(saved["stage"]):
             continue
-        optimiser = torch.optim.AdamW(decoder.parameters(), lr=rate, weight_decay=options.weight_decay)
-        per_epoch = math.ceil(len(train) / options.batch)
+        optimiser = torch.optim.AdamW(decoder.parameters(), lr=rate, weight_decay=recipe.weight_decay)
+        per_epoch = math.ceil(len(train) / recipe.batch_size)
         warm_up, steps = min(200, per_epoch), max(1, epochs * per_epoch)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, functools.partial(cosine, warm_up, steps))
-        decoder.dropout.p = options.dropout if stage == "cross-entropy" else options.self_critical_dropout
+        decoder.dropout.p = recipe.dropout if stage == "cross-entropy" else recipe.self_critical_dropout
         first, idle = 0, 0
         if saved and saved["stage"] == stage:
             first, idle = saved["epoch"] + 1, saved["idle"]
@@ -328,27 +281,27 @@ def main(argv: Sequence[str] | None = None) -> None:
             decoder.load_state_dict(averaged.state_dict())
 
         for epoch in range(first, epochs):
-            if idle > options.patience:
+            if idle > recipe.patience:
                 break
             decoder.train()
             means: dict[str, float] = {}
-            seed = options.seed * 1000 + stage_names.index(stage) * 100 + epoch
-            batches = photos.batches(options.batch, device, seed)
+            seed = recipe.seed * 1000 + stage_names.index(stage) * 100 + epoch
+            batches = photos.batches(recipe.batch_size, device, seed)
             bar = tqdm(batches, total=per_epoch, desc=f"{stage} {epoch + 1}/{epochs}", unit="batch", mininterval=5)
             for batch in bar:
                 with autocast(device, torch.bfloat16):
                     if stage == "cross-entropy":
-                        loss, figures = cross_entropy_loss(decoder, batch, options)
+                        loss, figures = cross_entropy_loss(decoder, batch, recipe)
                     else:
-                        reward = reward or Reward(photos.captions[0], options.bleu_weight)
-                        loss, figures = self_critical_loss(decoder, batch, reward, options)
+                        reward = reward or Reward(photos.captions[0], recipe.bleu_weight)
+                        loss, figures = self_critical_loss(decoder, batch, reward, recipe)
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
                 optimiser.step()
                 schedule.step()
                 step += 1
-                decay = min(options.average, (1 + step) / (10 + step))
+                decay = min(recipe.ema_decay, (1 + step) / (10 + step))
                 with torch.no_grad():
                     for slow, fast in zip(averaged.parameters(), decoder.parameters(), strict=True):
                         slow.lerp_(fast, 1 - decay)
@@ -372,11 +325,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             write_weights = functools.partial(
                 save_decoder, decoder=averaged, vocabulary=vocabulary, image_size=IMAGE_SIZE, length_penalty=1.0
             )
-            write_weights(options.logs / f"{stage}-{epoch + 1}")
+            write_weights(recipe.logs / f"{stage}-{epoch + 1}")
             idle = 0 if bleu_4 > best else idle + 1
             if bleu_4 > best:
                 best = bleu_4
-                write_weights(options.out)
+                write_weights(recipe.out)
             state = {
                 "stage": stage,
                 "epoch": epoch,
@@ -393,15 +346,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     board.close()
 
     # the beam search's length penalty
-    decoder = load_decoder(options.out)[0].to(device)
+    decoder = load_decoder(recipe.out)[0].to(device)
     scores = {}
     for penalty in LENGTH_PENALTIES:
         captions = write_captions(decoder, held_out_features, vocabulary, device, penalty)
         scores[penalty] = bleu(references, captions)[3]
         print(f"length penalty {penalty}: val BLEU-4 {scores[penalty]:.2f}")
     best_penalty = max(scores, key=scores.__getitem__)
-    save_decoder(options.out, decoder, vocabulary, image_size=IMAGE_SIZE, length_penalty=best_penalty)
-    print(f"length penalty {best_penalty}, val BLEU-4 {scores[best_penalty]:.2f}; weights in {options.out}")
+    save_decoder(recipe.out, decoder, vocabulary, image_size=IMAGE_SIZE, length_penalty=best_penalty)
+    print(f"length penalty {best_penalty}, val BLEU-4 {scores[best_penalty]:.2f}; weights in {recipe.out}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -23,7 +25,7 @@ def test_self_critical_learning_raises_the_reward() -> None:
     batch = show_attend_tell.Batch([0, 1], torch.randn(2, 9, 12), captions)
     reward = self_critical.Reward(captions, bleu_weight=1.0)
     optimiser = torch.optim.Adam(decoder.parameters(), 1e-2)
-    settings = show_attend_tell.arguments(["--data", "-", "--out", "-", "--samples", "8"])
+    settings = show_attend_tell.ShowAttendTellRecipe(data=Path("-"), out=Path("-"), samples=8)
     rewards = []
     for _ in range(80):
         loss, figures = show_attend_tell.self_critical_loss(decoder, batch, reward, settings)

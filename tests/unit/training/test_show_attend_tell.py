@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import random
 from pathlib import Path
 
@@ -21,8 +20,8 @@ from tests.support.tiny_decoder import SIZES, save_captioned_photos
 from training import show_attend_tell
 
 
-def options() -> argparse.Namespace:
-    return show_attend_tell.arguments(["--data", "-", "--out", "-", "--word-dropout", "0", "--smoothing", "0"])
+def recipe() -> show_attend_tell.ShowAttendTellRecipe:
+    return show_attend_tell.ShowAttendTellRecipe(data=Path("-"), out=Path("-"), word_dropout=0, smoothing=0)
 
 
 def random_captions(pictures: int, chance: random.Random) -> list[list[list[int]]]:
@@ -37,7 +36,7 @@ def test_a_tiny_decoder_learns_its_captions_by_heart() -> None:
     optimiser = torch.optim.Adam(decoder.parameters(), 1e-2)
     losses = []
     for _ in range(150):
-        loss, figures = show_attend_tell.cross_entropy_loss(decoder, batch, options())
+        loss, figures = show_attend_tell.cross_entropy_loss(decoder, batch, recipe())
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -80,7 +79,7 @@ def test_the_whole_recipe_on_six_photos_and_going_on_from_a_checkpoint(
     command = [
         *("--data", str(photos), "--out", str(tmp_path / "model"), "--cache", str(tmp_path / "cache")),
         *("--logs", str(tmp_path / "logs"), "--device", "cpu", "--hidden", "16", "--attention", "8"),
-        *("--embedding", "64", "--least-count", "2", "--batch", "2", "--rate", "0.02", "--patience", "99"),
+        *("--embedding", "64", "--least-count", "2", "--batch-size", "2", "--lr", "0.02", "--patience", "99"),
     ]
     show_attend_tell.main([*command, "--epochs", "8", "--self-critical-epochs", "0"])
     assert "cross-entropy 8/8" in capsys.readouterr().out
