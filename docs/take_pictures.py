@@ -1,6 +1,6 @@
 """Takes the README's pictures from a running ui: ``make up``, then ``python docs/take_pictures.py VIDEO PHOTO``.
 
-VIDEO is analysed a frame a second (or answered from what is stored); PHOTO is captioned; the other pages show their
+VIDEO is analysed with default options (or answered from what is stored); PHOTO is captioned; the other pages show their
 worked examples. The pictures land in docs/pictures/.
 """
 
@@ -19,12 +19,11 @@ PATIENCE = 120_000
 """Milliseconds."""
 
 
-def analyse(gateway: str, video: Path, every_n_second: float) -> str:
+def analyse(gateway: str, video: Path) -> str:
     """Have a video analysed, and return the job's id."""
     with httpx.Client(base_url=gateway, timeout=600) as client, video.open("rb") as file:
         answer = client.post(
             "/video_captions",
-            params={"every_n_second": every_n_second, "metric": "cosine", "rolling_window_size": 5},
             files={"video": (video.name, file, "video/mp4")},
             headers={"Prefer": "wait=300"},
         )
@@ -32,7 +31,7 @@ def analyse(gateway: str, video: Path, every_n_second: float) -> str:
         return answer.headers["Location"].rsplit("/", 1)[1]
 
 
-def show_result(page: Page, address: str, every_n_second: float) -> None:
+def show_result(page: Page, address: str) -> None:
     """Show the result with its highest moment looked at."""
     page.goto(address)
     graph = page.locator(".novelty .graph")
@@ -41,7 +40,8 @@ def show_result(page: Page, address: str, every_n_second: float) -> None:
     peak = int(graph.evaluate("g => g.data[0].y.indexOf(Math.max(...g.data[0].y))"))
     for _ in range(peak):
         page.keyboard.press("ArrowRight")
-    page.locator(".novelty video").evaluate("(video, time) => { video.currentTime = time }", peak * every_n_second)
+    time = graph.evaluate("(g, peak) => Date.parse(g.data[0].x[peak] + 'Z') / 1000", peak)
+    page.locator(".novelty video").evaluate("(video, time) => { video.currentTime = time }", time)
     page.wait_for_timeout(1500)
 
 
@@ -129,9 +129,8 @@ def main() -> None:
     parser.add_argument("photo", type=Path)
     parser.add_argument("--ui", default="http://127.0.0.1:8501")
     parser.add_argument("--gateway", default="http://127.0.0.1:8000")
-    parser.add_argument("--every-n-second", type=float, default=1)
     options = parser.parse_args()
-    job = analyse(options.gateway, options.video, options.every_n_second)
+    job = analyse(options.gateway, options.video)
     PICTURES.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
@@ -143,7 +142,7 @@ def main() -> None:
             page = browser.new_page(viewport=size, color_scheme=theme, base_url=options.ui)
             page.set_default_timeout(PATIENCE)
             expect.set_options(timeout=PATIENCE)
-            show_result(page, f"/?job={job}", options.every_n_second)
+            show_result(page, f"/?job={job}")
             page.screenshot(path=PICTURES / f"{name}.png")
             page.close()
         page = browser.new_page(viewport=DESKTOP, base_url=options.ui)

@@ -42,7 +42,7 @@ def video() -> tuple[str, bytes]:
 def edit() -> tuple[Photo, EditParameters]:
     """Return a tower by a lake on a bright day, and the parameters that turn it into night."""
     photo = FOLDER / "edit" / "pagoda.jpg"
-    return Photo(photo.name, _JPEG, photo.read_bytes()), EditParameters(prompt="a tower at night", strength=0.7, seed=7)
+    return Photo(photo.name, _JPEG, photo.read_bytes()), EditParameters(prompt="a tower at night", strength=0.9, seed=7)
 
 
 @cache

@@ -7,13 +7,15 @@ import numpy as np
 from PIL import Image
 
 from framesense.schemas.captions import CaptionResponse, is_guess
-from framesense.schemas.tags import DEFAULT_TEMPLATE, EVERYDAY_WORDS, ImageTags
+from framesense.schemas.tags import DEFAULT_TEMPLATE, EVERYDAY_WORDS, ImageTags, Tag
 from ui.api import GatewayApi, GatewayError, Photo
 from ui.photo.attention import preview
 
 MOST_TAGS = 4
 LIKELY = 0.5
 """Least probability of a tag that is said."""
+FAR_BEHIND = 100
+"""How many times smaller the odds of a tag are than the best one's where it is not said beside it."""
 SIDE = 32
 """Pixels of the copy that colours are counted on."""
 DARK, BRIGHT, PALE = 50, 205, 45
@@ -73,8 +75,22 @@ def _tags(api: GatewayApi, photos: Sequence[Photo]) -> Sequence[ImageTags | None
         return [None] * len(photos)
 
 
+def _likely(tags: Sequence[Tag]) -> list[str]:
+    """Return the words that fit a picture, the best first: likely ones, and none that is far behind the best.
+
+    ``tags``: the best first.
+    """
+    likely = [tag for tag in tags if tag.probability >= LIKELY][:MOST_TAGS]
+    return [tag.label for tag in likely if _odds(tag) * FAR_BEHIND >= _odds(likely[0])]
+
+
+def _odds(tag: Tag) -> float:
+    return tag.probability / max(1 - tag.probability, 1e-9)
+
+
 def _describe(photo: Photo, tagged: ImageTags | None) -> str:
-    tags = [tag.label for tag in tagged.tags if tag.probability >= LIKELY][:MOST_TAGS] if tagged else []
+    tags = _likely(tagged.tags) if tagged else []
     picture = preview(photo.data)
     seen = colours(picture) if picture else ""
-    return ": ".join(part for part in (seen, ", ".join(tags)) if part) or "no words fit this picture well"
+    said = ": ".join(part for part in (seen, ", ".join(tags)) if part) or "no words fit this picture well"
+    return said[0].upper() + said[1:]

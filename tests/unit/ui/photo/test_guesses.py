@@ -40,7 +40,7 @@ def answer(*confidences: float | None) -> CaptionResponse:
 
 
 def gateway(status: int = 200) -> tuple[GatewayApi, list[bytes]]:
-    """A gateway that finds grass, surely, and a cow, hardly, in every photo; and the requests it got."""
+    """A gateway that finds grass, surely, the sea, maybe, and hardly a cow in every photo; and the requests it got."""
     got: list[bytes] = []
 
     def reply(request: httpx.Request) -> httpx.Response:
@@ -48,7 +48,11 @@ def gateway(status: int = 200) -> tuple[GatewayApi, list[bytes]]:
         if status != 200:
             problem = {"type": "urn:framesense:problem:x", "title": "No", "status": status, "detail": "No."}
             return httpx.Response(status, json=problem, headers={"content-type": "application/problem+json"})
-        tags = [Tag(label="grass", cosine=0.3, probability=0.9), Tag(label="cow", cosine=0.1, probability=0.2)]
+        tags = [
+            Tag(label="grass", cosine=0.3, probability=0.999),
+            Tag(label="sea", cosine=0.2, probability=0.6),
+            Tag(label="cow", cosine=0.1, probability=0.2),
+        ]
         images = [ImageTags(image="x", tags=tags, over_threshold=1) for _ in range(got[-1].count(b'name="images"'))]
         tagged = TagsResponse(
             images=images,
@@ -65,7 +69,7 @@ def gateway(status: int = 200) -> tuple[GatewayApi, list[bytes]]:
 
 def test_guesses_are_told_by_colours_and_tags() -> None:
     api, got = gateway()
-    guess = Guess("mostly green: grass", "Small.")
+    guess = Guess("Mostly green: grass", "Small.")
     assert find_guesses(api, PHOTOS, answer(0.2, 0.5, None), 0.5) == [guess, None, None]
     assert find_guesses(api, PHOTOS, answer(0.2, 0.9, 0.1), 0.5) == [guess, None, guess]
     assert [body.count(b'name="images"') for body in got] == [1, 2], "only photos in doubt are tagged"
@@ -81,7 +85,7 @@ def test_photos_whose_captions_are_known_are_not_tagged() -> None:
 def test_without_a_tagger_colours_are_told() -> None:
     api, _ = gateway(503)
     (guess,) = find_guesses(api, PHOTOS[:1], answer(0.2), 0.5)
-    assert guess == Guess("mostly green", "Small.")
+    assert guess == Guess("Mostly green", "Small.")
 
 
 @pytest.mark.parametrize(
