@@ -174,6 +174,19 @@ def _refuse_unidentified(data: bytes, name: str, error: Exception) -> NoReturn:
     raise ProblemError(415, "unsupported-image", "Unsupported image", detail) from error
 
 
+HEADER_BYTES = 32
+"""What :func:`is_image` needs of a file's beginning."""
+_BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
+"""Sizes of the header that follows a BMP's first 14 bytes: "BM" alone begins many a text."""
+
+
+def is_image(beginning: bytes) -> bool:
+    """Tell whether a file that begins so is of one of :data:`FORMATS`."""
+    if beginning.startswith(b"BM"):
+        return beginning[6:10] == bytes(4) and int.from_bytes(beginning[14:18], "little") in _BMP_HEADERS
+    return beginning.startswith(_SUPPORTED_SIGNATURES) or beginning[:4] + beginning[8:12] == b"RIFFWEBP"
+
+
 _SUPPORTED_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*")
 
 _OTHER_SIGNATURES = {

@@ -30,7 +30,7 @@ from framesense.storage.blobs import Storage
 
 PHOTO_SETS, TAGGINGS = "photosets", "taggings"
 """Prefixes under which each photo set and each tagging has one of its own."""
-FORMAT = 1
+FORMAT = 2
 """Part of every key: raise it when chunks change their meaning, and old taggings are made anew."""
 
 Floats = NDArray[np.float32]

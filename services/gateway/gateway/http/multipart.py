@@ -27,6 +27,7 @@ from framesense.http.multipart import (
     not_a_form,
 )
 from framesense.http.problems import ProblemError
+from framesense.media.names import clean_name
 from gateway.uploads.sniffing import HEAD_BYTES
 
 FIELD_BYTES = 64 * 1024
@@ -41,9 +42,9 @@ Inspector = Callable[[str, bytes], None]
 
 
 def plain_name(name: str) -> str:
-    """Return a file name fit to be shown: its last path component, printable, not too long, never empty."""
+    """Return a file name fit to be shown: its last path component, not too long, never empty."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    return "".join(character for character in last if character.isprintable())[:200].strip() or "unnamed"
+    return clean_name(last)[:200].strip() or "unnamed"
 
 
 class ReceivedFile:

@@ -14,6 +14,8 @@ from typing import IO
 from framesense.http.multipart import file_too_large
 from framesense.http.problems import ProblemError
 from framesense.media.archives import IMAGE_SUFFIXES, looks_like_zip
+from framesense.media.images import is_image
+from framesense.media.names import clean_name
 from gateway.http.multipart import BUFFER_BYTES, FormLimits, ReceivedFile
 from gateway.uploads.sniffing import HEAD_BYTES
 
@@ -21,7 +23,7 @@ LONGEST_PATH = 400
 
 
 def relative_path(name: str) -> str:
-    """Turn a file's name into a path inside a zip: with its folders, printable, never empty.
+    """Turn a file's name into a path inside a zip: with its folders, never empty.
 
     Raises ProblemError 422 for a path that leads outside.
     """
@@ -29,7 +31,7 @@ def relative_path(name: str) -> str:
     if ".." in parts or any(part.endswith(":") for part in parts[:1]):
         detail = f"The file name {name[:100]!r} points outside of its folder. Send it with a plain path."
         raise ProblemError(422, "unsafe-path", "Unsafe path", detail)
-    path = "".join(character for character in "/".join(parts) if character.isprintable())
+    path = clean_name("/".join(parts))
     if len(path) > LONGEST_PATH:
         detail = f"A file name has {len(path)} letters, {path[:60]!r}…; at most {LONGEST_PATH} are taken."
         raise ProblemError(422, "long-path", "Path too long", detail)
@@ -45,7 +47,7 @@ class ReceivedPhotos(ReceivedFile):
         """Inside the zip, in the order sent."""
         self._unpacked = 0
         """Bytes of the file that is arriving."""
-        self._is_zip = False
+        self._is_zip = self._has_image = False
         self._zip: zipfile.ZipFile | None = None
         self._entry: IO[bytes] | None = None
 
@@ -88,14 +90,14 @@ class ReceivedPhotos(ReceivedFile):
     async def close(self) -> None:
         """Finish the form.
 
-        Raises ProblemError: 422 where all files are empty, 415 where none is named like an image.
+        Raises ProblemError: 422 where all files are empty, 415 where none is an image.
         """
         if self.size == 0:
             raise ProblemError(422, "empty-file", "Empty file", f"{self.name} is empty: it has 0 bytes.")
         if self._zip:
-            if not any(PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES for path in self._paths):
-                suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
-                detail = f"{self.name} is neither a zip nor named like an image ({suffixes}). Send photos or a zip."
+            named_so = any(PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES for path in self._paths)
+            if not (self._has_image or named_so):
+                detail = f"{self.name} is neither a zip nor an image. Send JPEG, PNG, WebP, GIF, BMP, TIFF or a zip."
                 raise ProblemError(415, "not-photos", "Not photos", detail)
             self.name = _common_name(list(self._paths))
             await asyncio.to_thread(self._zip.close)
@@ -111,8 +113,9 @@ class ReceivedPhotos(ReceivedFile):
 
     def _decide(self) -> None:
         """Decide what the file that is arriving is, once its beginning is there."""
-        first = self._zip is None
-        if looks_like_zip(bytes(self._buffer[:HEAD_BYTES])):
+        first, beginning = self._zip is None, bytes(self._buffer[:HEAD_BYTES])
+        self._has_image |= is_image(beginning)
+        if looks_like_zip(beginning):
             if not first:
                 raise _one_zip_or_photos()
             self._is_zip = True

@@ -92,7 +92,7 @@ def _picture(photos: PhotoSet, most: int, pause: Pause) -> _Picture | None:
 
 def _report(photos: PhotoSet, duplicates: Duplicates, picture: _Picture | None) -> PhotoSetReport:
     tagged, files, labels = photos.tagged, photos.tagged.files, photos.parameters.labels
-    not_images = [SkippedFile(path=str(path), reason="not an image by its name") for path in photos.other_files]
+    not_images = [SkippedFile(path=str(path), reason="not an image") for path in photos.other_files]
     partitions = picture.partitions if picture else {}
     grouped = None
     if photos.grouping:

@@ -130,7 +130,7 @@ class PhotoSetTask(JobTask):
         """Read the tagged photos; raises ProblemError where none of the images could be read."""
         tagged = self._store.checkpoint(key)
         if tagged is None:
-            detail = "None of the files named like images can be read as one. Send JPEG, PNG, WebP, GIF or TIFF."
+            detail = "None of the images can be read. Send JPEG, PNG, WebP, GIF or TIFF."
             raise ProblemError(422, "no-readable-images", "No readable images", detail)
         return tagged
 

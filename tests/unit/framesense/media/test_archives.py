@@ -2,13 +2,17 @@
 
 import io
 import stat
+import struct
+import unicodedata
 import zipfile
+import zlib
 from pathlib import PurePosixPath
 
 import pytest
+from PIL import Image
 
 from framesense.http.problems import ProblemError
-from framesense.media.archives import ArchivedImage, ArchiveLimits, EntryError, read_images
+from framesense.media.archives import ArchivedImage, ArchiveLimits, EntryError, PhotoArchive, read_images
 from tests.support.photo_archives import photo_archive
 from tests.support.photos import zipped
 
@@ -52,6 +56,9 @@ def test_what_operating_systems_add_is_passed_over() -> None:
         (archive(("a/../../b.jpg", b"x")), 422, "unsafe-path"),
         (archive(("/etc/a.jpg", b"x")), 422, "unsafe-path"),
         (archive(("C:/a.jpg", b"x")), 422, "unsafe-path"),
+        (archive(("..\\a.jpg", b"x")), 422, "unsafe-path"),
+        (archive(("C:\\a.jpg", b"x")), 422, "unsafe-path"),
+        (archive(("\\server\\a.jpg", b"x")), 422, "unsafe-path"),
         (archive(*((f"{n}.jpg", b"x") for n in range(4))), 413, "too-many-images"),
         (archive(("a.jpg", b"x" * 2001)), 413, "image-too-large"),
         (archive(*((f"{n}.jpg", b"x" * 1999) for n in range(3))), 413, "archive-too-large"),
@@ -149,3 +156,99 @@ def test_files_of_operating_systems_are_passed_over_and_others_are_told() -> Non
         assert archive.paths == [PurePosixPath("b/1.PNG"), PurePosixPath("b/2.jpg")]
         assert archive.others == [PurePosixPath("b/Thumbs.txt")]
         assert archive.read(1).content == b"2"
+
+
+class _Unmarked(zipfile.ZipInfo):
+    """An entry whose name is written in some code page, with nothing that says so, as older tools do."""
+
+    def __init__(self, name: str, encoding: str) -> None:
+        super().__init__(name)
+        self._raw = name.encode(encoding)
+
+    def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802 - zipfile's hook
+        return self._raw, self.flag_bits & ~0x800
+
+
+def unmarked(names: list[str], encoding: str) -> io.BytesIO:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as made:
+        for name in names:
+            made.writestr(_Unmarked(name, encoding), b"x")
+    return stream
+
+
+def paths(stream: io.BytesIO) -> list[str]:
+    with PhotoArchive(stream, ArchiveLimits(100, 10**6, 10**6)) as opened:
+        return [str(path) for path in opened.paths]
+
+
+def test_backslashes_are_folders() -> None:
+    stream = archive(("kitchen\\", b""), ("kitchen\\1.jpg", b"one"), ("bath\\deep\\2.jpg", b"two"))
+    assert [(str(image.path), image.group) for image in read(stream)] == [
+        ("bath/deep/2.jpg", "deep"),
+        ("kitchen/1.jpg", "kitchen"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "encoding"),
+    [
+        (["ванная/фото 1.jpg", "кухня/фото 2.jpg"], "cp866"),
+        (["ванная/фото 1.jpg", "кухня/фото 2.jpg"], "cp1251"),
+        (["ванная/фото 1.jpg", "кухня/фото 2.jpg"], "utf-8"),
+        (["Bäder/Ansicht.jpg", "Küche/Straße.jpg"], "cp437"),
+        (["台所/1.jpg", "風呂/2.jpg"], "cp932"),
+        (["plain/1.jpg", "plain/👩‍🍳.jpg"], "utf-8"),
+    ],
+)
+def test_names_without_a_word_of_their_encoding(names: list[str], encoding: str) -> None:
+    stream = unmarked(names, encoding)
+    assert paths(stream) == sorted(names)
+    with PhotoArchive(stream, ArchiveLimits(100, 10**6, 10**6)) as opened:
+        assert opened.encoding == (None if encoding == "utf-8" else encoding)
+
+
+def test_marked_and_unmarked_names_in_one_archive() -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as made:
+        made.writestr(_Unmarked("кухня/1.jpg", "cp866"), b"x")
+        made.writestr("ванная/2.jpg", b"x")
+    assert paths(stream) == ["ванная/2.jpg", "кухня/1.jpg"]
+
+
+@pytest.mark.parametrize("valid", [True, False])
+def test_the_unicode_path_field_counts_while_it_belongs_to_the_name(valid: bool) -> None:
+    plain = b"k_chnya/1.jpg"
+    checksum = zlib.crc32(plain if valid else b"renamed.jpg")
+    name = "кухня/1.jpg".encode()
+    entry = zipfile.ZipInfo(plain.decode())
+    entry.extra = struct.pack("<HHBI", 0x7075, 5 + len(name), 1, checksum) + name
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as made:
+        made.writestr(entry, b"x")
+    assert paths(stream) == [name.decode() if valid else plain.decode()]
+
+
+def test_decomposed_names_of_macos_are_the_same_folder() -> None:
+    decomposed = unicodedata.normalize("NFD", "Küche")
+    assert {image.group for image in read(archive((f"{decomposed}/1.jpg", b"x"), ("Küche/2.jpg", b"x")))} == {"Küche"}
+
+
+def test_pictures_are_known_by_content() -> None:
+    def picture(kind: str) -> bytes:
+        stream = io.BytesIO()
+        Image.new("RGB", (2, 2)).save(stream, kind)
+        return stream.getvalue()
+
+    kinds = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO")
+    files = [(f"{kind}.dat", picture(kind)) for kind in kinds] + [("no suffix", picture("PNG"))]
+    texts = [("BM.txt", b"BM is how a bitmap begins, and this text"), ("empty", b""), ("groups.csv", b"photo,hotel\n")]
+    suffixes = [("a.JFIF", b"x"), ("b.mpo", b"x"), ("c.JPG", b"x")]
+    with PhotoArchive(archive(*files, *texts, *suffixes), ArchiveLimits(100, 10**6, 10**6)) as opened:
+        assert {str(path) for path in opened.paths} == {name for name, _ in files + suffixes}
+        assert {str(path) for path in opened.others} == {name for name, _ in texts}
+
+
+def test_what_windows_adds_is_passed_over() -> None:
+    with PhotoArchive(archive(("a.jpg", b"x"), ("Thumbs.db", b"x"), ("b/desktop.ini", b"x")), LIMITS) as opened:
+        assert opened.others == []
