@@ -1,7 +1,7 @@
 """Keep file names as people write them, and make the same name the same text.
 
-macOS writes names decomposed (NFD), Windows and Linux mostly composed (NFC): both are NFC here. Joiners stay, since emoji
-and Persian words are made of them; what goes is what breaks a line, a terminal or the order of reading.
+macOS writes names decomposed (NFD), Windows and Linux mostly composed (NFC): both are NFC here. Joiners stay, since
+emoji and Persian words are made of them; what goes is what breaks a line, a terminal or the order of reading.
 """
 
 import unicodedata

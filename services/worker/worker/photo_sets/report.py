@@ -39,6 +39,8 @@ class PhotoSet:
     parameters: PhotoSetParameters
     grouping: Grouping | None
     other_files: Sequence[PurePosixPath]
+    warnings: Sequence[str] = ()
+    """What was noticed while the zip was read."""
 
     @property
     def groups(self) -> list[str | None]:
@@ -116,17 +118,19 @@ def _report(photos: PhotoSet, duplicates: Duplicates, picture: _Picture | None) 
         exact_duplicates=int(duplicates.exact.sum()),
         near_duplicates=int(duplicates.near.sum()),
         vendi_score=vendi_score(tagged.embeddings) if tagged.embeddings.any() else None,
-        warnings=[*tagged.rule.warnings, *_warnings(photos, picture)],
+        warnings=[*photos.warnings, *tagged.rule.warnings, *_warnings(photos, picture)],
         models=[tagged.rule.model],
     )
 
 
 def _warnings(photos: PhotoSet, picture: _Picture | None) -> list[str]:
+    found = list(photos.grouping.warnings) if photos.grouping else []
     if picture is None:
-        return [f"Fewer than {LEAST_PHOTOS} photos are not clustered and have no map."]
-    if len(picture.rows) < len(photos.tagged):
-        return [f"Clusters and the map show an even sample of {len(picture.rows):,} of {len(photos.tagged):,} photos."]
-    return []
+        found.append(f"Fewer than {LEAST_PHOTOS} photos are not clustered and have no map.")
+    elif len(picture.rows) < len(photos.tagged):
+        sample, all_photos = len(picture.rows), len(photos.tagged)
+        found.append(f"Clusters and the map show an even sample of {sample:,} of {all_photos:,} photos.")
+    return found
 
 
 def _clustering(method: ClusterMethod, found: Partition, photos: PhotoSet, picture: _Picture) -> Clustering:

@@ -112,13 +112,14 @@ class PhotoSetTask(JobTask):
                 on_progress=report,
                 stop=heartbeat.stop,
             )
+            warnings = _guessed_names(archive)
             others = [path for path in archive.others if path.name.lower() != GROUPS_FILE]
         self._jobs.progress(job_id, Progress(done=total, total=total, message="finding duplicates and clusters"))
         # Here: scikit-learn, scipy and pyarrow take longer to import than all else, and other jobs do without them.
         from worker.photo_sets.report import PhotoSet, describe
         from worker.photo_sets.tables import write_tables
 
-        photos = PhotoSet(source.name, self._tagged(key), parameters, grouping, others)
+        photos = PhotoSet(source.name, self._tagged(key), parameters, grouping, others, warnings)
         result = describe(
             photos, max_clustered=settings.worker_max_clustered, pause=lambda: sleep_unless_stopped(0, heartbeat)
         )
@@ -133,6 +134,15 @@ class PhotoSetTask(JobTask):
             detail = "None of the images can be read. Send JPEG, PNG, WebP, GIF or TIFF."
             raise ProblemError(422, "no-readable-images", "No readable images", detail)
         return tagged
+
+
+def _guessed_names(archive: PhotoArchive) -> list[str]:
+    if archive.encoding is None:
+        return []
+    return [
+        f"The zip does not say which letters its names are written in; they were read as {archive.encoding}. "
+        "If they look wrong, make the zip with another program, or with names in UTF-8."
+    ]
 
 
 def _resolved(parameters: PhotoSetParameters, tagger: TaggerClient) -> PhotoSetParameters:
