@@ -23,6 +23,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from framesense.http.head import HeadRequests
 from framesense.http.problems import ProblemError
 from framesense.http.texts import encodable
 from framesense.schemas.problems import MEDIA_TYPE, Problem
@@ -57,6 +58,7 @@ def create_service(
     app.add_exception_handler(Exception, _unexpected)
     app.add_middleware(RequestMetrics, registry=registry)
     app.add_middleware(RequestId)
+    app.add_middleware(HeadRequests)
     named_checks = dict(checks or {})
 
     @app.get("/health", tags=["operations"], summary="Is the process alive?")
@@ -97,7 +99,7 @@ class RequestId:
             await self._app(scope, receive, send)
             return
         sent = Headers(scope=scope).get("x-request-id", "")
-        plain = 0 < len(sent) <= 64 and all(c.isalnum() or c in "-_." for c in sent)
+        plain = 0 < len(sent) <= 64 and all(c.isascii() and (c.isalnum() or c in "-_.") for c in sent)
         request_id = sent if plain else uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
 

@@ -29,6 +29,7 @@ from gateway.photo_sets import routes as photo_sets
 from gateway.settings import GatewaySettings
 from gateway.tags import routes as tags
 from gateway.uploads import routes as uploads
+from gateway.uploads.protocol import TusProtocol
 from gateway.videos import clip_routes as clips
 from gateway.videos import job_routes as analysed_videos
 from gateway.videos import reference_routes as references
@@ -88,6 +89,7 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
     for error in (RedisConnectionError, RedisTimeoutError, OperationalError):
         app.add_exception_handler(error, _redis_unavailable)
     app.add_exception_handler(OSError, _disk_full)
+    app.add_middleware(TusProtocol)
     app.add_middleware(SameHostCORS, origins=settings.gateway_cors_origins)
     return app
 

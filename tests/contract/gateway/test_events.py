@@ -124,3 +124,24 @@ def test_many_listeners_hear_the_same(gateway: Gateway) -> None:
     for thread in threads:
         thread.join()
     assert heard == [[JobState.QUEUED, JobState.RUNNING, JobState.CANCELLED]] * 20
+
+
+@pytest.mark.parametrize(
+    "last",
+    ["1-99999999999999999999", "0-18446744073709551616", "99999999999999999999-0", "1" * 5000, "x", "", "é"],
+)
+def test_an_event_id_that_cannot_be_starts_from_the_newest(gateway: Gateway, last: str) -> None:
+    job = gateway.submit(MP4)
+    gateway.jobs.cancel(job.id)
+    headers = [(b"Last-Event-ID", last.encode("latin-1"))]
+    answer = gateway.http.get(f"/jobs/{job.id}/events", headers=headers)
+    assert answer.status_code == 200
+    assert "cancelled" in answer.text
+
+
+def test_head_of_an_event_stream_ends(gateway: Gateway) -> None:
+    job = gateway.submit(MP4)
+    answer = gateway.http.head(f"/jobs/{job.id}/events")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    wait_until(lambda: listeners(gateway.settings.redis_url) == 0)

@@ -1,5 +1,6 @@
 """What those who run the gateway see: readiness, metrics, cross-origin rules, and no surprises when parts are gone."""
 
+from collections import defaultdict
 from pathlib import Path
 
 import httpx
@@ -151,3 +152,22 @@ def test_the_root_tells_programs_where_everything_is(gateway: Gateway) -> None:
     assert (found["name"], found["version"]) == (described["title"], described["version"])
     for path in found["links"].values():
         assert gateway.http.get(path).status_code in (200, 503), path
+
+
+def test_head_is_answered_wherever_there_is_a_get(gateway: Gateway) -> None:
+    job = gateway.submit(MP4)
+    gateway.analyse(job, ["a", "b"], [[0.0, 1.0], [1.0, 0.0]])
+    paths = gateway.http.get("/openapi.json").json()["paths"]
+    for path in sorted(path for path, methods in paths.items() if "get" in methods):
+        address = path.format_map(defaultdict(lambda: "0", job_id=job.id, export_format="csv", name="rooms"))
+        got, asked = gateway.http.get(address), gateway.http.head(address)
+        assert (asked.status_code, asked.content) == (got.status_code, b""), address
+        assert asked.headers.get("content-type") == got.headers.get("content-type"), address
+
+
+def test_a_request_id_of_any_bytes_passes_through_to_the_model_servers(gateway: Gateway) -> None:
+    for odd in (b"\xe9\xfc", b"\xff" * 64, b"a b", b"x" * 5000):
+        files = {"images": ("a.png", b"picture", "image/png")}
+        answer = gateway.http.post("/caption", files=files, headers=[(b"X-Request-ID", odd)])
+        assert answer.status_code == 200
+        assert answer.headers["x-request-id"].isalnum()

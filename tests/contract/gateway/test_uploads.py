@@ -272,3 +272,36 @@ def test_uploads_nobody_touches_expire(redis_url: str, tmp_path: Path) -> None:
         assert gateway.http.head(old, headers=TUS).status_code == 404
         wait_until(lambda: len(gateway.left_behind()) == 2)
         assert offset(gateway, fresh) == 0
+
+
+def test_every_answer_names_the_protocol_errors_too(gateway: Gateway) -> None:
+    url = created(gateway, len(MP4))
+    answers = [
+        gateway.http.options("/uploads"),
+        create(gateway, 10),
+        gateway.http.post("/uploads", headers=TUS),
+        gateway.http.post("/uploads"),
+        gateway.http.head(url, headers=TUS),
+        gateway.http.head("/uploads/unknown", headers=TUS),
+        patch(gateway, url, 3, MP4),
+        patch(gateway, url, 0, MP4),
+        gateway.http.put(url, headers=TUS),
+        gateway.http.delete(url, headers=TUS),
+    ]
+    assert [answer.status_code for answer in answers] == [204, 201, 400, 412, 200, 404, 409, 204, 405, 204]
+    assert [answer.headers["tus-resumable"] for answer in answers] == ["1.0.0"] * len(answers)
+
+
+def test_a_method_may_be_overridden(gateway: Gateway) -> None:
+    """Behind proxies that let only GET and POST through (tus 1.0, X-HTTP-Method-Override)."""
+    url = created(gateway, len(MP4))
+    sent = {**PATCH, "Upload-Offset": "0", "X-HTTP-Method-Override": "PATCH"}
+    answer = gateway.http.post(url, content=MP4, headers=sent)
+    assert (answer.status_code, answer.headers["upload-offset"]) == (204, str(len(MP4)))
+    told = gateway.http.post(url, headers={**TUS, "X-HTTP-Method-Override": "head"})
+    assert (told.status_code, told.headers["upload-offset"], told.content) == (200, str(len(MP4)), b"")
+    assert gateway.http.post(url, headers={**TUS, "X-HTTP-Method-Override": "DELETE"}).status_code == 204
+    assert gateway.http.head(url, headers=TUS).status_code == 404
+    odd = {**TUS, "Upload-Length": "10", "X-HTTP-Method-Override": "BREW"}
+    assert gateway.http.post("/uploads", headers=odd).status_code == 201, "others are ignored"
+    assert gateway.http.post("/jobs", headers={"X-HTTP-Method-Override": "GET"}).status_code == 405, "only here"

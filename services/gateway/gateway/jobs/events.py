@@ -15,7 +15,7 @@ BLOCK_MS = 2000
 """How long one read of the stream waits. A job that is deleted meanwhile is noticed after at most this."""
 _Entries = Sequence[tuple[str, dict[str, str]]]
 _Answer = Sequence[tuple[str, _Entries]]
-_EVENT_ID = re.compile(r"\d{1,20}-\d{1,20}")
+_EVENT_ID = re.compile(r"\d{1,20}-\d{1,20}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -72,4 +72,5 @@ def _read_all(entries: _Entries) -> Iterator[Event]:
 
 def _order(event_id: str) -> tuple[int, ...]:
     """Return a Redis stream id as milliseconds and a counter, to compare by; empty for what is no such id."""
-    return tuple(map(int, event_id.split("-"))) if _EVENT_ID.fullmatch(event_id) else ()
+    order = tuple(map(int, event_id.split("-"))) if _EVENT_ID.fullmatch(event_id) else ()
+    return order if max(order, default=0) < 2**64 else ()

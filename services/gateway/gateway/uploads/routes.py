@@ -24,7 +24,7 @@ def _tus_resumable(
         detail = (
             f"This server speaks version {TUS_VERSION} of the tus protocol; say so with Tus-Resumable: {TUS_VERSION}."
         )
-        headers = {"Tus-Version": TUS_VERSION, "Tus-Resumable": TUS_VERSION}
+        headers = {"Tus-Version": TUS_VERSION}
         raise ProblemError(412, "unsupported-tus-version", "Unsupported protocol version", detail, headers=headers)
 
 
@@ -46,7 +46,7 @@ def capabilities(parts: Parts) -> Response:
     headers["Tus-Max-Size"] = str(parts.uploads.max_bytes)
     headers["Max-Video-Size"] = str(parts.settings.max_video_bytes)
     headers["Max-Photo-Set-Size"] = str(parts.settings.max_photo_set_bytes)
-    return Response(status_code=204, headers={"Tus-Resumable": TUS_VERSION, **headers})
+    return Response(status_code=204, headers=headers)
 
 
 @router.post(
@@ -132,12 +132,11 @@ def delete_upload(parts: Parts, upload_id: UploadId) -> Response:
     """
     parts.uploads.get(upload_id)
     parts.uploads.delete(upload_id)
-    return Response(status_code=204, headers={"Tus-Resumable": TUS_VERSION})
+    return Response(status_code=204)
 
 
 def _headers(upload: Resumable) -> dict[str, str]:
     return {
-        "Tus-Resumable": TUS_VERSION,
         "Upload-Offset": str(upload.offset),
         "Upload-Length": str(upload.length),
         "Upload-Expires": formatdate(upload.expires, usegmt=True),

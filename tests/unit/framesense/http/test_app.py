@@ -1,11 +1,17 @@
 """What every service gets from the factory: ids, problem documents, health, readiness, metrics."""
 
+import asyncio
 import re
+import threading
+from collections.abc import AsyncIterator
 
 import pytest
 from fastapi import FastAPI, Query
+from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
 from httpx import Response
+from hypothesis import example, given
+from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Gauge
 from pydantic import BaseModel, ConfigDict
 
@@ -161,3 +167,55 @@ def test_json_behind_a_byte_order_mark_is_read() -> None:
 
 def test_a_whole_utf_16_pair_is_a_text() -> None:
     assert post_json(rb'{"name": "\ud83d\ude00"}').json()["name"] == "😀"
+
+
+@given(st.binary(max_size=100))
+@example("é".encode("latin-1"))
+@example("٣".encode())
+@example(b"\xb2")
+@example(b"x" * 65)
+def test_a_request_id_of_any_bytes_breaks_nothing(sent: bytes) -> None:
+    answer = TestClient(application()).get("/health", headers=[(b"X-Request-ID", sent)])
+    assert answer.status_code == 200
+    found = answer.headers["x-request-id"]
+    assert re.fullmatch("[0-9a-f]{32}", found) or found.encode() == sent
+    assert found.isascii()
+
+
+def test_head_is_answered_as_get_without_the_body(client: TestClient) -> None:
+    for path in ("/health", "/metrics", "/openapi.json", "/teapot/short", "/nothing"):
+        got, asked = client.get(path), client.head(path)
+        assert (asked.status_code, asked.content) == (got.status_code, b"")
+        assert asked.headers["content-type"] == got.headers["content-type"]
+    assert client.head("/health").headers["content-length"] == client.get("/health").headers["content-length"]
+
+
+def test_head_of_a_stream_without_end_ends() -> None:
+    app, closed = application(), threading.Event()
+
+    async def ticks() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b"tick"
+                await asyncio.sleep(0)
+        finally:
+            closed.set()
+
+    @app.get("/ticks")
+    async def endless() -> StreamingResponse:
+        return StreamingResponse(ticks(), headers={"X-Ticks": "yes"})
+
+    answer = TestClient(app).head("/ticks")
+    assert (answer.status_code, answer.content, answer.headers["x-ticks"]) == (200, b"", "yes")
+    assert closed.wait(timeout=10)
+
+
+def test_a_route_that_answers_head_itself_is_asked() -> None:
+    app = application()
+
+    @app.head("/own")
+    async def own() -> None:
+        raise ProblemError(418, "teapot", "Teapot", "Short.", headers={"X-Own": "yes"})
+
+    answer = TestClient(app).head("/own")
+    assert (answer.status_code, answer.headers["x-own"]) == (418, "yes")
