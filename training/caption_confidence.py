@@ -33,7 +33,7 @@ from captioner.models.show_attend_tell import ConfidenceModel, ShowAttendTell, j
 from framesense.models.encoders.minilm import SentenceEncoder
 from training.config import parse_recipe
 from training.data import Photo, cached_features, default_cache, read_captions, read_photos, to_ids, tokenise
-from training.dual_encoder import cached_sentences
+from training.dual_encoder_data import cached_sentences
 
 VIEWS = ("plain", "nudged-at-random", "disturbed")
 AGREE = 0.1

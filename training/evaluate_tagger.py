@@ -35,7 +35,8 @@ from tagger.models.embedded import EmbeddedDualEncoder
 from tagger.tags.calibration import NEUTRAL_PROMPTS, BackgroundCalibration, shares
 from training.config import parse_recipe
 from training.data import default_cache, read_captions, read_photos
-from training.dual_encoder import cached_pooled, cached_sentences, ranks, recall
+from training.dual_encoder import ranks, recall
+from training.dual_encoder_data import cached_pooled, cached_sentences
 from training.photo_variants import vary
 
 Floats = NDArray[np.float32]

@@ -24,7 +24,6 @@ from tagger.models.embedded import (
 )
 from tagger.tags.calibration import BackgroundCalibration
 from training.dual_encoder import (
-    Pairs,
     calibrate,
     contrastive_loss,
     draw,
@@ -34,6 +33,7 @@ from training.dual_encoder import (
     recall,
     train_heads,
 )
+from training.dual_encoder_data import Pairs
 
 SIZES = HeadSizes(members=3, hidden=16)
 
