@@ -52,7 +52,7 @@ def test_example_becomes_a_report(page: Page, gateway: httpx.Client) -> None:
 
     with page.expect_download() as started:
         page.get_by_role("button", name="CSV", exact=True).click()
-    rows = list(csv.DictReader(io.StringIO(started.value.path().read_text("utf-8"))))
+    rows = list(csv.DictReader(io.StringIO(started.value.path().read_text("utf-8-sig"))))
     assert [row["path"] for row in rows] == shown
 
 
@@ -69,7 +69,7 @@ def test_uploaded_zip_is_tagged_and_stays_in_its_list(page: Page, gateway: httpx
     assert gateway.get(f"/jobs/{job}").json()["parameters"]["labels"] == ["red", "green", "blue", "white"]
     with page.expect_download() as started:
         page.get_by_role("button", name="JSON", exact=True).click()
-    result = json.loads(started.value.path().read_text("utf-8"))
+    result = json.loads(started.value.path().read_text("utf-8-sig"))
     assert [group["name"] for group in result["report"]["groups"]["groups"]] == ["hotel 1", "hotel 2"]
     page.get_by_role("button", name="All photo sets").click()
     expect(page.locator(f".st-key-open-{job}")).to_be_visible()

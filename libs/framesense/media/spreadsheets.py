@@ -1,4 +1,7 @@
-"""Make text safe for the cells of a spreadsheet."""
+"""Make tables that a spreadsheet opens right, and text that is safe in its cells."""
+
+BYTE_ORDER_MARK = "\ufeff"
+"""Begins every CSV that people download: without it Excel reads UTF-8 as the system's code page."""
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 

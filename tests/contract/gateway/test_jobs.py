@@ -1,5 +1,6 @@
 """Jobs: their list, their end, and everything that can be had of a finished one."""
 
+import codecs
 import csv
 import io
 from typing import Any
@@ -279,8 +280,9 @@ def test_exports(gateway: Gateway, finished: Job) -> None:
     result = result_of(gateway.http.get(f"/jobs/{finished.id}/result"))
     table = gateway.http.get(f"/jobs/{finished.id}/export.csv")
     assert table.headers["content-type"] == "text/csv; charset=utf-8"
+    assert table.content.startswith(codecs.BOM_UTF8)  # spreadsheets know UTF-8 by it
     assert table.headers["content-disposition"] == "attachment; filename*=UTF-8''s%C3%BCd%3Bstreet.mp4.csv"
-    rows = list(csv.DictReader(io.StringIO(table.text)))
+    rows = list(csv.DictReader(io.StringIO(table.content.decode("utf-8-sig"))))
     assert [float(row["novelty"]) for row in rows] == pytest.approx([f.novelty for f in result.frames], abs=1e-6)
     assert rows[5]["caption"] == "'=a dog"
     assert result_of(gateway.http.get(f"/jobs/{finished.id}/export.json")) == result

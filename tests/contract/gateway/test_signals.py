@@ -113,7 +113,7 @@ def test_captions_carry_how_likely_they_are_right(gateway: Gateway) -> None:
         assert moment.confidence == result.frames[moment.peak_index].confidence
     subtitles = gateway.http.get(f"/jobs/{job.id}/export.vtt").text
     assert "\nperhaps: caption 0\n" in subtitles and f"\ncaption {COUNT - 1}\n" in subtitles
-    table = gateway.http.get(f"/jobs/{job.id}/export.csv").text.splitlines()
+    table = gateway.http.get(f"/jobs/{job.id}/export.csv").text.lstrip("\ufeff").splitlines()
     assert table[0].endswith(",confidence") and table[1].endswith(",0.000") and table[-1].endswith(",1.000")
 
 

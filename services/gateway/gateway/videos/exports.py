@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from framesense.media.spreadsheets import safe_cell
+from framesense.media.spreadsheets import BYTE_ORDER_MARK, safe_cell
 from framesense.schemas.captions import hedged
 from framesense.schemas.novelty import VideoResult
 
@@ -32,6 +32,7 @@ class Export:
 def to_csv(result: VideoResult, guess_below: float = 0.0) -> str:
     scores = {moment.peak_index: f"{moment.score:.3f}" for moment in result.moments}
     text = io.StringIO()
+    text.write(BYTE_ORDER_MARK)
     rows = csv.writer(text)
     rows.writerow(CSV_COLUMNS)
     for frame in result.frames:

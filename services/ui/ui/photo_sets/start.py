@@ -45,7 +45,7 @@ def _show_new(api: GatewayApi, public: str) -> None:
         key=f"photo-set-{st.session_state.get('sets_started', 0)}",
         photos=IMAGE_SUFFIXES,
     )
-    st.caption("Sub-folders are compared as groups; or put a groups.csv with a column `path` among the photos.")
+    st.caption("Sub-folders are compared as groups; or put a groups.csv with a column `photo` among the photos.")
     parameters = ask_parameters(api)
     ready = upload is not None and parameters is not None
     start = st.button("Start", type="primary", icon=":material/play_arrow:", disabled=not ready)

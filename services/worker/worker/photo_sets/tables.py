@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from framesense.media.spreadsheets import safe_cell
+from framesense.media.spreadsheets import BYTE_ORDER_MARK, safe_cell
 from framesense.schemas.photo_sets import ClusterMethod, PhotoSetResult
 from framesense.storage.photo_sets import Table, Tagged
 from worker.photo_sets.statistics import gaps
@@ -32,6 +32,7 @@ def _csv(result: PhotoSetResult, tagged: Tagged) -> bytes:
         texts = pa.array(columns[name], pa.string()).to_pylist()
         columns[name] = pa.array([None if text is None else safe_cell(text) for text in texts], pa.string())
     stream = io.BytesIO()
+    stream.write(BYTE_ORDER_MARK.encode())
     pyarrow.csv.write_csv(pa.table({safe_cell(name): values for name, values in columns.items()}), stream)
     return stream.getvalue()
 

@@ -1,5 +1,6 @@
 """The report and the tables of a tagged photo set."""
 
+import codecs
 import io
 from pathlib import PurePosixPath
 
@@ -32,6 +33,7 @@ def test_a_report_and_its_tables() -> None:
     assert parquet[1]["embedding"] == [0, 1, 0]
     assert parquet[2]["duplicate_of"] == 0
     sheet = pyarrow.csv.read_csv(io.BytesIO(tables[Table.CSV])).to_pylist()
+    assert tables[Table.CSV].startswith(codecs.BOM_UTF8)
     assert sheet[0]["tags"] == "'=kitchen|bed, big"
     assert sheet[0]["path"] == "'=k0/0.jpg"
     assert sheet[1]["cosine: bed, big"] == pytest.approx(0.3)
