@@ -1,8 +1,8 @@
 """Decode the bytes of an image file into a safe RGB array.
 
 The size of the file and the size its header promises are checked before anything is decoded, so that a decompression
-bomb costs nothing. What comes out is what a person would see: EXIF orientation applied, transparency over white, the
-first frame of an animation, 16-bit greys scaled to 8.
+bomb costs nothing. What comes out is what a person would see: EXIF orientation and colour profile applied, transparency
+over white, the first frame of an animation, 16-bit greys scaled to 8.
 
 Resizing is not done here: it belongs to each model's own preprocessing.
 """
@@ -14,9 +14,11 @@ from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from framesense.http.problems import ProblemError
+from framesense.media.colours import to_srgb
 
 RGB = NDArray[np.uint8]
 """H × W × 3, 0 to 255, sRGB."""
@@ -67,7 +69,8 @@ def decode_image(
         if least_side is not None:
             image.draft("RGB" if image.mode == "RGB" else None, (least_side, least_side))
         image.load()
-        return np.asarray(_to_rgb(_upright(image)))
+        # Pillow turns the greys of 8 bits over by itself.
+        return np.asarray(to_srgb(_upright(image), white_is_zero=_photometric(image) == 0))
     except Exception as error:  # decoders fail in many ways on hostile bytes; each means the same to the sender
         _refuse_damaged(name, error)
 
@@ -123,34 +126,16 @@ def _decode_npy(data: bytes, limits: ImageLimits, name: str) -> RGB:
     return pixels.reshape(shape)
 
 
+def _photometric(image: Image.Image) -> int | None:
+    """Return a TIFF's PhotometricInterpretation; 0 stands for greys whose 0 is white."""
+    return image.tag_v2.get(ExifTags.Base.PhotometricInterpretation) if isinstance(image, TiffImageFile) else None
+
+
 def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
     except Exception:  # unreadable metadata say nothing about the orientation; the picture itself is whole
         return image
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
-        # Pillow's own conversion clips all above 255 to white.
-        return Image.fromarray(_to_bytes(np.asarray(image))).convert("RGB")
-    if image.has_transparency_data:
-        picture = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
-    return image.convert("RGB")
-
-
-def _to_bytes(grey: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Scale 16-bit greys to 8 bits by 255/65535; stretch wider integers and floats outside [0, 1] over their range."""
-    if grey.dtype == np.uint16:
-        return ((grey.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    values = np.nan_to_num(grey.astype(np.float64), posinf=0, neginf=0)
-    low, high = float(values.min()), float(values.max())
-    if grey.dtype.kind == "f" and low >= 0 and high <= 1:
-        low, high = 0.0, 1.0
-    elif grey.dtype.kind == "i" and low >= 0 and high <= 65535:
-        low, high = 0.0, 65535.0
-    return np.rint((values - low) * (255 / max(high - low, np.finfo(np.float64).tiny))).astype(np.uint8)
 
 
 # ------------------------------------------------------------------------------------------------------- refusals
@@ -168,7 +153,7 @@ def _refuse_damaged(name: str, error: Exception) -> NoReturn:
 
 def _refuse_unidentified(data: bytes, name: str, error: Exception) -> NoReturn:
     if data.startswith(_SUPPORTED_SIGNATURES) or (data.startswith(b"RIFF") and data[8:12] in (b"WEBP", b"")):
-        _refuse_damaged(name, ValueError("its header is incomplete"))
+        _refuse_damaged(name, ValueError("its header is incomplete, or tells of a kind of pixels that is not read"))
     taken = "JPEG, PNG, WebP, GIF, BMP and TIFF"
     detail = f"{name} looks like {looks_like(data)}, not like an image of a kind that is taken: {taken}."
     raise ProblemError(415, "unsupported-image", "Unsupported image", detail) from error

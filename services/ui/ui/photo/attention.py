@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from framesense.media.colours import to_srgb
+
 SIDE = 320
 """Pixels of the longer side of what is shown."""
 GLOW = np.array([255.0, 196.0, 61.0])
@@ -17,7 +19,7 @@ def preview(data: bytes, side: int = 2 * SIDE) -> Image.Image | None:
     """Return the photo upright, in RGB and no side longer than ``side`` pixels, or None when PIL cannot read it."""
     try:
         with Image.open(io.BytesIO(data)) as image:
-            upright = ImageOps.exif_transpose(image).convert("RGB")
+            upright = to_srgb(ImageOps.exif_transpose(image))
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
         return None
     upright.thumbnail((side, side), Image.Resampling.LANCZOS)
