@@ -7,6 +7,7 @@ after one is decoded and encoded (H.264, so that every browser plays it), as is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -20,8 +21,9 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image, ImageDraw, ImageFont
 
-from framesense.media.containers import open_container, video_streams
+from framesense.media.containers import open_container, video_packets, video_streams
 from framesense.media.stretches import Stretch
+from framesense.media.timeline import WRAPPING, Timeline, player_zero
 
 LONGEST_LEAD = 2.0
 """Seconds that a copied clip may begin before the stretch asked for."""
@@ -43,8 +45,9 @@ def cut_clip(source: Path, target: Path, stretch: Stretch) -> None:
     start; else it is encoded, without sound. Raises ClipError where nothing can be written.
     """
     try:
-        if not _copy(source, target, stretch):
-            _encode(source, target, [stretch], stamped=False)
+        timeline = _timeline(source)
+        if not _copy(source, target, stretch, timeline):
+            _encode(source, target, [stretch], timeline, stamped=False)
     except av.FFmpegError as error:
         raise ClipError(f"the video cannot be cut: {error}") from error
 
@@ -55,26 +58,111 @@ def join_clips(source: Path, target: Path, stretches: Sequence[Stretch], *, stam
     ``stamped`` draws each frame's time in the source into its corner. Raises ClipError where nothing can be written.
     """
     try:
-        _encode(source, target, stretches, stamped=stamped)
+        _encode(source, target, stretches, _timeline(source), stamped=stamped)
     except av.FFmpegError as error:
         raise ClipError(f"the video cannot be cut: {error}") from error
 
 
-def _copy(source: Path, target: Path, stretch: Stretch) -> bool:
-    """Copy the stretch's packets; return False where they cannot begin near its start."""
-    with open_container(source) as container:
+class _Source:
+    """An opened video whose packets carry times that never go back.
+
+    ``timeline``: as :func:`_timeline` read it.
+    """
+
+    def __init__(self, container: InputContainer, timeline: Timeline | None) -> None:
+        self._container, self._timeline = container, timeline
+        self.video = _stream(container)
+        self.time_base = self.video.time_base or Fraction(1, 1000)
+        self._first = self.video.start_time or 0
+        self._zero = timeline.origin if timeline else player_zero(self.video, self._first)
+
+    @property
+    def sound(self) -> AudioStream | None:
+        """Return the first sound that can be copied."""
+        return next((s for s in self._container.streams.audio if s.codec_context.name in COPIED_AUDIO), None)
+
+    def time(self, seconds: float) -> int:
+        """Return the packets' time for a player's."""
+        return self._zero + round(seconds / self.time_base)
+
+    def seconds(self, time: int) -> float:
+        """Return the player's time for a packet's."""
+        return float((time - self._zero) * self.time_base)
+
+    def packets(self, begin: int, sound: AudioStream | None = None) -> Iterator[av.Packet[Any]]:
+        """Yield packets of the picture, and of a sound, from a key frame at or before ``begin`` on."""
+        streams = [self.video, sound] if sound else [self.video]
+        if self._timeline is None:
+            self._container.seek(max(begin, self._first), stream=self.video)
+            yield from (packet for packet in self._container.demux(streams) if packet.size)
+            return
+        start, ordinal, shift = self._timeline.start_of(begin), 0, Fraction(0)
+        for packet in self._container.demux(streams):
+            if not packet.size:
+                continue
+            if packet.stream is self.video:
+                stamp = packet.pts or 0
+                self._timeline.stamp(ordinal, packet)
+                shift = ((packet.pts or 0) - stamp) * self.time_base
+                ordinal += 1
+            elif packet.pts is not None and packet.time_base:
+                packet.pts = packet.dts = packet.pts + round(shift / packet.time_base)
+            if ordinal > start:
+                yield packet
+
+    def frames(self, stretch: Stretch) -> Iterator[VideoFrame]:
+        """Decode the frames on screen during a stretch; the one on screen at its start comes first."""
+        begin, end = self.time(stretch.start), self.time(stretch.end)
+        held: VideoFrame | None = None
+        for packet in chain(self.packets(begin), [None]):
+            for frame in self.video.codec_context.decode(packet):
+                if frame.pts is None:
+                    continue
+                if frame.pts > end:
+                    if held is not None:
+                        yield held
+                    return
+                if frame.pts < begin:
+                    held = frame
+                    continue
+                if held is not None and frame.pts > begin:
+                    yield held
+                held = None
+                yield frame
+        if held is not None:
+            yield held
+
+
+@contextmanager
+def _opened(path: Path, timeline: Timeline | None) -> Iterator[_Source]:
+    with open_container(path) as container:
+        yield _Source(container, timeline)
+
+
+def _timeline(path: Path) -> Timeline | None:
+    """Read the timeline of a video whose clock may start again; None for other containers, so that little is read."""
+    with open_container(path) as container:
+        if container.format.name not in WRAPPING:
+            return None
         video = _stream(container)
+        return Timeline.read(video_packets(container, video), video)
+
+
+def _copy(source: Path, target: Path, stretch: Stretch, timeline: Timeline | None) -> bool:
+    """Copy the stretch's packets; return False where they cannot begin near its start."""
+    with _opened(source, timeline) as opened:
+        video, sound = opened.video, opened.sound
         if video.codec_context.codec.canonical_name not in COPIED_VIDEO:
             return False
-        begin, end = _pts(video, stretch.start), _pts(video, stretch.end)
-        container.seek(begin, stream=video)
-        sound = next((s for s in container.streams.audio if s.codec_context.name in COPIED_AUDIO), None)
-        packets: Iterator[av.Packet[Any]] = container.demux([video, sound] if sound else [video])
+        begin, end = opened.time(stretch.start), opened.time(stretch.end)
+        packets = opened.packets(begin, sound)
         first = next((p for p in packets if p.stream is video and p.is_keyframe and p.pts is not None), None)
         if first is None or first.pts is None or first.dts is None:
             return False
-        if (begin - first.pts) * _base(video) > LONGEST_LEAD or first.pts > end:
+        if (begin - first.pts) * opened.time_base > LONGEST_LEAD or first.pts > end:
             return False
+        if timeline and any(first.pts < joint <= end for joint in timeline.joins):
+            return False  # Recordings that were joined may differ in size, codec and clock of the sound.
         with av.open(str(target), "w", format="mp4", options=_MP4) as output:
             _remux(output, chain([first], packets), video, sound, end)
     return True
@@ -106,52 +194,37 @@ def _remux(
         output.mux(packet)
 
 
-def _encode(source: Path, target: Path, stretches: Sequence[Stretch], *, stamped: bool) -> None:
-    with open_container(source) as container, av.open(str(target), "w", format="mp4", options=_MP4) as output:
-        video = _stream(container)
-        rate = max(Fraction(1), Fraction(video.average_rate or video.guessed_rate or 25).limit_denominator(1001))
+def _encode(
+    source: Path, target: Path, stretches: Sequence[Stretch], timeline: Timeline | None, *, stamped: bool
+) -> None:
+    with av.open(str(target), "w", format="mp4", options=_MP4) as output:
         writer: VideoStream | None = None
-        written = 0
+        rate, written = Fraction(25), 0
         for stretch in stretches:
-            frames = _frames(container, video, stretch)
-            origin: int | None = None
-            after = written
-            for frame in frames:
-                if writer is None:
-                    writer = _writer(output, frame, rate)
-                origin = frame.pts if origin is None else origin
-                # Rounding to the mean rate: where frames come unevenly two may share a place, and the first keeps it.
-                place = after + round(((frame.pts or 0) - (origin or 0)) * _base(video) * rate)
-                if place < written:
-                    continue
-                drawn = _drawn(frame, writer, _seconds(video, frame) if stamped else None)
-                drawn.pts, drawn.time_base = place, 1 / rate
-                output.mux(writer.encode(drawn))
-                written = place + 1
+            with _opened(source, timeline) as opened:
+                origin: int | None = None
+                after = written
+                for frame in opened.frames(stretch):
+                    if writer is None:
+                        rate = _rate(opened.video)
+                        writer = _writer(output, frame, rate)
+                    origin = frame.pts if origin is None else origin
+                    # Rounding to the mean rate: where frames come unevenly two may share a place; the first keeps it.
+                    place = after + round(((frame.pts or 0) - (origin or 0)) * opened.time_base * rate)
+                    if place < written:
+                        continue
+                    drawn = _drawn(frame, writer, opened.seconds(frame.pts or 0) if stamped else None)
+                    drawn.pts, drawn.time_base = place, 1 / rate
+                    output.mux(writer.encode(drawn))
+                    written = place + 1
         if writer is None:
             raise ClipError("no frame of the video lies in that stretch")
         output.mux(writer.encode(None))
 
 
-def _frames(container: InputContainer, video: VideoStream, stretch: Stretch) -> Iterator[VideoFrame]:
-    """Decode the frames on screen during a stretch; the one on screen at its start comes first."""
-    begin, end = _pts(video, stretch.start), _pts(video, stretch.end)
-    container.seek(begin, stream=video)
-    held: VideoFrame | None = None
-    for frame in container.decode(video):
-        if frame.pts is None:
-            continue
-        if frame.pts > end:
-            break
-        if frame.pts < begin:
-            held = frame
-            continue
-        if held is not None and frame.pts > begin:
-            yield held
-        held = None
-        yield frame
-    if held is not None:
-        yield held
+def _rate(video: VideoStream) -> Fraction:
+    """Return the frames a second that a clip is encoded with."""
+    return max(Fraction(1), Fraction(video.average_rate or video.guessed_rate or 25).limit_denominator(1001))
 
 
 def _writer(output: OutputContainer, frame: VideoFrame, rate: Fraction) -> VideoStream:
@@ -187,15 +260,3 @@ def _stream(container: InputContainer) -> VideoStream:
     if not streams:
         raise ClipError("the file has no video that can be decoded here")
     return streams[0]
-
-
-def _base(video: VideoStream) -> Fraction:
-    return video.time_base or Fraction(1, 1000)
-
-
-def _pts(video: VideoStream, seconds: float) -> int:
-    return (video.start_time or 0) + round(seconds / _base(video))
-
-
-def _seconds(video: VideoStream, frame: VideoFrame) -> float:
-    return float(((frame.pts or 0) - (video.start_time or 0)) * _base(video))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Stretch:
-    """A part of a video, in seconds from its first frame: ``start`` ≤ t ≤ ``end``."""
+    """A part of a video, in seconds as a player shows: ``start`` ≤ t ≤ ``end``."""
 
     start: float
     end: float

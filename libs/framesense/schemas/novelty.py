@@ -122,7 +122,7 @@ class VideoInfo(BaseModel):
     name: str
     sha256: str
     bytes: int = Field(ge=1)
-    duration: float = Field(ge=0, description="seconds, from the first frame shown to the end of the last")
+    duration: float = Field(ge=0, description="seconds, as a player shows: to the end of the last frame")
     width: int = Field(ge=1, description="pixels, as shown: after rotation")
     height: int = Field(ge=1, description="pixels, as shown: after rotation")
     fps: float = Field(ge=0, description="mean frames a second; 0 for a single frame")
@@ -141,7 +141,7 @@ Confidence = Annotated[
 
 class Frame(BaseModel):
     index: int = Field(ge=0)
-    time: float = Field(description="seconds from the first frame shown: the frame's own presentation time")
+    time: float = Field(description="seconds, as a player shows: the frame's own presentation time")
     caption: str
     confidence: Confidence = None
     novelty: float

@@ -3,9 +3,9 @@
 Frames are found by their presentation timestamps, never by counting, so variable frame rates, edit lists and
 reordered frames come out right. Two ways to the same frames:
 
-- *by timeline* (:mod:`worker.videos.timeline`), the usual way: only the groups of pictures that hold a wanted frame are
-  decoded, each only up to it; and in H.264, whose streams mark them reliably, frames that no other frame refers to are
-  passed over;
+- *by timeline* (:mod:`framesense.media.timeline`), the usual way: only the groups of pictures that hold a wanted frame
+  are decoded, each only up to it; and in H.264, whose streams mark them reliably, frames that no other frame refers to
+  are passed over;
 - *one after another*, when packets carry no usable times, or when the first way did not find a frame where the
   timeline says it is (damage, or a container that marks key frames wrongly): everything is decoded from the start.
 """
@@ -25,7 +25,6 @@ from typing import Literal
 
 import av
 import av.logging
-import numpy as np
 from av import Packet, VideoFrame
 from av.container import InputContainer
 from av.stream import Discard
@@ -33,16 +32,13 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from framesense.http.problems import ProblemError
-from framesense.media.containers import open_container, promised_duration, video_streams
+from framesense.media.containers import Promise, last_time, open_container, promised_end, video_packets, video_streams
+from framesense.media.timeline import Segment, Timeline
 from framesense.schemas.novelty import VideoInfo
 from worker.videos.motion import GAP, STILL, Motion, motion_between
 from worker.videos.rendering import Orientation, Picture, render, shown_size
-from worker.videos.timeline import Segment, Timeline
 
 log = logging.getLogger(__name__)
-
-UNTIMED = {"avi", "h264", "hevc", "m4v", "mpegvideo", "dv", "yuv4mpegpipe"}
-"""Containers without presentation times; libavformat makes some up, wrongly where frames are reordered."""
 
 UNMARKED_LOSS = 0.5
 """Seconds by which a file's header may promise more than the file holds before it is said."""
@@ -52,8 +48,8 @@ UNMARKED_LOSS = 0.5
 class SampledFrame:
     """A frame sampled from a video.
 
-    ``index`` counts the samples from 0; ``time`` is the frame's own presentation time in seconds from the first frame
-    shown; ``picture`` is as shown, RGB, height × width × 3 uint8; ``motion`` tells how its places move, None where it
+    ``index`` counts the samples from 0; ``time`` is the frame's own presentation time, in seconds as a player shows
+    it; ``picture`` is as shown, RGB, height × width × 3 uint8; ``motion`` tells how its places move, None where it
     was not measured.
     """
 
@@ -84,24 +80,25 @@ class Video:
 
     def info(self, *, name: str, sha256: str, size: int) -> VideoInfo:
         """Describe the video. ``size``: of the file, in bytes."""
-        frames, duration = len(self.timeline.times), self.timeline.duration
+        frames, covered = len(self.timeline.times), self.timeline.covered
         return VideoInfo(
             name=name,
             sha256=sha256,
             bytes=size,
-            duration=duration,
+            duration=self.timeline.seconds(self.timeline.end),
             width=self.width,
             height=self.height,
-            fps=frames / duration if frames > 1 and duration else 0.0,
+            fps=frames / covered if frames > 1 and covered else 0.0,
             codec=self.codec,
             rotation=self.orientation.degrees,
             warnings=list(self.warnings),
         )
 
     def samples(self, every_n_second: float, *, start: int = 0, longest_side: int = 640) -> Iterator[SampledFrame]:
-        """Yield the frames on screen at 0, N, 2N, … seconds before the end, from sample ``start`` on.
+        """Yield the frames on screen 0, N, 2N, … seconds after the first one, from sample ``start`` on.
 
-        A frame that stays on screen for several of these times is given for each of them.
+        A frame that stays on screen for several of these times is given for each of them. Nothing is given for a hole,
+        and counting begins anew after it.
 
         Raises ProblemError when nothing at all can be decoded.
         """
@@ -122,12 +119,8 @@ class Video:
         The motion is that between the frame and the one a moment later (of the last frame: the one before). That frame
         is decoded for nothing else, but seldom needs others for it.
 
-        A frame without such a neighbour, as where the file is damaged or has only one, stands still. Where the file's
-        clock goes back midway nothing tells which frames are neighbours: no motion then.
+        A frame without such a neighbour, as where the file is damaged or has only one, stands still.
         """
-        if np.any(np.diff(self.timeline.times) < 0):
-            yield from self.samples(every_n_second, start=start, longest_side=longest_side)
-            return
         every = _exact(every_n_second)
         times = self.timeline.on_screen(self.timeline.ticks(every, start))
         neighbours = self.timeline.neighbours(times, Fraction(str(GAP)))
@@ -179,7 +172,7 @@ class Video:
     def _one_after_another(self, ticks: list[int]) -> Iterator[tuple[VideoFrame, int]]:
         pending, times = deque(ticks), self.timeline.times
         held: tuple[VideoFrame, int] | None = None
-        for count, frame in enumerate(_decode_all(self.path, self.max_pixels, self.warnings)):
+        for count, frame in enumerate(_decode_all(self.path, self.max_pixels, self.timeline, self.warnings)):
             counted = int(times[min(count, len(times) - 1)])
             time = frame.pts if self.timeline.exact and frame.pts is not None else counted
             while pending and held and pending[0] < time:
@@ -199,11 +192,13 @@ class Video:
         with _open(self.path, self.max_pixels) as (container, stream):
             context = stream.codec_context
             skip: Literal["NONREF", "DEFAULT"] = "NONREF" if _marks_unreferenced_frames(stream) else "DEFAULT"
-            packets = enumerate(_packets(container, stream))
+            packets = enumerate(video_packets(container, stream))
             for segment, targets in segments:
                 begins = int(self.timeline.pts[segment.start])
                 for packet in _with_end(packets, segment):
                     context.skip_frame = "DEFAULT" if packet is None or packet[0] in targets else skip
+                    if packet:
+                        self.timeline.stamp(*packet)
                     try:
                         frames = context.decode(packet and packet[1])
                     except av.FFmpegError as error:
@@ -227,24 +222,32 @@ def open_video(path: Path, *, max_pixels: int) -> Video:
     Raises ProblemError for what is no video, or none that can be decoded.
     """
     with _open(path, max_pixels) as (container, stream):
-        promised = promised_duration(container, stream)
-        timed = container.format.name not in UNTIMED
-        timeline = Timeline.read(_packets(container, stream), stream, timed=timed)
+        promised = promised_end(container, stream)
+        timeline = Timeline.read(video_packets(container, stream), stream)
         codec, pixel_aspect = stream.codec_context.codec.canonical_name, stream.sample_aspect_ratio or None
     if not len(timeline.times):
         raise ProblemError(422, "no-frames", "No frames", "The file has a video track, but no frame in it.")
-    first = next(_decode_all(path, max_pixels, []), None)
+    first = next(_decode_all(path, max_pixels, timeline, []), None)
     if first is None:
         raise _nothing_decodes(codec)
     orientation = Orientation(first)
     width, height = shown_size(first, orientation, pixel_aspect)
-    video = Video(path, timeline, codec, width, height, orientation, pixel_aspect, max_pixels)
-    if promised - timeline.duration > max(UNMARKED_LOSS, promised / 50):
+    video = Video(path, timeline, codec, width, height, orientation, pixel_aspect, max_pixels, [*timeline.notes])
+    if _is_cut_off(path, promised, timeline):
+        lasts, there = promised.end - timeline.origin * timeline.time_base, timeline.seconds(timeline.end)
         video.warnings.append(
-            f"The file says that it lasts {promised:.1f} s, but frames are there for {timeline.duration:.1f} s only: "
+            f"The file says that it lasts {float(lasts):.1f} s, but frames are there for {there:.1f} s only: "
             f"it seems to be cut off. The frames that are there were used."
         )
     return video
+
+
+def _is_cut_off(path: Path, promised: Promise, timeline: Timeline) -> bool:
+    """Tell whether frames that the header promises are missing. Sound may well last longer than the picture."""
+    tolerated = max(UNMARKED_LOSS, promised.end / 50)
+    if promised.end - timeline.end * timeline.time_base <= tolerated:
+        return False
+    return not promised.whole_file or promised.end - last_time(path) > tolerated
 
 
 @contextmanager
@@ -271,13 +274,15 @@ def _open(path: Path, max_pixels: int) -> Iterator[tuple[InputContainer, VideoSt
         yield container, stream
 
 
-def _decode_all(path: Path, max_pixels: int, warnings: list[str]) -> Iterator[VideoFrame]:
+def _decode_all(path: Path, max_pixels: int, timeline: Timeline, warnings: list[str]) -> Iterator[VideoFrame]:
     """Yield every frame that decodes; at the end, note in ``warnings`` how many did not."""
     damaged = 0
     with _open(path, max_pixels) as (container, stream):
-        for packet in chain(_packets(container, stream), [None]):
+        for packet in chain(enumerate(video_packets(container, stream)), [None]):
+            if packet:
+                timeline.stamp(*packet)
             try:
-                yield from stream.codec_context.decode(packet)
+                yield from stream.codec_context.decode(packet and packet[1])
             except av.FFmpegError:
                 damaged += 1
     if damaged:
@@ -310,14 +315,6 @@ def _codec_names(container: InputContainer) -> str:
     finally:
         av.logging.set_level(level)
     return ", ".join(re.findall(r"Video: ([^ ,]+)", summary)) or "unknown"
-
-
-def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
-    """Yield a stream's packets in file order, as far as the file can be read."""
-    try:
-        yield from (packet for packet in container.demux(stream) if packet.size)
-    except av.FFmpegError as error:
-        log.info("%s: reading stops early: %s", container.name, error)
 
 
 def _with_end(

@@ -33,7 +33,7 @@ def motion_between(before: Picture, after: Picture, seconds: float) -> Motion:
     the faster ones stop at a quarter, at which a person far away is no more than a few pixels. Fewer steps than that
     setting find the same things in less than half the time (docs/novelty.md).
     """
-    if seconds > LONGEST_GAP:
+    if seconds > LONGEST_GAP or before.shape != after.shape:
         return STILL
     grey, later = _small(before), _small(after)
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)

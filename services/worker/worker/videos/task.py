@@ -106,7 +106,7 @@ class VideoTask(JobTask):
         self._jobs.progress(job_id, Progress(message="reading the video"))
         with self._local_video(payload.video) as path:
             video = open_video(path, max_pixels=self._settings.worker_max_frame_pixels)
-        every = default_interval(video.timeline.duration)
+        every = default_interval(video.timeline.covered)
         # What kills workers was passed: what they may die of next counts anew.
         resolved = self._jobs.payload(job_id, VideoPayload).model_copy(
             update={"every_n_second": every, "attempts": None}
@@ -189,6 +189,6 @@ class VideoTask(JobTask):
                 "too-many-frames",
                 "Too many frames",
                 f"A frame every {every_n_second} s makes {total} frames of this video; at most {limit} are allowed. "
-                f"Choose at least {video.timeline.duration / limit:.3g} s.",
+                f"Choose at least {video.timeline.covered / limit:.3g} s.",
             )
         return total

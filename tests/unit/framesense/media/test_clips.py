@@ -8,9 +8,12 @@ import pytest
 from framesense.media.clips import ClipError, cut_clip, join_clips
 from framesense.media.containers import probe_duration
 from framesense.media.stretches import Stretch
-from tests.support.videos import audio_only, numbered_video, read_number
+from tests.support.clocks import join
+from tests.support.videos import audio_only, numbered_picture, numbered_video, read_number, render_video
+from worker.videos.frames import open_video
 
 FPS = 25
+PIXELS = 10_000_000
 
 
 def numbers(path: Path) -> list[int]:
@@ -64,6 +67,36 @@ def test_a_stamp_changes_the_corner_only(one_key_frame: Path, tmp_path: Path) ->
 def test_one_instant_is_one_frame(one_key_frame: Path, tmp_path: Path) -> None:
     cut_clip(one_key_frame, tmp_path / "clip.mp4", Stretch(3.0, 3.0))
     assert numbers(tmp_path / "clip.mp4") == [75]
+
+
+@pytest.mark.parametrize("bframes", ["0", "2"])
+def test_clips_of_joined_recordings_are_on_the_time_of_both(bframes: str, tmp_path: Path) -> None:
+    parts = [
+        numbered_video(tmp_path / f"{n}.ts", 100, options={"g": "25", "bf": bframes}, audio_seconds=4, first=100 * n)
+        for n in range(2)
+    ]
+    joined = join(tmp_path / "joined.ts", parts)
+    sampled = [
+        (frame.time, read_number(frame.picture)) for frame in open_video(joined, max_pixels=PIXELS).samples(0.04)
+    ]
+    for start, end in [(1.0, 1.6), (5.2, 5.6), (3.8, 4.4)]:
+        expected = [number for time, number in sampled if start <= time <= end]
+        cut_clip(joined, tmp_path / "clip.mp4", Stretch(start, end))
+        join_clips(joined, tmp_path / "reel.mp4", [Stretch(start, end), Stretch(0.2, 0.4)])
+        assert set(expected) <= set(numbers(tmp_path / "clip.mp4"))
+        assert set(expected) <= set(numbers(tmp_path / "reel.mp4"))
+        assert len(numbers(tmp_path / "reel.mp4")) <= len(expected) + 2 + 7
+        with av.open(str(tmp_path / "clip.mp4")) as container:
+            assert bool(container.streams.audio) == (end < 4 or start > 4), "sound is copied, but not across a joint"
+
+
+def test_a_clip_of_a_late_picture_is_on_the_player_s_time(tmp_path: Path) -> None:
+    times = [2 + n / FPS for n in range(100)]
+    late = render_video(tmp_path / "late.mp4", [numbered_picture(n) for n in range(100)], times=times, audio_seconds=6)
+    cut_clip(late, tmp_path / "clip.mp4", Stretch(4.0, 4.4))
+    assert set(range(50, 61)) <= set(numbers(tmp_path / "clip.mp4"))
+    join_clips(late, tmp_path / "reel.mp4", [Stretch(4.0, 4.4)])
+    assert numbers(tmp_path / "reel.mp4") == list(range(50, 61))
 
 
 def test_nothing_in_a_stretch_is_said(one_key_frame: Path, tmp_path: Path) -> None:

@@ -1,0 +1,159 @@
+"""One clock that never goes back, from the presentation times that a file's packets carry.
+
+Recordings joined byte by byte start their clocks again, transport and program streams count modulo 2³³, and damage
+stamps single packets wildly. Here the times are unwrapped, joined end to end and mended, so that every packet has a
+time of its own and none is lost.
+
+Two facts of every codec tell a restarted clock from reordered frames: all that comes before a key frame in the file is
+shown before it, and no frame waits for more than 16 that are shown after it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+REORDERED = 16
+"""Most frames that come earlier in the file and are shown later (H.264 and HEVC allow no more)."""
+WILD_RUN = 2
+"""Most packets in a row that are taken for wildly stamped rather than for another recording."""
+WILD_SECONDS = 1.0
+"""Least seconds by which a wild time lies outside those around it."""
+WRAP = 2**33
+"""Times in MPEG transport and program streams count modulo this (ISO/IEC 13818-1)."""
+WRAP_SLACK = 10.0
+"""Most seconds between two frames with the wrap between them."""
+
+Times = NDArray[np.int64]
+
+
+@dataclass
+class Clock:
+    """Presentation times in file order, mended, and what was mended.
+
+    ``joins``: the mended times at which a restarted clock was joined; ``wild``: how many times were replaced.
+    """
+
+    times: Times
+    joins: list[int] = field(default_factory=list)
+    wild: int = 0
+
+
+def mend_clock(
+    pts: Times, dts: Times | None, key: NDArray[np.bool_], *, interval: int, time_base: Fraction, wraps: bool
+) -> Clock:
+    """Mend the presentation times of packets in file order.
+
+    ``dts``: decoding times, None where some are missing. ``interval``: a frame's usual duration. All in units of
+    ``time_base`` seconds. ``wraps``: the container counts modulo :data:`WRAP`.
+    """
+    times = _unwrapped(pts, round(WRAP_SLACK / time_base)) if wraps else pts.copy()
+    margin = max(round(WILD_SECONDS / time_base), (REORDERED + 1) * interval)
+    wild = _wild(times, margin)
+    if wild:
+        _replace(times, wild, interval)
+    joins = _join(times, dts, key, set(wild), interval)
+    if wraps or wild or joins:
+        _set_apart(times)
+    return Clock(times, joins, len(wild))
+
+
+def usual_interval(durations: Times, times: Times) -> int:
+    """Return the usual time from frame to frame: the median of the packets' durations, else of the times' steps.
+
+    Returns 0 where neither says.
+    """
+    steps: Times = durations if len(durations) else np.diff(np.sort(times)).astype(np.int64)
+    steps = np.sort(steps[steps > 0])
+    return int(steps[(len(steps) - 1) // 2]) if len(steps) else 0
+
+
+def _unwrapped(pts: Times, slack: int) -> Times:
+    steps = np.diff(pts)
+    turns = np.zeros(len(pts), dtype=np.int64)
+    turns[1:] = np.where(np.abs(steps + WRAP) < slack, 1, np.where(np.abs(steps - WRAP) < slack, -1, 0))
+    return pts + np.cumsum(turns) * WRAP
+
+
+def _wild(times: Times, margin: int) -> list[int]:
+    """Find the packets whose times lie far outside those on both sides, while both sides go on from one another."""
+    leaps = np.flatnonzero(np.abs(np.diff(times)) > margin) + 1
+    found: list[int] = []
+    for at in leaps.tolist():
+        if found and at <= found[-1]:
+            continue
+        before = times[max(0, at - REORDERED - 1) : at]
+        before = before[np.abs(before - np.median(before)) <= 2 * margin]
+        for run in range(1, WILD_RUN + 1):
+            after = times[at + run : at + run + REORDERED + 1]
+            if len(after) < 3 or not len(before):
+                break
+            low, high = int(before.min()), int(before.max())
+            odd = times[at : at + run]
+            goes_on = low < after[0] <= high + margin
+            apart = min(low, int(after.min())) - margin, max(high, int(after[: REORDERED + 1 - run].max())) + margin
+            if goes_on and bool(np.all((odd < apart[0]) | (odd > apart[1]))):
+                found.extend(range(at, at + run))
+                break
+    return found
+
+
+def _replace(times: Times, wild: list[int], interval: int) -> None:
+    """Give wild packets, in place, times in the widest gaps that they left among their neighbours."""
+    bad = np.zeros(len(times), dtype=bool)
+    bad[wild] = True
+    for at in wild:
+        near = slice(max(0, at - REORDERED - 1), at + REORDERED + 2)
+        known = np.sort(times[near][~bad[near]])
+        gaps = np.diff(known)
+        widest = int(gaps.argmax())
+        times[at] = known[widest] + min(interval, max(1, int(gaps[widest]) // 2))
+        bad[at] = False
+
+
+def _join(times: Times, dts: Times | None, key: NDArray[np.bool_], wild: set[int], interval: int) -> list[int]:
+    """Shift, in place, each recording that starts its clock again to the end of the one before."""
+    joins: list[int] = []
+    start = 0
+    original = times.copy()
+    for at in _steps_back(times, key):
+        window = original[max(start, at - REORDERED - 1) : at]
+        if not len(window):
+            continue
+        if key[at]:
+            back = original[at] + interval <= window.max() and (dts is None or dts[at] <= dts[at - 1] or at - 1 in wild)
+        else:
+            back = len(window) > REORDERED and original[at] < window.min()
+        if not back:
+            continue
+        end = int(times[start:at].max()) + max(1, interval)
+        following = np.flatnonzero(key[at + 1 : at + REORDERED + 1])
+        leading = original[at : at + 1 + (int(following[0]) if len(following) else REORDERED)]
+        shift = end - int(leading.min())
+        times[at:] = original[at:] + shift
+        start = at
+        joins.append(end)
+    return joins
+
+
+def _set_apart(times: Times) -> None:
+    """Move, in place, times that are the same apart by one unit: frames are told apart by their times."""
+    order = np.argsort(times, kind="stable")
+    places = np.arange(len(times))
+    times[order] = np.maximum.accumulate(times[order] - places) + places
+
+
+def _steps_back(times: Times, key: NDArray[np.bool_]) -> list[int]:
+    """Return where the clock may have been set back: few places at most, in ascending order."""
+    low, high = times.copy(), times.copy()
+    low[0], high[0] = times[0], times[0] - 1
+    low[1:], high[1:] = times[:-1], times[:-1]
+    for back in range(2, REORDERED + 2):
+        if back >= len(times):
+            break
+        low[back:] = np.minimum(low[back:], times[:-back])
+        high[back:] = np.maximum(high[back:], times[:-back])
+    return [int(at) for at in np.flatnonzero((key & (times <= high)) | (times < low))]

@@ -1,0 +1,270 @@
+"""When each frame of a video is shown, and which packets must be decoded to see some of them.
+
+A demuxer tells the presentation time of every packet without decoding any: one pass over the file, a few bytes a
+frame kept. From it follows which frame is on screen at any time, and the least that must be decoded to have that
+frame exactly: from the last key frame at or before it, both in file order and in presentation order. (The second
+condition is for open groups of pictures, whose leading frames come after a key frame in the file but are shown
+before it and refer to the group before.)
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from av import Packet
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from framesense.media.clock import Clock, mend_clock, usual_interval
+
+HOLE_SECONDS = 60.0
+"""A frame that stays for longer, and for much longer than is usual in its video, is followed by a hole: nothing was
+recorded there."""
+HOLE_INTERVALS = 20
+"""How many times the usual interval a hole is at least."""
+LISTED = 5
+"""Most places that a warning lists."""
+UNTIMED = {"avi", "h264", "hevc", "m4v", "mpegvideo", "dv", "yuv4mpegpipe"}
+"""Containers without presentation times; libavformat makes some up, wrongly where frames are reordered."""
+WRAPPING = {"mpegts", "mpeg"}
+"""Containers whose times count modulo 2³³."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Packets ``start`` … ``stop − 1`` in file order: what to decode for some frames, beginning at a key frame."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The ``n`` packets of a stream in file order. Times are in units of ``time_base`` seconds, and never go back.
+
+    ``pts``: presentation times, mended (:mod:`framesense.media.clock`); ``key``: starts a group of pictures; ``shown``:
+    not cut away by an edit list. ``times``: the shown frames' times in the order they are shown, and ``end``, when the
+    last one leaves. ``origin``: where players begin to count, so that sound before the picture counts. ``spans``: from
+    when to when there are frames, without the holes between; ``joins``: where another recording begins. ``exact``: a
+    frame can be recognised by its packet's time; else (times missing) frames can only be counted, from the first.
+    ``notes``: what is odd about the clock, in words.
+    """
+
+    pts: NDArray[np.int64]
+    key: NDArray[np.bool_]
+    shown: NDArray[np.bool_]
+    times: NDArray[np.int64]
+    end: int
+    origin: int
+    spans: tuple[tuple[int, int], ...]
+    time_base: Fraction
+    exact: bool
+    joins: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, packets: Iterable[Packet[VideoStream]], stream: VideoStream) -> Timeline:
+        """Read all packets of one stream."""
+        pts, dts, durations, flags = array("q"), array("q"), array("q"), bytearray()
+        missing = dts_missing = False
+        last, last_duration = -(2**62), 0
+        for packet in packets:
+            missing |= packet.pts is None
+            dts_missing |= packet.dts is None
+            pts.append(packet.pts or 0)
+            dts.append(packet.dts or 0)
+            durations.append(packet.duration or 0)
+            flags.append(packet.is_keyframe | (not packet.is_discard) << 1)
+            if pts[-1] >= last and not packet.is_discard:
+                last, last_duration = pts[-1], packet.duration or last_duration
+        time_base = stream.time_base or Fraction(1, 1000)
+        marks = np.frombuffer(bytes(flags), dtype=np.uint8)
+        key, shown = (marks & 1).astype(bool), (marks & 2).astype(bool)
+        lengths = _integers(durations)
+        stamps = _integers(dts if missing and not dts_missing else pts)
+        interval = usual_interval(lengths[lengths > 0], stamps)
+        interval = interval or round(1 / (stream.average_rate or stream.guessed_rate or Fraction(25)) / time_base)
+        if missing and dts_missing:
+            clock = Clock(np.arange(len(pts), dtype=np.int64) * interval)
+        elif not len(pts):
+            clock = Clock(stamps)
+        else:
+            known = None if dts_missing else _integers(dts)
+            wraps = stream.container.format.name in WRAPPING
+            clock = mend_clock(stamps, known, key, interval=interval, time_base=time_base, wraps=wraps)
+        times = np.sort(clock.times[shown], kind="stable")
+        mended = len(clock.joins) or clock.wild
+        hold = interval if mended else last_duration or interval
+        origin = player_zero(stream, int(times[0])) if len(times) else 0
+        found = cls(
+            pts=clock.times,
+            key=key,
+            shown=shown,
+            times=times,
+            end=int(times[-1]) + max(1, hold) if len(times) else 0,
+            origin=origin,
+            spans=_spans(times, max(1, hold), max(1, interval), time_base),
+            time_base=time_base,
+            exact=stream.container.format.name not in UNTIMED and not missing,
+        )
+        return replace(found, joins=tuple(clock.joins), notes=tuple(found._notes(clock)))
+
+    @property
+    def duration(self) -> float:
+        """Return the seconds from the first frame shown to the end of the last."""
+        return float((self.end - int(self.times[0])) * self.time_base) if len(self.times) else 0.0
+
+    @property
+    def covered(self) -> float:
+        """Return the seconds for which there are frames: the duration without the holes."""
+        return float(sum(end - start for start, end in self.spans) * self.time_base)
+
+    def stamp(self, ordinal: int, packet: Packet[Any]) -> None:
+        """Mend the times of the packet with this number, in place: a decoder gives frames their packets' times."""
+        if self.exact:
+            stamp = int(self.pts[ordinal])
+            if packet.dts is not None:
+                packet.dts += stamp - (packet.pts or 0)
+            packet.pts = stamp
+
+    def seconds(self, time: int) -> float:
+        """Convert a time to the seconds that a player shows."""
+        return float((time - self.origin) * self.time_base)
+
+    def count(self, every: Fraction) -> int:
+        """Count the times 0, ``every``, 2·``every``, … seconds after the start of a span that lie before its end."""
+        return sum(self._ticks_in(span, every) for span in self.spans) or 1
+
+    def ticks(self, every: Fraction, start: int) -> list[int]:
+        """Return the times 0, ``every``, 2·``every``, … after each span's start, from number ``start`` of all on.
+
+        They are rounded down, in time-base units: a frame shown at or before a tick is shown at or before the exact
+        time.
+        """
+        step, skipped, found = every / self.time_base, start, list[int]()
+        for span in self.spans:
+            count = self._ticks_in(span, every)
+            begin = min(skipped, count)
+            found.extend(span[0] + k * step.numerator // step.denominator for k in range(begin, count))
+            skipped -= begin
+        return found
+
+    def _ticks_in(self, span: tuple[int, int], every: Fraction) -> int:
+        return max(1, -(-((span[1] - span[0]) * self.time_base) // every))
+
+    def _notes(self, clock: Clock) -> Iterator[str]:
+        if clock.joins:
+            places = _listed([self.seconds(time) for time in clock.joins])
+            yield (
+                f"The file's clock starts again ({len(clock.joins)}×, at {places}): recordings were joined there. "
+                "What follows was put right after what came before."
+            )
+        if clock.wild:
+            frames = "1 frame has a time" if clock.wild == 1 else f"{clock.wild} frames have times"
+            yield f"{frames} far away from those around; the neighbours' times were used."
+        holes = [(before[1], after[0]) for before, after in pairwise(self.spans)]
+        if self.spans and self.spans[-1][1] < self.end:
+            holes.append((self.spans[-1][1], self.end))
+        if holes:
+            shown = ", ".join(
+                f"{_clock(self.seconds(begin))}–{_clock(self.seconds(end))}" for begin, end in holes[:LISTED]
+            )
+            more = f" and {len(holes) - LISTED} more" if len(holes) > LISTED else ""
+            yield f"There are no frames for a long time: {shown}{more}. The curve has a hole there."
+
+    def on_screen(self, ticks: Sequence[int]) -> list[int]:
+        """Return the presentation time of the frame on screen at each tick: the greatest that is not after it."""
+        found = np.searchsorted(self.times, np.array(ticks, dtype=np.int64), side="right") - 1
+        return [int(time) for time in self.times[np.maximum(found, 0)]]
+
+    def neighbours(self, shown: Sequence[int], gap: Fraction) -> list[int]:
+        """Return, for each shown frame's time, that of the frame on screen ``gap`` seconds later.
+
+        Where that is the same frame it is the next one; for the last frame, the one before it.
+        """
+        ordered = np.unique(self.times)
+        at = np.searchsorted(ordered, np.array(shown, dtype=np.int64))
+        later = np.searchsorted(ordered, ordered[at] + int(gap / self.time_base), side="right") - 1
+        last = len(ordered) - 1
+        chosen = np.where(at < last, np.minimum(np.maximum(later, at + 1), last), max(0, last - 1))
+        return [int(time) for time in ordered[chosen]]
+
+    def segments(self, wanted: Sequence[int]) -> Iterator[tuple[Segment, frozenset[int]]]:
+        """Yield the least to decode for the frames with these ascending times, and the packets of just those.
+
+        Segments come in file order and do not overlap.
+        """
+        shown = np.flatnonzero(self.shown)
+        order = shown[np.argsort(self.pts[shown], kind="stable")]
+        keys = np.flatnonzero(self.key)
+        unique = np.unique(np.array(wanted, dtype=np.int64))
+        packets = order[np.searchsorted(self.pts[order], unique)]
+        spans = sorted((self._key_before(keys, int(packet)), int(packet)) for packet in packets)
+        current: Segment | None = None
+        targets: list[int] = []
+        for start, packet in spans:
+            if current and start < current.stop:
+                current = Segment(current.start, max(current.stop, packet + 1))
+                targets.append(packet)
+                continue
+            if current:
+                yield current, frozenset(targets)
+            current, targets = Segment(start, packet + 1), [packet]
+        if current:
+            yield current, frozenset(targets)
+
+    def start_of(self, time: int) -> int:
+        """Return the number of the key frame's packet from which the frame on screen at ``time`` can be decoded."""
+        return next(self.segments(self.on_screen([time])))[0].start
+
+    def _key_before(self, keys: NDArray[np.int64], packet: int) -> int:
+        for at in range(int(np.searchsorted(keys, packet, side="right")) - 1, -1, -1):
+            if self.pts[keys[at]] <= self.pts[packet]:
+                return int(keys[at])
+        return 0
+
+
+def _integers(values: array[int]) -> NDArray[np.int64]:
+    return np.array(values, dtype=np.int64)
+
+
+def player_zero(stream: VideoStream, first: int) -> int:
+    """Return where players begin to count: at the earliest start of sound and picture, in the stream's time base.
+
+    ``first``: the time of the first frame shown.
+    """
+    time_base = stream.time_base or Fraction(1, 1000)
+    starts = [
+        round(other.start_time * other.time_base / time_base)
+        for other in stream.container.streams
+        if other.type == "audio" and other.start_time is not None and other.time_base
+    ]
+    return min([first, *starts])
+
+
+def _spans(times: NDArray[np.int64], hold: int, interval: int, time_base: Fraction) -> tuple[tuple[int, int], ...]:
+    """Return from when to when there are frames; the last one stays for ``hold``."""
+    if not len(times):
+        return ()
+    longest = max(round(HOLE_SECONDS / time_base), HOLE_INTERVALS * interval)
+    breaks = np.flatnonzero(np.diff(times) > longest)
+    starts = [int(times[0]), *(int(time) for time in times[breaks + 1])]
+    ends = [*(int(time) + interval for time in times[breaks]), int(times[-1]) + (hold if hold <= longest else interval)]
+    return tuple(zip(starts, ends, strict=True))
+
+
+def _listed(seconds: Sequence[float]) -> str:
+    more = f" and {len(seconds) - LISTED} more" if len(seconds) > LISTED else ""
+    return ", ".join(_clock(one) for one in seconds[:LISTED]) + more
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(max(0.0, seconds), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
