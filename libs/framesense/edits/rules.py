@@ -21,6 +21,7 @@ Floats = NDArray[np.float32]
 ENLARGEMENTS: Mapping[Task, int] = {Task.UPSCALE_X2: 2, Task.UPSCALE_X4: 4}
 """How many times longer each side becomes."""
 TRAINING_STEPS = 1000
+LEAST_STRENGTH = 1 / TRAINING_STEPS
 """Steps of the noise schedule that diffusion models are trained with: no schedule can be finer."""
 MASK_NOISE = 0.03
 """Brightness, from 0 to 1, up to which a mask counts as black, and as far below 1 as white: a JPEG's black is not quite
@@ -70,16 +71,17 @@ def check_request(parameters: EditParameters, *, has_image: bool, has_mask: bool
     if preserve is Preserve.MASK and not has_mask:
         detail = "preserve=mask needs a mask: send it as the form field 'mask', white where the photo may change."
         raise ProblemError(422, "no-mask", "No mask", detail)
-    if preserve is Preserve.AUTO and task.restores:
-        raise _invalid("preserve=auto goes by the words, and a restoration has none. Leave it out, or send a mask.")
+    if preserve is Preserve.AUTO and (task.restores or parameters.unconditional):
+        none = "a restoration has none" if task.restores else "there are none"
+        raise _invalid(f"preserve=auto goes by the words, and {none}. Leave it out, or send a mask.")
     if task in ENLARGEMENTS and (has_mask or preserve is not Preserve.NONE):
         detail = "An upscale enlarges the whole photo. Leave preserve and the mask out."
         raise ProblemError(422, "unwanted-mask", "Unwanted mask", detail)
     if task in ENLARGEMENTS and (parameters.width or parameters.height):
         raise _invalid("The size of an upscale follows from the photo's. Leave width and height out.")
     if task is not Task.GENERATE and int(TRAINING_STEPS * parameters.strength) < 1:
-        least = 1 / TRAINING_STEPS
-        raise _invalid(f"A strength of {parameters.strength:g} changes nothing. The least that does is {least:g}.")
+        least = f"The least that does is {LEAST_STRENGTH:g}."
+        raise _invalid(f"A strength of {parameters.strength:g} changes nothing. {least}")
 
 
 def check_capabilities(

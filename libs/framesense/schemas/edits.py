@@ -83,6 +83,7 @@ class EditParameters(BaseModel):
     task: Task = Task.EDIT
     prompt: Prompt = Field(default="", description="what the picture should show", examples=["a bedroom at night"])
     negative_prompt: Prompt = Field(default="", description="what it should not show")
+    unconditional: bool = Field(default=False, description="there is no prompt on purpose: no words steer the picture")
     strength: float = Field(
         default=0.5,
         gt=0,
@@ -111,7 +112,9 @@ class EditParameters(BaseModel):
 
     @model_validator(mode="after")
     def _says_what_to_do(self) -> Self:
-        if self.task in (Task.EDIT, Task.GENERATE) and not self.prompt:
+        if self.unconditional and self.prompt:
+            raise ValueError("send either a 'prompt' or unconditional=true, one of the two")
+        if self.task in (Task.EDIT, Task.GENERATE) and not self.prompt and not self.unconditional:
             raise ValueError("say in 'prompt' what the picture should show, for instance 'a bedroom at night'")
         if self.task is Task.GENERATE and self.preserve not in (None, Preserve.NONE):
             raise ValueError("a picture made from words alone has nothing to preserve")

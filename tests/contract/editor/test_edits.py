@@ -77,6 +77,11 @@ def test_strength_sets_the_number_of_steps_and_never_none(client: TestClient, pa
     assert painter.requests[-1].steps == 1000
 
 
+def test_no_prompt_on_purpose(client: TestClient) -> None:
+    made = picture(client, prompt="", unconditional=True).image
+    assert (made.parameters.prompt, made.parameters.unconditional, made.agreement) == ("", True, None)
+
+
 def test_denoising_strength_is_strength(client: TestClient) -> None:
     assert picture(client, denoising_strength=0.3).image.parameters.strength == 0.3
 

@@ -20,6 +20,8 @@ from tests.support.paint_model import ABILITIES, Painter
     [
         ({"prompt": ""}, "say in 'prompt'"),
         ({"prompt": "   "}, "say in 'prompt'"),
+        ({"prompt": "a cat", "unconditional": True}, "one of the two"),
+        ({"prompt": "", "unconditional": True, "preserve": "auto"}, "goes by the words"),
         ({"prompt": "a" * 10_000}, "2000"),
         ({"strength": 0}, "greater than 0"),
         ({"strength": 1.01}, "less than or equal to 1"),

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
-from framesense.edits.rules import empty_mask, mask_weights
+from framesense.edits.rules import LEAST_STRENGTH, empty_mask, mask_weights
 from framesense.http.problems import ProblemError
 from framesense.http.uploads import Upload
 from framesense.media.images import RGB, ImageLimits, decode_image
@@ -143,7 +143,7 @@ def from_photos(
     parameters = _parameters(
         request,
         sampler,
-        strength=request.denoising_strength,
+        strength=_strength(request.denoising_strength),
         # Several photos are one batch, as that API has it: batch_size is their number then.
         images=request.pictures if count == 1 else request.n_iter,
         fit=_FITS.get(request.resize_mode, Fit.FIT),
@@ -196,6 +196,11 @@ def _photo(file: bytes, picture: RGB, request: Img2ImgRequest) -> DecodedPhoto:
     return DecodedPhoto(file, width, height)
 
 
+def _strength(denoising_strength: float) -> float:
+    """Return the strength of an edit. 0 is one step of the least noise, as that API has it."""
+    return LEAST_STRENGTH if 0 <= denoising_strength < LEAST_STRENGTH else denoising_strength
+
+
 def _blur(request: Img2ImgRequest) -> float:
     try:
         return request.blur
@@ -210,6 +215,7 @@ def _sampler(request: ImageRequest, capabilities: EditorCapabilities) -> Sampler
 def _parameters(request: ImageRequest, sampler: SamplerChoice, **own: Any) -> EditParameters:
     given = {
         "prompt": request.prompt,
+        "unconditional": None if request.prompt.strip() else True,
         "negative_prompt": request.negative_prompt,
         "steps": request.steps,
         "guidance_scale": request.cfg_scale,

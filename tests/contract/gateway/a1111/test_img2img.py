@@ -99,6 +99,17 @@ def test_that_apis_defaults(studio: Studio) -> None:
     assert json.loads(sent.finished()["info"])["seed"] == asked.seed
 
 
+@pytest.mark.parametrize("prompt", ["", "  ", None])
+def test_no_words_and_no_strength_are_taken_as_there(studio: Studio, prompt: str | None) -> None:
+    """There, the prompt is empty unless one is sent, and a strength of 0 is a step of the least noise."""
+    sent = studio.sent("img2img", {"init_images": [SQUARE], "prompt": prompt, "denoising_strength": 0})
+    assert (sent.parameters.prompt, sent.parameters.unconditional, sent.parameters.strength) == ("", True, 0.001)
+    sent.started().paint(0, PHOTO)
+    info = json.loads(sent.finished()["info"])
+    assert (info["prompt"], info["denoising_strength"]) == ("", 0.001)
+    assert info["infotexts"][0].startswith("\n") or info["infotexts"][0].startswith("Steps: ")
+
+
 def test_a_data_uri_and_null_fields(studio: Studio) -> None:
     body = {"init_images": [f"data:image/png;base64,{SQUARE}"], "prompt": "night", "steps": None, "mask": None}
     sent = studio.sent("img2img", {**body, "include_init_images": True, "send_images": False}).started()
