@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     tilted = describe(model, features["tilted-15"], beams=4)
     nudged = describe(model, features["nudged"], beams=4)
     figures: dict[str, Any] = {
-        "model": model.name,
+        "model": "show-attend-tell",
         "revision": model.revision,
         "split": recipe.split,
         "photos": len(photos),

@@ -5,21 +5,28 @@ from pathlib import Path
 import streamlit as st
 
 HERE = Path(__file__).parent
-VIEWS, ASSETS = HERE / "views", HERE / "assets"
-"""Not ``pages``: Streamlit would serve a folder of that name on its own until this script has run once."""
+ASSETS = HERE / "assets"
 
 st.set_page_config(page_title="Framesense", page_icon=ASSETS / "icon.png", layout="wide")
 st.html(ASSETS / "page.css")
 
 page = st.navigation(
     [
-        st.Page(VIEWS / "video_novelty.py", title="Video novelty", icon=":material/show_chart:", default=True),
-        st.Page(VIEWS / "caption_image.py", title="Caption an image", icon=":material/image:"),
-        st.Page(VIEWS / "edit.py", title="Edit", icon=":material/brush:"),
-        st.Page(VIEWS / "tags.py", title="Tags", icon=":material/sell:"),
-        st.Page(VIEWS / "classifier_studio.py", title="Classifier studio", icon=":material/category:"),
-        st.Page(VIEWS / "photo_set.py", title="Photo set", icon=":material/photo_library:"),
-        st.Page(VIEWS / "about.py", title="About", icon=":material/info:"),
+        st.Page(
+            HERE / "video/page.py",
+            title="Video novelty",
+            icon=":material/show_chart:",
+            url_path="video_novelty",
+            default=True,
+        ),
+        st.Page(HERE / "photo/page.py", title="Caption an image", icon=":material/image:", url_path="caption_image"),
+        st.Page(HERE / "edit/page.py", title="Edit", icon=":material/brush:", url_path="edit"),
+        st.Page(HERE / "tags/page.py", title="Tags", icon=":material/sell:", url_path="tags"),
+        st.Page(
+            HERE / "studio/page.py", title="Classifier studio", icon=":material/category:", url_path="classifier_studio"
+        ),
+        st.Page(HERE / "photo_sets/page.py", title="Photo set", icon=":material/photo_library:", url_path="photo_set"),
+        st.Page(HERE / "about.py", title="About", icon=":material/info:", url_path="about"),
     ],
     position="top",
 )

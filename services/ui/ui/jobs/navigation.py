@@ -12,16 +12,16 @@ from ui.wording import plain
 class JobPlace:
     """The page that shows a kind of job: its script, what the job is about, what is done with that, the way back."""
 
-    view: str
+    script: str
     thing: str
     work: str
     back: str
 
 
-_EDITS = JobPlace("views/edit.py", "edit", "edit", "Back to editing")
+_EDITS = JobPlace("edit/page.py", "edit", "edit", "Back to editing")
 PLACES = {
-    JobKind.VIDEO: JobPlace("views/video_novelty.py", "video", "analysis", "All videos"),
-    JobKind.PHOTO_SET: JobPlace("views/photo_set.py", "photo set", "analysis", "All photo sets"),
+    JobKind.VIDEO: JobPlace("video/page.py", "video", "analysis", "All videos"),
+    JobKind.PHOTO_SET: JobPlace("photo_sets/page.py", "photo set", "analysis", "All photo sets"),
     JobKind.EDIT: _EDITS,
     JobKind.EDIT_SERIES: _EDITS,
 }
@@ -55,5 +55,5 @@ def show_elsewhere(job: Job) -> None:
         icon=":material/info:",
     )
     st.page_link(
-        place.view, label=f"Open this {place.thing}", icon=":material/arrow_forward:", query_params={"job": job.id}
+        place.script, label=f"Open this {place.thing}", icon=":material/arrow_forward:", query_params={"job": job.id}
     )
