@@ -6,11 +6,11 @@ import streamlit as st
 
 from framesense.schemas.jobs import Job, JobKind, JobState
 from ui.api import GatewayApi, GatewayError
-from ui.jobs.ended import show_ended
-from ui.jobs.navigation import PLACES, close_job, show_elsewhere
+from ui.jobs.navigation import PLACES, close_job, show_elsewhere, show_heading
 from ui.jobs.progress import Watch, show_progress
 from ui.settings import UiSettings
 from ui.shared import browser_gateway_url, gateway_api, show_error
+from ui.wording import plain
 
 
 def show_job_page(
@@ -39,7 +39,7 @@ def show_job_page(
         elif job.state is JobState.SUCCEEDED:
             result(api, public, job)
         elif job.state.finished:
-            show_ended(job)
+            _show_ended(job)
             if ended:
                 ended(job)
         else:
@@ -48,3 +48,14 @@ def show_job_page(
         show_error(error)
         if job_id:
             st.button(PLACES[kinds[0]].back, icon=":material/arrow_back:", on_click=close_job)
+
+
+def _show_ended(job: Job) -> None:
+    show_heading(job)
+    thing = PLACES[job.kind].work
+    if job.state is JobState.CANCELLED:
+        st.info(f"This {thing} was cancelled.", icon=":material/cancel:")
+    elif job.error:
+        st.error(f"**{plain(job.error.title)}**  \n{plain(job.error.detail)}", icon=":material/error:")
+    else:
+        st.error(f"This {thing} failed.", icon=":material/error:")
