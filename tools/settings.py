@@ -16,16 +16,20 @@ class StackSettings(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
     bind_address: str = Field(default="127.0.0.1", description="where gateway and ui listen; 0.0.0.0 for everyone")
-    gateway_port: int = Field(default=8000, ge=1, le=65535)
-    ui_port: int = Field(default=8501, ge=1, le=65535)
-    captioner_port: int = Field(default=8001, ge=1, le=65535, description="on the loopback address only")
-    tagger_port: int = Field(default=8002, ge=1, le=65535, description="on the loopback address only")
-    editor_port: int = Field(default=8003, ge=1, le=65535, description="on the loopback address only")
-    redis_port: int = Field(default=0, ge=0, le=65535, description="on the loopback address only; 0: any free one")
+    gateway_port: int = Field(default=8000, ge=1, le=65535, description="port to listen on")
+    ui_port: int = Field(default=8501, ge=1, le=65535, description="port to listen on")
+    captioner_port: int = Field(default=8001, ge=1, le=65535, description="port, on the loopback address only")
+    tagger_port: int = Field(default=8002, ge=1, le=65535, description="port, on the loopback address only")
+    editor_port: int = Field(default=8003, ge=1, le=65535, description="port, on the loopback address only")
+    redis_port: int = Field(
+        default=0, ge=0, le=65535, description="port, on the loopback address only; 0: any free one"
+    )
     redis_url: str = Field(default="", description="a Redis that already runs; empty: start one")
     data_dir: Path = Field(default=Path("data"), description="uploads, results, Redis's file, logs")
-    start_timeout: float = Field(default=300, gt=0, description="seconds until every process must be ready")
-    stop_timeout: float = Field(default=15, gt=0, description="seconds a process may take to stop before it is killed")
+    start_timeout: float = Field(default=300, gt=0, description="seconds within which every process must be ready")
+    stop_timeout: float = Field(
+        default=15, gt=0, description="seconds that a process may take to stop before it is killed"
+    )
 
     @classmethod
     def load(cls) -> Self:

@@ -2,6 +2,7 @@
 
 import sys
 
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from captioner.settings import CaptionerSettings
@@ -33,14 +34,23 @@ fit is refused at start, with its name. Written by `python -m tools.settings_pag
 """
 
 
+def default_text(field: FieldInfo) -> str:
+    """Write a default as it would stand in the environment; nothing for an empty one."""
+    if field.default_factory:
+        return "found at start"
+    value = field.default
+    text = ",".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+    return f"`{text.lower() if isinstance(value, bool) else text}`" if text else ""
+
+
 def render() -> str:
+    """Return the page as Markdown."""
     readers: dict[str, list[str]] = {}
     rows: dict[str, tuple[str, str]] = {}
     for reader, settings in READERS.items():
         for name, field in settings.model_fields.items():
             readers.setdefault(name, []).append(reader)
-            default = "found at start" if field.default_factory else f"`{field.default}`" if field.default else ""
-            rows.setdefault(name, (default, field.description or ""))
+            rows.setdefault(name, (default_text(field), field.description or ""))
     lines = [
         f"| `{name.upper()}` | {default} | {description} | {', '.join(readers[name])} |"
         for name, (default, description) in rows.items()

@@ -18,7 +18,9 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="DEBUG, INFO, WARNING or ERROR: how much is logged"
+    )
     max_image_bytes: int = Field(default=32 * 1024**2, ge=1, description="largest image file, in bytes")
     max_image_pixels: int = Field(default=64_000_000, ge=1, description="largest image, in pixels")
 
@@ -26,15 +28,17 @@ class ServiceSettings(BaseSettings):
 class JobSettings(ServiceSettings):
     """Hold what the gateway and the worker share: they meet in Redis and in the blob store."""
 
-    redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_url: str = Field(default="redis://127.0.0.1:6379/0", description="where Redis is")
     storage_url: str = Field(
         default="./data/blobs", description="a folder or any fsspec URL, such as s3://bucket/prefix"
     )
     job_visibility_timeout: float = Field(
-        default=3600, gt=0, description="seconds until Redis hands an unacknowledged task to another worker"
+        default=3600, gt=0, description="seconds after which Redis gives an unacknowledged task to another worker"
     )
-    job_lease: float = Field(default=15, gt=0, description="seconds a silent worker keeps its job")
-    job_retention: float = Field(default=30 * 86400, gt=0, description="seconds a finished job is kept")
-    captioner_url: str = "http://127.0.0.1:8001"
-    tagger_url: str = "http://127.0.0.1:8002"
-    editor_url: str = "http://127.0.0.1:8003"
+    job_lease: float = Field(
+        default=15, gt=0, description="seconds after which a worker that is not heard of loses its job"
+    )
+    job_retention: float = Field(default=30 * 86400, gt=0, description="seconds that a finished job is kept")
+    captioner_url: str = Field(default="http://127.0.0.1:8001", description="where the captioner is")
+    tagger_url: str = Field(default="http://127.0.0.1:8002", description="where the tagger is")
+    editor_url: str = Field(default="http://127.0.0.1:8003", description="where the editor is")

@@ -51,7 +51,7 @@ class ModelServerSettings(ServiceSettings):
         "unload-first: less memory, requests wait",
     )
     model_wait: float = Field(
-        default=60, ge=0, description="seconds a request waits for a model that is loaded on its account"
+        default=60, ge=0, description="seconds that a request waits for the model when it has to be loaded first"
     )
 
     @model_validator(mode="before")

@@ -10,8 +10,8 @@ from framesense.serving.settings import ModelName, ModelServerSettings
 
 
 class CaptionerSettings(ModelServerSettings):
-    captioner_host: str = "127.0.0.1"
-    captioner_port: int = Field(default=8001, ge=0, le=65535)
+    captioner_host: str = Field(default="127.0.0.1", description="address to listen on")
+    captioner_port: int = Field(default=8001, ge=0, le=65535, description="port to listen on")
 
     captioner_model: ModelName = Field(
         default="embedded",
@@ -24,23 +24,29 @@ class CaptionerSettings(ModelServerSettings):
         default=False,
         description="compile the model's encoder of pictures (needs a C compiler): minutes at start, then faster",
     )
-    captioner_load: Literal["start", "first-use"] = Field(default="start", description="when the model is loaded")
+    captioner_load: Literal["start", "first-use"] = Field(
+        default="start", description="start or first-use: when the model is loaded"
+    )
     captioner_unload_after: float = Field(
         default=0, ge=0, description="seconds without a request after which the model is unloaded; 0: never"
     )
 
-    captioner_max_batch: int = Field(default=32, ge=1, description="most images a model call")
-    captioner_max_wait: float = Field(default=0.05, ge=0, le=10, description="seconds an image waits for company")
-    captioner_max_queue: int = Field(default=256, ge=1, description="images waiting before callers are turned away")
+    captioner_max_batch: int = Field(default=32, ge=1, description="largest number of images in one call of the model")
+    captioner_max_wait: float = Field(
+        default=0.05, ge=0, le=10, description="longest time that an image waits for others to fill a batch, in seconds"
+    )
+    captioner_max_queue: int = Field(
+        default=256, ge=1, description="images that may wait before further requests are refused"
+    )
     captioner_threads: int | None = Field(default=None, ge=1, description="torch's threads; all cores by default")
     captioner_decode_threads: int = Field(
         default_factory=lambda: len(os.sched_getaffinity(0)), ge=1, description="threads that decode images"
     )
 
-    captioner_max_images: int = Field(default=64, ge=1, description="most images a request")
-    captioner_max_request_bytes: int = Field(default=256 * 1024**2, ge=1, description="largest request")
-    captioner_max_beams: int = Field(default=10, ge=1)
-    captioner_max_tokens: int = Field(default=64, ge=1, description="longest caption that may be asked for")
+    captioner_max_images: int = Field(default=64, ge=1, description="largest number of images in one request")
+    captioner_max_request_bytes: int = Field(default=256 * 1024**2, ge=1, description="largest request, in bytes")
+    captioner_max_beams: int = Field(default=10, ge=1, description="widest beam search that may be asked for")
+    captioner_max_tokens: int = Field(default=64, ge=1, description="longest caption that may be asked for, in tokens")
 
     @model_validator(mode="after")
     def _request_fits_queue(self) -> Self:

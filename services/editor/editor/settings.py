@@ -9,8 +9,8 @@ from framesense.serving.settings import ModelName, ModelServerSettings, Optional
 
 
 class EditorSettings(ModelServerSettings):
-    editor_host: str = "127.0.0.1"
-    editor_port: int = Field(default=8003, ge=0, le=65535)
+    editor_host: str = Field(default="127.0.0.1", description="address to listen on")
+    editor_port: int = Field(default=8003, ge=0, le=65535, description="port to listen on")
 
     editor_model: ModelName = Field(
         default="embedded", description="embedded, hf:ORG/NAME[@REVISION] or path:DIR of a diffusers pipeline"
@@ -41,24 +41,26 @@ class EditorSettings(ModelServerSettings):
     )
     editor_threads: int | None = Field(default=None, ge=1, description="torch's threads; all cores by default")
 
-    editor_load: Literal["start", "first-use"] = Field(default="start", description="when the model is loaded")
+    editor_load: Literal["start", "first-use"] = Field(
+        default="start", description="start or first-use: when the model is loaded"
+    )
     editor_unload_after: float = Field(
         default=0, ge=0, description="seconds without an edit after which the model is unloaded; 0: never"
     )
 
-    editor_max_queue: int = Field(default=16, ge=1, description="edits waiting before callers are turned away")
-    editor_max_request_bytes: int = Field(default=80 * 1024**2, ge=1, description="largest request")
+    editor_max_queue: int = Field(default=16, ge=1, description="edits that may wait before further ones are refused")
+    editor_max_request_bytes: int = Field(default=80 * 1024**2, ge=1, description="largest request, in bytes")
     editor_min_side: int = Field(default=8, ge=2, description="shortest side of a photo to edit, in pixels")
     editor_max_side: int = Field(default=12_000, ge=64, description="longest side of a photo to edit, in pixels")
     editor_max_result_pixels: int = Field(
         default=64_000_000, ge=4096, description="largest picture made, width × height: what an upscale may come to"
     )
     editor_preview_interval: float = Field(
-        default=0.25, ge=0, description="least seconds between two previews; 0: one at every step"
+        default=0.25, ge=0, description="shortest time between two previews, in seconds; 0: one at every step"
     )
     editor_preview_side: int = Field(default=256, ge=16, description="longest side of a preview, in pixels")
     editor_keep_alive: float = Field(
-        default=1, gt=0, description="seconds of silence after which a waiting caller is sent an empty line"
+        default=1, gt=0, description="seconds of silence after which a waiting client is sent an empty line"
     )
 
     @property

@@ -11,8 +11,8 @@ from framesense.settings import JobSettings
 
 
 class GatewaySettings(JobSettings):
-    gateway_host: str = "127.0.0.1"
-    gateway_port: int = Field(default=8000, ge=0, le=65535)
+    gateway_host: str = Field(default="127.0.0.1", description="address to listen on")
+    gateway_port: int = Field(default=8000, ge=0, le=65535, description="port to listen on")
     gateway_cors_origins: Annotated[list[str], NoDecode] = Field(
         default=[],
         description="origins, separated by commas, whose pages may call the gateway besides those of its own host",
@@ -21,17 +21,21 @@ class GatewaySettings(JobSettings):
         default=Path("./data/incoming"),
         description="where uploads arrive; on the blob store's filesystem, storing one is a rename",
     )
-    upload_expiry: float = Field(default=86400, gt=0, description="seconds an unfinished or unused upload is kept")
-    upload_idle_timeout: float = Field(default=60, gt=0, description="seconds an upload may send nothing")
+    upload_expiry: float = Field(default=86400, gt=0, description="seconds that an unfinished or unused upload is kept")
+    upload_idle_timeout: float = Field(default=60, gt=0, description="seconds that an upload may send nothing")
     max_video_bytes: int = Field(default=2 * 1024**3, ge=1, description="largest video file, in bytes")
     max_photo_set_bytes: int = Field(default=8 * 1024**3, ge=1, description="largest photo set, in bytes")
     max_photos_per_request: int = Field(
-        default=20_000, ge=1, description="most photos of a set that are sent as files, not as a zip"
+        default=20_000, ge=1, description="largest number of photos in a set that is sent as files, not as a zip"
     )
-    max_images_per_request: int = Field(default=64, ge=1)
+    max_images_per_request: int = Field(default=64, ge=1, description="largest number of images in one request")
     max_image_request_bytes: int = Field(default=256 * 1024**2, ge=1, description="largest request of images, in bytes")
-    max_labelled_photos: int = Field(default=2000, ge=1, description="most labelled photos a request, sent as files")
-    max_classifier_bytes: int = Field(default=16 * 1024**2, ge=1, description="largest classifier that is uploaded")
+    max_labelled_photos: int = Field(
+        default=2000, ge=1, description="largest number of labelled photos sent as files in one request"
+    )
+    max_classifier_bytes: int = Field(
+        default=16 * 1024**2, ge=1, description="largest classifier that may be uploaded, in bytes"
+    )
     allow_model_switch: bool = Field(default=True, description="whether PUT /models may load another model")
     max_json_bytes: int = Field(default=4 * 1024**2, ge=1, description="largest JSON body: labels and templates")
     editor_min_side: int = Field(default=8, ge=2, description="shortest side of a photo to edit, in pixels")
@@ -39,26 +43,36 @@ class GatewaySettings(JobSettings):
     editor_max_result_pixels: int = Field(
         default=64_000_000, ge=4096, description="largest picture made, width × height: what an upscale may come to"
     )
-    edit_max_photos: int = Field(default=64, ge=1, le=500, description="most photos of one series of edits")
-    edit_max_series_images: int = Field(default=64, ge=1, le=999, description="most pictures of one series of edits")
+    edit_max_photos: int = Field(
+        default=64, ge=1, le=500, description="largest number of photos in one series of edits"
+    )
+    edit_max_series_images: int = Field(
+        default=64, ge=1, le=999, description="largest number of pictures in one series of edits"
+    )
     a1111_label_set: str = Field(
         default="", description="label set for /sdapi/v1/interrogate with deepdanbooru; empty: everyday things"
     )
     tagger_timeout: float = Field(
-        default=600, gt=0, description="seconds the tagger may take: thousands of labelled photos are one request"
+        default=600, gt=0, description="seconds that the tagger may take: thousands of labelled photos are one request"
     )
-    prefer_wait_limit: float = Field(default=300, ge=0, description="most seconds that Prefer: wait is granted")
-    events_keep_alive: float = Field(default=15, gt=0, description="seconds between signs of life in an event stream")
-    event_listeners: int = Field(default=1000, ge=1, description="most event streams and waiting requests at once")
+    prefer_wait_limit: float = Field(
+        default=300, ge=0, description="longest wait that Prefer: wait is granted, in seconds"
+    )
+    events_keep_alive: float = Field(
+        default=15, gt=0, description="seconds between keep-alive comments in an event stream"
+    )
+    event_listeners: int = Field(
+        default=1000, ge=1, description="largest number of event streams and waiting requests at once"
+    )
     orphan_grace: float = Field(
-        default=3600, gt=0, description="seconds that stored files which no job refers to are kept"
+        default=3600, gt=0, description="seconds that stored files are kept which no job refers to"
     )
     housekeeping_interval: float = Field(default=600, gt=0, description="seconds between sweeps of what has expired")
-    gateway_max_references: int = Field(default=200, ge=0, description="most references of normal footage kept")
+    gateway_max_references: int = Field(default=200, ge=0, description="largest number of references of normal footage")
     guess_below: float = Field(default=DEFAULT_GUESS_BELOW, ge=0, le=1, description=GUESS_BELOW)
-    analyses_in_memory: int = Field(default=8, ge=0, description="analyses kept ready for redrawing a curve")
+    analyses_in_memory: int = Field(default=8, ge=0, description="analyses kept in memory, ready for redrawing a curve")
 
-    media_concurrency: int = Field(default=2, ge=1, description="most videos probed or cut at once, others wait")
+    media_concurrency: int = Field(default=2, ge=1, description="videos that are probed or cut at once; others wait")
     media_timeout: float = Field(default=60, gt=0, description="seconds that reading or cutting a video may take")
     clip_longest: float = Field(default=60, ge=2, description="longest clip of a moment, in seconds")
 

@@ -11,14 +11,19 @@ from framesense.schemas.captions import DEFAULT_GUESS_BELOW, GUESS_BELOW
 class UiSettings(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
-    ui_host: str = "127.0.0.1"
-    ui_port: int = Field(default=8501, ge=1, le=65535)
+    ui_host: str = Field(default="127.0.0.1", description="address to listen on")
+    ui_port: int = Field(default=8501, ge=1, le=65535, description="port to listen on")
     gateway_url: str = Field(default="http://127.0.0.1:8000", description="where this process finds the gateway")
     public_gateway_url: str = Field(
         default="",
-        description="where the browser finds the gateway; empty: on the page's host, port gateway_public_port",
+        description="where the browser finds the gateway; empty: on the page's host, port GATEWAY_PUBLIC_PORT",
     )
-    gateway_public_port: int = Field(default=8000, ge=1, le=65535)
+    gateway_public_port: int = Field(
+        default=8000,
+        ge=1,
+        le=65535,
+        description="the gateway's port as the browser sees it, without PUBLIC_GATEWAY_URL",
+    )
     ui_max_photo_mb: int = Field(default=32, ge=1, description="largest photo of the pages, in MiB")
 
     guess_below: float = Field(default=DEFAULT_GUESS_BELOW, ge=0, le=1, description=GUESS_BELOW)

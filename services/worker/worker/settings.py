@@ -22,41 +22,49 @@ class WorkerSettings(JobSettings):
         description="queues to take jobs from, separated by commas; a worker of its own for edits need not wait for "
         "long videos",
     )
-    worker_concurrency: int = Field(default=1, ge=1, description="jobs at a time; decoding uses all cores anyway")
-    worker_batch: int = Field(default=16, ge=1, description="most frames a caption request, and a checkpoint")
-    worker_requests: int = Field(default=2, ge=1, description="caption requests on their way at a time")
+    worker_concurrency: int = Field(
+        default=1, ge=1, description="jobs carried out at a time; decoding uses all cores anyway"
+    )
+    worker_batch: int = Field(
+        default=16, ge=1, description="largest number of frames in a caption request, and between two checkpoints"
+    )
+    worker_requests: int = Field(default=2, ge=1, description="caption requests under way at a time")
     worker_prefetch: int = Field(default=2, ge=1, description="decoded batches waiting to be captioned")
     worker_frame_size: int = Field(default=640, ge=16, description="longest side of a frame to caption, in pixels")
-    worker_thumbnail_width: int = Field(default=320, ge=16, description="pixels")
-    worker_thumbnail_quality: int = Field(default=80, ge=1, le=100, description="of the JPEG")
-    worker_max_frames: int = Field(default=200_000, ge=1, description="most frames sampled from one video")
+    worker_thumbnail_width: int = Field(default=320, ge=16, description="width of a thumbnail, in pixels")
+    worker_thumbnail_quality: int = Field(default=80, ge=1, le=100, description="quality of thumbnails, as JPEG has it")
+    worker_max_frames: int = Field(default=200_000, ge=1, description="largest number of frames sampled from one video")
     worker_max_frame_pixels: int = Field(
         default=8192 * 8192, ge=1, description="largest video frame, width × height in pixels"
     )
     worker_max_attempts: int = Field(
         default=3, ge=1, description="workers that may die at a job without finishing a frame before it is given up"
     )
-    worker_caption_timeout: float = Field(default=120, gt=0, description="seconds for one caption request")
+    worker_caption_timeout: float = Field(default=120, gt=0, description="seconds that one caption request may take")
     worker_caption_retry_seconds: float = Field(
         default=60,
         ge=0,
         validation_alias=_formerly("worker_caption_retry_seconds", "worker_caption_patience"),
         description="seconds of retrying before a captioner that fails is given up",
     )
-    worker_photo_batch: int = Field(default=32, ge=1, description="photos a tagging request, and a checkpoint")
+    worker_photo_batch: int = Field(
+        default=32, ge=1, description="photos in a tagging request, and between two checkpoints"
+    )
     worker_photo_side: int = Field(
         default=520,
         ge=16,
         description="photos are shrunk by whole factors for the tagger, no side below so many pixels",
     )
-    worker_max_photos: int = Field(default=20_000, ge=1, description="most photos in one zip")
+    worker_max_photos: int = Field(default=20_000, ge=1, description="largest number of photos in one zip")
     worker_max_photo_set_bytes: int = Field(
-        default=16 * 1024**3, ge=1, description="most bytes that a zip of photos may unpack to"
+        default=16 * 1024**3, ge=1, description="size that a zip of photos may unpack to, in bytes"
     )
     worker_max_clustered: int = Field(
-        default=5000, ge=4, description="most photos that are clustered and mapped; of larger sets, an even sample"
+        default=5000,
+        ge=4,
+        description="largest number of photos that are clustered and mapped; of larger sets, an even sample",
     )
-    worker_tagger_timeout: float = Field(default=120, gt=0, description="seconds for one tagging request")
+    worker_tagger_timeout: float = Field(default=120, gt=0, description="seconds that one tagging request may take")
     worker_tagger_retry_seconds: float = Field(
         default=60,
         ge=0,
@@ -64,7 +72,7 @@ class WorkerSettings(JobSettings):
         description="seconds of retrying before a tagger that fails is given up",
     )
     worker_editor_timeout: float = Field(
-        default=60, gt=0, description="seconds the editor may be silent; it gives a sign of life every second"
+        default=60, gt=0, description="seconds that the editor may be silent; it sends a keep-alive every second"
     )
     worker_editor_retry_seconds: float = Field(
         default=300,
@@ -80,13 +88,15 @@ class WorkerSettings(JobSettings):
     worker_sheet_cell: int = Field(
         default=256, ge=32, le=1024, description="longest side of a picture on a contact sheet, in pixels"
     )
-    worker_progress_interval: float = Field(default=0.25, ge=0, description="least seconds between progress events")
+    worker_progress_interval: float = Field(
+        default=0.25, ge=0, description="shortest time between progress events, in seconds"
+    )
     worker_heartbeat_file: Path = Field(
         default=Path(tempfile.gettempdir()) / "framesense-worker.heartbeat",
         description="touched every 2 s while the worker can reach Redis; python -m worker.health looks at it",
     )
     worker_heartbeat_max_age: float = Field(
-        default=20, gt=0, description="seconds after which the worker counts as ill"
+        default=20, gt=0, description="age of that file in seconds from which the worker counts as unhealthy"
     )
 
     @field_validator("worker_queues", mode="before")

@@ -4,15 +4,21 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic_settings import BaseSettings
 
 from tools.settings import ROOT
-from tools.settings_page import render
+from tools.settings_page import READERS, render
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "models").glob("*/*.md"))]
 
 
 def test_the_settings_page_is_current() -> None:
     assert (ROOT / "docs" / "settings.md").read_text() == render(), "python -m tools.settings_page > docs/settings.md"
+
+
+@pytest.mark.parametrize("settings", READERS.values(), ids=READERS)
+def test_every_setting_is_described(settings: type[BaseSettings]) -> None:
+    assert [name for name, field in settings.model_fields.items() if not field.description] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
