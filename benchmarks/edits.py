@@ -46,11 +46,11 @@ def edit_figures(folder: Path, console: Console, shape: str = "mid-size SD") -> 
     from benchmarks.pipelines import SHAPES, save
 
     console.print(f"making a {shape} of random weights")
-    made = save(SHAPES[shape], folder / "model")
+    saved = save(SHAPES[shape], folder / "model")
     figures = []
     for what, model, bare in (
         ("embedded model", "embedded", ["embedded"]),
-        (shape, f"path:{made}", ["bare", str(made)]),
+        (shape, f"path:{saved}", ["bare", str(saved)]),
     ):
         served, alone = list[float](), list[float]()
         for _ in range(ROUNDS):
@@ -107,8 +107,8 @@ def serve(model: str) -> list[float]:
     with editor(model) as url, EditorClient(url) as client:
 
         def edit(seed: int) -> None:
-            asked = EditParameters(prompt=PROMPT, steps=STEPS, strength=STRENGTH, seed=seed)
-            assert any(event.event == "image" for event in client.edit(asked, image=photo))
+            request = EditParameters(prompt=PROMPT, steps=STEPS, strength=STRENGTH, seed=seed)
+            assert any(event.event == "image" for event in client.edit(request, image=photo))
 
         return timed(edit)
 
@@ -169,7 +169,7 @@ def embedded() -> list[float]:
     )
     photo = _pixels()
     small = shrink(photo, model.side)
-    asked = ModelRequest(
+    request = ModelRequest(
         task=Task.EDIT,
         prompt=PROMPT,
         negative_prompt="",
@@ -185,7 +185,7 @@ def embedded() -> list[float]:
 
     def edit(seed: int) -> None:
         with torch.inference_mode():
-            model.run_twice(replace(asked, seeds=(seed,)), small, seed)
+            model.run_twice(replace(request, seeds=(seed,)), small, seed)
 
     return timed(edit)
 
@@ -259,7 +259,7 @@ def _served(
     lay_out(parts, device, low_memory="off", compiled=device.type == "cuda")
     settings = {"requires_safety_checker": False, "add_watermarker": False}
     model = StableDiffusion(PipelineComponents(parts, settings, folder, device, dtype), batch=number)
-    asked = ModelRequest(
+    request = ModelRequest(
         task=Task.EDIT,
         prompt=PROMPT,
         negative_prompt="",
@@ -275,7 +275,7 @@ def _served(
 
     def edit(seed: int) -> None:
         seeds = tuple(range(seed, seed + number))
-        model.edit(replace(asked, seeds=seeds), lambda step: None)
+        model.edit(replace(request, seeds=seeds), lambda step: None)
 
     return edit
 

@@ -41,12 +41,12 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="only every n-th case")
     parser.add_argument("--model", type=Path, default=ROOT / "models" / "captioner-show-attend-tell")
     parser.add_argument("--threads", type=int, default=2)
-    asked = parser.parse_args()
-    torch.set_num_threads(asked.threads)
-    bench = Splices(asked.clips)
-    fixed = list(passings(bench, (*FIXED_HOSTS, *asked.fixed), asked.seeds[0]))
-    print(fixed_camera_table(fixed, _embed_passings(fixed, asked.model)), flush=True)
-    tables = [spliced_scores(bench, seed, asked.every, asked.model) for seed in asked.seeds]
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    bench = Splices(options.clips)
+    fixed = list(passings(bench, (*FIXED_HOSTS, *options.fixed), options.seeds[0]))
+    print(fixed_camera_table(fixed, _embed_passings(fixed, options.model)), flush=True)
+    tables = [spliced_scores(bench, seed, options.every, options.model) for seed in options.seeds]
     print(spliced_table(tables))
 
 

@@ -21,9 +21,9 @@ def patch_figures(gateway: str, clip: Path) -> list[Figure]:
         scoring = time.perf_counter() - started
     alone = measure("patches", clip, EVERY_N_SECOND)
     whole, bare = job.frames / (job.seconds + scoring), alone.frames / alone.seconds
-    told = f"{job.frames} frames: job {job.seconds:.1f} s (with captions and search), curve {scoring:.1f} s"
+    note = f"{job.frames} frames: job {job.seconds:.1f} s (with captions and search), curve {scoring:.1f} s"
     return [
-        Figure("signal=patch, job and curve", whole, " frames/s", "≥ 10", told),
-        Figure("… its curve alone, from a stored analysis", job.frames / scoring, " frames/s", "≥ 10", told),
+        Figure("signal=patch, job and curve", whole, " frames/s", "≥ 10", note),
+        Figure("… its curve alone, from a stored analysis", job.frames / scoring, " frames/s", "≥ 10", note),
         Figure("… decoding, encoding and comparing alone", bare, " frames/s", "≥ 10", f"{alone.seconds:.1f} s"),
     ]

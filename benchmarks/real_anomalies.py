@@ -55,9 +55,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=Path, required=True, help="a folder of mp4 files with odd.csv")
     parser.add_argument("--threads", type=int, default=2)
-    asked = parser.parse_args()
-    torch.set_num_threads(asked.threads)
-    clips = list(read_clips(asked.clips))
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    clips = list(read_clips(options.clips))
     print(" | ".join(["| normal footage, compared", *(clip.name for clip in clips), "mean", "all frames |"]))
     print("| --- " * (len(clips) + 3) + "|")
     for motion in (False, True):

@@ -35,8 +35,8 @@ def analyse(gateway: str, clip: Path, every_n_second: float, **parameters: str) 
     """Run a video job; the clip must not have been analysed in the same way before."""
     with httpx.Client(base_url=gateway, timeout=120, trust_env=False) as http:
         with clip.open("rb") as file:
-            asked = {"every_n_second": str(every_n_second), **parameters}
-            started = http.post("/video_captions", params=asked, files={"video": file})
+            load = {"every_n_second": str(every_n_second), **parameters}
+            started = http.post("/video_captions", params=load, files={"video": file})
         started.raise_for_status()
         job: dict[str, Any] = started.json()
         deadline = time.monotonic() + WAIT_SECONDS
@@ -102,8 +102,8 @@ TAGS = Question("/tags", field="images", data={"labels": ["cat", "coffee", "rock
 
 def photos_a_second(server: str, question: Question, *, clients: int, requests: int) -> float:
     """Measure photos a second with ``clients`` at once, each asking about one photo after the other."""
-    asked = asyncio.run(ask(server, question, photo_files(), clients=clients, requests=requests))
-    return requests / (asked.ended - asked.began)
+    load = asyncio.run(ask(server, question, photo_files(), clients=clients, requests=requests))
+    return requests / (load.ended - load.began)
 
 
 @dataclass(frozen=True)

@@ -129,5 +129,5 @@ def _title(result: VideoResult) -> str:
 
 
 def _axis(result: VideoResult) -> str:
-    asked = result.parameters
-    return f"novelty ({asked.metric}, {asked.signal}, window {asked.rolling_window_size})"
+    options = result.parameters
+    return f"novelty ({options.metric}, {options.signal}, window {options.rolling_window_size})"

@@ -233,8 +233,8 @@ def train_heads(
             step += 1
             decay = min(recipe.ema_decay, (1 + step) / (10 + step))
             with torch.no_grad():
-                for kept, current in zip(slow, fast, strict=True):
-                    kept.lerp_(current, 1 - decay)
+                for slow_weight, current in zip(slow, fast, strict=True):
+                    slow_weight.lerp_(current, 1 - decay)
             losses.append(loss.item())
         mean = sum(losses) / len(losses)
         print(f"epoch {epoch + 1}/{recipe.epochs}: loss {mean:.3f}, scale {log_scale.exp().item():.1f}", flush=True)

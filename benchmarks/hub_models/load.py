@@ -38,8 +38,8 @@ def load_on(url: str, question: Question, *, clients: int, requests: int, proces
         jobs = [(url, question, share, max(share, requests * share // clients)) for share in shares]
         pool.map(_nothing, range(processes))  # imports are done before the clock starts
         results = pool.starmap(_clients, jobs, chunksize=1)
-    took = np.concatenate([asked.took for asked in results])
-    span = max(asked.ended for asked in results) - min(asked.began for asked in results)
+    took = np.concatenate([result.took for result in results])
+    span = max(result.ended for result in results) - min(result.began for result in results)
     return Load(len(took) / span, float(np.percentile(took, 50)), float(np.percentile(took, 99)))
 
 

@@ -59,9 +59,9 @@ def framesense(model: Model, *, compiled: bool) -> Iterator[str]:
 
 def calls(url: str, service: str) -> tuple[float, float]:
     """Count the photos that the model of our server was asked for since its start, and in how many calls."""
-    told = httpx.get(f"{url}/metrics", trust_env=False, timeout=60).raise_for_status().text
+    metrics = httpx.get(f"{url}/metrics", trust_env=False, timeout=60).raise_for_status().text
     metric = f"{service}_batch_images_"
-    found = dict(line.rsplit(" ", 1) for line in told.splitlines() if line.startswith(metric))
+    found = dict(line.rsplit(" ", 1) for line in metrics.splitlines() if line.startswith(metric))
     return float(found.get(f"{metric}sum", 0)), float(found.get(f"{metric}count", 0))
 
 

@@ -44,8 +44,8 @@ def scene_cuts(case: Case, detector: str) -> list[Stretch]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "footage.mp4"
         _write(case.footage, path)
-        made: Any = getattr(scenedetect, detector)(min_scene_len=SHORTEST)
-        scenes = scenedetect.detect(str(path), made)
+        configured: Any = getattr(scenedetect, detector)(min_scene_len=SHORTEST)
+        scenes = scenedetect.detect(str(path), configured)
     starts = [float(scene[0].seconds) for scene in scenes[1:]]
     return [(start, start) for start in starts]
 

@@ -255,22 +255,26 @@ def quiet(material: Material) -> Iterator[Case]:
     rng = np.random.default_rng([material.seed, 5])
     hosts = material.hosts
     duration = 30.0
-    made: list[tuple[str, Shot, int | None]] = []
+    quiet_shots: list[tuple[str, Shot, int | None]] = []
     for number, name in enumerate(hosts):
         speed = float(rng.uniform(0.01, 0.04))
-        made.append(
+        quiet_shots.append(
             ("slow pan", noisy(Pan(name, speed, 0.02 * number, float(rng.uniform(0, 2))), NOISE, 500 + number), None)
         )
-        made.append(("sensor noise", noisy(still(name), 3.0 + 3 * number, 510 + number), None))
-        made.append(("compression", noisy(still(name), 2.0, 520 + number), 30 + 4 * (number % 4)))
-        made.append(("flicker", noisy(_flicker(still(name), rng.uniform(0.05, 0.25)), NOISE, 530 + number), None))
-        made.append(("clouds", noisy(_clouds(still(name), int(rng.integers(1000)), 0.3), NOISE, 540 + number), None))
-        made.append(("leaves", noisy(_leaves(still(name), int(rng.integers(1000))), NOISE, 550 + number), None))
+        quiet_shots.append(("sensor noise", noisy(still(name), 3.0 + 3 * number, 510 + number), None))
+        quiet_shots.append(("compression", noisy(still(name), 2.0, 520 + number), 30 + 4 * (number % 4)))
+        quiet_shots.append(
+            ("flicker", noisy(_flicker(still(name), rng.uniform(0.05, 0.25)), NOISE, 530 + number), None)
+        )
+        quiet_shots.append(
+            ("clouds", noisy(_clouds(still(name), int(rng.integers(1000)), 0.3), NOISE, 540 + number), None)
+        )
+        quiet_shots.append(("leaves", noisy(_leaves(still(name), int(rng.integers(1000))), NOISE, 550 + number), None))
     for number, name in enumerate((*material.texts, *hosts[:2])):
-        made.append(("screen", _screen(still(name)), 28 if number else None))
+        quiet_shots.append(("screen", _screen(still(name)), 28 if number else None))
     for number, clip in enumerate(material.clips):
-        made.append(("loop", noisy(clip, NOISE, 560 + number), None))
-    for number, (group, shot, crf) in enumerate(made):
+        quiet_shots.append(("loop", noisy(clip, NOISE, 560 + number), None))
+    for number, (group, shot, crf) in enumerate(quiet_shots):
         yield Case(Kind.QUIET, f"{group} {number}", group, duration, shot, crf=crf)
 
 

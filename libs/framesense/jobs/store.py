@@ -203,8 +203,8 @@ class JobStore:
             parameters=parameters,
             created_at=datetime.now(UTC),
         )
-        kept = job.model_dump(mode="json", exclude={"state", "queue_position"})
-        fields = {field: json.dumps(value) for field, value in kept.items()}
+        document = job.model_dump(mode="json", exclude={"state", "queue_position"})
+        fields = {field: json.dumps(value) for field, value in document.items()}
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.hset(_job_key(job.id), "state", JobState.QUEUED)
             pipe.hset(_job_key(job.id), "payload", payload.model_dump_json(exclude_none=True))

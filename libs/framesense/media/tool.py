@@ -20,19 +20,19 @@ from framesense.media.stretches import Stretch
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out one command; return the process's exit status."""
-    asked = _parser().parse_args(arguments)
-    resource.setrlimit(resource.RLIMIT_CPU, (asked.cpu_seconds, asked.cpu_seconds))
+    options = _parser().parse_args(arguments)
+    resource.setrlimit(resource.RLIMIT_CPU, (options.cpu_seconds, options.cpu_seconds))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     av.logging.set_level(av.logging.PANIC)
-    if asked.command == "duration":
-        print(json.dumps(probe_duration(asked.source)))  # noqa: T201 - what it was asked for
+    if options.command == "duration":
+        print(json.dumps(probe_duration(options.source)))  # noqa: T201 - what it was asked for
         return 0
-    stretches = [Stretch(start, end) for start, end in zip(asked.stretch[::2], asked.stretch[1::2], strict=True)]
+    stretches = [Stretch(start, end) for start, end in zip(options.stretch[::2], options.stretch[1::2], strict=True)]
     try:
-        if asked.command == "cut":
-            cut_clip(asked.source, asked.target, stretches[0])
+        if options.command == "cut":
+            cut_clip(options.source, options.target, stretches[0])
         else:
-            join_clips(asked.source, asked.target, stretches, stamped=asked.stamped)
+            join_clips(options.source, options.target, stretches, stamped=options.stamped)
     except ClipError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1

@@ -64,9 +64,9 @@ def analysis_key(
     models: VideoModels,
 ) -> str:
     """Return the name of an analysis: a hash of all that its frames, captions and embeddings depend on."""
-    asked = [FORMAT, sha256, float(every_n_second), beams, max_tokens]
-    asked += [text for model in models.all() for text in (model.name, model.revision)]
-    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
+    inputs = [FORMAT, sha256, float(every_n_second), beams, max_tokens]
+    inputs += [text for model in models.all() for text in (model.name, model.revision)]
+    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:32]
 
 
 def analysis_prefix(key: str) -> str:

@@ -61,14 +61,18 @@ class EditStore:
         """Return the file as it was uploaded. Raises FileNotFoundError."""
         return self._storage.read(f"{edit_prefix(job_id)}/mask")
 
-    def append(self, job_id: str, made: FinishedPicture) -> None:
+    def append(self, job_id: str, finished: FinishedPicture) -> None:
         """Store a finished picture under its index; its description last."""
-        files = {PictureKind.IMAGE: made.png, PictureKind.CHANGE: made.change_map, PictureKind.MASK: made.mask}
+        files = {
+            PictureKind.IMAGE: finished.png,
+            PictureKind.CHANGE: finished.change_map,
+            PictureKind.MASK: finished.mask,
+        }
         for picture, png in files.items():
             if png is not None:
-                self._storage.write(_png_key(job_id, picture, made.image.index), png)
-        self._storage.write(_thumbnail_key(job_id, made.image.index), made.thumbnail)
-        self._storage.write(_description_key(job_id, made.image.index), made.image.model_dump_json().encode())
+                self._storage.write(_png_key(job_id, picture, finished.image.index), png)
+        self._storage.write(_thumbnail_key(job_id, finished.image.index), finished.thumbnail)
+        self._storage.write(_description_key(job_id, finished.image.index), finished.image.model_dump_json().encode())
 
     def images(self, job_id: str) -> list[EditedImage]:
         """Return the descriptions of the pictures finished so far, from the first on without a gap."""

@@ -55,8 +55,8 @@ def photo_set_key(sha256: str) -> str:
 
 def tagging_key(*, sha256: str, parameters: PhotoSetParameters, model: ModelInfo) -> str:
     """Return the name of a tagging: a hash of all it depends on. A label set must have been replaced by its labels."""
-    asked = [FORMAT, sha256, parameters.model_dump(mode="json"), model.name, model.revision]
-    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:32]
+    inputs = [FORMAT, sha256, parameters.model_dump(mode="json"), model.name, model.revision]
+    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:32]
 
 
 def tagging_prefix(key: str) -> str:

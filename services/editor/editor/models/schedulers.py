@@ -78,7 +78,7 @@ def make_scheduler(name: SchedulerName, config: Mapping[str, Any]) -> Any:
     """Make a diffusers scheduler of that name with the settings of the model's own (``scheduler_config.json``)."""
     import diffusers
 
-    makers: dict[SchedulerName, Any] = {
+    classes: dict[SchedulerName, Any] = {
         SchedulerName.EULER: diffusers.EulerDiscreteScheduler,
         SchedulerName.EULER_A: diffusers.EulerAncestralDiscreteScheduler,
         SchedulerName.DDIM: diffusers.DDIMScheduler,
@@ -90,9 +90,9 @@ def make_scheduler(name: SchedulerName, config: Mapping[str, Any]) -> Any:
     settings = {"clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1, **config}
     if name is SchedulerName.DPMPP_2M:
         settings |= {"algorithm_type": "dpmsolver++", "solver_order": 2}
-    maker = makers[name]
-    known = inspect.signature(maker.__init__).parameters
-    return maker(**{key: value for key, value in settings.items() if key in known})
+    scheduler_class = classes[name]
+    known = inspect.signature(scheduler_class.__init__).parameters
+    return scheduler_class(**{key: value for key, value in settings.items() if key in known})
 
 
 def watch(scheduler: Any, after_step: Callable[[int, int, Tensor], None]) -> Any:

@@ -106,11 +106,11 @@ class Upscaler(LatentDiffusion):
             one = replace(request, seeds=((seed + index) % 2**32,))
             arguments = {**call.arguments, "image": [as_image(part)]}
             try:
-                made = self._run(pipeline, one, replace(call, arguments=arguments))[0]
+                large = self._run(pipeline, one, replace(call, arguments=arguments))[0]
             finally:
                 pipeline.scheduler = self._components.parts["scheduler"]
-            self._require_finite(made)
-            _lay_on(canvas, made, tile)
+            self._require_finite(large)
+            _lay_on(canvas, large, tile)
         return canvas
 
 
@@ -141,7 +141,7 @@ def _padded(part: RGB) -> RGB:
     return np.pad(part, more, mode="edge")
 
 
-def _lay_on(canvas: RGB, made: Floats, tile: _Tile) -> None:
+def _lay_on(canvas: RGB, large: Floats, tile: _Tile) -> None:
     """Put an enlarged tile where it belongs; over the part that tiles before it have drawn, it fades in."""
     height, width = FACTOR * (tile.bottom - tile.top), FACTOR * (tile.right - tile.left)
     rows = slice(FACTOR * tile.top, FACTOR * tile.bottom)
@@ -149,7 +149,7 @@ def _lay_on(canvas: RGB, made: Floats, tile: _Tile) -> None:
     down = _fade(height, begins=tile.top == 0)
     across = _fade(width, begins=tile.left == 0)
     weights = np.minimum(down[:, None], across[None, :])[:, :, None]
-    mixed = (1 - weights) * canvas[rows, columns] + weights * 255 * made[:height, :width]
+    mixed = (1 - weights) * canvas[rows, columns] + weights * 255 * large[:height, :width]
     canvas[rows, columns] = mixed.round().clip(0, 255).astype(np.uint8)
 
 

@@ -9,10 +9,10 @@ from framesense.schemas.models import ModelInfo, ModelPhase, ModelServers, Model
 from framesense.storage.analyses import VideoModels
 
 
-async def seeing_models(captioner: AsyncServiceClient, tagger: AsyncServiceClient) -> VideoModels | None:
+async def video_models(captioner: AsyncServiceClient, tagger: AsyncServiceClient) -> VideoModels | None:
     """Return the models that would see a video now; None while the captioner does not answer."""
-    seeing, embedding = await asyncio.gather(_model_or_none(captioner), _model_or_none(tagger))
-    return VideoModels(seeing, embedding) if seeing else None
+    captioning, embedding = await asyncio.gather(_model_or_none(captioner), _model_or_none(tagger))
+    return VideoModels(captioning, embedding) if captioning else None
 
 
 async def loaded_models(servers: Sequence[AsyncServiceClient]) -> ModelServers:

@@ -17,7 +17,7 @@ from gateway.dependencies import Dependencies
 from gateway.http.multipart import FormLimits, ReceivedForm
 from gateway.jobs.lookups import analysis_of, find_job, payload_of, require_video
 from gateway.jobs.submission import sha256_of, withdrawn_on_failure
-from gateway.models.available import seeing_models
+from gateway.models.available import video_models
 from gateway.settings import GatewaySettings
 from gateway.uploads.sniffing import HEAD_BYTES, refuse_non_video
 from gateway.videos.plan import FROM_STORE, plan_analysis, planned_progress
@@ -50,7 +50,7 @@ async def submit_form(
             "three."
         )
         raise ProblemError(422, "no-video", "No video", detail)
-    models = await seeing_models(dependencies.captioner, dependencies.tagger)
+    models = await video_models(dependencies.captioner, dependencies.tagger)
     if job_id:
         earlier = await asyncio.to_thread(find_job, dependencies, job_id)
         return await asyncio.to_thread(resubmit_video, dependencies, earlier, parameters, models)

@@ -32,9 +32,9 @@ class LabelSets:
 
         Raises ProblemError: 409 name taken, 422 labels, templates or name that cannot be taken.
         """
-        made = self._checked(new.name, new)
-        self._blobs.create(new.name, made.model_dump_json().encode())
-        return made
+        checked = self._checked(new.name, new)
+        self._blobs.create(new.name, checked.model_dump_json().encode())
+        return checked
 
     def replace(self, name: str, content: LabelSetContent) -> LabelSet:
         """Replace a label set's content.
@@ -42,9 +42,9 @@ class LabelSets:
         Raises ProblemError: 404 for an unknown name, 422 for content that cannot be taken.
         """
         self._blobs.read(name)
-        made = self._checked(name, content)
-        self._blobs.write(name, made.model_dump_json().encode())
-        return made
+        checked = self._checked(name, content)
+        self._blobs.write(name, checked.model_dump_json().encode())
+        return checked
 
     def delete(self, name: str) -> None:
         """Delete a label set; raises ProblemError 404 where there is none of that name."""

@@ -73,12 +73,12 @@ class TransformersDual:
         Of a NaFlex model: patches × (pixels of a patch + 3), the last three numbers of each row being whether it is one
         of the picture's patches, and how many rows and columns of them the picture has.
         """
-        made = self._image_processor(Image.fromarray(image), return_tensors="pt")
-        pixels: Tensor = made["pixel_values"][0]
+        inputs = self._image_processor(Image.fromarray(image), return_tensors="pt")
+        pixels: Tensor = inputs["pixel_values"][0]
         if not self._patched:
             return pixels
-        mask = made["pixel_attention_mask"][0][:, None].to(pixels.dtype)
-        shape = made["spatial_shapes"][0].to(pixels.dtype).expand(len(pixels), 2)
+        mask = inputs["pixel_attention_mask"][0][:, None].to(pixels.dtype)
+        shape = inputs["spatial_shapes"][0].to(pixels.dtype).expand(len(pixels), 2)
         return torch.cat([pixels, mask, shape], dim=1)
 
     @torch.inference_mode()

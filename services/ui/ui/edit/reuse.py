@@ -74,8 +74,8 @@ def show_reuse_error() -> None:
 
 
 def submitted_parameters(job: Job) -> EditParameters:
-    asked = job.parameters["base"] if job.kind is JobKind.EDIT_SERIES else job.parameters
-    return EditParameters.model_validate(asked)
+    fields = job.parameters["base"] if job.kind is JobKind.EDIT_SERIES else job.parameters
+    return EditParameters.model_validate(fields)
 
 
 def _take_photo_of(api: GatewayApi, image: EditedImage) -> None:

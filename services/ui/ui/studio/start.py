@@ -46,11 +46,11 @@ def _show_new(api: GatewayApi) -> None:
     new = NewClassifier(name=name.strip(), labels=labels, templates=templates or [DEFAULT_TEMPLATE])
     try:
         with st.spinner("Creating …"):
-            made = api.create_classifier(new)
+            created = api.create_classifier(new)
     except GatewayError as error:
         show_error(error)
         return
-    open_classifier(made.name)
+    open_classifier(created.name)
     st.rerun()
 
 

@@ -92,8 +92,8 @@ class EditRunner:
         while alike < len(cells) and cells[alike] == _seeded(cells[0], alike):
             alike += 1
         photo = self._photo(cells[0].photo) if self._plan.photos else None
-        asked = first.model_copy(update={"images": alike})
-        events = self._editor.edit(asked, image=photo[0] if photo else None, mask=self._mask, alive=self._go_on)
+        request = first.model_copy(update={"images": alike})
+        events = self._editor.edit(request, image=photo[0] if photo else None, mask=self._mask, alive=self._go_on)
         for event in events:
             self._go_on()
             if isinstance(event, StepEvent):
@@ -121,14 +121,14 @@ class EditRunner:
         }
         image = self._with_similarity(event.image.model_copy(update=own), photo, pixels)
         image = image.model_copy(update={"notes": [*image.notes, *_changes(before, image)]})
-        made = FinishedPicture(
+        finished_picture = FinishedPicture(
             image=image,
             png=with_texts(png, picture_texts(image, model)),
             thumbnail=thumbnail(pixels, self._settings.worker_sheet_cell),
             change_map=base64.b64decode(event.change_map) if event.change_map else None,
             mask=base64.b64decode(event.mask) if event.mask else None,
         )
-        self._store.append(self._plan.job_id, made)
+        self._store.append(self._plan.job_id, finished_picture)
         return image
 
     def _with_similarity(self, image: EditedImage, photo: RGB | None, pixels: RGB) -> EditedImage:

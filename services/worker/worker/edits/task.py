@@ -140,20 +140,20 @@ class SingleEditTask(_EditJobTask):
         pass
 
     def _plan(self, job: Job, photos: list[str]) -> SeriesPlan:
-        asked = EditParameters.model_validate(job.parameters)
-        one = asked.model_copy(update={"images": 1})
-        seeds = [seed_after(asked.seed or 0, further) for further in range(asked.images)]
+        requested = EditParameters.model_validate(job.parameters)
+        one = requested.model_copy(update={"images": 1})
+        seeds = [seed_after(requested.seed or 0, further) for further in range(requested.images)]
         cells = [Cell(0, one.model_copy(update={"seed": seed}), None, None) for seed in seeds]
         return SeriesPlan(cells, [], [])
 
     def _finish(
         self, job: Job, photos: list[str], plan: SeriesPlan, images: list[EditedImage], abilities: EditorCapabilities
     ) -> None:
-        asked = EditParameters.model_validate(job.parameters)
+        requested = EditParameters.model_validate(job.parameters)
         result = EditResult(
             job_id=job.id,
             name=job.name,
-            parameters=images[0].parameters.model_copy(update={"images": asked.images, "seed": asked.seed}),
+            parameters=images[0].parameters.model_copy(update={"images": requested.images, "seed": requested.seed}),
             images=images,
             best=best_of(images),
             model=abilities.model,

@@ -15,9 +15,9 @@ odds with itself, such as two of different models behind one address."""
 class ModelChanged(Exception):  # noqa: N818 - no error as long as the job may begin again
     """A model server answered with another model than the one that the job began with."""
 
-    def __init__(self, answering: ModelInfo, asked: ModelInfo) -> None:
-        self.answering, self.asked = answering, asked
-        super().__init__(f"the {answering.service} changed its model from {_told(asked)} to {_told(answering)}")
+    def __init__(self, answering: ModelInfo, expected: ModelInfo) -> None:
+        self.answering, self.expected = answering, expected
+        super().__init__(f"the {answering.service} changed its model from {_named(expected)} to {_named(answering)}")
 
     @property
     def announcement(self) -> str:
@@ -43,11 +43,11 @@ def is_same_model(one: ModelInfo, other: ModelInfo) -> bool:
     return (one.name, one.revision) == (other.name, other.revision)
 
 
-def require_same_model(answering: ModelInfo, asked: ModelInfo) -> None:
+def require_same_model(answering: ModelInfo, expected: ModelInfo) -> None:
     """Raise ModelChanged where another model answers than the one asked before."""
-    if not is_same_model(answering, asked):
-        raise ModelChanged(answering, asked)
+    if not is_same_model(answering, expected):
+        raise ModelChanged(answering, expected)
 
 
-def _told(model: ModelInfo) -> str:
+def _named(model: ModelInfo) -> str:
     return f"{model.name} ({model.revision})"

@@ -162,27 +162,27 @@ class JobTask(ABC):
 
         The result, or its beginning, is then in the store. Raises Stopped.
         """
-        told = False
+        reported = False
         while self._jobs.claim(work, job_id) != job_id:
-            if not told:
+            if not reported:
                 log.info("job %s: another job is at the same work", job_id)
                 self._jobs.progress(job_id, Progress(message="waiting for another job that asked for the same"))
-                told = True
+                reported = True
             sleep_unless_stopped(SAME_WORK_INTERVAL, heartbeat)
-        if told:
+        if reported:
             self._jobs.progress(job_id, Progress(message="the other job has ended"))
 
     def _reporter(self, job_id: str, total: int, message: str) -> Callable[[int], None]:
         """Return a function that reports the job's progress, not too often, but always the first and the last."""
         if changes := self._jobs.payload(job_id, Payload).model_changes:
             message = f"{message}, {changes.reason}"
-        interval, told = self._settings.worker_progress_interval, float("-inf")
+        interval, reported = self._settings.worker_progress_interval, float("-inf")
 
         def report(done: int) -> None:
-            nonlocal told
+            nonlocal reported
             now = time.monotonic()
-            if now - told >= interval or done >= total:
-                told = now
+            if now - reported >= interval or done >= total:
+                reported = now
                 self._jobs.progress(job_id, Progress(done=done, total=total, message=message))
 
         return report

@@ -157,10 +157,10 @@ def _best(
     if distinct < 2:
         return Partition(np.zeros(len(points), np.intp), chosen_by="all photos are alike")
     most = min(MOST_CLUSTERS, distinct, len(points) - 1)
-    asked = [min(clusters, distinct)] if clusters else range(2, most + 1)
+    counts = [min(clusters, distinct)] if clusters else range(2, most + 1)
     found: dict[int, Labels] = {}
     candidates = []
-    for k in asked:
+    for k in counts:
         pause()
         found[k], cost = partition(k)
         candidates.append(

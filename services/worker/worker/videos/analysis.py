@@ -80,8 +80,8 @@ def analyse(
 
     def look(batch: _Batch) -> tuple[CaptionBatch, EmbeddingBatch | None]:
         pictures = [frame.picture for frame in batch.frames]
-        told = captioner.caption(pictures, beams=question.beams, max_tokens=question.max_tokens)
-        return told, embedder.embed(pictures) if embedder else None
+        captioned = captioner.caption(pictures, beams=question.beams, max_tokens=question.max_tokens)
+        return captioned, embedder.embed(pictures) if embedder else None
 
     with (
         closing(run_ahead(_batches(video, question, settings, done), depth=settings.worker_prefetch, stop=stop)) as (
