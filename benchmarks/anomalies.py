@@ -25,8 +25,10 @@ SIZE = 0.15
 
 @dataclass(frozen=True)
 class Passing:
-    """A case: ``later``: the pictures GAP seconds after ``pictures``, from which motion is seen; ``boxes``: SECONDS
-    × 4, top, left, bottom, right in [0, 1] of the picture; NaN while nothing is there.
+    """A case of an object that passes.
+
+    ``later``: the pictures GAP seconds after ``pictures``, from which motion is seen; ``boxes``: SECONDS × 4, top,
+    left, bottom, right in [0, 1] of the picture; NaN while nothing is there.
     """
 
     host: str

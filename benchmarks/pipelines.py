@@ -20,8 +20,10 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789,.-'"
 
 @dataclass(frozen=True)
 class Shape:
-    """``unet``, ``vae`` and ``texts`` are what their classes take; ``scheduler`` is the name of diffusers' class and
-    what it takes.
+    """The size of a pipeline.
+
+    ``unet``, ``vae`` and ``texts`` are what their classes take; ``scheduler`` is the name of diffusers' class and what
+    it takes.
     """
 
     name: str

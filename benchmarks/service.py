@@ -56,8 +56,9 @@ def _seconds(start: str, end: str) -> float:
 
 
 class PeakMemory:
-    """A context manager: the most memory, in bytes, that a process and its children held together (their unique
-    set sizes: what would be free if they ended).
+    """A context manager that measures the most memory, in bytes, that a process and its children held together.
+
+    Counted are their unique set sizes: what would be free if they ended.
     """
 
     def __init__(self, process: psutil.Process, interval: float = 0.2) -> None:

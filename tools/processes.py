@@ -54,8 +54,10 @@ class PortTakenError(Exception):
 
 
 class ProcessFolder:
-    """``run/NAME.json`` says which process is NAME's, ``logs/NAME.log`` holds what it printed, and
-    ``NAME.log.1`` what the one before it did.
+    """The processes that were started, by name.
+
+    ``run/NAME.json`` says which process is NAME's, ``logs/NAME.log`` holds what it printed, and ``NAME.log.1`` what the
+    one before it did.
     """
 
     def __init__(self, folder: Path, cwd: Path, environment: Mapping[str, str]) -> None:

@@ -35,8 +35,10 @@ class EditInterrupted(EditorUnavailable):
 
 
 class EditorClient(ServiceClient):
-    """See :class:`framesense.clients.base.ServiceClient` for its arguments; ``timeout`` is how many seconds the
-    editor may be silent, which sends a sign of life every second or so also while an edit waits for its turn.
+    """The editor's blocking client; see :class:`framesense.clients.base.ServiceClient` for its arguments.
+
+    ``timeout`` is how many seconds the editor may be silent, which sends a sign of life every second or so also while
+    an edit waits for its turn.
     """
 
     service = "editor"

@@ -95,8 +95,9 @@ async def read_uploads(request: Request, limits: UploadLimits, *, fields: Sequen
 async def read_form(
     request: Request, limits: UploadLimits, *, fields: Sequence[str] = IMAGE_FIELDS, max_values: int = 100
 ) -> Form:
-    """Read the files as :func:`read_uploads` does, and the form's other values: at most ``max_values`` of them, each of
-    at most ``MAX_VALUE_BYTES``.
+    """Read a form's files as :func:`read_uploads` does, and its other values.
+
+    At most ``max_values`` values are read, each of at most ``MAX_VALUE_BYTES``.
     """
     form = await read_named_form(request, limits, fields=fields, max_values=max_values)
     if not form.files:

@@ -53,8 +53,9 @@ def explain(error: BaseException, name: str) -> str:
 
 
 def blames_name(error: BaseException, name: str) -> bool:
-    """Tell whether another name, or an account, is needed rather than another try: the name is wrong, its folder holds
-    something else, its licence was not accepted.
+    """Tell whether another name, or an account, is needed rather than another try.
+
+    It is where the name is wrong, its folder holds something else, or its licence was not accepted.
     """
     kinds = {kind.__name__ for link in _chain(error) for kind in type(link).__mro__}
     if kinds & {"RepositoryNotFoundError", "RevisionNotFoundError", "RemoteEntryNotFoundError"}:

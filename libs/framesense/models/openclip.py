@@ -28,8 +28,9 @@ CONFIG_FILE = "open_clip_config.json"
 
 @dataclass(frozen=True)
 class OpenClipFiles:
-    """Find a model's files by ``name``: an architecture such as ``ViT-B-32``, with the ``tag`` of its weights; or a
-    folder, without one.
+    """The files of a model, found by ``name``.
+
+    It is an architecture such as ``ViT-B-32``, with the ``tag`` of its weights; or a folder, without one.
     """
 
     name: str

@@ -43,8 +43,10 @@ TOP_PLACES = 3
 
 @dataclass(frozen=True)
 class Background:
-    """``oddness``: n values, the mean distance of a frame's three oddest places to their background, less what is
-    usual there; ``restlessness``: the distance that is usual at a usual place, small where the camera stands still.
+    """What stands out from the background, and how restless that is.
+
+    ``oddness``: n values, the mean distance of a frame's three oddest places to their background, less what is usual
+    there; ``restlessness``: the distance that is usual at a usual place, small where the camera stands still.
     """
 
     oddness: NDArray[np.float64]

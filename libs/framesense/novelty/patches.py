@@ -156,9 +156,10 @@ def distances_within(grids: Sequence[Grid], folds: int = REFERENCE_FOLDS) -> NDA
 
 @dataclass(frozen=True)
 class PackedGrids:
-    """Descriptors of n frames in a quarter of the space: ``values`` (n × rows × columns × d, int8) times ``scales``
-    (n, float32). ``motion``: n × rows × columns × 2, how each place moves to the right and down, in picture heights a
-    second; None where it was not measured.
+    """Descriptors of n frames in a quarter of the space.
+
+    They are ``values`` (n × rows × columns × d, int8) times ``scales`` (n, float32). ``motion``: n × rows × columns ×
+    2, how each place moves to the right and down, in picture heights a second; None where it was not measured.
     """
 
     values: NDArray[np.int8]

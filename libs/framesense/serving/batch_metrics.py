@@ -4,8 +4,9 @@ from prometheus_client import CollectorRegistry, Gauge, Histogram
 
 
 class BatchMetrics:
-    """Count images and batches, as metrics whose names begin with ``service``; a
-    :class:`framesense.serving.batching.BatchObserver`.
+    """Count images and batches, as metrics whose names begin with ``service``.
+
+    A :class:`framesense.serving.batching.BatchObserver`.
     """
 
     def __init__(self, registry: CollectorRegistry, service: str) -> None:

@@ -17,8 +17,9 @@ from torch import Tensor
 
 
 def sizes_up_to(largest: int) -> list[int]:
-    """Return the powers of two below the largest, and the largest: no batch is filled up to more than twice its
-    size.
+    """Return the powers of two below the largest, and the largest.
+
+    No batch is then filled up to more than twice its size.
     """
     return [*(2**power for power in range(largest.bit_length()) if 2**power < largest), largest]
 

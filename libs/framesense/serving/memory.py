@@ -29,8 +29,9 @@ def gpu_bytes() -> int:
 
 
 def release() -> None:
-    """Give memory back to the system, once the last reference to a model has gone: collect cycles, empty torch's cache,
-    return the heap's free pages.
+    """Give memory back to the system, once the last reference to a model has gone.
+
+    Collects cycles, empties torch's cache, and returns the heap's free pages.
     """
     gc.collect()
     if (torch := sys.modules.get("torch")) is not None and torch.cuda.is_available():

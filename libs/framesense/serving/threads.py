@@ -17,8 +17,9 @@ Result = TypeVar("Result")
 
 
 async def in_own_thread(function: Callable[..., Result], *args: Any) -> Result:
-    """Call a function as ``asyncio.to_thread`` does, in a thread that is gone afterwards, with its team: for work that
-    may use all cores.
+    """Call a function in a thread that is gone afterwards, with its team: for work that may use all cores.
+
+    Otherwise it is called as ``asyncio.to_thread`` does.
     """
     thread = ThreadPoolExecutor(1, thread_name_prefix="own")
     try:

@@ -18,8 +18,9 @@ STARTUP_FAILURE = 3
 
 
 class Server(uvicorn.Server):
-    """Breaks edits off when it is told to stop, rather than wait for minutes of work: whoever asked for them asks
-    again once it is back.
+    """Breaks edits off when it is told to stop, rather than wait for minutes of work.
+
+    Whoever asked for them asks again once it is back.
     """
 
     def __init__(self, config: uvicorn.Config, abort: Callable[[], None]) -> None:

@@ -99,8 +99,9 @@ class GeneratingCaptioner(ABC):
 
     @abstractmethod
     def generate(self, encoded: EncodedImages, beams: int, max_tokens: int) -> Tensor:
-        """Generate a caption for each picture, by beam search: B × T token ids without start tokens; rows that ended
-        early are padded.
+        """Generate a caption for each picture, by beam search.
+
+        Returns B × T token ids without start tokens; rows that ended early are padded.
         """
 
     @abstractmethod
@@ -181,8 +182,9 @@ class GeneratingCaptioner(ABC):
 
 
 def pieces(tokens: Sequence[str]) -> list[str]:
-    """Write word pieces as BERT does, ``##`` before one that goes on within a word, whatever the tokenizer: GPT-2 and
-    its like mark the beginning of a word (Ġ, ▁) instead.
+    """Write word pieces as BERT does, ``##`` before one that goes on within a word, whatever the tokenizer.
+
+    GPT-2 and its like mark the beginning of a word (Ġ, ▁) instead.
     """
     if not any(token.startswith(("Ġ", "▁", "Ċ")) for token in tokens):
         return list(tokens)
@@ -193,8 +195,9 @@ def pieces(tokens: Sequence[str]) -> list[str]:
 
 
 def grid_of(states: Tensor) -> Tensor:
-    """Lay out a vision transformer's last states as a grid: B × N × D, class and register tokens first → B × D × side ×
-    side.
+    """Lay out a vision transformer's last states as a grid: B × N × D → B × D × side × side.
+
+    Class and register tokens, which come first, are left out.
     """
     side = math.isqrt(states.shape[1])
     return states[:, -side * side :].transpose(1, 2).reshape(len(states), -1, side, side)

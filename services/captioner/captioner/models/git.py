@@ -16,8 +16,9 @@ from framesense.models.torch_compat import prepare_torchvision
 
 
 class _PrecomputedImages(nn.Module):
-    """Stand in for GIT's image encoder, which transformers would call again for every beam and every pass: take the
-    encoder's states, B × 1 × N × D, as if they were a picture.
+    """Stand in for GIT's image encoder, which transformers would call again for every beam and every pass.
+
+    Takes the encoder's states, B × 1 × N × D, as if they were a picture.
     """
 
     def forward(self, pixel_values: Tensor, **options: object) -> Any:

@@ -47,8 +47,9 @@ def measure(before: RGB, after: RGB, weights: Floats | None) -> Change:
 
 
 def change_map(before: RGB, after: RGB) -> bytes:
-    """Draw where a picture changed as PNG, 8-bit grey, white where it changed most; at most :data:`MAP_SIDE` pixels a
-    side.
+    """Draw where a picture changed as PNG, 8-bit grey, white where it changed most.
+
+    The map has at most :data:`MAP_SIDE` pixels a side.
     """
     map_ = difference(thumbnail(before, MAP_SIDE), thumbnail(after, MAP_SIDE))
     white = max(255 * _FULL_WHITE, float(np.percentile(map_, 99.5)))

@@ -100,8 +100,9 @@ class Placement:
 
 
 def model_size(width: int, height: int, side: int, multiple: int) -> tuple[int, int]:
-    """Return the width and height for the model: about ``side``² pixels in the result's proportions (no more extreme
-    than :data:`MOST_STRETCHED`), both multiples of ``multiple``.
+    """Return the width and height for the model: about ``side``² pixels in the result's proportions.
+
+    The proportions are no more extreme than :data:`MOST_STRETCHED`, and both sides multiples of ``multiple``.
     """
     aspect = min(MOST_STRETCHED, max(1 / MOST_STRETCHED, width / height))
     sides = (side * math.sqrt(aspect), side / math.sqrt(aspect))

@@ -48,8 +48,9 @@ class LocalChange:
 
 
 def shrink(photo: Pixels, side: int) -> Floats:
-    """Shrink H × W × 3 sRGB bytes to side × side × 3, 0 to 1: each pixel is the mean of those it covers (or, of a photo
-    smaller than that, a blend of the nearest).
+    """Shrink H × W × 3 sRGB bytes to side × side × 3, 0 to 1.
+
+    Each pixel is the mean of those it covers (or, of a photo smaller than that, a blend of the nearest).
     """
     height, width = photo.shape[:2]
     shrinks = height >= side and width >= side
@@ -113,11 +114,9 @@ def _fit_places(photo: Floats, change: Floats, window: float, ridge: float) -> t
 
 
 def spline_weights(large: int, small: int) -> Floats:
-    """Return a large × small matrix: each row says how ``small`` values, evenly spread, make up one of ``large``
-    values.
+    """Return a large × small matrix of spline weights.
 
-    Uniform cubic B-spline: smooth to its second derivative, so that no grid shows in what is enlarged; values beyond
-    the ends are those at the ends. Rows sum to 1.
+    Each row says how ``small`` values, evenly spread, make up one of ``large`` values.
     """
     places = (np.arange(large) + 0.5) * small / large - 0.5
     first = np.floor(places).astype(int)
@@ -131,8 +130,9 @@ def spline_weights(large: int, small: int) -> Floats:
 
 
 def apply(photo: Pixels, change: LocalChange) -> Pixels:
-    """Apply a change to an H × W × 3 photo; in stripes, so that a photo of 50 megapixels takes no more memory than
-    itself.
+    """Apply a change to an H × W × 3 photo.
+
+    It works in stripes, so that a photo of 50 megapixels takes no more memory than itself.
     """
     height, width = photo.shape[:2]
     rows, columns = change.shifts.shape[:2]

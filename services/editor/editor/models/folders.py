@@ -233,10 +233,9 @@ def weight_files(folder: Path, stem: str) -> tuple[str | None, list[Path]]:
 
 
 def revision_of(files: tuple[Path, ...]) -> str:
-    """Return a revision that changes whenever the weights do: a hash over each file's size and a megabyte in every
-    sixteen of it.
+    """Return a revision that changes whenever the weights do.
 
-    Not all of it: the seven gigabytes of an SDXL would take longer to hash than to load.
+    It is a hash over each file's size and a megabyte in every sixteen of it.
     """
     digest = hashlib.sha256()
     for path in files:

@@ -42,8 +42,9 @@ class Scores:
 
 
 def choose_tags(names: Sequence[str], labels: Sequence[str], scores: Scores, rule: TagRule) -> list[ImageTags]:
-    """Choose the tags of every picture, ordered by calibrated log-odds: labels whose level differs cannot be ordered by
-    cosine.
+    """Choose the tags of every picture, ordered by calibrated log-odds.
+
+    Labels whose level differs cannot be ordered by cosine.
     """
     probability = scores.probability
     measured = scores.cosine if rule.threshold_on is ThresholdOn.COSINE else probability

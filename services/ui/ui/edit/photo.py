@@ -100,8 +100,9 @@ def mask_of_file(data: bytes, size: tuple[int, int]) -> str | None:
 
 
 def mask_file(painted: str, whole: tuple[int, int]) -> Photo | None:
-    """Return what was painted as a black and white PNG of the ``whole`` photo's size; None when it is no PNG or all
-    black.
+    """Return what was painted as a black and white PNG of the ``whole`` photo's size.
+
+    None when it is no PNG or all black.
     """
     try:
         with Image.open(io.BytesIO(base64.b64decode(painted.removeprefix(_PNG), validate=True))) as picture:

@@ -245,8 +245,9 @@ def _label_width(labels: Sequence[str], font: ImageFont.FreeTypeFont) -> int:
 
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont, room: int, *, lines: int) -> list[str]:
-    """Wrap a text into at most so many lines; break words that do not fit, and end a text that is too long in an
-    ellipsis.
+    """Wrap a text into at most so many lines.
+
+    Words that do not fit are broken, and a text that is too long ends in an ellipsis.
     """
     found: list[str] = []
     rest = " ".join(text.split())

@@ -44,8 +44,9 @@ class SimilarityMeter:
         self._answers = True
 
     def measure(self, photo_index: int, photo: RGB, edited: RGB, words: str) -> PromptSimilarity | str:
-        """Measure the similarity of picture and words, of which the first :data:`WORDS` letters count; or return a text
-        for the user that tells why it could not be measured.
+        """Measure the similarity of picture and words, of which the first :data:`WORDS` letters count.
+
+        Returns a text for the user instead that tells why it could not be measured.
         """
         if self._answers:
             try:
@@ -98,12 +99,11 @@ def _shortened(words: str) -> str:
 
 
 def best_of(images: Sequence[EditedImage]) -> int | None:
-    """Return the picture that came nearest to the words and left the rest alone: the highest gain of agreement, less
-    the mean change outside the region that was to change. Both run from 0 to 1, so a hundredth of the brightness range
-    changed outside costs as much as a hundredth of cosine gained; where the whole photo may change, the gain alone
-    decides.
+    """Return the picture that came nearest to the words and left the rest alone.
 
-    The first of several that are level; None where fewer than two can be compared.
+    That is the highest gain of agreement, less the mean change outside the region that was to change. Both run from 0
+    to 1, so a hundredth of the brightness range changed outside costs as much as a hundredth of cosine gained; where
+    the whole photo may change, the gain alone decides.
     """
     scores = {image.index: score for image in comparable(images) if (score := score_of(image)) is not None}
     return max(scores, key=lambda index: scores[index]) if len(scores) > 1 else None

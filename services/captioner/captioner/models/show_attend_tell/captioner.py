@@ -62,8 +62,10 @@ class Caption:
 
 
 def encode_with_views(encoder: nn.Module, pixels: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    """Encode pictures as :func:`encode` does, and return from the stages on the way there B×472 visual embeddings
-    (strides 16 and 32) and B×17×17×64 patch descriptors (strides 8 and 16), float32.
+    """Encode pictures as :func:`encode` does, and return views from the stages on the way there.
+
+    The views are B×472 visual embeddings (strides 16 and 32) and B×17×17×64 patch descriptors (strides 8 and 16),
+    float32.
     """
     device = next(encoder.parameters()).device
     with autocast(device, dtype):
