@@ -110,12 +110,18 @@ class AsyncServiceClient(BaseClient[httpx.AsyncClient]):
     Args:
         base_url: such as ``http://127.0.0.1:8001``.
         timeout: seconds that the server may be silent.
+        probe_timeout: seconds that it may be silent when it is only asked for its model, or whether it is ready.
     """
 
     def __init__(
-        self, base_url: str, *, timeout: float = 120.0, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        base_url: str,
+        *,
+        timeout: float = 120.0,
+        probe_timeout: float = 5.0,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self.timeout = timeout
+        self.timeout, self.probe_timeout = timeout, probe_timeout
         # Idle connections are given up before the server does so after 5 seconds, which could be just when one is used.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=3.0)
         timeouts = httpx.Timeout(timeout, connect=5.0)
@@ -142,7 +148,7 @@ class AsyncServiceClient(BaseClient[httpx.AsyncClient]):
 
     async def models(self) -> ModelsResponse:
         """Tell which model answers, and whether it is loaded. Raises ProblemError where the server does not answer."""
-        answer = await self._request("GET", "/models", None)
+        answer = await self._request("GET", "/models", None, timeout=self.probe_timeout)
         return ModelsResponse.model_validate_json(answer.content())
 
     async def model(self) -> ModelInfo:
@@ -155,7 +161,7 @@ class AsyncServiceClient(BaseClient[httpx.AsyncClient]):
 
     async def ready(self) -> None:
         """Check readiness: raises ProblemError, with the server's own reason, while it is not ready."""
-        (await self._request("GET", "/ready", None)).content()
+        (await self._request("GET", "/ready", None, timeout=self.probe_timeout)).content()
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -85,11 +85,6 @@ class AsyncEditorClient(AsyncServiceClient):
 
     service = "editor"
 
-    def __init__(
-        self, base_url: str, *, timeout: float = 30.0, transport: httpx.AsyncBaseTransport | None = None
-    ) -> None:
-        super().__init__(base_url, timeout=timeout, transport=transport)
-
     async def capabilities(self, *, request_id: str | None = None) -> EditorCapabilities:
         """Ask what the editor's model can do.
 

@@ -4,6 +4,7 @@
 reasons; ``/metrics`` is Prometheus text.
 """
 
+import asyncio
 import json
 import logging
 import time
@@ -67,7 +68,8 @@ def create_service(
 
     @app.get("/ready", tags=["operations"], summary="Can it serve?", responses={503: {"model": Problem}})
     async def ready() -> dict[str, Any]:
-        failures = {name: reason for name, check in named_checks.items() if (reason := await _failure(check))}
+        reasons = await asyncio.gather(*map(_failure, named_checks.values()))
+        failures = {name: reason for name, reason in zip(named_checks, reasons, strict=True) if reason}
         if failures:
             detail = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
             raise ProblemError(503, "not-ready", "Not ready", detail, headers={"Retry-After": "2"})

@@ -30,6 +30,8 @@ from gateway.videos.vocabulary import Vocabulary
 MOMENTS_IN_MEMORY = 4096
 VOCABULARY_TIMEOUT = 10.0
 """Seconds that a result waits for the words of its moments, once for each model."""
+EDITOR_TIMEOUT = 30.0
+"""Seconds that the editor may be silent about its capabilities; edits themselves are a worker's to wait for."""
 REDIS_TIMEOUT = 5.0
 """Seconds to wait for an answer from Redis."""
 
@@ -69,9 +71,10 @@ def create_dependencies(settings: GatewaySettings) -> Dependencies:
     storage = Storage(settings.storage_url)
     analyses = AnalysisStore(storage)
     references = References(storage, limit=settings.gateway_max_references)
-    captioner = AsyncCaptionerClient(settings.captioner_url)
-    tagger = AsyncTaggerClient(settings.tagger_url, timeout=settings.tagger_timeout)
-    editor = AsyncEditorClient(settings.editor_url)
+    probe = settings.probe_timeout
+    captioner = AsyncCaptionerClient(settings.captioner_url, probe_timeout=probe)
+    tagger = AsyncTaggerClient(settings.tagger_url, timeout=settings.tagger_timeout, probe_timeout=probe)
+    editor = AsyncEditorClient(settings.editor_url, timeout=EDITOR_TIMEOUT, probe_timeout=probe)
     curves = Curves(analyses, references, kept=8 * settings.analyses_in_memory)
     vocabulary = Vocabulary(partial(TaggerClient, settings.tagger_url, timeout=VOCABULARY_TIMEOUT, retry=NO_RETRY))
     details = MomentDetails(analyses, vocabulary, kept=MOMENTS_IN_MEMORY)

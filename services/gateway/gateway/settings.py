@@ -64,6 +64,9 @@ class GatewaySettings(JobSettings):
     event_listeners: int = Field(
         default=1000, ge=1, description="largest number of event streams and waiting requests at once"
     )
+    probe_timeout: float = Field(
+        default=5, gt=0, description="seconds a model server may take to say what model it has, or whether it is ready"
+    )
     orphan_grace: float = Field(
         default=3600, gt=0, description="seconds that stored files are kept which no job refers to"
     )

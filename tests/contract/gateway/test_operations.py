@@ -1,5 +1,6 @@
 """What those who run the gateway see: readiness, metrics, cross-origin rules, and no surprises when parts are gone."""
 
+import socket
 from collections import defaultdict
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from redis import Redis
 
 from framesense.jobs.payloads import VideoPayload
 from framesense.jobs.queue import create_celery, enqueue
+from framesense.schemas.jobs import JobState
 from framesense.settings import JobSettings
 from framesense.storage.analyses import video_key
 from gateway.settings import GatewaySettings
@@ -46,6 +48,17 @@ def test_without_redis_everything_says_so(tmp_path: Path) -> None:
         assert "http_requests_total" in gateway.http.get("/metrics").text
         assert gateway.http.post("/caption", files={"image": ("a.png", b"picture")}).status_code == 200
         assert gateway.left_behind() == []
+
+
+def test_model_servers_that_are_silent_hold_nothing_up(redis_url: str, tmp_path: Path) -> None:
+    """As a stopped process does, a listener takes connections and never answers. The client waits 30 s at most."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with running_gateway(redis_url, tmp_path, captioner_url=url, tagger_url=url, probe_timeout=0.2) as gateway:
+            told = problem(gateway.http.get("/ready"), 503).detail
+            assert "captioner" in told and "tagger" in told
+            assert set(gateway.http.get("/models").json()["unavailable"]) >= {"captioner", "tagger"}
+            assert gateway.submit(MP4).state is JobState.QUEUED
 
 
 @pytest.mark.parametrize(
