@@ -14,7 +14,7 @@ pip_install := $(bin)/pip install --quiet --disable-pip-version-check --constrai
 editable := --no-build-isolation $(packages:%=--editable %)
 # Files of tests in order, N at a time; those that share a stack one after another (tests/conftest.py). N=0: in one process.
 N ?= 2
-at_a_time := -n $(N) --dist loadgroup --no-loadscope-reorder
+at_a_time := -n $(N) --no-loadscope-reorder
 # What needs neither a server nor a browser.
 fast := tests/unit $(filter-out tests/contract/gateway,$(wildcard tests/contract/*))
 

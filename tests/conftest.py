@@ -3,9 +3,11 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.support.processes import running_redis
 
@@ -38,12 +40,22 @@ _SHARED = ("e2e", "integration/editor/families", "contract/captioner", "contract
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the tests, and keep in one process what shares a stack: a folder of :data:`_SHARED`, else a file."""
+    """Order the tests by :data:`_ORDER`."""
     items.sort(key=lambda item: _ORDER.index(folder) if (folder := _folder(item).split("/")[0]) in _ORDER else -1)
-    for item in items:
-        shared = [folder for folder in _SHARED if _folder(item).startswith(folder)]
-        item.add_marker(pytest.mark.xdist_group(*shared or [str(item.path)]))
 
 
 def _folder(item: pytest.Item) -> str:
     return item.path.parent.relative_to(Path(__file__).parent).as_posix()
+
+
+class _StackScheduling(LoadScopeScheduling):
+    """Keep in one process what shares a stack: a folder of :data:`_SHARED`, else a file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::")[0]
+        return next((folder for folder in _SHARED if file.startswith(f"tests/{folder}/")), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _StackScheduling(config, log)
