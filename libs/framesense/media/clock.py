@@ -52,10 +52,10 @@ def mend_clock(
     """
     times = _unwrapped(pts, round(WRAP_SLACK / time_base)) if wraps else pts.copy()
     margin = max(round(WILD_SECONDS / time_base), (REORDERED + 1) * interval)
-    wild = _wild(times, margin)
+    wild = _wild(times, dts, margin)
     if wild:
         _replace(times, wild, interval)
-    joins = _join(times, dts, key, set(wild), interval)
+    joins = _join(times, pts, dts, key, set(wild), interval)
     if wraps or wild or joins:
         _set_apart(times)
     return Clock(times, joins, len(wild))
@@ -78,7 +78,7 @@ def _unwrapped(pts: Times, slack: int) -> Times:
     return pts + np.cumsum(turns) * WRAP
 
 
-def _wild(times: Times, margin: int) -> list[int]:
+def _wild(times: Times, dts: Times | None, margin: int) -> list[int]:
     """Find the packets whose times lie far outside those on both sides, while both sides go on from one another."""
     leaps = np.flatnonzero(np.abs(np.diff(times)) > margin) + 1
     found: list[int] = []
@@ -89,12 +89,14 @@ def _wild(times: Times, margin: int) -> list[int]:
         before = before[np.abs(before - np.median(before)) <= 2 * margin]
         for run in range(1, WILD_RUN + 1):
             after = times[at + run : at + run + REORDERED + 1]
-            if len(after) < 3 or not len(before):
+            if not len(after) or not len(before):
                 break
+            if len(after) <= REORDERED and (dts is None or dts[at + run] >= dts[at]):
+                break  # Near the end of the file it may have been reordered; but decoding times never go back.
             low, high = int(before.min()), int(before.max())
             odd = times[at : at + run]
             goes_on = low < after[0] <= high + margin
-            apart = min(low, int(after.min())) - margin, max(high, int(after[: REORDERED + 1 - run].max())) + margin
+            apart = min(low, int(after.min())) - margin, max(high, int(after.max())) + margin
             if goes_on and bool(np.all((odd < apart[0]) | (odd > apart[1]))):
                 found.extend(range(at, at + run))
                 break
@@ -114,7 +116,9 @@ def _replace(times: Times, wild: list[int], interval: int) -> None:
         bad[at] = False
 
 
-def _join(times: Times, dts: Times | None, key: NDArray[np.bool_], wild: set[int], interval: int) -> list[int]:
+def _join(
+    times: Times, pts: Times, dts: Times | None, key: NDArray[np.bool_], wild: set[int], interval: int
+) -> list[int]:
     """Shift, in place, each recording that starts its clock again to the end of the one before."""
     joins: list[int] = []
     start = 0
@@ -124,7 +128,9 @@ def _join(times: Times, dts: Times | None, key: NDArray[np.bool_], wild: set[int
         if not len(window):
             continue
         if key[at]:
-            back = original[at] + interval <= window.max() and (dts is None or dts[at] <= dts[at - 1] or at - 1 in wild)
+            # A key frame marked wrongly goes back as well, but its decoding time does not.
+            in_order = dts is not None and dts[at - 1] < dts[at] <= pts[at] and at - 1 not in wild
+            back = original[at] + interval <= window.max() and not in_order
         else:
             back = len(window) > REORDERED and original[at] < window.min()
         if not back:
