@@ -117,6 +117,9 @@ def spline_weights(large: int, small: int) -> Floats:
     """Return a large × small matrix of spline weights.
 
     Each row says how ``small`` values, evenly spread, make up one of ``large`` values.
+
+    Uniform cubic B-spline: smooth to its second derivative, so that no grid shows in what is enlarged; values beyond
+    the ends are those at the ends. Rows sum to 1.
     """
     places = (np.arange(large) + 0.5) * small / large - 0.5
     first = np.floor(places).astype(int)

@@ -14,7 +14,11 @@ from framesense.models.spec import ModelSource, ModelSpec
 def pipeline_folder(spec: ModelSpec, dtype: torch.dtype) -> Path:
     """Return the folder of a pipeline.
 
-    A hub's is fetched, and only after its index has told that it is of a known kind.
+    A hub's is fetched, and only after its index has told that it is of a known kind. What is whole in the cache already
+    (``make models`` puts it there) is used as it is, and the hub not asked. Half-precision weights are fetched where
+    they are there and wanted: half the bytes for the same picture.
+
+    Raises ValueError, FileNotFoundError and OSError: in words, or the hub's own (see :mod:`framesense.models.errors`).
     """
     if spec.source is ModelSource.PATH:
         return spec.path

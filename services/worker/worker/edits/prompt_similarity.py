@@ -104,6 +104,8 @@ def best_of(images: Sequence[EditedImage]) -> int | None:
     That is the highest gain of agreement, less the mean change outside the region that was to change. Both run from 0
     to 1, so a hundredth of the brightness range changed outside costs as much as a hundredth of cosine gained; where
     the whole photo may change, the gain alone decides.
+
+    The first of several that are level; None where fewer than two can be compared.
     """
     scores = {image.index: score for image in comparable(images) if (score := score_of(image)) is not None}
     return max(scores, key=lambda index: scores[index]) if len(scores) > 1 else None
