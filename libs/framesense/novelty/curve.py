@@ -14,8 +14,9 @@ from framesense.schemas.novelty import Metric
 
 Floats = NDArray[np.floating]
 
-ROUNDING = 1e-9
-"""Differences smaller than this, relative to the values, are rounding errors of the embeddings: no novelty."""
+SAME = 1e-6
+"""Cosine distances below this are no novelty: the same picture in another batch, or stored as float16, is up to 2e-7
+from itself."""
 MAD_TO_SIGMA = 0.6745
 """The median absolute deviation of a normal distribution, in standard deviations (Iglewicz & Hoaglin, 1993)."""
 
@@ -34,11 +35,17 @@ def rolling_novelty(embeddings: Floats, *, window: int, metric: Metric) -> NDArr
 
 
 def frame_distances(a: NDArray[np.float64], b: NDArray[np.float64], metric: Metric) -> NDArray[np.float64]:
-    """Measure distances row by row, n × d each: ‖a − b‖₂, or 1 − cos. Returns n values."""
+    """Measure distances row by row, n × d each: ‖a − b‖₂, or 1 − cos.
+
+    Returns n values, 0 where the vectors are the same but for rounding.
+    """
     if metric is Metric.EUCLIDEAN:
-        lengths: NDArray[np.float64] = np.linalg.norm(a - b, axis=1)
-        return lengths
-    return 1.0 - _cosines(a, b)
+        lengths = np.linalg.norm(a - b, axis=1)
+        distances: NDArray[np.float64] = np.where(lengths < np.sqrt(2 * SAME) * np.linalg.norm(b, axis=1), 0, lengths)
+    else:
+        cosines = 1.0 - _cosines(a, b)
+        distances = np.where(cosines < SAME, 0, cosines)
+    return distances
 
 
 def older_clients_distance(embeddings: Floats, *, window: int, metric: Metric) -> NDArray[np.float64]:
@@ -94,35 +101,20 @@ class Span:
     score: float
 
 
-def robust_z(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def robust_z(values: NDArray[np.float64], *, floor: float) -> NDArray[np.float64]:
     """Compute the robust z-scores of n ≥ 1 values: 0.6745 · (value − median) / MAD (Iglewicz & Hoaglin, 1993).
 
     Where more than half of the values are equal the MAD is 0, and the mean absolute deviation takes its place (its
-    constant is 0.7979 = √(2/π)); equal values have no scores.
+    constant is 0.7979 = √(2/π)). ``floor``: the standard deviation of values that mean the same, > 0; the spread is
+    taken to be no smaller, else rounding errors would be given enormous scores.
     """
-    deviations = values - np.median(values)
-    spread = _spread(deviations, float(np.abs(values).max()))
-    if spread == 0:
-        return np.zeros_like(values)
-    scores: NDArray[np.float64] = deviations / spread
+    scores: NDArray[np.float64] = (values - np.median(values)) / robust_spread(values, floor=floor)
     return scores
 
 
-def robust_spread(values: NDArray[np.float64]) -> float:
-    """Estimate the standard deviation of n ≥ 1 values from their median (else mean) absolute deviation.
-
-    See :func:`robust_z`.
-    """
-    return _spread(values - np.median(values), float(np.abs(values).max()))
-
-
-def _spread(deviations: NDArray[np.float64], largest: float) -> float:
-    """Estimate the standard deviation from deviations from the median.
-
-    What lies under rounding errors of the ``largest`` value counts as none.
-    """
-    sizes = np.abs(deviations)
-    floor = ROUNDING * max(1.0, largest)
+def robust_spread(values: NDArray[np.float64], *, floor: float) -> float:
+    """Estimate the standard deviation of n ≥ 1 values, ``floor`` or more, as :func:`robust_z` does."""
+    sizes = np.abs(values - np.median(values))
     by_median = float(np.median(sizes)) / MAD_TO_SIGMA
     by_mean = float(np.mean(sizes)) / float(np.sqrt(2 / np.pi))
-    return by_median if by_median > floor else by_mean if by_mean > floor else 0.0
+    return by_median if by_median > floor else max(by_mean, floor)

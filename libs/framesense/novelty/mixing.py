@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from framesense.novelty.curve import Floats, frame_distances, robust_spread, rolling_novelty
+from framesense.novelty.curve import SAME, Floats, frame_distances, robust_spread, rolling_novelty
 from framesense.schemas.novelty import Metric
 
 OUTLIER = 3.5
@@ -54,7 +54,8 @@ def robust_rolling_novelty(embeddings: Floats, *, window: int, metric: Metric) -
     if len(plain) < 2:
         return novelty
     vectors = np.asarray(embeddings, dtype=np.float64)
-    limit = float(np.median(plain[1:])) + OUTLIER * robust_spread(plain[1:])
+    floor = SAME if metric is Metric.COSINE else np.sqrt(2 * SAME)
+    limit = float(np.median(plain[1:])) + OUTLIER * robust_spread(plain[1:], floor=floor)
     familiar, waiting = [0], list[int]()
     for index in range(1, len(vectors)):
         mean = vectors[familiar].mean(axis=0)

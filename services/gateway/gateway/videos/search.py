@@ -15,6 +15,9 @@ from gateway.videos.analysed import Analysed, thumbnail_url
 
 Curve = NDArray[np.float64]
 
+STILL_SPREAD, STILL_RISE = 0.0035, 0.006
+"""Standard deviation of a standing picture's cosines with words, and their largest rise above the median, measured with
+two photos encoded as H.264 and VP8: what rises no higher is the encoder's doing."""
 COSINE_DIGITS = 5
 """More would tell nothing: embeddings are stored as float16."""
 
@@ -51,7 +54,7 @@ def _found(
 ) -> SearchResult:
     cosines = np.clip(aligned @ to_numpy(asked.embeddings)[0], -1, 1)
     curve = np.round(cosines.astype(np.float64), COSINE_DIGITS)
-    scores = robust_z(curve)
+    scores = robust_z(curve, floor=STILL_SPREAD)
     return SearchResult(
         q=words,
         similarity=curve.tolist(),
@@ -65,12 +68,13 @@ def best_spans(curve: Curve, *, limit: int) -> list[Span]:
     """Find the ``limit`` best stretches of a similarity curve, the best first; their score is the peak's value.
 
     The highest frame left is a peak; its stretch reaches as far as the curve stays in the upper half between the
-    curve's median and that peak. Only what is above the median counts, so that a flat curve has no moments.
+    curve's median and that peak. Only what is above the median by more than STILL_RISE counts, so that a video in
+    which nothing changes has no moments.
     """
     middle = float(np.median(curve))
     left = np.asarray(curve, dtype=np.float64).copy()
     spans: list[Span] = []
-    while len(spans) < limit and (peak := int(np.argmax(left))) >= 0 and left[peak] > middle:
+    while len(spans) < limit and (peak := int(np.argmax(left))) >= 0 and left[peak] > middle + STILL_RISE:
         level = (middle + curve[peak]) / 2
         start = stop = peak
         while start > 0 and left[start - 1] >= level:

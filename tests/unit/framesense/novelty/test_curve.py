@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from framesense.novelty.curve import older_clients_distance, robust_z, rolling_novelty
+from framesense.novelty.mixing import robust_rolling_novelty
 from framesense.schemas.novelty import Metric
 
 FRAMES = np.array([[0.0, 1.0], [0.0, 1.0], [3.0, 4.0], [0.0, 2.0]])
@@ -76,18 +77,31 @@ def test_the_rolling_means_are_those_of_the_plain_way(frames: np.ndarray, window
 
 def test_robust_scores_by_median_and_mad() -> None:
     # Median 2; deviations 1, 0, 1, 0, 1, 7, 6, 0 have the median 1.
-    assert robust_z(np.array([1.0, 2, 3, 2, 1, 9, 8, 2]))[5] == pytest.approx(0.6745 * 7)
+    assert robust_z(np.array([1.0, 2, 3, 2, 1, 9, 8, 2]), floor=0.1)[5] == pytest.approx(0.6745 * 7)
 
 
 def test_where_most_values_are_equal_the_mean_deviation_takes_over() -> None:
     # Deviations from the median 1: nine zeros and one 5, so their mean is 0.5.
-    scores = robust_z(np.array([1.0] * 9 + [6.0]))
+    scores = robust_z(np.array([1.0] * 9 + [6.0]), floor=0.1)
     assert scores[9] == pytest.approx(5 * np.sqrt(2 / np.pi) / 0.5)
-    assert robust_z(np.ones(9)).tolist() == [0] * 9
+    assert robust_z(np.ones(9), floor=0.1).tolist() == [0] * 9
 
 
-def test_rounding_errors_are_no_spread() -> None:
-    noise = np.random.default_rng(0).normal(0, 1e-16, 60)
-    assert np.abs(robust_z(noise)).max() == 0
+def test_scores_are_bounded_by_the_floor() -> None:
+    noise = np.random.default_rng(0).normal(0, 1e-9, 60)
+    assert np.abs(robust_z(noise, floor=1e-3)).max() < 1e-4
     noise[30] += 0.4
-    assert robust_z(noise)[30] < 100
+    assert robust_z(noise, floor=1e-3)[30] < 100
+
+
+@pytest.mark.parametrize("metric", list(Metric))
+@pytest.mark.parametrize("window", [1, 3, 100])
+def test_the_same_picture_in_other_batches_has_no_novelty(metric: Metric, window: int) -> None:
+    rng = np.random.default_rng(1)
+    picture = rng.normal(size=472)
+    same = np.tile(picture, (60, 1)) * (1 + 1e-4 * rng.normal(size=(60, 472)))
+    stored = same.astype(np.float16).astype(np.float32)
+    assert rolling_novelty(stored, window=window, metric=metric).max() == 0
+    assert robust_rolling_novelty(stored, window=window, metric=metric).max() == 0
+    stored[30] = rng.normal(size=472)
+    assert rolling_novelty(stored, window=window, metric=metric)[30] > 0.5

@@ -15,3 +15,11 @@ def test_stretches_come_best_first_and_do_not_overlap() -> None:
 def test_a_flat_curve_has_none() -> None:
     assert best_spans(np.full(5, 0.2), limit=3) == []
     assert best_spans(np.array([0.4]), limit=3) == []
+
+
+def test_a_standing_picture_has_no_moments() -> None:
+    noise = 0.24 + np.random.default_rng(0).normal(0, 0.001, 200)
+    assert best_spans(noise, limit=9) == []
+    noise[80:90] += 0.05
+    (found,) = best_spans(noise, limit=9)
+    assert (found.start, found.end) == (80, 89)
