@@ -45,6 +45,7 @@ def novelty_figure(
             "type": "date",
             "range": [_date(max(0.0, frames[0].time - half_step)), _date(frames[-1].time + half_step)],
             "tickformat": _clock_format(frames),
+            "tickformatstops": _closer_formats(_clock_format(frames)),
             "showgrid": False,
             "zeroline": False,
         },
@@ -81,3 +82,12 @@ def _step(frames: Sequence[Frame]) -> float:
 
 def _clock_format(frames: Sequence[Frame]) -> str:
     return "%-H:%M:%S" if frames[-1].time >= 3600 else "%-M:%S"
+
+
+def _closer_formats(clock: str) -> list[dict[str, object]]:
+    """Return the formats of ticks less than a second apart, which zooming in or a dense curve makes (milliseconds)."""
+    return [
+        {"dtickrange": [None, 9], "value": f"{clock}.%3f"},
+        {"dtickrange": [10, 99], "value": f"{clock}.%2f"},
+        {"dtickrange": [100, 999], "value": f"{clock}.%1f"},
+    ]

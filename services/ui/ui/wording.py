@@ -1,7 +1,9 @@
 """Numbers and texts as people read them."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from framesense.schemas.models import ModelPhase, ModelState
 from framesense.schemas.novelty import Interval, VideoPlan
@@ -9,12 +11,25 @@ from framesense.schemas.novelty import Interval, VideoPlan
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:^&])")
 
 
-def clock(seconds: float) -> str:
-    """Write a place in a video: ``1:05``, or ``1:02:05`` from an hour on."""
-    whole = max(0, int(seconds))
+def clock(seconds: float, digits: int = 0) -> str:
+    """Write a place in a video: ``1:05``, or ``1:02:05`` from an hour on. Whole seconds are those that have
+    passed, as players count; ``digits`` of a second's fraction are rounded.
+    """
+    units = 10**digits
+    whole, fraction = divmod(max(0, round(seconds * units) if digits else int(seconds)), units)
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    text = f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return f"{text}.{fraction:0{digits}}" if digits else text
+
+
+def clock_digits(times: Sequence[float]) -> int:
+    """Return how many digits of a second's fraction tell these times apart: 0 where they lie two seconds apart, to 3.
+
+    Times less than a second apart need more than the seconds; those one apart look uneven without: 0:00, 0:00, 0:02.
+    """
+    gap = min((after - before for before, after in pairwise(times) if after > before), default=2.0)
+    return next((digits for digits, least in enumerate((2.0, 0.2, 0.02)) if gap >= least - 1e-6), 3)
 
 
 def span(seconds: float) -> str:

@@ -28,6 +28,7 @@ def test_the_curve_lies_on_a_clock() -> None:
     assert list(novelty.y) == [0, 1, 2, 3]
     assert (list(found.x), list(found.y)) == ([novelty.x[1], novelty.x[3]], [1, 3])
     assert figure.layout.xaxis.tickformat == "%-M:%S"
+    assert [stop.value for stop in figure.layout.xaxis.tickformatstops] == ["%-M:%S.%3f", "%-M:%S.%2f", "%-M:%S.%1f"]
     assert tuple(figure.layout.xaxis.range) == ("1970-01-01T00:00:00.000", "1970-01-01T00:00:07.000")
 
 

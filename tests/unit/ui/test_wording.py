@@ -10,6 +10,7 @@ from framesense.schemas.models import ModelPhase, ModelState
 from ui.wording import (
     ago,
     clock,
+    clock_digits,
     lines_in,
     model_state,
     percent,
@@ -114,3 +115,29 @@ def test_markdown_is_escaped_and_nothing_else(text: str) -> None:
 def test_what_a_model_server_holds(changes: dict[str, object], words: str) -> None:
     state = ModelState(service="captioner", model="embedded", state=ModelPhase.READY).model_copy(update=changes)
     assert words in model_state(state)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "digits", "text"),
+    [
+        (0.96, 1, "0:01.0"),
+        (5.9667, 2, "0:05.97"),
+        (59.96, 1, "1:00.0"),
+        (3599.9996, 3, "1:00:00.000"),
+        (-1, 1, "0:00.0"),
+    ],
+)
+def test_fractions_of_a_second_are_rounded(seconds: float, digits: int, text: str) -> None:
+    assert clock(seconds, digits) == text
+
+
+@given(st.floats(0.002, 30), st.integers(2, 200), st.floats(0, 7200))
+def test_times_of_frames_can_be_told_apart(every: float, count: int, start: float) -> None:
+    times = [start + index * every for index in range(count)]
+    texts = [clock(time, clock_digits(times)) for time in times]
+    assert len(set(texts)) == count
+
+
+def test_whole_seconds_do_where_frames_lie_two_seconds_apart() -> None:
+    assert clock_digits([0.0, 2.0, 4.0]) == clock_digits([3.0]) == clock_digits([]) == 0
+    assert clock_digits([0.0, 0.96, 1.92]) == 1

@@ -86,6 +86,7 @@ def novelty_player(
     frames: list[dict[str, Any]],
     moments: list[dict[str, Any]],
     stands_out: bool,
+    digits: int,
     seek: Seek | None,
     key: str,
 ) -> tuple[float, float] | None:
@@ -95,13 +96,21 @@ def novelty_player(
     that was dragged over, in seconds: it fills the graph until a double click.
 
     ``frames``: ``time`` (seconds), ``novelty``, ``caption``, ``thumbnail`` (URL). ``moments``: the fields of
-    framesense.schemas.novelty.Moment, with the thumbnail's whole URL. ``figure``: Plotly JSON.
+    framesense.schemas.novelty.Moment, with the thumbnail's whole URL. ``figure``: Plotly JSON. ``digits``: of a
+    second's fraction in times.
     """
     component = _component("novelty", isolate_styles=False)  # Plotly puts its styles into the document's head
-    data = {"video": video_url, "figure": figure, "frames": frames, "moments": moments, "standsOut": stands_out}
+    data: dict[str, Any] = {
+        "video": video_url,
+        "figure": figure,
+        "frames": frames,
+        "moments": moments,
+        "standsOut": stands_out,
+    }
+    data |= {"digits": digits, "seek": asdict(seek) if seek else None}
     answer = component(
         key=key,
-        data={**data, "seek": asdict(seek) if seek else None},
+        data=data,
         default={"range": None},
         on_range_change=lambda: None,
     )

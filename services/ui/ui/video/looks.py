@@ -5,12 +5,12 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from framesense.schemas.jobs import Job
-from framesense.schemas.novelty import Frame, NoveltyCurve, SearchResult, Signal, VideoParameters
+from framesense.schemas.novelty import Frame, NoveltyCurve, SearchResult, Signal, VideoResult
 from ui.api import GatewayApi, GatewayError
 from ui.components import Seek
 from ui.shared import show_error, show_warnings
 from ui.video.again import offer_analysis
-from ui.wording import clock
+from ui.wording import clock, clock_digits
 
 MOMENTS_SHOWN = 5
 NEEDS_ANALYSIS = (":search-not-stored", ":model-changed")
@@ -28,9 +28,7 @@ def picture(public: str, job: Job, frame: Frame, curve: NoveltyCurve) -> str:
     return f"{public}/jobs/{job.id}/frames/{frame.index}/heatmap.png?{urlencode(query)}"
 
 
-def search_pictures(
-    api: GatewayApi, public: str, job: Job, analysed_by: VideoParameters
-) -> tuple[list[float], Seek | None]:
+def search_pictures(api: GatewayApi, public: str, job: Job, result: VideoResult) -> tuple[list[float], Seek | None]:
     """Ask for words to find; return how well each frame fits them, and the moment that was chosen.
 
     Without words, nothing fits and nothing is chosen.
@@ -53,11 +51,11 @@ def search_pictures(
         show_error(error)
         if error.problem.type.endswith(NEEDS_ANALYSIS):
             offer_analysis(
-                api, job, analysed_by, "A new analysis makes the pictures searchable; nothing is sent again."
+                api, job, result.parameters, "A new analysis makes the pictures searchable; nothing is sent again."
             )
         return [], None
     show_warnings(found.warnings)
-    return found.similarity, _choose(public, job, found)
+    return found.similarity, _choose(public, job, found, clock_digits([frame.time for frame in result.frames]))
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
@@ -65,8 +63,8 @@ def _search(job_id: str, words: str, *, _api: GatewayApi) -> SearchResult:
     return _api.search(job_id, words)
 
 
-def _choose(public: str, job: Job, found: SearchResult) -> Seek | None:
-    """Show the best moments as pictures, each with a button that goes there."""
+def _choose(public: str, job: Job, found: SearchResult, digits: int) -> Seek | None:
+    """Show the best moments as pictures, each with a button that goes there. ``digits``: of the times."""
     chosen: Seek | None = None
     shown = found.moments[:MOMENTS_SHOWN]
     if not shown:
@@ -75,6 +73,8 @@ def _choose(public: str, job: Job, found: SearchResult) -> Seek | None:
     for column, moment in zip(st.columns(MOMENTS_SHOWN), shown, strict=False):
         with column:
             st.image(public + moment.thumbnail, caption=f"fit {moment.similarity:.2f}")
-            if st.button(clock(moment.peak), key=f"found-{job.id}-{moment.peak_index}", icon=":material/play_arrow:"):
+            if st.button(
+                clock(moment.peak, digits), key=f"found-{job.id}-{moment.peak_index}", icon=":material/play_arrow:"
+            ):
                 chosen = Seek(moment.peak, f"{found.q}-{moment.peak_index}")
     return chosen

@@ -17,7 +17,7 @@ from ui.video.looks import picture, search_pictures
 from ui.video.normal import offer_reference, reference_names
 from ui.video.options import ask_all
 from ui.video.search import find_captions
-from ui.wording import clock, interval_text, plain, size
+from ui.wording import clock, clock_digits, interval_text, plain, size
 
 DOWNLOADS: list[tuple[ExportFormat, str, str]] = [
     ("csv", "CSV", "text/csv"),
@@ -51,7 +51,7 @@ def show_result(api: GatewayApi, public: str, job: Job, *, guess_below: float) -
     except GatewayError as error:
         show_error(error)
         return
-    fit, sought = search_pictures(api, public, job, result.parameters)
+    fit, sought = search_pictures(api, public, job, result)
     found, seek = _show_table(public, job, frames, curve)
     with player:
         dragged = _show_player(public, job, frames, curve, found, sought or seek, fit)
@@ -117,6 +117,7 @@ def _show_player(
             for moment in curve.moments
         ],
         stands_out=curve.stands_out,
+        digits=clock_digits([frame.time for frame in frames]),
         seek=seek,
         key=f"player-{job.id}",
     )
@@ -135,8 +136,9 @@ def _show_table(public: str, job: Job, frames: list[Frame], curve: NoveltyCurve)
         whole_words = st.toggle("Whole words", key=f"whole-words-{job.id}")
         found = find_captions([frame.caption for frame in frames], query, whole_words=whole_words)
         st.caption(f"{len(found)} of {len(frames)} frames")
+    digits = clock_digits([frame.time for frame in frames])
     rows = {
-        "Time": [clock(frames[i].time) for i in found],
+        "Time": [clock(frames[i].time, digits) for i in found],
         "Picture": [public + frames[i].thumbnail for i in found],
         "Caption": [frames[i].caption for i in found],
         "Novelty": [curve.novelty[i] for i in found],
@@ -150,7 +152,7 @@ def _show_table(public: str, job: Job, frames: list[Frame], curve: NoveltyCurve)
         selection_mode="single-row",
         key=f"table-{job.id}-{query}-{whole_words}",
         column_config={
-            "Time": st.column_config.TextColumn(width=70),
+            "Time": st.column_config.TextColumn(width=80),
             "Picture": st.column_config.ImageColumn(width=90),
             "Caption": st.column_config.TextColumn(width="large"),
             "Novelty": st.column_config.NumberColumn(format="%.3f", width=80),

@@ -3,12 +3,12 @@
 
 const plotting = import(new URL("/assets/plotting.js", location.href).href);
 
-// A time as people write it; with tenths where frames lie so close that whole seconds would not tell them apart.
-function clock(seconds, tenths = false) {
-  const shown = tenths ? Math.round(10 * Math.max(0, seconds)) / 10 : Math.max(0, Math.floor(seconds));
+// A time as people write it, with some digits of a second's fraction (clock of ui/wording.py).
+function clock(seconds, digits = 0) {
+  const shown = digits ? Number(Math.max(0, seconds).toFixed(digits)) : Math.max(0, Math.floor(seconds));
   const two = (number) => String(number).padStart(2, "0");
   const [h, m, s] = [Math.floor(shown / 3600), Math.floor(shown / 60) % 60, shown % 60];
-  const rest = tenths ? s.toFixed(1).padStart(4, "0") : two(s);
+  const rest = digits ? s.toFixed(digits).padStart(3 + digits, "0") : two(s);
   return h ? `${h}:${two(m)}:${rest}` : `${m}:${rest}`;
 }
 
@@ -51,8 +51,6 @@ class NoveltyPlayer {
   async update(data) {
     this.data = data;
     this.chosen = Math.min(this.chosen ?? 0, data.frames.length - 1);
-    const { frames } = data;
-    this.tenths = frames.length > 1 && (frames.at(-1).time - frames[0].time) / (frames.length - 1) < 2;
     if (this.video.getAttribute("src") !== data.video) this.video.src = data.video;
     this.listMoments();
     if (data.seek && data.seek.token !== this.seekToken) {
@@ -195,7 +193,7 @@ class NoveltyPlayer {
   }
 
   clock(seconds) {
-    return clock(seconds, this.tenths);
+    return clock(seconds, this.data.digits);
   }
 
   // --- going there
