@@ -21,7 +21,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image, ImageDraw, ImageFont
 
-from framesense.media.containers import open_container, video_packets, video_streams
+from framesense.media.containers import best_video_stream, open_container, video_packets
 from framesense.media.stretches import Stretch
 from framesense.media.timeline import WRAPPING, Timeline, player_zero
 
@@ -256,7 +256,7 @@ def _clock(seconds: float) -> str:
 
 
 def _stream(container: InputContainer) -> VideoStream:
-    streams = [stream for stream in video_streams(container) if stream.codec_context is not None]
-    if not streams:
+    stream = best_video_stream(container)
+    if stream is None or stream.codec_context is None:
         raise ClipError("the file has no video that can be decoded here")
-    return streams[0]
+    return stream

@@ -27,6 +27,8 @@ FORMATS = (
 )
 """Containers that hold their video themselves. Playlists and the like stay out: they make the reader open other
 files and addresses."""
+COVER_CODECS = {"mjpeg", "png", "bmp", "gif", "webp"}
+"""Codecs of cover pictures."""
 MEASURED = {"mpegts", "mpeg", "h264", "hevc", "m4v", "mpegvideo", "dv", "yuv4mpegpipe"}
 """Containers whose headers state no duration: libavformat guesses it."""
 PER_STREAM = {"mov,mp4,m4a,3gp,3g2,mj2", "avi", "mxf"}
@@ -45,8 +47,28 @@ def open_container(path: Path) -> Iterator[InputContainer]:
 
 
 def video_streams(container: InputContainer) -> list[VideoStream]:
-    """Return a container's video streams in order, without covers and thumbnails."""
-    return [stream for stream in container.streams.video if not stream.disposition & COVERS]
+    """Return a container's pictures that move, in order; covers and thumbnails only where there is nothing else.
+
+    Covers often lack their mark: of several streams those of a single picture are taken for covers.
+    """
+    streams = [stream for stream in container.streams.video if not stream.disposition & COVERS]
+    moving = [stream for stream in streams if not _is_single_picture(stream)]
+    return moving or streams
+
+
+def best_video_stream(container: InputContainer) -> VideoStream | None:
+    """Return the picture that players show first: the one that ffmpeg's ``av_find_best_stream`` picks.
+
+    That honours the default flag. One that can be decoded goes before one that cannot; None where there is none.
+    """
+    streams = video_streams(container)
+    decodable = [stream for stream in streams if stream.codec_context is not None] or streams
+    best = container.streams.best("video")
+    return next((stream for stream in decodable if stream is best), decodable[0] if decodable else None)
+
+
+def _is_single_picture(stream: VideoStream) -> bool:
+    return stream.codec_context is not None and stream.codec_context.name in COVER_CODECS and stream.frames == 1
 
 
 def video_packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
@@ -110,7 +132,7 @@ def probe_duration(path: Path) -> float | None:
     """
     try:
         with open_container(path) as container:
-            streams = video_streams(container)
-            return promised_duration(container, streams[0]) or None if streams else None
+            stream = best_video_stream(container)
+            return promised_duration(container, stream) or None if stream else None
     except (av.FFmpegError, ValueError, OverflowError):
         return None

@@ -13,7 +13,6 @@ reordered frames come out right. Two ways to the same frames:
 from __future__ import annotations
 
 import logging
-import re
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -32,11 +31,21 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from framesense.http.problems import ProblemError
-from framesense.media.containers import Promise, last_time, open_container, promised_end, video_packets, video_streams
+from framesense.media.containers import (
+    Promise,
+    best_video_stream,
+    last_time,
+    open_container,
+    promised_end,
+    video_packets,
+    video_streams,
+)
 from framesense.media.timeline import Segment, Timeline
 from framesense.schemas.novelty import VideoInfo
+from worker.videos.high_dynamic_range import Transfer
 from worker.videos.motion import GAP, STILL, Motion, motion_between
-from worker.videos.rendering import Orientation, Picture, render, shown_size
+from worker.videos.refusals import no_video_track, not_opened, nothing_decodes, unsupported_codec
+from worker.videos.rendering import Orientation, Picture, render, shown_size, transfer_of
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +80,8 @@ class Video:
     orientation: Orientation
     pixel_aspect: Fraction | None
     max_pixels: int
+    transfer: Transfer | None = None
+    """Where the video is of high dynamic range."""
     warnings: list[str] = field(default_factory=list)
     """What was lost, in words; grows while frames are sampled."""
 
@@ -144,7 +155,13 @@ class Video:
         return SampledFrame(index, self.timeline.seconds(shown[0]), shown[1], motion)
 
     def _render(self, frame: VideoFrame, longest_side: int) -> Picture:
-        return render(frame, self.orientation, longest_side=longest_side, pixel_aspect=self.pixel_aspect)
+        return render(
+            frame,
+            self.orientation,
+            longest_side=longest_side,
+            pixel_aspect=self.pixel_aspect,
+            transfer=self.transfer,
+        )
 
     def _frames_at(self, ticks: list[int]) -> Iterator[tuple[VideoFrame, int]]:
         """Yield, for each tick, the frame on screen and its time."""
@@ -180,7 +197,7 @@ class Video:
                 pending.popleft()
             held = frame, time
         if held is None:
-            raise _nothing_decodes(self.codec)
+            raise nothing_decodes(self.codec)
         yield from (held for _ in pending)
 
     def _decode(self, segments: Iterator[tuple[Segment, frozenset[int]]]) -> Iterator[VideoFrame]:
@@ -224,15 +241,30 @@ def open_video(path: Path, *, max_pixels: int) -> Video:
     with _open(path, max_pixels) as (container, stream):
         promised = promised_end(container, stream)
         timeline = Timeline.read(video_packets(container, stream), stream)
+        named, others = stream.codec_context.color_trc, [one for one in video_streams(container) if one is not stream]
+        number = stream.index
         codec, pixel_aspect = stream.codec_context.codec.canonical_name, stream.sample_aspect_ratio or None
     if not len(timeline.times):
         raise ProblemError(422, "no-frames", "No frames", "The file has a video track, but no frame in it.")
     first = next(_decode_all(path, max_pixels, timeline, []), None)
     if first is None:
-        raise _nothing_decodes(codec)
+        raise nothing_decodes(codec)
     orientation = Orientation(first)
     width, height = shown_size(first, orientation, pixel_aspect)
-    video = Video(path, timeline, codec, width, height, orientation, pixel_aspect, max_pixels, [*timeline.notes])
+    transfer = transfer_of(first, int(named))
+    video = Video(
+        path, timeline, codec, width, height, orientation, pixel_aspect, max_pixels, transfer, [*timeline.notes]
+    )
+    if others:
+        video.warnings.append(
+            f"The file holds {len(others) + 1} pictures; the one that players show first was used (stream {number}, "
+            f"{first.width} × {first.height})."
+        )
+    if transfer and first.color_trc not in list(Transfer) and named not in list(Transfer):
+        video.warnings.append(
+            "The video does not say how it stores brightness. Its colours are those of high dynamic range (BT.2020), "
+            "so it was taken for PQ, as of HDR10."
+        )
     if _is_cut_off(path, promised, timeline):
         lasts, there = promised.end - timeline.origin * timeline.time_base, timeline.seconds(timeline.end)
         video.warnings.append(
@@ -256,7 +288,7 @@ def _open(path: Path, max_pixels: int) -> Iterator[tuple[InputContainer, VideoSt
         try:
             container = opened.enter_context(open_container(path))
         except av.FFmpegError as error:
-            raise _not_opened(path) from error
+            raise not_opened(path) from error
         stream = _video_stream(container)
         context = stream.codec_context
         if context.width * context.height > max_pixels:
@@ -290,31 +322,12 @@ def _decode_all(path: Path, max_pixels: int, timeline: Timeline, warnings: list[
 
 
 def _video_stream(container: InputContainer) -> VideoStream:
-    streams = video_streams(container)
-    if not streams:
-        kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
-        raise ProblemError(422, "no-video-track", "No video", f"The file holds no video track, only: {kinds}.")
-    decodable = [s for s in streams if s.codec_context is not None]
-    if not decodable:
-        raise ProblemError(
-            422,
-            "unsupported-codec",
-            "Unsupported codec",
-            f"There is no decoder here for the video's codec ({_codec_names(container)}). "
-            "Convert it, to H.264 for instance, and try again.",
-        )
-    return decodable[0]
-
-
-def _codec_names(container: InputContainer) -> str:
-    """Return what libavformat calls the codecs it has no decoder for; PyAV gives those names in its summary alone."""
-    level = av.logging.get_level()
-    av.logging.set_level(av.logging.INFO)
-    try:
-        summary: str = container.dumps_format()  # type: ignore[attr-defined]  # missing from PyAV's stubs
-    finally:
-        av.logging.set_level(level)
-    return ", ".join(re.findall(r"Video: ([^ ,]+)", summary)) or "unknown"
+    stream = best_video_stream(container)
+    if stream is None:
+        raise no_video_track(container)
+    if stream.codec_context is None:
+        raise unsupported_codec(container)
+    return stream
 
 
 def _with_end(
@@ -342,44 +355,3 @@ def _marks_unreferenced_frames(stream: VideoStream) -> bool:
 def _exact(seconds: float) -> Fraction:
     """Turn seconds into the fraction that was meant: 0.1 is a tenth, not the binary fraction nearest to it."""
     return Fraction(str(seconds))
-
-
-def _nothing_decodes(codec: str) -> ProblemError:
-    detail = f"The video's codec is {codec}, but none of its frames could be decoded: the file seems to be damaged."
-    return ProblemError(422, "undecodable-video", "Undecodable video", detail)
-
-
-def _not_opened(path: Path) -> ProblemError:
-    boxes = _top_level_boxes(path)
-    if "ftyp" in boxes and "moov" not in boxes:
-        detail = (
-            "The file is an MP4 or MOV without its index (the 'moov' box), so its frames cannot be found: the "
-            "recording or the upload was probably cut off. Send the whole file, or repair it from a good one of the "
-            "same camera."
-        )
-        return ProblemError(422, "no-index", "Video without index", detail)
-    if "ftyp" in boxes:
-        return ProblemError(
-            422, "damaged-video", "Damaged video", "The file is an MP4 or MOV, but its index is damaged."
-        )
-    detail = "The file is not a video in a format known here, such as MP4, MOV, MKV, WebM, AVI or MPEG-TS."
-    return ProblemError(415, "not-a-video", "Not a video", detail)
-
-
-def _top_level_boxes(path: Path) -> list[str]:
-    """List the kinds of an ISO base media file's outermost boxes (ISO/IEC 14496-12, 4.2), as far as they make sense."""
-    boxes: list[str] = []
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        at = 0
-        while at + 8 <= size:
-            file.seek(at)
-            header = file.read(16)
-            length, kind = int.from_bytes(header[:4], "big"), header[4:8]
-            if length == 1:
-                length = int.from_bytes(header[8:], "big")
-            if not kind.isascii() or length < 8:
-                break
-            boxes.append(kind.decode("ascii"))
-            at += length
-    return boxes
