@@ -1,4 +1,5 @@
-"""Jobs whose worker died are found by their lapsed leases and queued again.
+"""Jobs whose worker died are found by their lapsed leases and queued again; so are those that wait for long, since
+their message may be lost.
 
 Every worker looks. A mark in Redis sees to it that an orphan is queued once, however many workers find it and however
 long it then waits its turn; the mark goes when a worker takes the job, or after ``mark_seconds`` should the message
@@ -14,6 +15,7 @@ from redis import Redis, RedisError
 
 from framesense.jobs.queue import enqueue
 from framesense.jobs.store import JobStore
+from framesense.schemas.jobs import JobState
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +36,10 @@ class Recovery:
             except OperationalError:
                 self.taken(job.id)
                 raise
-            log.warning("job %s: its worker is gone; queued again", job.id)
+            if job.state is JobState.RUNNING:
+                log.warning("job %s: its worker is gone; queued again", job.id)
+            else:
+                log.info("job %s: still waits for a worker; queued again, in case its message was lost", job.id)
             queued.append(job.id)
         return queued
 
