@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import threading
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +24,10 @@ class NumberCaptioner:
 
     delay: float = 0.0
     """Seconds a request takes."""
+    go: threading.Semaphore | None = None
+    """Permits, one for each answer."""
+    waiting: int = 0
+    """Callers that wait for a permit."""
     ill: bool = False
     revision: str = "1"
     tagger_revision: str = "1"
@@ -38,6 +43,18 @@ class NumberCaptioner:
     @property
     def tagger(self) -> ModelInfo:
         return self.model.model_copy(update={"service": "tagger", "revision": self.tagger_revision})
+
+    async def _permitted(self, request: Request) -> bool:
+        """Wait for a permit; False for a caller that hangs up meanwhile, as a killed worker does."""
+        self.waiting += 1
+        try:
+            while self.go is not None and not self.go.acquire(blocking=False):
+                if await request.is_disconnected():
+                    return False
+                await asyncio.sleep(0.02)
+        finally:
+            self.waiting -= 1
+        return True
 
     def app(self) -> FastAPI:
         app = FastAPI()
@@ -68,6 +85,8 @@ class NumberCaptioner:
                 files = [file for file in form.getlist("images") if isinstance(file, UploadFile)]
                 pictures = [np.load(io.BytesIO(await file.read())) for file in files]
             numbers = [read_number(picture) for picture in pictures]
+            if not await self._permitted(request):
+                return Response(status_code=503)
             self.seen += numbers
             await asyncio.sleep(self.delay)
             if self.fickle:

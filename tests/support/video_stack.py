@@ -16,7 +16,8 @@ class VideoStack(WorkerStack):
     """Video jobs on as many workers as a test starts."""
 
     def __init__(self, redis_url: str, folder: Path, captioner: NumberCaptioner) -> None:
-        super().__init__(redis_url, folder, captioner_url=captioner.url, job_visibility_timeout=600, worker_batch=4)
+        settings = {"worker_batch": 4, "worker_progress_interval": 0, "job_visibility_timeout": 600}
+        super().__init__(redis_url, folder, captioner_url=captioner.url, **settings)
         self.analyses = AnalysisStore(self.storage)
         self._celery = create_celery(JobSettings(redis_url=redis_url))
 

@@ -1,5 +1,6 @@
 """A video becomes an analysis: every frame once, whoever asks for it."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -57,12 +58,14 @@ def test_with_a_tagger_frames_can_be_searched_in_words(
 def test_two_jobs_that_ask_for_the_same_do_it_once(
     stack: VideoStack, captioner: NumberCaptioner, tmp_path: Path
 ) -> None:
-    captioner.delay = 1.0
+    captioner.go = threading.Semaphore(1)
     for _ in range(2):
         stack.start_worker()
     video = numbered_video(tmp_path / "clip.mp4", 40)
-    first, second = stack.submit(video), stack.submit(video)
-    for job in (first, second):
+    jobs = [stack.submit(video) for _ in range(2)]
+    stack.wait_until(lambda: any("waiting" in stack.get(job).progress.message for job in jobs))
+    captioner.go = None
+    for job in jobs:
         assert stack.finished(job).state is JobState.SUCCEEDED, stack.logs
         assert numbers(stack.frames(job)) == list(range(40))
     assert sorted(captioner.seen) == list(range(40))

@@ -1,6 +1,7 @@
 """Workers that are killed or stopped, and jobs that are cancelled: another goes on."""
 
 import signal
+import threading
 from pathlib import Path
 
 from framesense.jobs.payloads import Attempts, VideoPayload
@@ -8,12 +9,13 @@ from framesense.schemas.jobs import JobState
 from tests.support.number_captioner import NumberCaptioner
 from tests.support.video_stack import VideoStack, numbers
 from tests.support.videos import numbered_video
+from tests.support.waiting import wait_until
 
 
 def test_a_killed_worker_s_job_is_finished_by_another_without_captioning_twice(
     stack: VideoStack, captioner: NumberCaptioner, tmp_path: Path
 ) -> None:
-    captioner.delay = 0.3
+    captioner.go = threading.Semaphore(4)
     first = stack.start_worker()
     job = stack.submit(numbered_video(tmp_path / "clip.mp4", 60))
     stack.until_done(job, 12)
@@ -23,6 +25,8 @@ def test_a_killed_worker_s_job_is_finished_by_another_without_captioning_twice(
     assert checkpoint is not None
     kept = len(checkpoint)
     assert 12 <= kept < 60
+    wait_until(lambda: not captioner.waiting)
+    captioner.go = None
     captioner.seen.clear()
     stack.start_worker()
     assert stack.finished(job).state is JobState.SUCCEEDED, stack.logs
@@ -33,7 +37,7 @@ def test_a_killed_worker_s_job_is_finished_by_another_without_captioning_twice(
 def test_a_job_goes_on_with_the_same_work_of_one_that_was_cancelled(
     stack: VideoStack, captioner: NumberCaptioner, tmp_path: Path
 ) -> None:
-    captioner.delay = 3.0
+    captioner.go = threading.Semaphore(2)
     for _ in range(2):
         stack.start_worker()
     video = numbered_video(tmp_path / "clip.mp4", 60)
@@ -42,7 +46,7 @@ def test_a_job_goes_on_with_the_same_work_of_one_that_was_cancelled(
     second = stack.submit(video)
     stack.wait_until(lambda: "waiting" in stack.get(second).progress.message)
     stack.jobs.cancel(first.id)
-    captioner.delay = 0
+    captioner.go = None
     assert stack.finished(second).state is JobState.SUCCEEDED, stack.logs
     assert numbers(stack.frames(second)) == list(range(60))
     assert len(captioner.seen) < 90, "what the first had stored was not done again"
@@ -53,17 +57,17 @@ def test_a_worker_told_to_stop_hands_its_job_over_at_once(
 ) -> None:
     captioner.delay = 0.5
     first = stack.start_worker()
-    job = stack.submit(numbered_video(tmp_path / "clip.mp4", 200))
+    job = stack.submit(numbered_video(tmp_path / "clip.mp4", 100))
     stack.until_done(job, 8)
     first.send_signal(signal.SIGTERM)
     assert first.wait(timeout=60) == 0
     stopped = stack.get(job)
     assert stopped.state is JobState.RUNNING
-    assert stopped.progress.done < 200, "it did not wait for the job to end"
+    assert stopped.progress.done < 100, "it did not wait for the job to end"
     captioner.delay = 0
     stack.start_worker()
     assert stack.finished(job).state is JobState.SUCCEEDED, stack.logs
-    assert numbers(stack.frames(job)) == list(range(200))
+    assert numbers(stack.frames(job)) == list(range(100))
 
 
 def test_cancelling_stops_the_work(stack: VideoStack, captioner: NumberCaptioner, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A captioner or tagger that changes its model while a job runs."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tests.support.videos import numbered_video
 def test_a_job_begins_again_when_a_model_changes(
     stack: VideoStack, captioner: NumberCaptioner, tmp_path: Path, service: str, changed: str
 ) -> None:
-    captioner.delay = 0.2
+    captioner.go = threading.Semaphore(2)
     stack.start_worker(TAGGER_URL=f"{captioner.url}/tagger", WORKER_MAX_ATTEMPTS="1")
     video = numbered_video(tmp_path / "clip.mp4", 60)
     job = stack.submit(video)
@@ -23,6 +24,7 @@ def test_a_job_begins_again_when_a_model_changes(
     before = stack.get(job)
     former = stack.jobs.payload(job.id, VideoPayload).work
     setattr(captioner, changed, "2")
+    captioner.go = None
     finished = stack.finished(job)
     assert finished.state is JobState.SUCCEEDED, stack.logs
     assert numbers(stack.frames(job)) == list(range(60))
@@ -62,7 +64,7 @@ def _assert_of_the_present_models(stack: VideoStack, job: Job, captioner: Number
 def test_jobs_that_wait_for_one_another_do_it_once_with_the_new_model_too(
     stack: VideoStack, captioner: NumberCaptioner, tmp_path: Path
 ) -> None:
-    captioner.delay = 0.5
+    captioner.go = threading.Semaphore(1)
     for _ in range(2):
         stack.start_worker(WORKER_REQUESTS="1")
     video = numbered_video(tmp_path / "clip.mp4", 40)
@@ -70,6 +72,7 @@ def test_jobs_that_wait_for_one_another_do_it_once_with_the_new_model_too(
     stack.wait_until(lambda: any("waiting" in stack.get(job).progress.message for job in (first, second)))
     captioner.seen.clear()
     captioner.revision = "2"
+    captioner.go = None
     for job in (first, second):
         assert stack.finished(job).state is JobState.SUCCEEDED, stack.logs
         assert numbers(stack.frames(job)) == list(range(40))
