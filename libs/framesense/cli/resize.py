@@ -17,7 +17,7 @@ from PIL import Image
 from framesense.cli.manifest import Outcome, read_manifest, write_manifest, write_whole
 from framesense.http.problems import ProblemError
 from framesense.media.archives import IMAGE_SUFFIXES
-from framesense.media.images import ImageLimits, decode_image
+from framesense.media.images import HEADER_BYTES, ImageLimits, decode_image, is_image
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def resize(folder: Path, out: Path, *, longest_side: int = 640, quality: int = 9
         raise ValueError(f"{folder} is no folder")
     sources = list(_images(folder, out))
     if not sources:
-        raise ValueError(f"{folder} holds no image (files ending in {', '.join(sorted(IMAGE_SUFFIXES))})")
+        raise ValueError(f"{folder} holds no image")
     out.mkdir(parents=True, exist_ok=True)
     before = {source: _read(row) for source, row in read_manifest(out, "source").items()}
     work = partial(_resize_one, folder, out, longest_side=longest_side, quality=quality)
@@ -86,8 +86,16 @@ def _images(folder: Path, out: Path) -> Iterator[str]:
         inside_out = path.resolve().is_relative_to(out.resolve())
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         plain = path.is_file() and not path.is_symlink()
-        if path.suffix.lower() in IMAGE_SUFFIXES and plain and not inside_out and not hidden:
+        if plain and not inside_out and not hidden and _is_image(path):
             yield path.relative_to(folder).as_posix()
+
+
+def _is_image(path: Path) -> bool:
+    """Tell whether a file is an image by its name, or by how it begins."""
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return True
+    with path.open("rb") as file:
+        return is_image(file.read(HEADER_BYTES))
 
 
 def _resize_one(folder: Path, out: Path, source: str, known: Row | None, *, longest_side: int, quality: int) -> Result:

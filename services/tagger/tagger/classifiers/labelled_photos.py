@@ -15,6 +15,7 @@ from framesense.http.disconnects import unless_disconnected
 from framesense.http.problems import ProblemError
 from framesense.http.uploads import IMAGE_FIELDS, Form, Upload, read_form
 from framesense.media.archives import looks_like_zip, read_images
+from framesense.media.names import clean_name
 from tagger.dependencies import TaggerDependencies
 from tagger.labels.validation import read_texts
 from tagger.serving import BatchedEmbedder
@@ -50,8 +51,8 @@ async def read_labelled(
         max_values=dependencies.archives.max_images + 100,
     )
     photos = await asyncio.to_thread(_pairs, form, dependencies)
-    known = {_key(label): index for index, label in enumerate(labels)}
-    if strange := sorted({label for _, label in photos if _key(label) not in known}):
+    known = {label_key(label): index for index, label in enumerate(labels)}
+    if strange := sorted({label for _, label in photos if label_key(label) not in known}):
         detail = (
             f"The photos are labelled {', '.join(map(repr, strange[:5]))}, which the classifier does not have. It has: "
             f"{', '.join(map(repr, labels[:20]))}. Name the folders so."
@@ -62,7 +63,7 @@ async def read_labelled(
     return LabelledPhotos(
         names=[upload.filename for upload, _ in photos],
         embeddings=np.concatenate(embeddings),
-        truth=np.array([known[_key(label)] for _, label in photos], np.intp),
+        truth=np.array([known[label_key(label)] for _, label in photos], np.intp),
     )
 
 
@@ -87,5 +88,8 @@ def _pairs(form: Form, dependencies: TaggerDependencies) -> list[tuple[Upload, s
     return list(zip(form.files, labels, strict=True))
 
 
-def _key(label: str) -> str:
-    return " ".join(label.replace("_", " ").replace("-", " ").casefold().split())
+def label_key(label: str) -> str:
+    """Return what labels have in common that are the same but for case, blanks, ``_``, ``-`` and how accents are
+    written.
+    """
+    return " ".join(clean_name(label).replace("_", " ").replace("-", " ").casefold().split())

@@ -94,3 +94,11 @@ def test_the_command(folder: Path, tmp_path: Path) -> None:
     assert main(["resize", str(tmp_path / "empty"), out]) == 2
     with pytest.raises(SystemExit):
         main(["resize", str(folder), out, "--longest-side", "0"])
+
+
+def test_images_are_known_by_content(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", (300, 200)).save(tmp_path / "in" / "IMG_1", "PNG")
+    (tmp_path / "in" / "BM.txt").write_text("BM begins a bitmap, and this text too")
+    assert resize(tmp_path / "in", tmp_path / "out", longest_side=120).made == 1
+    assert list(_manifest(tmp_path / "out")) == ["IMG_1"]
