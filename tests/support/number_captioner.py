@@ -3,15 +3,18 @@
 import asyncio
 import io
 import threading
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
 from fastapi import FastAPI, Request, Response
 from starlette.datastructures import UploadFile
 
+from framesense.http.problems import model_loading
 from framesense.schemas.arrays import EncodingFormat, encode
 from framesense.schemas.captions import Caption, CaptionEmbeddings, CaptionResponse, CaptionToken
 from framesense.schemas.models import ModelInfo, ModelsResponse
+from framesense.schemas.problems import MEDIA_TYPE
 from framesense.schemas.tags import ImageEmbeddings
 from tests.support.videos import read_number
 
@@ -29,6 +32,8 @@ class NumberCaptioner:
     waiting: int = 0
     """Callers that wait for a permit."""
     ill: bool = False
+    loading: Counter[str] = field(default_factory=Counter)
+    """So many questions to the captioner, and to the tagger, are answered that its model is being loaded."""
     revision: str = "1"
     tagger_revision: str = "1"
     fickle: bool = False
@@ -63,8 +68,10 @@ class NumberCaptioner:
         def models() -> ModelsResponse:
             return ModelsResponse(models=[self.model])
 
-        @app.get("/tagger/models")
-        def tagger_models() -> ModelsResponse:
+        @app.get("/tagger/models", response_model=None)
+        def tagger_models() -> ModelsResponse | Response:
+            if loading := self._loading("tagger"):
+                return loading
             return ModelsResponse(models=[self.tagger])
 
         @app.post("/tagger/embed/images")
@@ -81,6 +88,8 @@ class NumberCaptioner:
         async def caption(request: Request) -> CaptionResponse | Response:
             if self.ill:
                 return Response(status_code=503, headers={"Retry-After": "0.2"})
+            if loading := self._loading("captioner"):
+                return loading
             async with request.form() as form:
                 files = [file for file in form.getlist("images") if isinstance(file, UploadFile)]
                 pictures = [np.load(io.BytesIO(await file.read())) for file in files]
@@ -95,6 +104,13 @@ class NumberCaptioner:
             return CaptionResponse(captions=captions, model=self.model)
 
         return app
+
+    def _loading(self, service: str) -> Response | None:
+        if self.loading[service] == 0:
+            return None
+        self.loading[service] -= 1
+        problem = model_loading("The model numbers is being loaded.")
+        return Response(problem.document().model_dump_json(), problem.status, problem.headers, MEDIA_TYPE)
 
 
 def _caption(number: int, revision: int) -> Caption:

@@ -55,3 +55,23 @@ def test_a_captioner_that_stays_ill_fails_the_job_and_keeps_what_is_done(
     again = stack.submit(tmp_path / "clip.mp4")
     assert stack.finished(again).state is JobState.SUCCEEDED
     assert sorted(captioner.seen) == list(range(finished_before, 60))
+
+
+def test_models_that_are_being_loaded_are_waited_for_as_nobody_is_away(
+    stack: VideoStack, captioner: NumberCaptioner, tmp_path: Path
+) -> None:
+    captioner.loading.update(captioner=2, tagger=2)
+    stack.start_worker(TAGGER_URL=f"{captioner.url}/tagger", WORKER_CAPTION_RETRY_SECONDS="0.2")
+    job = stack.finished(stack.submit(numbered_video(tmp_path / "clip.mp4", 4)))
+    assert (job.state, captioner.loading.total()) == (JobState.SUCCEEDED, 0)
+    assert stack.load(job)[0].models == [captioner.model, captioner.tagger]
+
+
+def test_a_model_that_is_loaded_for_ever_is_given_up(
+    stack: VideoStack, captioner: NumberCaptioner, tmp_path: Path
+) -> None:
+    captioner.loading["captioner"] = 1_000_000
+    stack.start_worker(WORKER_LOADING_SECONDS="1")
+    job = stack.finished(stack.submit(numbered_video(tmp_path / "clip.mp4", 4)))
+    assert job.error is not None and (job.state, job.error.status) == (JobState.FAILED, 503)
+    assert "still loading after" in job.error.detail and "being loaded" in job.error.detail
