@@ -1,10 +1,12 @@
 """Masks, and what preserve keeps."""
 
 import base64
+import io
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 
 from framesense.schemas.edits import (
     Preserve,
@@ -22,6 +24,7 @@ from tests.support.editor_api import (
     read,
     refused,
 )
+from tests.support.icc import DISPLAY_P3, rgb_profile, srgb_to_linear, xyz_to_srgb
 from tests.support.paint_model import Painter
 
 
@@ -38,6 +41,18 @@ def test_outside_the_mask_the_photos_own_bytes_stay(client: TestClient, painter:
     assert made.image.parameters.preserve is Preserve.MASK
     mask = painter.requests[0].mask
     assert mask is not None and mask.shape == (painter.requests[0].height, painter.requests[0].width)
+
+
+def test_outside_the_mask_a_photo_in_display_p3_looks_the_same_in_a_colour_managed_viewer(client: TestClient) -> None:
+    """The answer has no profile, which viewers take as sRGB; so its colours are the photo's, converted."""
+    stream = io.BytesIO()
+    Image.fromarray(CAT_PIXELS).save(stream, "PNG", icc_profile=rgb_profile(DISPLAY_P3))
+    made = picture(client, stream.getvalue(), left_half(), strength=1, mask_blur=0)
+    assert "icc_profile" not in Image.open(io.BytesIO(base64.b64decode(made.png))).info
+    half = WIDTH // 2
+    seen = xyz_to_srgb(srgb_to_linear(CAT_PIXELS[:, half:] / 255) @ DISPLAY_P3.T).astype(int)
+    assert np.abs(pixels(made)[:, half:] - seen).max() <= 3
+    assert np.abs(seen - CAT_PIXELS[:, half:]).max() > 10
 
 
 def test_a_feathered_mask_ends_and_beyond_it_the_bytes_stay(client: TestClient) -> None:
