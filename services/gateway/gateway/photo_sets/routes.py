@@ -108,6 +108,8 @@ async def tag_photo_set(
 
     Every photo is tagged; the result tells how many tags photos have, how balanced the labels are, near-duplicates,
     clusters and a 2-D map. Photos in sub-folders, or named in a `groups.csv` among them, are compared by group.
+    A `groups.csv` is a table as spreadsheets save it, with commas, semicolons or tabs: a column `photo` (or `file`,
+    `path`, `image`, `image_id`) with each photo's path or file name, and a column with its group.
     The table of all photos is at `/jobs/{id}/export.csv` and `/jobs/{id}/export.parquet`.
     """
     async with receive_form(request, parts.settings.upload_folder, form_limits(parts.settings)) as form:
