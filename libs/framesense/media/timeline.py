@@ -28,6 +28,8 @@ HOLE_SECONDS = 60.0
 recorded there."""
 HOLE_INTERVALS = 20
 """How many times the usual interval a hole is at least."""
+FROM_ZERO = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
+"""Containers whose times browsers show as they are."""
 LISTED = 5
 """Most places that a warning lists."""
 UNTIMED = {"avi", "h264", "hevc", "m4v", "mpegvideo", "dv", "yuv4mpegpipe"}
@@ -50,7 +52,7 @@ class Timeline:
 
     ``pts``: presentation times, mended (:mod:`framesense.media.clock`); ``key``: starts a group of pictures; ``shown``:
     not cut away by an edit list. ``times``: the shown frames' times in the order they are shown, and ``end``, when the
-    last one leaves. ``origin``: where players begin to count, so that sound before the picture counts. ``spans``: from
+    last one leaves. ``origin``: where players begin to count (:func:`player_zero`). ``spans``: from
     when to when there are frames, without the holes between; ``joins``: where another recording begins. ``exact``: a
     frame can be recognised by its packet's time; else (times missing) frames can only be counted, from the first.
     ``notes``: what is odd about the clock, in words.
@@ -235,9 +237,10 @@ def _integers(values: array[int]) -> NDArray[np.int64]:
 
 
 def player_zero(stream: VideoStream, first: int) -> int:
-    """Return where players begin to count: at the earliest start of sound and picture, in the stream's time base.
+    """Return where players begin to count, in the stream's time base.
 
-    ``first``: the time of the first frame shown.
+    ``first``: the time of the first frame shown. MP4 and Matroska count from their own zero, as browsers do, unless
+    something comes before it; of other containers the earliest start of sound and picture is the zero.
     """
     time_base = stream.time_base or Fraction(1, 1000)
     starts = [
@@ -245,7 +248,8 @@ def player_zero(stream: VideoStream, first: int) -> int:
         for other in stream.container.streams
         if other.type == "audio" and other.start_time is not None and other.time_base
     ]
-    return min([first, *starts])
+    zero = [0] if stream.container.format.name in FROM_ZERO else starts
+    return min([first, *zero])
 
 
 def _spans(times: NDArray[np.int64], hold: int, interval: int, time_base: Fraction) -> tuple[tuple[int, int], ...]:

@@ -7,7 +7,7 @@ it ends.
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -53,8 +53,24 @@ class Question:
 
 @dataclass(frozen=True)
 class _Batch:
-    frames: list[SampledFrame]
-    thumbnails: list[bytes]
+    """Frames of which ``pictures`` differ: frame i shows picture ``shown[i]``."""
+
+    frames: list[SampledFrame] = field(default_factory=list)
+    thumbnails: list[bytes] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+    shown: list[int] = field(default_factory=list)
+
+    def repeats(self, frame: SampledFrame) -> bool:
+        """Tell whether this frame is still on screen since the one before."""
+        return bool(self.frames) and self.frames[-1].time == frame.time
+
+    def add(self, frame: SampledFrame, settings: WorkerSettings) -> None:
+        if not self.repeats(frame):
+            self.pictures.append(frame.picture)
+        repeated = self.thumbnails[-1] if self.repeats(frame) else None
+        self.thumbnails.append(repeated or write_thumbnail(frame.picture, settings))
+        self.frames.append(frame)
+        self.shown.append(len(self.pictures) - 1)
 
 
 def analyse(
@@ -79,7 +95,7 @@ def analyse(
     """
 
     def look(batch: _Batch) -> tuple[CaptionBatch, EmbeddingBatch | None]:
-        pictures = [frame.picture for frame in batch.frames]
+        pictures = batch.pictures
         captioned = captioner.caption(pictures, beams=question.beams, max_tokens=question.max_tokens)
         return captioned, embedder.embed(pictures) if embedder else None
 
@@ -93,16 +109,17 @@ def analyse(
             require_same_model(answer.model, question.models.captioner)
             if embedded and question.models.tagger:
                 require_same_model(embedded.model, question.models.tagger)
+            shown = batch.shown
             frames = Frames(
                 times=np.array([frame.time for frame in batch.frames]),
-                captions=answer.texts,
-                words=answer.words,
-                sentences=answer.sentences,
-                visual=answer.visual,
-                aligned=embedded.embeddings if embedded else None,
-                confidences=answer.confidences,
+                captions=[answer.texts[picture] for picture in shown],
+                words=answer.words[shown],
+                sentences=answer.sentences[shown],
+                visual=None if answer.visual is None else answer.visual[shown],
+                aligned=embedded.embeddings[shown] if embedded else None,
+                confidences=None if answer.confidences is None else answer.confidences[shown],
             )
-            patches = None if answer.patches is None else _packed(answer.patches, batch.frames)
+            patches = None if answer.patches is None else _packed(answer.patches[shown], batch.frames)
             store.append(question.key, batch.frames[0].index, frames, batch.thumbnails, patches)
             on_progress(batch.frames[-1].index + 1)
 
@@ -117,12 +134,12 @@ def _packed(grids: NDArray[np.float32], frames: Sequence[SampledFrame]) -> Packe
 def _batches(video: Video, question: Question, settings: WorkerSettings, start: int) -> Iterator[_Batch]:
     # A short job in full batches would decode first and caption afterwards; smaller ones let the two overlap.
     size = min(settings.worker_batch, max(LEAST_BATCH, video.count(question.every_n_second) // BATCHES_TO_OVERLAP))
-    batch = _Batch([], [])
+    batch = _Batch()
     for frame in video.moving_samples(question.every_n_second, start=start, longest_side=settings.worker_frame_size):
-        batch.frames.append(frame)
-        batch.thumbnails.append(write_thumbnail(frame.picture, settings))
-        if len(batch.frames) == size:
+        # A frame that stays on screen is looked at once: its copies go into the batch of the first.
+        if len(batch.pictures) == size and not batch.repeats(frame):
             yield batch
-            batch = _Batch([], [])
+            batch = _Batch()
+        batch.add(frame, settings)
     if batch.frames:
         yield batch

@@ -10,7 +10,7 @@ from framesense.jobs.payloads import VideoPayload
 from framesense.schemas.jobs import JobState
 from tests.support.number_captioner import NumberCaptioner
 from tests.support.video_stack import VideoStack, numbers
-from tests.support.videos import numbered_video
+from tests.support.videos import numbered_picture, numbered_video, render_video
 
 
 def test_every_frame_is_captioned_once_and_stored(
@@ -42,6 +42,16 @@ def test_every_frame_is_captioned_once_and_stored(
     again = stack.finished(stack.submit(tmp_path / "clip.mp4"))
     assert again.state is JobState.SUCCEEDED
     assert len(captioner.seen) == 30, "the same question is answered from what is stored"
+
+
+def test_a_frame_that_stays_is_captioned_once(stack: VideoStack, captioner: NumberCaptioner, tmp_path: Path) -> None:
+    stack.start_worker()
+    pictures = [numbered_picture(number) for number in range(4)]
+    still = render_video(tmp_path / "still.mp4", pictures, times=[0, 8, 16, 16.04])
+    job = stack.submit(still, 0.1)
+    assert stack.finished(job).state is JobState.SUCCEEDED, stack.logs
+    assert sorted(captioner.seen) == [0, 1, 2]
+    assert numbers(stack.frames(job)) == [*[0] * 80, *[1] * 80, 2]
 
 
 def test_with_a_tagger_frames_can_be_searched_in_words(

@@ -56,7 +56,7 @@ def test_joined_recordings_are_one_timeline(suffix: str, starts: tuple[float, ..
     shown = numbers(video, 0.01)
     assert (shown, set(shown)) == (sorted(shown), set(range(40 * len(starts))))
     info = video.info(name="", sha256="", size=1)
-    assert info.duration == pytest.approx(1.6 * len(starts), abs=0.01)
+    assert video.timeline.duration == pytest.approx(1.6 * len(starts), abs=0.01)
     assert info.fps == pytest.approx(25, rel=0.01)
     assert sum("starts again" in warning for warning in info.warnings) == 1
 

@@ -1,0 +1,74 @@
+"""The times of results are those of the player: Chromium seeks to each and shows the frame that was sampled there."""
+
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.support.videos import BITS, numbered_picture, read_number, render_video
+from worker.videos.frames import open_video
+
+pytestmark = pytest.mark.browser
+
+X264 = {"preset": "veryfast", "bf": "2", "g": "12"}
+LATE = [2 + number / 25 for number in range(100)]
+VPX: dict[str, Any] = {"codec": "libvpx", "audio_codec": "libopus"}
+CONTAINERS: dict[str, dict[str, Any]] = {
+    "plain.mp4": {"options": X264},
+    "with-sound.mp4": {"options": X264, "audio_seconds": 4},
+    "late.mp4": {"options": X264, "audio_seconds": 6, "times": LATE},
+    "late-without-sound.mp4": {"options": X264, "times": LATE},
+    "negative-offsets.mp4": {
+        "options": X264,
+        "audio_seconds": 4,
+        "container_options": {"movflags": "negative_cts_offsets"},
+    },
+    "without-edit-list.mp4": {"options": {**X264, "bf": "0"}, "container_options": {"use_editlist": "0"}},
+    "fragmented.mp4": {
+        "options": {**X264, "bf": "0"},
+        "audio_seconds": 4,
+        "container_options": {"movflags": "frag_keyframe+empty_moov"},
+    },
+    "late.mov": {"options": X264, "audio_seconds": 6, "times": LATE},
+    "late.mkv": {"options": X264, "audio_seconds": 6, "times": LATE},
+    "late-without-sound.mkv": {"options": X264, "times": LATE},
+    "with-sound.webm": {**VPX, "audio_seconds": 4},
+    "late.webm": {**VPX, "audio_seconds": 6, "times": LATE},
+}
+TYPES = {".mp4": "video/mp4", ".mov": "video/mp4", ".mkv": "video/webm", ".webm": "video/webm"}
+"""As whom a browser plays it."""
+SHOWN = """async ([source, times, bits]) => {
+    const video = document.querySelector("video"), canvas = document.querySelector("canvas"), numbers = [];
+    const url = URL.createObjectURL(await (await fetch(source)).blob());
+    await new Promise((resolve, reject) => {
+        video.onloadeddata = resolve;
+        video.onerror = () => reject(video.error.message);
+        video.src = url;
+    });
+    [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+    const context = canvas.getContext("2d", {willReadFrequently: true});
+    for (const time of times) {
+        await new Promise(resolve => { video.onseeked = resolve; video.currentTime = time; });
+        context.drawImage(video, 0, 0);
+        const row = context.getImageData(0, canvas.height >> 2, canvas.width, 1).data;
+        const bright = bit => row[4 * Math.floor((2 * bit + 1) * canvas.width / (2 * bits))] > 127;
+        numbers.push([...Array(bits).keys()].reduce((number, bit) => number | bright(bit) << bit, 0));
+    }
+    return numbers;
+}"""
+
+
+def test_the_player_shows_what_was_sampled(browser: Browser, tmp_path: Path) -> None:
+    page = browser.new_page()
+    page.set_content("<video muted></video><canvas></canvas>")
+    for name, how in CONTAINERS.items():
+        path = render_video(tmp_path / name, [numbered_picture(number) for number in range(100)], **how)
+        samples = list(open_video(path, max_pixels=1_000_000).samples(0.52))
+        # In the middle of a frame, so that no rounding decides which one it is.
+        times = [frame.time + 0.02 for frame in samples]
+        source = f"data:{TYPES[path.suffix]};base64,{b64encode(path.read_bytes()).decode()}"
+        shown = page.evaluate(SHOWN, [source, times, BITS])
+        assert shown == [read_number(frame.picture) for frame in samples], name
+    page.close()
