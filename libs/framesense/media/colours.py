@@ -76,13 +76,15 @@ def _converted(image: Image.Image, icc: bytes | None) -> Image.Image:
 
 def _applied(picture: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
     grey = picture.mode == "L"
+    # Four inks on a finer grid take half a second, every time.
+    precision = ImageCms.Flags.HIGHRESPRECALC if picture.mode in ("RGB", "LAB") else ImageCms.Flags.NONE
     transform = ImageCms.buildTransform(
         source,
         ImageCms.createProfile("sRGB"),
         picture.mode,
         "RGB",
         ImageCms.Intent.RELATIVE_COLORIMETRIC,
-        ImageCms.Flags.BLACKPOINTCOMPENSATION | (ImageCms.Flags.NOOPTIMIZE if grey else ImageCms.Flags.HIGHRESPRECALC),
+        ImageCms.Flags.BLACKPOINTCOMPENSATION | (ImageCms.Flags.NOOPTIMIZE if grey else precision),
     )
     if grey:  # LittleCMS optimises greys to a coarse table, off by 8 in the shadows, and is slow without
         ramp = ImageCms.applyTransform(Image.fromarray(np.arange(256, dtype=np.uint8)[None]), transform)
