@@ -248,7 +248,7 @@ def test_cancel_stops_the_job(page: Page, gateway: httpx.Client, tmp_path: Path)
 
 def test_deleted_from_the_list(page: Page, gateway: httpx.Client, tmp_path: Path) -> None:
     upload(page, numbered_video(tmp_path / "short.mp4", 20))
-    start(page)
+    start(page, every="0.2 s")
     expect(page.locator(".novelty .graph .main-svg").first).to_be_visible()
     job = current_job(page)
     page.get_by_role("button", name="All videos").click()

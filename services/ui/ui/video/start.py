@@ -42,11 +42,14 @@ def _show_new(api: GatewayApi, public: str) -> None:
         key=_upload_key(),
     )
     parameters = ask_all(VideoParameters(), key="new", across=False)
-    if upload is not None:
-        _show_plan(api, upload.id, parameters.every_n_second)
+    # The place is there from the beginning: what comes and goes above the buttons would show them twice for a while.
+    plan = st.empty()
     with st.container(horizontal=True):
         start = st.button("Start", type="primary", icon=":material/play_arrow:", disabled=upload is None)
         example = st.button("Try the example", icon=":material/lightbulb:")
+    if upload is not None and not start:
+        with plan:
+            _show_plan(api, upload.id, parameters.every_n_second)
     try:
         if start and upload is not None:
             job = api.analyse_upload(upload.id, parameters)
