@@ -109,5 +109,5 @@ def _dependencies(request: Request) -> Dependencies:
     return dependencies
 
 
-Parts = Annotated[Dependencies, Depends(_dependencies)]
+InjectedDependencies = Annotated[Dependencies, Depends(_dependencies)]
 """A route's parameter that receives the dependencies."""

@@ -102,16 +102,18 @@ class Enlarged:
         return f"<p>Upscaler: {self.upscaler}, size: {sizes}</p>"
 
 
-async def enlarge(request: Request, parts: Dependencies, body: ExtrasRequest, pictures: Mapping[str, str]) -> Enlarged:
+async def enlarge(
+    request: Request, dependencies: Dependencies, body: ExtrasRequest, pictures: Mapping[str, str]
+) -> Enlarged:
     """Enlarge pictures.
 
     ``pictures``: in base64, by what to call them in an error.
 
     Raises ProblemError: 404 an unknown upscaler, 413, 415 and 422 for pictures, and as :func:`run` does.
     """
-    capabilities = None if is_classical(body.upscaler_1) else await parts.editor.capabilities()
+    capabilities = None if is_classical(body.upscaler_1) else await dependencies.editor.capabilities()
     check_upscaler(body, capabilities)
-    settings = parts.settings
+    settings = dependencies.settings
     if not pictures or len(pictures) > settings.edit_max_photos:
         detail = f"Send 1 to {settings.edit_max_photos} pictures; {len(pictures)} came."
         raise ProblemError(422, "wrong-number-of-images", "Wrong number of images", detail)
@@ -120,7 +122,7 @@ async def enlarge(request: Request, parts: Dependencies, body: ExtrasRequest, pi
     photos, targets = await asyncio.to_thread(_read, body, pictures, settings)
     task = Task.UPSCALE_X2 if all(target.factor <= 2 for target in targets) else Task.UPSCALE_X4
     edit = TranslatedEdit(EditParameters(task=task), photos)
-    finished = await run(request, parts, edit, capabilities, task=body.force_task_id)
+    finished = await run(request, dependencies, edit, capabilities, task=body.force_task_id)
     if len(finished.pictures) < len(photos):
         detail = f"Job {finished.job.id} was interrupted after {len(finished.pictures)} of {len(photos)} pictures."
         raise ProblemError(410, "job-cancelled", "Job cancelled", detail)

@@ -15,7 +15,7 @@ from gateway.a1111.schemas import (
     Txt2ImgRequest,
 )
 from gateway.a1111.translation import TranslatedEdit, from_photos, from_words
-from gateway.dependencies import Dependencies, Parts
+from gateway.dependencies import Dependencies, InjectedDependencies
 from gateway.edits.sources import image_limits
 from gateway.openapi import a1111_examples, examples
 
@@ -31,7 +31,7 @@ sdapi = APIRouter(tags=["A1111 clients"], prefix="/sdapi/v1", route_class=Compat
     ),
     openapi_extra=examples.json_body(Img2ImgRequest, a1111_examples.IMG2IMG),
 )
-async def img2img(request: Request, parts: Parts) -> Response:
+async def img2img(request: Request, dependencies: InjectedDependencies) -> Response:
     """Edit one photo or several, and answer when the pictures are done.
 
     The edit is an ordinary job besides: its id is in the header `X-Job-ID` and in `info`. Hanging up cancels it. `info`
@@ -41,11 +41,11 @@ async def img2img(request: Request, parts: Parts) -> Response:
         pip install webuiapi
         python -c 'import webuiapi; print(webuiapi.WebUIApi(port=8000).get_samplers())'
     """
-    body = await read_body(request, parts, Img2ImgRequest)
-    capabilities = await parts.editor.capabilities()
-    limits, most = image_limits(parts.settings), parts.settings.edit_max_photos
+    body = await read_body(request, dependencies, Img2ImgRequest)
+    capabilities = await dependencies.editor.capabilities()
+    limits, most = image_limits(dependencies.settings), dependencies.settings.edit_max_photos
     edit = await asyncio.to_thread(from_photos, body, capabilities, limits, max_photos=most)
-    return await _images(request, parts, body, edit, capabilities)
+    return await _images(request, dependencies, body, edit, capabilities)
 
 
 @sdapi.post(
@@ -57,16 +57,20 @@ async def img2img(request: Request, parts: Parts) -> Response:
     ),
     openapi_extra=examples.json_body(Txt2ImgRequest, a1111_examples.TXT2IMG),
 )
-async def txt2img(request: Request, parts: Parts) -> Response:
+async def txt2img(request: Request, dependencies: InjectedDependencies) -> Response:
     """Make pictures without a photo, in the same way as `img2img`. Answers 422 where the loaded model can only edit."""
-    body = await read_body(request, parts, Txt2ImgRequest)
-    capabilities = await parts.editor.capabilities()
-    return await _images(request, parts, body, from_words(body, capabilities), capabilities)
+    body = await read_body(request, dependencies, Txt2ImgRequest)
+    capabilities = await dependencies.editor.capabilities()
+    return await _images(request, dependencies, body, from_words(body, capabilities), capabilities)
 
 
 async def _images(
-    request: Request, parts: Dependencies, body: ImageRequest, edit: TranslatedEdit, capabilities: EditorCapabilities
+    request: Request,
+    dependencies: Dependencies,
+    body: ImageRequest,
+    edit: TranslatedEdit,
+    capabilities: EditorCapabilities,
 ) -> Response:
-    finished = await run(request, parts, edit, capabilities, task=body.force_task_id)
+    finished = await run(request, dependencies, edit, capabilities, task=body.force_task_id)
     answer = await asyncio.to_thread(images_response, body, edit, finished)
     return json_response(answer, finished.job)

@@ -20,7 +20,7 @@ from gateway.a1111.schemas import (
     PngInfoRequest,
     PngInfoResponse,
 )
-from gateway.dependencies import Parts
+from gateway.dependencies import InjectedDependencies
 from gateway.edits.sources import image_limits
 from gateway.openapi import a1111_examples, examples
 
@@ -36,14 +36,14 @@ sdapi = APIRouter(tags=["A1111 clients"], prefix="/sdapi/v1", route_class=Compat
     ),
     openapi_extra=examples.json_body(ExtraSingleRequest, a1111_examples.EXTRA_SINGLE),
 )
-async def extra_single_image(request: Request, parts: Parts) -> Response:
+async def extra_single_image(request: Request, dependencies: InjectedDependencies) -> Response:
     """Enlarge a picture up to four times.
 
     `upscaler_1`: `Framesense` is the editor's own and becomes a job; `Lanczos` and `Nearest` are computed at once;
     `None` leaves the picture as it is.
     """
-    body = await read_body(request, parts, ExtraSingleRequest)
-    enlarged = await enlarge(request, parts, body, {"image": body.image})
+    body = await read_body(request, dependencies, ExtraSingleRequest)
+    enlarged = await enlarge(request, dependencies, body, {"image": body.image})
     image = base64_text(enlarged.pngs[0]) if body.show_extras_results else None
     return json_response(ExtraSingleResponse(html_info=enlarged.html_info, image=image), enlarged.job)
 
@@ -57,14 +57,14 @@ async def extra_single_image(request: Request, parts: Parts) -> Response:
     ),
     openapi_extra=examples.json_body(ExtraBatchRequest, a1111_examples.EXTRA_BATCH),
 )
-async def extra_batch_images(request: Request, parts: Parts) -> Response:
+async def extra_batch_images(request: Request, dependencies: InjectedDependencies) -> Response:
     """Enlarge several pictures as `extra-single-image` does, in the order sent.
 
     They are one job, which lets single edits pass after every picture.
     """
-    body = await read_body(request, parts, ExtraBatchRequest)
+    body = await read_body(request, dependencies, ExtraBatchRequest)
     pictures = {f"imageList[{index}]": picture.data for index, picture in enumerate(body.imageList)}
-    enlarged = await enlarge(request, parts, body, pictures)
+    enlarged = await enlarge(request, dependencies, body, pictures)
     images = [base64_text(picture) for picture in enlarged.pngs]
     return json_response(ExtraBatchResponse(html_info=enlarged.html_info, images=images), enlarged.job)
 
@@ -78,20 +78,22 @@ async def extra_batch_images(request: Request, parts: Parts) -> Response:
     ),
     openapi_extra=examples.json_body(InterrogateRequest, a1111_examples.INTERROGATE),
 )
-async def interrogate(request: Request, parts: Parts) -> Response:
+async def interrogate(request: Request, dependencies: InjectedDependencies) -> Response:
     """Describe a picture.
 
     `clip` is answered by the captioner, `deepdanbooru` (or `deepbooru`) by the tagger: the labels that fit, of the
     label set that `A1111_LABEL_SET` names, or of a list of everyday things.
     """
-    body = await read_body(request, parts, InterrogateRequest)
-    picture = await run_in_threadpool(picture_bytes, body.image, image_limits(parts.settings), name="image")
+    body = await read_body(request, dependencies, InterrogateRequest)
+    picture = await run_in_threadpool(picture_bytes, body.image, image_limits(dependencies.settings), name="image")
     match body.model.lower():
         case "clip":
-            words = interrogation.caption(parts.captioner, picture, request_id=request.state.request_id)
+            words = interrogation.caption(dependencies.captioner, picture, request_id=request.state.request_id)
         case "deepdanbooru" | "deepbooru":
-            labels = parts.settings.a1111_label_set
-            words = interrogation.tags(parts.tagger, picture, label_set=labels, request_id=request.state.request_id)
+            labels = dependencies.settings.a1111_label_set
+            words = interrogation.tags(
+                dependencies.tagger, picture, label_set=labels, request_id=request.state.request_id
+            )
         case _:
             detail = f"Model not found: {body.model[:100]!r}. There are clip and deepdanbooru."
             raise ProblemError(404, "unknown-model", "Model not found", detail)
@@ -107,7 +109,7 @@ async def interrogate(request: Request, parts: Parts) -> Response:
     ),
     openapi_extra=examples.json_body(PngInfoRequest, a1111_examples.PNG_INFO_REQUEST),
 )
-async def png_info(request: Request, parts: Parts) -> Response:
+async def png_info(request: Request, dependencies: InjectedDependencies) -> Response:
     """Read the texts in a PNG, or in EXIF's user comment: those that edits are answered with, and other programs'."""
-    body = await read_body(request, parts, PngInfoRequest)
-    return json_response(await run_in_threadpool(read_png_info, body.image, image_limits(parts.settings)))
+    body = await read_body(request, dependencies, PngInfoRequest)
+    return json_response(await run_in_threadpool(read_png_info, body.image, image_limits(dependencies.settings)))

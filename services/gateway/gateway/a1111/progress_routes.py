@@ -16,7 +16,7 @@ from gateway.a1111.schemas import (
     TaskProgressRequest,
     TaskProgressResponse,
 )
-from gateway.dependencies import Dependencies, Parts
+from gateway.dependencies import Dependencies, InjectedDependencies
 from gateway.edits.jobs import with_position
 from gateway.openapi import a1111_examples, examples
 
@@ -39,7 +39,7 @@ OwnJob = Annotated[str | None, Query(alias="job_id", description="the same: anot
 )
 def progress(
     request: Request,
-    parts: Parts,
+    dependencies: InjectedDependencies,
     id_task: OwnTask = None,
     job_id: OwnJob = None,
     skip_current_image: Annotated[bool, Query(description="leave the preview out")] = False,
@@ -48,13 +48,13 @@ def progress(
     the same cookie; without either, of the same address and credentials. `progress` and `state.job_count` are 0 where
     you have none, and for an `id_task` that has not arrived yet.
     """
-    if id_task and ownership(parts).get(id_task) is None:
+    if id_task and ownership(dependencies).get(id_task) is None:
         return EXPECTED
-    job = _own_job(request, parts, id_task or job_id)
+    job = _own_job(request, dependencies, id_task or job_id)
     if job is None:
         return IDLE
-    preview = None if skip_current_image else parts.jobs.preview(job.id)
-    return progress_response(job, pictures_of(parts, job), preview)
+    preview = None if skip_current_image else dependencies.jobs.preview(job.id)
+    return progress_response(job, pictures_of(dependencies, job), preview)
 
 
 @internal.post(
@@ -65,10 +65,10 @@ def progress(
     ),
     openapi_extra=examples.json_body(TaskProgressRequest, a1111_examples.TASK_PROGRESS_REQUEST),
 )
-async def task_progress(request: Request, parts: Parts) -> TaskProgressResponse:
+async def task_progress(request: Request, dependencies: InjectedDependencies) -> TaskProgressResponse:
     """Tell how far a task is, by its `force_task_id`, as the page of stable-diffusion-webui asks."""
-    body = await read_body(request, parts, TaskProgressRequest)
-    return await run_in_threadpool(_task_progress, parts, body)
+    body = await read_body(request, dependencies, TaskProgressRequest)
+    return await run_in_threadpool(_task_progress, dependencies, body)
 
 
 @sdapi.post(
@@ -76,13 +76,15 @@ async def task_progress(request: Request, parts: Parts) -> TaskProgressResponse:
     summary="Cancel my job",
     responses=examples.responses({200: examples.json_example("Nothing", {})}, 404, 503),
 )
-def interrupt(request: Request, parts: Parts, id_task: OwnTask = None, job_id: OwnJob = None) -> dict[str, Any]:
+def interrupt(
+    request: Request, dependencies: InjectedDependencies, id_task: OwnTask = None, job_id: OwnJob = None
+) -> dict[str, Any]:
     """Cancel the named job, or your own as `progress` finds it: nobody else's.
 
     Whoever waits for it is answered with the pictures that were finished. Does nothing where there is no such job.
     """
-    if job := _own_job(request, parts, id_task or job_id):
-        parts.jobs.cancel(job.id)
+    if job := _own_job(request, dependencies, id_task or job_id):
+        dependencies.jobs.cancel(job.id)
     return {}
 
 
@@ -91,30 +93,32 @@ def interrupt(request: Request, parts: Parts, id_task: OwnTask = None, job_id: O
     summary="Cancel my job of one picture",
     responses=examples.responses({200: examples.json_example("Nothing", {})}, 404, 409, 503),
 )
-def skip(request: Request, parts: Parts, id_task: OwnTask = None, job_id: OwnJob = None) -> dict[str, Any]:
+def skip(
+    request: Request, dependencies: InjectedDependencies, id_task: OwnTask = None, job_id: OwnJob = None
+) -> dict[str, Any]:
     """Cancel a job of one picture, as `interrupt` does.
 
     Answers 409 for a job of several, none of which is passed over alone.
     """
-    job = _own_job(request, parts, id_task or job_id)
-    if job and pictures_of(parts, job) > 1:
+    job = _own_job(request, dependencies, id_task or job_id)
+    if job and pictures_of(dependencies, job) > 1:
         detail = f"Job {job.id} makes several pictures, and none of them is passed over alone. /interrupt ends it."
         raise ProblemError(409, "cannot-skip", "Cannot skip", detail)
     if job:
-        parts.jobs.cancel(job.id)
+        dependencies.jobs.cancel(job.id)
     return {}
 
 
-def _task_progress(parts: Dependencies, body: TaskProgressRequest) -> TaskProgressResponse:
-    job = ownership(parts).get(body.id_task)
+def _task_progress(dependencies: Dependencies, body: TaskProgressRequest) -> TaskProgressResponse:
+    job = ownership(dependencies).get(body.id_task)
     if job is None:
         return task_progress_response(None, None)
-    preview = parts.jobs.preview(job.id) if body.live_preview else None
-    return task_progress_response(with_position(parts, job), preview)
+    preview = dependencies.jobs.preview(job.id) if body.live_preview else None
+    return task_progress_response(with_position(dependencies, job), preview)
 
 
-def _own_job(request: Request, parts: Dependencies, name: str | None) -> Job | None:
+def _own_job(request: Request, dependencies: Dependencies, name: str | None) -> Job | None:
     """Return the job named, or the client's own unfinished one, with its place in the queue. Raises a 404 problem."""
-    own = ownership(parts)
+    own = ownership(dependencies)
     job = own.find(name) if name else own.current(identities(request))
-    return with_position(parts, job) if job else None
+    return with_position(dependencies, job) if job else None

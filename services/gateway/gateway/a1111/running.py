@@ -25,61 +25,67 @@ from gateway.jobs.events import wait_until_finished
 from gateway.jobs.lookups import find_job, require_success
 
 
-def ownership(parts: Dependencies) -> Ownership:
-    return Ownership(parts.redis, parts.jobs, retention_seconds=parts.settings.job_retention)
+def ownership(dependencies: Dependencies) -> Ownership:
+    return Ownership(dependencies.redis, dependencies.jobs, retention_seconds=dependencies.settings.job_retention)
 
 
-def pictures_of(parts: Dependencies, job: Job) -> int:
+def pictures_of(dependencies: Dependencies, job: Job) -> int:
     """Return how many pictures an edit job makes."""
     if job.kind is JobKind.EDIT:
         return EditParameters.model_validate(job.parameters).images
     try:
-        photos = parts.jobs.payload(job.id, EditPayload).edit.photos
+        photos = dependencies.jobs.payload(job.id, EditPayload).edit.photos
     except UnknownJobError:  # deleted meanwhile
         return 1
     return len(plan_series(SeriesParameters.model_validate(job.parameters), photos).cells)
 
 
 async def run(
-    request: Request, parts: Dependencies, edit: TranslatedEdit, capabilities: EditorCapabilities, *, task: str
+    request: Request, dependencies: Dependencies, edit: TranslatedEdit, capabilities: EditorCapabilities, *, task: str
 ) -> FinishedEdit:
     """Run an edit and return its pictures.
 
     Raises ProblemError: what cannot be edited so, 409 for a task's name in use, 410 for a job that was interrupted
     before its first picture, a failed job's own; ClientDisconnect.
     """
-    job = await asyncio.to_thread(_submit, parts, edit, capabilities, identities(request)[0], task)
+    job = await asyncio.to_thread(_submit, dependencies, edit, capabilities, identities(request)[0], task)
     try:
-        finished = await unless_disconnected(request, wait_until_finished(parts.events, job.id))
+        finished = await unless_disconnected(request, wait_until_finished(dependencies.events, job.id))
     except BaseException:
         # That API's clients that hang up want nothing more of it.
-        await asyncio.shield(asyncio.to_thread(parts.jobs.cancel, job.id))
+        await asyncio.shield(asyncio.to_thread(dependencies.jobs.cancel, job.id))
         raise
-    pictures, model = await asyncio.to_thread(_collect, parts, finished, job.id, capabilities)
+    pictures, model = await asyncio.to_thread(_collect, dependencies, finished, job.id, capabilities)
     return FinishedEdit(finished or job, pictures, model, job.queue_position)
 
 
-def _submit(parts: Dependencies, edit: TranslatedEdit, capabilities: EditorCapabilities, client: str, task: str) -> Job:
-    own, series = ownership(parts), edit.series
-    check_counts(len(edit.photos), edit.mask is not None, [edit.parameters], parts.settings, several=True)
-    check_decoded(edit.decoded, [edit.parameters], parts.settings)
+def _submit(
+    dependencies: Dependencies, edit: TranslatedEdit, capabilities: EditorCapabilities, client: str, task: str
+) -> Job:
+    own, series = ownership(dependencies), edit.series
+    check_counts(len(edit.photos), edit.mask is not None, [edit.parameters], dependencies.settings, several=True)
+    check_decoded(edit.decoded, [edit.parameters], dependencies.settings)
     check_capabilities(edit.parameters, capabilities)
     own.require_free(task)
-    job = submit_series(parts, edit.sources, series) if series else submit_edit(parts, edit.sources, edit.parameters)
+    job = (
+        submit_series(dependencies, edit.sources, series)
+        if series
+        else submit_edit(dependencies, edit.sources, edit.parameters)
+    )
     own.record(job, client, task)
     return job
 
 
 def _collect(
-    parts: Dependencies, finished: Job | None, job_id: str, capabilities: EditorCapabilities
+    dependencies: Dependencies, finished: Job | None, job_id: str, capabilities: EditorCapabilities
 ) -> tuple[list[ResultPicture], ModelInfo]:
     """Return the job's pictures with the model that made them; of an interrupted job, those that were finished."""
-    store = EditStore(parts.storage)
-    job = finished or find_job(parts, job_id)
+    store = EditStore(dependencies.storage)
+    job = finished or find_job(dependencies, job_id)
     if job.state is JobState.CANCELLED and (images := store.images(job.id)):
         model = capabilities.model
     else:
         require_success(job)
-        result = edit_result(parts, job)
+        result = edit_result(dependencies, job)
         images, model = result.images, result.model
     return [ResultPicture(image, store.png(job.id, PictureKind.IMAGE, image.index)) for image in images], model

@@ -16,7 +16,7 @@ from gateway.a1111.schemas import (
     Sampler,
     Upscaler,
 )
-from gateway.dependencies import Parts
+from gateway.dependencies import InjectedDependencies
 from gateway.openapi import a1111_examples, examples
 
 sdapi = APIRouter(tags=["A1111 clients"], prefix="/sdapi/v1", route_class=CompatRoute)
@@ -29,9 +29,9 @@ sdapi = APIRouter(tags=["A1111 clients"], prefix="/sdapi/v1", route_class=Compat
         {200: examples.json_example("As far as they are true here", a1111_examples.OPTIONS)}, 503
     ),
 )
-async def get_options(parts: Parts) -> dict[str, Any]:
+async def get_options(dependencies: InjectedDependencies) -> dict[str, Any]:
     """List the settings that clients ask for, `sd_model_checkpoint` among them."""
-    return options.options(await parts.editor.capabilities())
+    return options.options(await dependencies.editor.capabilities())
 
 
 @sdapi.post(
@@ -41,14 +41,16 @@ async def get_options(parts: Parts) -> dict[str, Any]:
     responses=examples.responses({200: examples.json_example("Nothing", {})}, 404, 408, 413, 503),
     openapi_extra=examples.json_body(Options, Options(sd_model_checkpoint=a1111_examples.CHECKPOINT.title)),
 )
-async def set_options(request: Request, parts: Parts) -> dict[str, Any]:
+async def set_options(request: Request, dependencies: InjectedDependencies) -> dict[str, Any]:
     """Accept the settings that hold already.
 
     Clients choose a model before they start: the loaded one is accepted, by its title, name or hash. What would change
     the server for everybody is refused: 404 for another model, 422 for other settings.
     """
-    body = await read_body(request, parts, Options)
-    options.refuse_changes(body.model_dump(exclude_unset=True), await parts.editor.capabilities(), where="options")
+    body = await read_body(request, dependencies, Options)
+    options.refuse_changes(
+        body.model_dump(exclude_unset=True), await dependencies.editor.capabilities(), where="options"
+    )
     return {}
 
 
@@ -57,9 +59,9 @@ async def set_options(request: Request, parts: Parts) -> dict[str, Any]:
     summary="Get the loaded model",
     responses=examples.responses({200: a1111_examples.listed("Always one", [a1111_examples.CHECKPOINT])}, 503),
 )
-async def sd_models(parts: Parts) -> list[Checkpoint]:
+async def sd_models(dependencies: InjectedDependencies) -> list[Checkpoint]:
     """List the one model that is loaded. `EDITOR_MODEL` chooses it where the editor is started."""
-    return [options.checkpoint((await parts.editor.capabilities()).model)]
+    return [options.checkpoint((await dependencies.editor.capabilities()).model)]
 
 
 @sdapi.get(
@@ -67,9 +69,9 @@ async def sd_models(parts: Parts) -> list[Checkpoint]:
     summary="List the model's samplers",
     responses=examples.responses({200: a1111_examples.listed("By that API's names", a1111_examples.SAMPLERS)}, 503),
 )
-async def samplers(parts: Parts) -> list[Sampler]:
+async def samplers(dependencies: InjectedDependencies) -> list[Sampler]:
     """List the samplers that the loaded model takes. `/edits/capabilities` lists them under names of its own."""
-    return offered_samplers(await parts.editor.capabilities())
+    return offered_samplers(await dependencies.editor.capabilities())
 
 
 @sdapi.get(
@@ -87,9 +89,9 @@ def schedulers() -> list[NoiseSchedule]:
     summary="List upscalers",
     responses=examples.responses({200: a1111_examples.listed("By name", a1111_examples.UPSCALERS)}, 503),
 )
-async def upscalers(parts: Parts) -> list[Upscaler]:
+async def upscalers(dependencies: InjectedDependencies) -> list[Upscaler]:
     """List the values of `upscaler_1` in `extra-single-image` and `extra-batch-images`."""
-    return options.upscalers(await parts.editor.capabilities())
+    return options.upscalers(await dependencies.editor.capabilities())
 
 
 @sdapi.get(

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from framesense.http.uploads import UploadLimits, images_form
 from framesense.schemas.arrays import EncodingFormat
 from framesense.schemas.captions import CaptionResponse
-from gateway.dependencies import Parts
+from gateway.dependencies import InjectedDependencies
 from gateway.http.forwarding import Body, form_body, forward
 from gateway.openapi import examples
 from gateway.settings import GatewaySettings
@@ -32,7 +32,7 @@ router = APIRouter(tags=["captions"])
 )
 async def caption(
     request: Request,
-    parts: Parts,
+    dependencies: InjectedDependencies,
     beams: Annotated[int, Query(ge=1, description="width of the beam search; 1 is greedy")] = 4,
     max_tokens: Annotated[int, Query(ge=1, description="captions are cut after so many tokens")] = 24,
     extras: Annotated[
@@ -53,7 +53,9 @@ async def caption(
     query: dict[str, Any] = {"beams": beams, "max_tokens": max_tokens, "encoding_format": encoding_format.value}
     if extras:
         query["return"] = extras
-    return await forward(request, parts.captioner, "/caption", query=query, body=images_body(request, parts.settings))
+    return await forward(
+        request, dependencies.captioner, "/caption", query=query, body=images_body(request, dependencies.settings)
+    )
 
 
 def images_body(request: Request, settings: GatewaySettings) -> Body:

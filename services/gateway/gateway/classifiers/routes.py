@@ -13,7 +13,7 @@ from framesense.schemas.classifiers import (
     NewClassifier,
 )
 from gateway.captions.routes import images_body
-from gateway.dependencies import Parts
+from gateway.dependencies import InjectedDependencies
 from gateway.http.forwarding import Body, form_body, forward
 from gateway.openapi import examples, tagging_examples
 from gateway.tags.routes import HOW_TO_LIST, IMAGES, Name, json_document
@@ -42,7 +42,7 @@ _LABELLED_FORM = examples.form_body(
     responses=examples.responses(_MADE, 408, 409, 413, 503),
     openapi_extra=examples.json_body(NewClassifier, tagging_examples.NEW_CLASSIFIER),
 )
-async def create_classifier(request: Request, parts: Parts) -> Response:
+async def create_classifier(request: Request, dependencies: InjectedDependencies) -> Response:
     """Make a classifier from labels, and templates that say what kind of pictures they are about; no photos are needed.
 
     Where `warnings` doubt a word, another one for the same thing may serve better.
@@ -52,7 +52,7 @@ async def create_classifier(request: Request, parts: Parts) -> Response:
          -d '{"name": "rooms", "labels": ["kitchen", "bathroom"], "templates": ["a photo of a {label}"]}'
     ```
     """
-    return await forward(request, parts.tagger, "/classifiers", body=json_document(request, parts))
+    return await forward(request, dependencies.tagger, "/classifiers", body=json_document(request, dependencies))
 
 
 @router.get(
@@ -61,14 +61,14 @@ async def create_classifier(request: Request, parts: Parts) -> Response:
     response_model=ClassifierList,
     responses=examples.responses({200: examples.json_example("By name", tagging_examples.CLASSIFIERS)}, 503),
 )
-async def list_classifiers(request: Request, parts: Parts) -> Response:
+async def list_classifiers(request: Request, dependencies: InjectedDependencies) -> Response:
     """List the classifiers; `usable` tells those that fit the model that is loaded.
 
     ```sh
     curl http://127.0.0.1:8000/classifiers
     ```
     """
-    return await forward(request, parts.tagger, "/classifiers")
+    return await forward(request, dependencies.tagger, "/classifiers")
 
 
 @router.post(
@@ -83,7 +83,7 @@ async def list_classifiers(request: Request, parts: Parts) -> Response:
 )
 async def upload_classifier(
     request: Request,
-    parts: Parts,
+    dependencies: InjectedDependencies,
     name: Annotated[str | None, Query(max_length=64, description="another name than the file's own")] = None,
 ) -> Response:
     """Check and store a classifier's file; one that another model made is refused with the reason.
@@ -92,10 +92,10 @@ async def upload_classifier(
     curl -F head=@rooms.safetensors 'http://127.0.0.1:8000/classifiers/upload?name=rooms-2'
     ```
     """
-    largest = parts.settings.max_classifier_bytes
+    largest = dependencies.settings.max_classifier_bytes
     limits = UploadLimits(max_bytes=largest + 10_000, max_file_bytes=largest, max_files=1)
-    body = form_body(request, limits, parts.settings.upload_idle_timeout, file_field="head")
-    return await forward(request, parts.tagger, "/classifiers/upload", query=_given(name=name), body=body)
+    body = form_body(request, limits, dependencies.settings.upload_idle_timeout, file_field="head")
+    return await forward(request, dependencies.tagger, "/classifiers/upload", query=_given(name=name), body=body)
 
 
 @router.get(
@@ -104,14 +104,14 @@ async def upload_classifier(
     response_model=Classifier,
     responses=examples.responses({200: examples.json_example("The classifier", tagging_examples.CLASSIFIER)}, 404, 503),
 )
-async def get_classifier(request: Request, parts: Parts, name: Name) -> Response:
+async def get_classifier(request: Request, dependencies: InjectedDependencies, name: Name) -> Response:
     """Describe a classifier: its labels and templates, the model that made it, and what labelled photos brought.
 
     ```sh
     curl http://127.0.0.1:8000/classifiers/rooms
     ```
     """
-    return await forward(request, parts.tagger, f"/classifiers/{name}")
+    return await forward(request, dependencies.tagger, f"/classifiers/{name}")
 
 
 @router.get(
@@ -122,7 +122,7 @@ async def get_classifier(request: Request, parts: Parts, name: Name) -> Response
         {200: examples.binary_response("A safetensors file", "application/octet-stream")}, 404, 503
     ),
 )
-async def download_classifier(request: Request, parts: Parts, name: Name) -> Response:
+async def download_classifier(request: Request, dependencies: InjectedDependencies, name: Name) -> Response:
     """Download the L2-normalised text matrix (labels × dimensions) and, once photos have improved it, the weights.
 
     Labels, templates and the model's revision are in the file's metadata.
@@ -131,18 +131,18 @@ async def download_classifier(request: Request, parts: Parts, name: Name) -> Res
     curl -OJ http://127.0.0.1:8000/classifiers/rooms/head
     ```
     """
-    return await forward(request, parts.tagger, f"/classifiers/{name}/head")
+    return await forward(request, dependencies.tagger, f"/classifiers/{name}/head")
 
 
 @router.delete("/{name}", status_code=204, summary="Delete a classifier", responses=examples.responses({}, 404, 503))
-async def delete_classifier(request: Request, parts: Parts, name: Name) -> Response:
+async def delete_classifier(request: Request, dependencies: InjectedDependencies, name: Name) -> Response:
     """Download it first to keep it.
 
     ```sh
     curl -X DELETE http://127.0.0.1:8000/classifiers/rooms
     ```
     """
-    return await forward(request, parts.tagger, f"/classifiers/{name}")
+    return await forward(request, dependencies.tagger, f"/classifiers/{name}")
 
 
 @router.post(
@@ -161,7 +161,7 @@ async def delete_classifier(request: Request, parts: Parts, name: Name) -> Respo
     ),
     openapi_extra=images_form(),
 )
-async def classify(request: Request, parts: Parts, name: Name) -> Response:
+async def classify(request: Request, dependencies: InjectedDependencies, name: Name) -> Response:
     """Rank the labels for each image.
 
     The probabilities of an image's labels sum to 1: they say which label fits best, given that one does.
@@ -170,8 +170,8 @@ async def classify(request: Request, parts: Parts, name: Name) -> Response:
     curl -F images=@room.jpg http://127.0.0.1:8000/classifiers/rooms/classify
     ```
     """
-    body = images_body(request, parts.settings)
-    return await forward(request, parts.tagger, f"/classifiers/{name}/classify", body=body)
+    body = images_body(request, dependencies.settings)
+    return await forward(request, dependencies.tagger, f"/classifiers/{name}/classify", body=body)
 
 
 @router.post(
@@ -190,7 +190,7 @@ async def classify(request: Request, parts: Parts, name: Name) -> Response:
     ),
     openapi_extra=_LABELLED_FORM,
 )
-async def evaluate_classifier(request: Request, parts: Parts, name: Name) -> Response:
+async def evaluate_classifier(request: Request, dependencies: InjectedDependencies, name: Name) -> Response:
     """Send a zip with a folder for each label, or photos with as many labels.
 
     ```sh
@@ -201,7 +201,9 @@ async def evaluate_classifier(request: Request, parts: Parts, name: Name) -> Res
          http://127.0.0.1:8000/classifiers/rooms/evaluate
     ```
     """
-    return await forward(request, parts.tagger, f"/classifiers/{name}/evaluate", body=_labelled(request, parts))
+    return await forward(
+        request, dependencies.tagger, f"/classifiers/{name}/evaluate", body=_labelled(request, dependencies)
+    )
 
 
 @router.post(
@@ -222,7 +224,7 @@ async def evaluate_classifier(request: Request, parts: Parts, name: Name) -> Res
 )
 async def improve_classifier(
     request: Request,
-    parts: Parts,
+    dependencies: InjectedDependencies,
     name: Name,
     new_name: Annotated[
         str | None, Query(max_length=64, description="keep the old one, and store the better one under this name")
@@ -237,12 +239,12 @@ async def improve_classifier(
     ```
     """
     path, query = f"/classifiers/{name}/improve", _given(new_name=new_name)
-    return await forward(request, parts.tagger, path, query=query, body=_labelled(request, parts))
+    return await forward(request, dependencies.tagger, path, query=query, body=_labelled(request, dependencies))
 
 
-def _labelled(request: Request, parts: Parts) -> Body:
+def _labelled(request: Request, dependencies: InjectedDependencies) -> Body:
     """Pass on one zip, as large as all images of a request together, or many photos."""
-    settings = parts.settings
+    settings = dependencies.settings
     largest = settings.max_image_request_bytes
     limits = UploadLimits(max_bytes=largest, max_file_bytes=largest, max_files=settings.max_labelled_photos)
     return form_body(request, limits, settings.upload_idle_timeout, file_field="archive")

@@ -12,7 +12,7 @@ from framesense.http.problems import ProblemError
 from framesense.schemas.edits import EditorCapabilities, EditParameters, EditResult, SeriesParameters
 from framesense.schemas.jobs import Job
 from framesense.storage.edits import PictureKind
-from gateway.dependencies import Dependencies, Parts
+from gateway.dependencies import Dependencies, InjectedDependencies
 from gateway.edits.forms import (
     SERIES_PHOTO_FIELDS,
     EditForm,
@@ -93,7 +93,7 @@ _PNG = {200: examples.binary_response("PNG", "image/png"), 304: {"description": 
     responses=examples.responses(_STARTED, 400, 404, 410, 413, 415, 422, 503, 507),
     openapi_extra=_FORM,
 )
-async def edit(request: Request, parts: Parts, prefer: Prefer = None) -> Response:
+async def edit(request: Request, dependencies: InjectedDependencies, prefer: Prefer = None) -> Response:
     """Edit a photo.
 
     Send it as the multipart form field `image`, with a field for each parameter or all of them as a JSON document in
@@ -107,15 +107,15 @@ async def edit(request: Request, parts: Parts, prefer: Prefer = None) -> Respons
     tells seed, model, how much changed and how well the picture agrees with the words. `preserve` says what is kept
     as it is: `auto` finds what the words are about, `mask` keeps what is black in the file `mask`.
     """
-    form = await read_edit_form(request, parts.settings)
+    form = await read_edit_form(request, dependencies.settings)
     parameters = _preserving(read_parameters(form.fields), masked=form.mask is not None)
-    sources = await _sources(parts, form)
+    sources = await _sources(dependencies, form)
     if sources.mask and form.mask is None:
         parameters = _preserving(parameters, masked=True)
-    await asyncio.to_thread(check_sources, sources, [parameters], parts.settings)
-    await _check_abilities(parts, [parameters])
-    job = await asyncio.to_thread(submit_edit, parts, sources, parameters)
-    return await answer_job(request, parts, job, prefer, partial(edit_result, parts))
+    await asyncio.to_thread(check_sources, sources, [parameters], dependencies.settings)
+    await _check_abilities(dependencies, [parameters])
+    job = await asyncio.to_thread(submit_edit, dependencies, sources, parameters)
+    return await answer_job(request, dependencies, job, prefer, partial(edit_result, dependencies))
 
 
 @router.post(
@@ -126,7 +126,7 @@ async def edit(request: Request, parts: Parts, prefer: Prefer = None) -> Respons
     responses=examples.responses(_STARTED, 400, 404, 410, 413, 415, 422, 503, 507),
     openapi_extra=_SERIES_FORM,
 )
-async def edit_series(request: Request, parts: Parts, prefer: Prefer = None) -> Response:
+async def edit_series(request: Request, dependencies: InjectedDependencies, prefer: Prefer = None) -> Response:
     """Edit one photo under a grid of two parameters, or many photos under the same change.
 
     Everything else, the seed too, is the same for all pictures.
@@ -141,15 +141,15 @@ async def edit_series(request: Request, parts: Parts, prefer: Prefer = None) -> 
     Answered as separate pictures and as one labelled contact sheet, `/jobs/{id}/contact-sheet.png`. A series lets
     single edits pass after every picture.
     """
-    form = await read_edit_form(request, parts.settings, photo_fields=SERIES_PHOTO_FIELDS)
+    form = await read_edit_form(request, dependencies.settings, photo_fields=SERIES_PHOTO_FIELDS)
     series = read_json(SeriesParameters, form.fields)
-    sources = await _sources(parts, form)
+    sources = await _sources(dependencies, form)
     series = series.model_copy(update={"base": _preserving(series.base, masked=sources.mask is not None)})
     pictures = [cell.parameters for cell in plan_series(series, [photo.filename for photo in sources.photos]).cells]
-    await asyncio.to_thread(check_sources, sources, pictures, parts.settings, several=True)
-    await _check_abilities(parts, pictures)
-    job = await asyncio.to_thread(submit_series, parts, sources, series)
-    return await answer_job(request, parts, job, prefer, partial(edit_result, parts))
+    await asyncio.to_thread(check_sources, sources, pictures, dependencies.settings, several=True)
+    await _check_abilities(dependencies, pictures)
+    job = await asyncio.to_thread(submit_series, dependencies, sources, series)
+    return await answer_job(request, dependencies, job, prefer, partial(edit_result, dependencies))
 
 
 @router.get(
@@ -159,11 +159,11 @@ async def edit_series(request: Request, parts: Parts, prefer: Prefer = None) -> 
         {200: examples.json_example("Tasks, schedulers, defaults", editing_examples.CAPABILITIES)}, 503
     ),
 )
-async def capabilities(parts: Parts) -> EditorCapabilities:
+async def capabilities(dependencies: InjectedDependencies) -> EditorCapabilities:
     """List the tasks and schedulers of the editor's model, its defaults and size, and what to know before trusting
     it.
     """
-    return await parts.editor.capabilities()
+    return await dependencies.editor.capabilities()
 
 
 @router.get(
@@ -172,12 +172,14 @@ async def capabilities(parts: Parts) -> EditorCapabilities:
     response_class=Response,
     responses=examples.responses(_PNG, 404, 503),
 )
-def job_image(parts: Parts, job_id: JobId, index: Index, if_none_match: Cached = None) -> Response:
+def job_image(
+    dependencies: InjectedDependencies, job_id: JobId, index: Index, if_none_match: Cached = None
+) -> Response:
     """Get an edited picture as PNG, from the moment it is finished, also while the job runs.
 
     Its metadata hold the parameters: as JSON in `framesense`, and in `parameters` as other programs write them.
     """
-    return _picture(parts, job_id, PictureKind.IMAGE, index, if_none_match)
+    return _picture(dependencies, job_id, PictureKind.IMAGE, index, if_none_match)
 
 
 @router.get(
@@ -186,9 +188,9 @@ def job_image(parts: Parts, job_id: JobId, index: Index, if_none_match: Cached =
     response_class=Response,
     responses=examples.responses({200: examples.binary_response("JPEG", "image/jpeg")}, 404, 503),
 )
-def job_image_thumbnail(parts: Parts, job_id: JobId, index: Index) -> Response:
+def job_image_thumbnail(dependencies: InjectedDependencies, job_id: JobId, index: Index) -> Response:
     """Get a small copy of an edited picture as JPEG, as on the contact sheet, from the moment it is finished."""
-    jpeg = edit_thumbnail(parts, find_job(parts, job_id), index)
+    jpeg = edit_thumbnail(dependencies, find_job(dependencies, job_id), index)
     return Response(jpeg, headers={"Cache-Control": _FOREVER}, media_type="image/jpeg")
 
 
@@ -198,9 +200,11 @@ def job_image_thumbnail(parts: Parts, job_id: JobId, index: Index) -> Response:
     response_class=Response,
     responses=examples.responses(_PNG, 404, 503),
 )
-def job_change_map(parts: Parts, job_id: JobId, index: Index, if_none_match: Cached = None) -> Response:
+def job_change_map(
+    dependencies: InjectedDependencies, job_id: JobId, index: Index, if_none_match: Cached = None
+) -> Response:
     """Get the change map of a picture as PNG: white where it changed most, black where it is as the photo was."""
-    return _picture(parts, job_id, PictureKind.CHANGE, index, if_none_match)
+    return _picture(dependencies, job_id, PictureKind.CHANGE, index, if_none_match)
 
 
 @router.get(
@@ -209,11 +213,11 @@ def job_change_map(parts: Parts, job_id: JobId, index: Index, if_none_match: Cac
     response_class=Response,
     responses=examples.responses(_PNG, 404, 503),
 )
-def job_mask(parts: Parts, job_id: JobId, index: Index, if_none_match: Cached = None) -> Response:
+def job_mask(dependencies: InjectedDependencies, job_id: JobId, index: Index, if_none_match: Cached = None) -> Response:
     """Get the mask of a picture as PNG, white where it was to change: the mask sent, or the one that `preserve=auto`
     found; feathered.
     """
-    return _picture(parts, job_id, PictureKind.MASK, index, if_none_match)
+    return _picture(dependencies, job_id, PictureKind.MASK, index, if_none_match)
 
 
 @router.get(
@@ -223,12 +227,12 @@ def job_mask(parts: Parts, job_id: JobId, index: Index, if_none_match: Cached = 
     responses=examples.responses({200: examples.binary_response("The file", "image/*")}, 404, 503),
 )
 def job_source(
-    parts: Parts,
+    dependencies: InjectedDependencies,
     job_id: JobId,
     index: Annotated[int, Path(ge=0, le=999, description="the photo's place among those sent", examples=[0])],
 ) -> Response:
     """Get the photo that an edit was made of, as it was sent."""
-    content, media_type = source_photo(parts, find_job(parts, job_id), index)
+    content, media_type = source_photo(dependencies, find_job(dependencies, job_id), index)
     headers = {"Cache-Control": _FOREVER, "X-Content-Type-Options": "nosniff"}
     return Response(content, headers=headers, media_type=media_type)
 
@@ -239,12 +243,12 @@ def job_source(
     response_class=Response,
     responses=examples.responses({200: examples.binary_response("PNG", "image/png")}, 404, 503),
 )
-def job_contact_sheet(parts: Parts, job_id: JobId) -> Response:
+def job_contact_sheet(dependencies: InjectedDependencies, job_id: JobId) -> Response:
     """Get all pictures of a series on one sheet, labelled with what differs between them.
 
     The one that matches the words best is marked.
     """
-    return Response(contact_sheet(parts, find_job(parts, job_id)), media_type="image/png")
+    return Response(contact_sheet(dependencies, find_job(dependencies, job_id)), media_type="image/png")
 
 
 @router.get(
@@ -253,25 +257,25 @@ def job_contact_sheet(parts: Parts, job_id: JobId) -> Response:
     response_class=Response,
     responses=examples.responses({200: examples.binary_response("JPEG", "image/jpeg")}, 404, 503),
 )
-def job_preview(parts: Parts, job_id: JobId) -> Response:
+def job_preview(dependencies: InjectedDependencies, job_id: JobId) -> Response:
     """Get the picture that is being made, small and still noisy, while the job runs and for a few minutes
     afterwards.
     """
-    jpeg = parts.jobs.preview(find_job(parts, job_id).id)
+    jpeg = dependencies.jobs.preview(find_job(dependencies, job_id).id)
     if jpeg is None:
         detail = f"Job {job_id} has no preview now: no step of it is done, or it ended a while ago."
         raise ProblemError(404, "no-preview", "No preview", detail)
     return Response(jpeg, headers={"Cache-Control": "no-store"}, media_type="image/jpeg")
 
 
-async def _sources(parts: Dependencies, form: EditForm) -> Sources:
+async def _sources(dependencies: Dependencies, form: EditForm) -> Sources:
     """Return the form's files, or those of the job that it names."""
     if form.job_id is None:
         return Sources(form.photos, form.mask)
     if form.photos:
         detail = "Send either photos or the 'job_id' of an earlier edit, not both."
         raise ProblemError(422, "two-sources", "Two sources", detail)
-    earlier = await asyncio.to_thread(sources_of, parts, form.job_id)
+    earlier = await asyncio.to_thread(sources_of, dependencies, form.job_id)
     return Sources(earlier.photos, form.mask or earlier.mask)
 
 
@@ -282,21 +286,23 @@ def _preserving(parameters: EditParameters, *, masked: bool) -> EditParameters:
     return parameters
 
 
-async def _check_abilities(parts: Dependencies, pictures: list[EditParameters]) -> None:
+async def _check_abilities(dependencies: Dependencies, pictures: list[EditParameters]) -> None:
     """Check that the model can do it. While the editor does not answer, nothing is refused: the job waits for it."""
     try:
-        abilities = await parts.editor.capabilities()
+        abilities = await dependencies.editor.capabilities()
     except ProblemError:
         return
     for parameters in pictures:
         check_capabilities(parameters, abilities)
 
 
-def _picture(parts: Dependencies, job_id: str, picture: PictureKind, index: int, if_none_match: str | None) -> Response:
-    job = find_job(parts, job_id)
+def _picture(
+    dependencies: Dependencies, job_id: str, picture: PictureKind, index: int, if_none_match: str | None
+) -> Response:
+    job = find_job(dependencies, job_id)
     tag = f'"{job.id}-{picture}-{index}"'
     headers = {"Cache-Control": _FOREVER, "ETag": tag}
-    png = edit_picture(parts, job, picture, index)
+    png = edit_picture(dependencies, job, picture, index)
     if if_none_match == tag:
         return Response(status_code=304, headers=headers)
     return Response(png, headers=headers, media_type="image/png")

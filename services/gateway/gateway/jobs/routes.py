@@ -10,7 +10,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from framesense.http.problems import ProblemError
 from framesense.schemas.jobs import Job, JobKind, JobList
-from gateway.dependencies import Parts
+from gateway.dependencies import InjectedDependencies
 from gateway.edits.jobs import with_position, with_positions
 from gateway.http.attachments import attachment
 from gateway.jobs.deletion import delete_job
@@ -30,7 +30,7 @@ router = APIRouter(tags=["jobs"], prefix="/jobs")
     responses=examples.responses({200: examples.json_example("Newest first", examples.JOBS)}, 503),
 )
 def list_jobs(
-    parts: Parts,
+    dependencies: InjectedDependencies,
     limit: Annotated[int, Query(ge=1, le=500, description="most jobs to answer")] = 50,
     offset: Annotated[int, Query(ge=0, le=10_000, description="jobs to pass over")] = 0,
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before", max_length=64)] = None,
@@ -45,10 +45,10 @@ def list_jobs(
     For the next page, send the answer's `next_cursor` as `cursor`: jobs made or deleted meanwhile change no page.
     """
     try:
-        page = parts.jobs.page(limit=limit, offset=offset, cursor=cursor, kinds=kind or ())
+        page = dependencies.jobs.page(limit=limit, offset=offset, cursor=cursor, kinds=kind or ())
     except ValueError as error:
         raise ProblemError(422, "invalid-cursor", "Invalid cursor", f"cursor: {error}.") from None
-    return page.model_copy(update={"jobs": with_positions(parts, page.jobs)})
+    return page.model_copy(update={"jobs": with_positions(dependencies, page.jobs)})
 
 
 @router.get(
@@ -56,12 +56,12 @@ def list_jobs(
     summary="A job's state and progress",
     responses=examples.responses({200: examples.json_example("The job as it is", examples.JOB)}, 404, 503),
 )
-def get_job(parts: Parts, job_id: JobId) -> Job:
+def get_job(dependencies: InjectedDependencies, job_id: JobId) -> Job:
     """Describe a job: its state, its progress, and by `queue_position` how many jobs wait before it.
 
     Single edits go before series. To be told of changes instead of asking again and again, follow its events.
     """
-    return with_position(parts, find_job(parts, job_id))
+    return with_position(dependencies, find_job(dependencies, job_id))
 
 
 @router.delete(
@@ -77,18 +77,18 @@ def get_job(parts: Parts, job_id: JobId) -> Job:
         503,
     ),
 )
-def cancel_or_delete_job(parts: Parts, job_id: JobId) -> Response:
+def cancel_or_delete_job(dependencies: InjectedDependencies, job_id: JobId) -> Response:
     """Cancel a queued or running job, whose worker stops within seconds, or delete a finished one for good.
 
     A job is finished when it has succeeded, failed or was cancelled.
     """
-    job = find_job(parts, job_id)
+    job = find_job(dependencies, job_id)
     if job.state.finished:
-        delete_job(parts, job)
+        delete_job(dependencies, job)
         return Response(status_code=204)
     # Where the job finished in this very moment it is answered as it is: nobody asked to delete it.
-    parts.jobs.cancel(job_id)
-    return Response(find_job(parts, job_id).model_dump_json(), 200, media_type="application/json")
+    dependencies.jobs.cancel(job_id)
+    return Response(find_job(dependencies, job_id).model_dump_json(), 200, media_type="application/json")
 
 
 @router.get(
@@ -105,7 +105,7 @@ def cancel_or_delete_job(parts: Parts, job_id: JobId) -> Response:
     ),
 )
 async def job_events(
-    parts: Parts,
+    dependencies: InjectedDependencies,
     job_id: JobId,
     last_event_id: Annotated[
         str | None, Header(description="go on after this event; browsers send it by themselves")
@@ -119,12 +119,12 @@ async def job_events(
     curl -N http://127.0.0.1:8000/jobs/$ID/events
     ```
     """
-    job = await run_in_threadpool(find_job, parts, job_id)
-    latest = await latest_event(parts.events, job_id)
+    job = await run_in_threadpool(find_job, dependencies, job_id)
+    latest = await latest_event(dependencies.events, job_id)
     if job.state.finished and latest and latest.id == last_event_id:
         return Response(status_code=204)
-    events = follow(parts.events, job_id, last_event_id)
-    return EventSourceResponse(_server_sent(events), ping=parts.settings.events_keep_alive)
+    events = follow(dependencies.events, job_id, last_event_id)
+    return EventSourceResponse(_server_sent(events), ping=dependencies.settings.events_keep_alive)
 
 
 async def _server_sent(events: AsyncIterator[Event]) -> AsyncIterator[ServerSentEvent]:
@@ -138,7 +138,7 @@ async def _server_sent(events: AsyncIterator[Event]) -> AsyncIterator[ServerSent
     response_model=Result,
     responses=examples.responses({200: examples.json_example("Of a video", examples.VIDEO_RESULT)}, 404, 409, 410, 503),
 )
-def job_result(parts: Parts, job_id: JobId) -> Response:
+def job_result(dependencies: InjectedDependencies, job_id: JobId) -> Response:
     """Return the whole result of a finished job.
 
     Of a video: captions, novelty and moments. Of a photo set: the report, and every photo's tags. Of an edit, or of
@@ -146,7 +146,7 @@ def job_result(parts: Parts, job_id: JobId) -> Response:
 
     409 while the job is not finished, 410 for a cancelled one, and the job's own problem for one that failed.
     """
-    result = result_of(parts, find_job(parts, job_id), {})
+    result = result_of(dependencies, find_job(dependencies, job_id), {})
     return Response(result.model_dump_json(), media_type="application/json")
 
 
@@ -174,7 +174,7 @@ def job_result(parts: Parts, job_id: JobId) -> Response:
     ),
 )
 def job_export(
-    parts: Parts,
+    dependencies: InjectedDependencies,
     job_id: JobId,
     export_format: Annotated[ExportFormat, Path(description="kind of file", examples=["csv"])],
     changes: Changes,
@@ -184,8 +184,8 @@ def job_export(
     Of a video, the same numbers as the result, or as the novelty that the same query asks for. Of a photo set, a row
     a photo, with the cosine of every label. Of an edit, all its pictures in a zip.
     """
-    job = find_job(parts, job_id)
-    file = export_of(parts, job, export_format, changes.model_dump(exclude_none=True))
+    job = find_job(dependencies, job_id)
+    file = export_of(dependencies, job, export_format, changes.model_dump(exclude_none=True))
     headers = {"Content-Disposition": attachment(f"{job.name}.{export_format}")}
     if isinstance(file.content, bytes | str):
         return Response(file.content, headers=headers, media_type=file.media_type)

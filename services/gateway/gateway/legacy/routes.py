@@ -14,7 +14,7 @@ from framesense.schemas.arrays import EncodingFormat, to_numpy
 from framesense.schemas.captions import Caption, CaptionExtra, CaptionResponse
 from framesense.schemas.novelty import EveryNSecond, RollingWindowSize, VideoParameters
 from gateway.captions.routes import image_limits
-from gateway.dependencies import Dependencies, Parts
+from gateway.dependencies import Dependencies, InjectedDependencies
 from gateway.http.multipart import receive_form
 from gateway.http.negotiation import HTML, TEXT, preferred_type
 from gateway.jobs.events import wait_until_finished
@@ -47,13 +47,13 @@ _CAPTION_ANSWER = {
     ),
     openapi_extra=images_form("image"),
 )
-async def get_image_caption(request: Request, parts: Parts) -> Response:
+async def get_image_caption(request: Request, dependencies: InjectedDependencies) -> Response:
     """Caption an image, with its features and word vectors.
 
     New clients: use `/caption`, whose answer is smaller.
     """
     extras = [CaptionExtra.EMBEDDINGS.value, CaptionExtra.FEATURES.value]
-    answer = await _caption(request, parts, {"return": extras, "encoding_format": EncodingFormat.BASE64.value})
+    answer = await _caption(request, dependencies, {"return": extras, "encoding_format": EncodingFormat.BASE64.value})
     return Response(await asyncio.to_thread(_older_image, answer.captions[0]), media_type="application/json")
 
 
@@ -76,7 +76,7 @@ async def get_image_caption(request: Request, parts: Parts) -> Response:
 )
 async def get_video_captions(
     request: Request,
-    parts: Parts,
+    dependencies: InjectedDependencies,
     every_n_second: Annotated[EveryNSecond, Query(description="seconds between two frames")] = 10.0,
     metric: Annotated[OlderMetric, Query(description="`cosine` is 1 / cosine similarity here")] = OlderMetric.EUCLIDEAN,
     rolling_window_size: Annotated[RollingWindowSize, Query(description="frames to compare a frame with")] = 3,
@@ -89,15 +89,15 @@ async def get_video_captions(
     parameters = VideoParameters(
         every_n_second=every_n_second, metric=metric.metric, rolling_window_size=rolling_window_size
     )
-    async with receive_form(request, parts.settings.upload_folder, form_limits(parts.settings)) as form:
-        job = await submit_form(parts, form, parameters)
+    async with receive_form(request, dependencies.settings.upload_folder, form_limits(dependencies.settings)) as form:
+        job = await submit_form(dependencies, form, parameters)
     try:
-        finished = await unless_disconnected(request, wait_until_finished(parts.events, job.id))
+        finished = await unless_disconnected(request, wait_until_finished(dependencies.events, job.id))
     except BaseException:
         # Nobody but this request knows of the job.
-        await asyncio.shield(asyncio.to_thread(parts.jobs.cancel, job.id))
+        await asyncio.shield(asyncio.to_thread(dependencies.jobs.cancel, job.id))
         raise
-    analysed = await asyncio.to_thread(load_analysis, parts, finished or job)
+    analysed = await asyncio.to_thread(load_analysis, dependencies, finished or job)
     return Response(await asyncio.to_thread(video_answer, analysed, parameters), media_type="application/json")
 
 
@@ -126,14 +126,14 @@ def captions_form() -> HTMLResponse:
     ),
     openapi_extra=images_form("image"),
 )
-async def captions_answer(request: Request, parts: Parts) -> Response:
+async def captions_answer(request: Request, dependencies: InjectedDependencies) -> Response:
     """Answer programs with the bare caption, one a line for several images; browsers, whose `Accept` prefers
     `text/html`, with the page, which tells errors too.
     """
     page = preferred_type(request, [TEXT, HTML]) == HTML
     vary = {"Vary": "Accept"}
     try:
-        answer = await _caption(request, parts, {})
+        answer = await _caption(request, dependencies, {})
     except ProblemError as problem:
         if not page:
             raise
@@ -144,9 +144,9 @@ async def captions_answer(request: Request, parts: Parts) -> Response:
     return PlainTextResponse("\n".join(captions), headers=vary)
 
 
-async def _caption(request: Request, parts: Dependencies, query: dict[str, Any]) -> CaptionResponse:
-    images = await read_uploads(request, image_limits(parts.settings))
-    asked = parts.captioner.caption(images, query, request_id=request.state.request_id)
+async def _caption(request: Request, dependencies: Dependencies, query: dict[str, Any]) -> CaptionResponse:
+    images = await read_uploads(request, image_limits(dependencies.settings))
+    asked = dependencies.captioner.caption(images, query, request_id=request.state.request_id)
     return await unless_disconnected(request, asked)
 
 

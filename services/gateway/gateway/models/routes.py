@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Path, Request, Response
 from framesense.clients.base import AsyncServiceClient
 from framesense.http.problems import ProblemError
 from framesense.schemas.models import ModelServers, ModelState, ModelSwitch
-from gateway.dependencies import Dependencies, Parts
+from gateway.dependencies import Dependencies, InjectedDependencies
 from gateway.http.forwarding import as_response
 from gateway.jobs.waiting import preferred_wait
 from gateway.models.available import loaded_models
@@ -25,7 +25,7 @@ router = APIRouter(tags=["models"])
     summary="Which models answer?",
     responses=examples.responses({200: examples.json_example("Name, architecture, revision, memory", examples.MODELS)}),
 )
-async def models(parts: Parts) -> ModelServers:
+async def models(dependencies: InjectedDependencies) -> ModelServers:
     """List the models that answer, one a model server; `unavailable` tells those that do not answer.
 
     The revision changes whenever the weights do: answers of the same revision can be compared. `states` tells
@@ -35,7 +35,7 @@ async def models(parts: Parts) -> ModelServers:
     curl http://127.0.0.1:8000/models
     ```
     """
-    return await loaded_models(list(_servers(parts).values()))
+    return await loaded_models(list(_servers(dependencies).values()))
 
 
 @router.put(
@@ -55,7 +55,7 @@ async def models(parts: Parts) -> ModelServers:
 )
 async def switch_model(
     request: Request,
-    parts: Parts,
+    dependencies: InjectedDependencies,
     service: Annotated[str, Path(description="captioner, tagger or editor")],
     body: ModelSwitch,
     prefer: Annotated[str | None, Header(description="`wait=SECONDS`: wait until it is loaded")] = None,
@@ -72,10 +72,10 @@ async def switch_model(
          -H 'Prefer: wait=60' -d '{"model": "hf:Salesforce/blip-image-captioning-base"}'
     ```
     """
-    if not parts.settings.allow_model_switch:
+    if not dependencies.settings.allow_model_switch:
         detail = "Models are not switched here at run time. Set ALLOW_MODEL_SWITCH=true to allow it."
         raise ProblemError(403, "model-switch-refused", "Model switch refused", detail)
-    servers = _servers(parts)
+    servers = _servers(dependencies)
     if service not in servers:
         detail = f"There is no model server {service!r}; there are {', '.join(servers)}."
         raise ProblemError(404, "unknown-service", "Unknown service", detail)
@@ -92,8 +92,8 @@ async def switch_model(
     return as_response(answer)
 
 
-def _servers(parts: Dependencies) -> dict[str, AsyncServiceClient]:
-    return {server.service: server for server in (parts.captioner, parts.tagger, parts.editor)}
+def _servers(dependencies: Dependencies) -> dict[str, AsyncServiceClient]:
+    return {server.service: server for server in (dependencies.captioner, dependencies.tagger, dependencies.editor)}
 
 
 async def _once(body: bytes) -> AsyncIterator[bytes]:

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator
 from framesense.http.texts import split_texts
 from framesense.schemas.jobs import Job
 from framesense.schemas.photo_sets import PhotoSetParameters, PhotoSetResult
-from gateway.dependencies import Parts
+from gateway.dependencies import InjectedDependencies
 from gateway.http.multipart import ReceivedForm, receive_form
 from gateway.jobs.lookups import find_job
 from gateway.jobs.waiting import Prefer, answer_job
@@ -93,7 +93,7 @@ _ANSWERS = examples.responses(
 )
 async def tag_photo_set(
     request: Request,
-    parts: Parts,
+    dependencies: InjectedDependencies,
     prefer: Prefer = None,
 ) -> Response:
     """Send a zip of photos as the multipart form field `photos`, or that field once for each photo, or the `upload_id`
@@ -112,11 +112,11 @@ async def tag_photo_set(
     `path`, `image`, `image_id`) with each photo's path or file name, and a column with its group.
     The table of all photos is at `/jobs/{id}/export.csv` and `/jobs/{id}/export.parquet`.
     """
-    async with receive_form(request, parts.settings.upload_folder, form_limits(parts.settings)) as form:
+    async with receive_form(request, dependencies.settings.upload_folder, form_limits(dependencies.settings)) as form:
         asked = _read_fields(form)
         parameters = PhotoSetParameters(**asked.model_dump(exclude={"upload_id"}))
-        job = await submit_form(parts, form, parameters, upload_id=asked.upload_id)
-    return await answer_job(request, parts, job, prefer, partial(photo_set_result, parts))
+        job = await submit_form(dependencies, form, parameters, upload_id=asked.upload_id)
+    return await answer_job(request, dependencies, job, prefer, partial(photo_set_result, dependencies))
 
 
 @router.get(
@@ -128,7 +128,7 @@ async def tag_photo_set(
     ),
 )
 def job_photo(
-    parts: Parts,
+    dependencies: InjectedDependencies,
     job_id: Annotated[str, Path(description="of a photo-set job", examples=[examples.JOB_ID])],
     index: Annotated[int, Path(ge=0, le=10**8, description="the photo's index in the result", examples=[3])],
     if_none_match: Annotated[str | None, Header(description="the ETag of the copy you have")] = None,
@@ -137,10 +137,10 @@ def job_photo(
 
     It never changes: cache it.
     """
-    job = find_job(parts, job_id)
-    tag = f'"{tagging_of(parts, job)}-{index}"'
+    job = find_job(dependencies, job_id)
+    tag = f'"{tagging_of(dependencies, job)}-{index}"'
     headers = {"Cache-Control": f"public, max-age={A_YEAR}, immutable", "ETag": tag}
-    jpeg = photo_thumbnail(parts, job, index)
+    jpeg = photo_thumbnail(dependencies, job, index)
     if if_none_match == tag:
         return Response(status_code=304, headers=headers)
     return Response(jpeg, headers=headers, media_type="image/jpeg")

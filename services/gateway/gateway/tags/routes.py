@@ -17,7 +17,7 @@ from framesense.schemas.tags import (
     ThresholdOn,
 )
 from gateway.captions.routes import images_body
-from gateway.dependencies import Parts
+from gateway.dependencies import InjectedDependencies
 from gateway.http.forwarding import Body, forward
 from gateway.openapi import examples, tagging_examples
 
@@ -66,7 +66,9 @@ _TEMPLATES = _TEXTS | {"description": "each holds {label}; several are averaged"
         required=["images"],
     ),
 )
-async def tags(request: Request, parts: Parts, encoding_format: Encoding = EncodingFormat.FLOAT) -> Response:
+async def tags(
+    request: Request, dependencies: InjectedDependencies, encoding_format: Encoding = EncodingFormat.FLOAT
+) -> Response:
     """Send images and labels in words; every label that fits comes back with its cosine and calibrated probability, the
     most probable first. No training: any words will do, and `warnings` say where the model may not know them.
 
@@ -78,7 +80,11 @@ async def tags(request: Request, parts: Parts, encoding_format: Encoding = Encod
     ```
     """
     return await forward(
-        request, parts.tagger, "/tags", query=_as(encoding_format), body=images_body(request, parts.settings)
+        request,
+        dependencies.tagger,
+        "/tags",
+        query=_as(encoding_format),
+        body=images_body(request, dependencies.settings),
     )
 
 
@@ -103,7 +109,9 @@ async def tags(request: Request, parts: Parts, encoding_format: Encoding = Encod
         required=["images", "texts"],
     ),
 )
-async def similarity(request: Request, parts: Parts, encoding_format: Encoding = EncodingFormat.FLOAT) -> Response:
+async def similarity(
+    request: Request, dependencies: InjectedDependencies, encoding_format: Encoding = EncodingFormat.FLOAT
+) -> Response:
     """Compare every image with every text: a matrix of cosines, and the same calibrated to probabilities.
 
     ```sh
@@ -112,7 +120,11 @@ async def similarity(request: Request, parts: Parts, encoding_format: Encoding =
     ```
     """
     return await forward(
-        request, parts.tagger, "/similarity", query=_as(encoding_format), body=images_body(request, parts.settings)
+        request,
+        dependencies.tagger,
+        "/similarity",
+        query=_as(encoding_format),
+        body=images_body(request, dependencies.settings),
     )
 
 
@@ -122,14 +134,14 @@ async def similarity(request: Request, parts: Parts, encoding_format: Encoding =
     responses=examples.responses({200: examples.json_example("By name", tagging_examples.LABEL_SETS)}, 503),
     response_model=LabelSetList,
 )
-async def list_label_sets(request: Request, parts: Parts) -> Response:
+async def list_label_sets(request: Request, dependencies: InjectedDependencies) -> Response:
     """List the label sets that are kept for `POST /tags`.
 
     ```sh
     curl http://127.0.0.1:8000/label-sets
     ```
     """
-    return await forward(request, parts.tagger, "/label-sets")
+    return await forward(request, dependencies.tagger, "/label-sets")
 
 
 @router.post(
@@ -142,7 +154,7 @@ async def list_label_sets(request: Request, parts: Parts) -> Response:
     ),
     openapi_extra=examples.json_body(NewLabelSet, tagging_examples.NEW_LABEL_SET),
 )
-async def create_label_set(request: Request, parts: Parts) -> Response:
+async def create_label_set(request: Request, dependencies: InjectedDependencies) -> Response:
     """Keep labels and templates under a name; 409 where the name is taken.
 
     ```sh
@@ -150,7 +162,7 @@ async def create_label_set(request: Request, parts: Parts) -> Response:
          -d '{"name": "rooms", "labels": ["kitchen", "bathroom", "bedroom"]}'
     ```
     """
-    return await forward(request, parts.tagger, "/label-sets", body=json_document(request, parts))
+    return await forward(request, dependencies.tagger, "/label-sets", body=json_document(request, dependencies))
 
 
 @router.get(
@@ -159,14 +171,14 @@ async def create_label_set(request: Request, parts: Parts) -> Response:
     response_model=LabelSet,
     responses=examples.responses({200: examples.json_example("The label set", tagging_examples.LABEL_SET)}, 404, 503),
 )
-async def get_label_set(request: Request, parts: Parts, name: Name) -> Response:
+async def get_label_set(request: Request, dependencies: InjectedDependencies, name: Name) -> Response:
     """Return a label set's labels and templates.
 
     ```sh
     curl http://127.0.0.1:8000/label-sets/rooms
     ```
     """
-    return await forward(request, parts.tagger, f"/label-sets/{name}")
+    return await forward(request, dependencies.tagger, f"/label-sets/{name}")
 
 
 @router.put(
@@ -178,7 +190,7 @@ async def get_label_set(request: Request, parts: Parts, name: Name) -> Response:
     ),
     openapi_extra=examples.json_body(LabelSetContent, tagging_examples.LABEL_SET_CONTENT),
 )
-async def replace_label_set(request: Request, parts: Parts, name: Name) -> Response:
+async def replace_label_set(request: Request, dependencies: InjectedDependencies, name: Name) -> Response:
     """Keep other labels and templates under the same name.
 
     ```sh
@@ -186,24 +198,24 @@ async def replace_label_set(request: Request, parts: Parts, name: Name) -> Respo
          -d '{"labels": ["kitchen", "bathroom", "bedroom", "balcony"]}'
     ```
     """
-    return await forward(request, parts.tagger, f"/label-sets/{name}", body=json_document(request, parts))
+    return await forward(request, dependencies.tagger, f"/label-sets/{name}", body=json_document(request, dependencies))
 
 
 @router.delete(
     "/label-sets/{name}", status_code=204, summary="Delete a label set", responses=examples.responses({}, 404, 503)
 )
-async def delete_label_set(request: Request, parts: Parts, name: Name) -> Response:
+async def delete_label_set(request: Request, dependencies: InjectedDependencies, name: Name) -> Response:
     """Delete a label set. Answers that used it are not changed.
 
     ```sh
     curl -X DELETE http://127.0.0.1:8000/label-sets/rooms
     ```
     """
-    return await forward(request, parts.tagger, f"/label-sets/{name}")
+    return await forward(request, dependencies.tagger, f"/label-sets/{name}")
 
 
-def json_document(request: Request, parts: Parts) -> Body:
-    return limited_body(request, parts.settings.max_json_bytes, parts.settings.upload_idle_timeout)
+def json_document(request: Request, dependencies: InjectedDependencies) -> Body:
+    return limited_body(request, dependencies.settings.max_json_bytes, dependencies.settings.upload_idle_timeout)
 
 
 def _as(encoding: EncodingFormat) -> dict[str, str]:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from framesense.http.multipart import body_chunks
 from framesense.http.problems import ProblemError
 from framesense.schemas.problems import problem_responses
-from gateway.dependencies import Parts
+from gateway.dependencies import InjectedDependencies
 from gateway.uploads.tus import TUS_EXTENSIONS, TUS_VERSION, Resumable, read_metadata, upload_name
 
 PATCH_MEDIA_TYPE = "application/offset+octet-stream"
@@ -37,15 +37,15 @@ UploadId = Annotated[
 
 
 @router.options("", status_code=204, summary="What the upload server can do", responses=problem_responses(422, 503))
-def capabilities(parts: Parts) -> Response:
+def capabilities(dependencies: InjectedDependencies) -> Response:
     """Tell the protocol's version, its extensions and the largest upload, as headers.
 
     Also the largest video and photo set.
     """
     headers = {"Tus-Version": TUS_VERSION, "Tus-Extension": TUS_EXTENSIONS}
-    headers["Tus-Max-Size"] = str(parts.uploads.max_bytes)
-    headers["Max-Video-Size"] = str(parts.settings.max_video_bytes)
-    headers["Max-Photo-Set-Size"] = str(parts.settings.max_photo_set_bytes)
+    headers["Tus-Max-Size"] = str(dependencies.uploads.max_bytes)
+    headers["Max-Video-Size"] = str(dependencies.settings.max_video_bytes)
+    headers["Max-Photo-Set-Size"] = str(dependencies.settings.max_photo_set_bytes)
     return Response(status_code=204, headers=headers)
 
 
@@ -57,7 +57,7 @@ def capabilities(parts: Parts) -> Response:
     responses=problem_responses(400, 412, 413, 422, 507),
 )
 def create_upload(
-    parts: Parts,
+    dependencies: InjectedDependencies,
     upload_length: Annotated[int | None, Header(description="bytes of the whole file", examples=[18204511])] = None,
     upload_metadata: Annotated[
         str, Header(description="`filename` and its base64", examples=["filename c3RyZWV0Lm1wNA=="])
@@ -70,7 +70,7 @@ def create_upload(
     """
     if upload_length is None:
         raise ProblemError(400, "missing-length", "Missing length", "Say how many bytes will come: Upload-Length: N.")
-    upload = parts.uploads.create(length=upload_length, name=upload_name(read_metadata(upload_metadata)))
+    upload = dependencies.uploads.create(length=upload_length, name=upload_name(read_metadata(upload_metadata)))
     return Response(status_code=201, headers={"Location": f"/uploads/{upload.id}", **_headers(upload)})
 
 
@@ -81,9 +81,9 @@ def create_upload(
     dependencies=speaks_tus,
     responses=problem_responses(404, 412, 422),
 )
-def upload_offset(parts: Parts, upload_id: UploadId) -> Response:
+def upload_offset(dependencies: InjectedDependencies, upload_id: UploadId) -> Response:
     """Tell by Upload-Offset where to go on after a dropped connection."""
-    return Response(status_code=200, headers=_headers(parts.uploads.get(upload_id)))
+    return Response(status_code=200, headers=_headers(dependencies.uploads.get(upload_id)))
 
 
 @router.patch(
@@ -101,7 +101,7 @@ def upload_offset(parts: Parts, upload_id: UploadId) -> Response:
 )
 async def append_to_upload(
     request: Request,
-    parts: Parts,
+    dependencies: InjectedDependencies,
     upload_id: UploadId,
     upload_offset: Annotated[int, Header(ge=0, description="where this part begins: what HEAD answered", examples=[0])],
 ) -> Response:
@@ -113,8 +113,8 @@ async def append_to_upload(
         raise ProblemError(
             415, "unsupported-media-type", "Unsupported media type", f"Send Content-Type: {PATCH_MEDIA_TYPE}."
         )
-    body = body_chunks(request, parts.settings.upload_idle_timeout)
-    upload = await parts.uploads.append(upload_id, upload_offset, body)
+    body = body_chunks(request, dependencies.settings.upload_idle_timeout)
+    upload = await dependencies.uploads.append(upload_id, upload_offset, body)
     return Response(status_code=204, headers=_headers(upload))
 
 
@@ -125,13 +125,13 @@ async def append_to_upload(
     dependencies=speaks_tus,
     responses=problem_responses(404, 412, 422),
 )
-def delete_upload(parts: Parts, upload_id: UploadId) -> Response:
+def delete_upload(dependencies: InjectedDependencies, upload_id: UploadId) -> Response:
     """Delete what has arrived.
 
     Uploads that nobody touches for `UPLOAD_EXPIRY` seconds are deleted as well.
     """
-    parts.uploads.get(upload_id)
-    parts.uploads.delete(upload_id)
+    dependencies.uploads.get(upload_id)
+    dependencies.uploads.delete(upload_id)
     return Response(status_code=204)
 
 

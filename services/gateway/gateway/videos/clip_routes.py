@@ -16,7 +16,7 @@ from framesense.http.disconnects import unless_disconnected
 from framesense.http.problems import ProblemError
 from framesense.media.isolated import MediaError, MediaTimeout
 from framesense.storage.analyses import video_key
-from gateway.dependencies import Dependencies, Parts
+from gateway.dependencies import Dependencies, InjectedDependencies
 from gateway.http.attachments import attachment
 from gateway.jobs.lookups import JobId, find_job, load_analysis
 from gateway.openapi import examples
@@ -39,7 +39,7 @@ class HighlightsQuery(NoveltyQuery):
 @router.get("/{job_id}/moments/{rank}.mp4", summary="A moment as a clip", response_class=Response, responses=_MP4)
 async def job_moment(
     request: Request,
-    parts: Parts,
+    dependencies: InjectedDependencies,
     job_id: JobId,
     rank: Annotated[int, Path(ge=0, le=199, description="the moment's place in the list, 0 the strongest")],
     changes: Changes,
@@ -53,23 +53,23 @@ async def job_moment(
     curl -O http://127.0.0.1:8000/jobs/$ID/moments/0.mp4
     ```
     """
-    analysed = await run_in_threadpool(_analysed, parts, job_id)
+    analysed = await run_in_threadpool(_analysed, dependencies, job_id)
     parameters = analysed.parameters(changes.model_dump(exclude_none=True))
-    spans = await run_in_threadpool(parts.videos.spans, analysed, parameters)
+    spans = await run_in_threadpool(dependencies.videos.spans, analysed, parameters)
     if rank >= len(spans):
         detail = f"Job {job_id} lists {len(spans)} moments by these parameters, counted from 0; there is no {rank}."
         raise ProblemError(404, "unknown-moment", "Unknown moment", detail)
-    stretch = moment_stretch(analysed, spans[rank], longest=parts.settings.clip_longest)
+    stretch = moment_stretch(analysed, spans[rank], longest=dependencies.settings.clip_longest)
 
     async def write(source: FilePath, target: FilePath) -> None:
-        await parts.media.cut(source, target, stretch)
+        await dependencies.media.cut(source, target, stretch)
 
-    return await _clip(request, parts, analysed, write, f"moment-{rank}")
+    return await _clip(request, dependencies, analysed, write, f"moment-{rank}")
 
 
 @router.get("/{job_id}/highlights.mp4", summary="The moments as a reel", response_class=Response, responses=_MP4)
 async def job_highlights(
-    request: Request, parts: Parts, job_id: JobId, query: Annotated[HighlightsQuery, Query()]
+    request: Request, dependencies: InjectedDependencies, job_id: JobId, query: Annotated[HighlightsQuery, Query()]
 ) -> Response:
     """Return the moments one after another as an MP4: in the order of the video, eight seconds of each, without sound.
 
@@ -77,18 +77,18 @@ async def job_highlights(
     curl -o highlights.mp4 "http://127.0.0.1:8000/jobs/$ID/highlights.mp4?max_moments=5&times=true"
     ```
     """
-    analysed = await run_in_threadpool(_analysed, parts, job_id)
+    analysed = await run_in_threadpool(_analysed, dependencies, job_id)
     parameters = analysed.parameters(query.model_dump(exclude_none=True, exclude={"times"}))
-    spans = await run_in_threadpool(parts.videos.spans, analysed, parameters)
+    spans = await run_in_threadpool(dependencies.videos.spans, analysed, parameters)
     if not spans:
         detail = f"Job {job_id} lists no moments by these parameters. Raise the sensitivity."
         raise ProblemError(404, "no-moments", "No moments", detail)
     stretches = highlight_stretches(analysed, spans)
 
     async def write(source: FilePath, target: FilePath) -> None:
-        await parts.media.join(source, target, stretches, stamped=query.times)
+        await dependencies.media.join(source, target, stretches, stamped=query.times)
 
-    return await _clip(request, parts, analysed, write, "highlights")
+    return await _clip(request, dependencies, analysed, write, "highlights")
 
 
 def _analysed(dependencies: Dependencies, job_id: str) -> Analysed:

@@ -10,7 +10,7 @@ from framesense.jobs.payloads import VideoPayload
 from framesense.schemas.novelty import NoveltyCurve, RollingWindowSize, SearchResult, Signal
 from framesense.schemas.references import ReferenceName
 from framesense.storage.analyses import video_key
-from gateway.dependencies import Dependencies, Parts
+from gateway.dependencies import Dependencies, InjectedDependencies
 from gateway.http.ranges import blob_response
 from gateway.jobs.lookups import JobId, analysis_of, find_job, load_analysis, payload_of, require_video
 from gateway.openapi import examples
@@ -31,13 +31,13 @@ A_YEAR = 31_536_000
         {200: examples.json_example("The curve and its moments", examples.CURVE)}, 404, 409, 410, 503
     ),
 )
-def job_novelty(parts: Parts, job_id: JobId, changes: Changes) -> NoveltyCurve:
+def job_novelty(dependencies: InjectedDependencies, job_id: JobId, changes: Changes) -> NoveltyCurve:
     """Compute the curve of other parameters at once, from the stored embeddings.
 
     What is left out is as in the job's parameters.
     """
-    analysed = load_analysis(parts, find_job(parts, job_id))
-    return parts.videos.curve(analysed, analysed.parameters(changes.model_dump(exclude_none=True)))
+    analysed = load_analysis(dependencies, find_job(dependencies, job_id))
+    return dependencies.videos.curve(analysed, analysed.parameters(changes.model_dump(exclude_none=True)))
 
 
 @router.get(
@@ -49,7 +49,7 @@ def job_novelty(parts: Parts, job_id: JobId, changes: Changes) -> NoveltyCurve:
     ),
 )
 async def job_search(
-    parts: Parts,
+    dependencies: InjectedDependencies,
     job_id: JobId,
     q: Annotated[str, Query(min_length=1, max_length=200, description="what to look for", examples=["a red car"])],
     limit: Annotated[int, Query(ge=1, le=100, description="most moments to answer")] = 10,
@@ -63,9 +63,9 @@ async def job_search(
     curl -G http://127.0.0.1:8000/jobs/$ID/search --data-urlencode 'q=a red car'
     ```
     """
-    job = await run_in_threadpool(find_job, parts, job_id)
-    analysed = await run_in_threadpool(load_analysis, parts, job)
-    result = await search(analysed, q, parts.tagger, limit=limit)
+    job = await run_in_threadpool(find_job, dependencies, job_id)
+    analysed = await run_in_threadpool(load_analysis, dependencies, job)
+    result = await search(analysed, q, dependencies.tagger, limit=limit)
     # pydantic writes a hundred thousand numbers at once; FastAPI's way would look at each of them again.
     return Response(result.model_dump_json(), media_type="application/json")
 
@@ -79,7 +79,7 @@ async def job_search(
     ),
 )
 def job_frame(
-    parts: Parts,
+    dependencies: InjectedDependencies,
     job_id: JobId,
     index: Annotated[int, Path(ge=0, le=10**8, description="the frame's index in the result", examples=[3])],
     if_none_match: Annotated[str | None, Header(description="the ETag of the copy you have")] = None,
@@ -88,12 +88,12 @@ def job_frame(
 
     It never changes: cache it.
     """
-    key = analysis_of(parts, find_job(parts, job_id))
+    key = analysis_of(dependencies, find_job(dependencies, job_id))
     headers = {"Cache-Control": f"public, max-age={A_YEAR}, immutable", "ETag": f'"{key}-{index}"'}
     if if_none_match == headers["ETag"]:
         return Response(status_code=304, headers=headers)
     try:
-        jpeg = parts.analyses.thumbnail(key, index) if key else None
+        jpeg = dependencies.analyses.thumbnail(key, index) if key else None
     except FileNotFoundError:
         jpeg = None
     if jpeg is None:
@@ -111,7 +111,7 @@ def job_frame(
     ),
 )
 def job_heat_map(
-    parts: Parts,
+    dependencies: InjectedDependencies,
     job_id: JobId,
     index: Annotated[int, Path(ge=0, le=10**8, description="the frame's index in the result", examples=[3])],
     reference: Annotated[
@@ -125,15 +125,15 @@ def job_heat_map(
     Each patch is compared with the nearest of those seen at its height before. Red is as odd as anything in this video,
     transparent is familiar.
     """
-    analysed = load_analysis(parts, find_job(parts, job_id))
+    analysed = load_analysis(dependencies, find_job(dependencies, job_id))
     if index >= len(analysed.frames):
         raise ProblemError(404, "unknown-frame", "Unknown frame", f"Job {job_id} has no frame {index}.")
     changes = {"reference": reference, "rolling_window_size": rolling_window_size}
     given = {name: value for name, value in changes.items() if value is not None}
     parameters = analysed.parameters({"signal": Signal.PATCH, **given})
-    distances = parts.curves.patch_map(analysed, index, parameters)
-    scale = parts.curves.novelty(analysed, parameters)
-    thumbnail = parts.analyses.thumbnail(analysed.key, index)
+    distances = dependencies.curves.patch_map(analysed, index, parameters)
+    scale = dependencies.curves.novelty(analysed, parameters)
+    thumbnail = dependencies.analyses.thumbnail(analysed.key, index)
     return Response(heat_map_png(distances, scale, thumbnail, overlay=overlay), media_type="image/png")
 
 
@@ -151,13 +151,17 @@ def job_heat_map(
         503,
     ),
 )
-async def job_video(request: Request, parts: Parts, job_id: JobId) -> Response:
+async def job_video(request: Request, dependencies: InjectedDependencies, job_id: JobId) -> Response:
     """Send the video itself; players can seek, as `Range` is answered."""
-    sha256, key = await run_in_threadpool(_find_video, parts, job_id)
+    sha256, key = await run_in_threadpool(_find_video, dependencies, job_id)
     try:
-        head = await run_in_threadpool(_read_head, parts, key)
+        head = await run_in_threadpool(_read_head, dependencies, key)
         return await blob_response(
-            parts.storage, key, media_type=video_media_type(head), etag=f'"{sha256}"', request_headers=request.headers
+            dependencies.storage,
+            key,
+            media_type=video_media_type(head),
+            etag=f'"{sha256}"',
+            request_headers=request.headers,
         )
     except FileNotFoundError:
         detail = f"The video of job {job_id} is no longer in the store."

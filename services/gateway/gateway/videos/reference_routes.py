@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Response
 from framesense.http.problems import ProblemError
 from framesense.schemas.jobs import JobKind
 from framesense.schemas.references import NewReference, Reference, ReferenceList, ReferenceName
-from gateway.dependencies import Parts
+from gateway.dependencies import InjectedDependencies
 from gateway.jobs.lookups import find_job, load_analysis
 from gateway.openapi import examples
 
@@ -22,7 +22,7 @@ Name = Annotated[ReferenceName, Path(description="as given when it was made")]
     summary="Mark footage as normal",
     responses=examples.responses({201: examples.json_example("The reference", examples.REFERENCE)}, 404, 409, 410, 503),
 )
-def create_reference(parts: Parts, asked: NewReference, response: Response) -> Reference:
+def create_reference(dependencies: InjectedDependencies, asked: NewReference, response: Response) -> Reference:
     """Mark the frames of a finished job, or those in some time ranges of it, as normal footage.
 
     Kept are, at each height of the picture, the few hundred patches that cover it best, and the ways that such patches
@@ -35,11 +35,11 @@ def create_reference(parts: Parts, asked: NewReference, response: Response) -> R
          -d '{"name": "quiet-street", "job": "'$ID'", "ranges": [{"start": 0, "end": 60}]}'
     ```
     """
-    job = find_job(parts, asked.job)
+    job = find_job(dependencies, asked.job)
     if job.kind is not JobKind.VIDEO:
         raise ProblemError(422, "not-a-video-job", "Not a video job", f"Job {job.id} is no video job.")
     response.headers["Location"] = f"/references/{asked.name}"
-    return parts.references.create(asked, load_analysis(parts, job), parts.analyses)
+    return dependencies.references.create(asked, load_analysis(dependencies, job), dependencies.analyses)
 
 
 @router.get(
@@ -47,9 +47,9 @@ def create_reference(parts: Parts, asked: NewReference, response: Response) -> R
     summary="List references",
     responses=examples.responses({200: examples.json_example("By name", examples.REFERENCES)}, 503),
 )
-def list_references(parts: Parts) -> ReferenceList:
+def list_references(dependencies: InjectedDependencies) -> ReferenceList:
     """List the references by name; they are kept until they are deleted."""
-    return parts.references.list()
+    return dependencies.references.list()
 
 
 @router.get(
@@ -57,9 +57,9 @@ def list_references(parts: Parts) -> ReferenceList:
     summary="What a reference was made of",
     responses=examples.responses({200: examples.json_example("The reference", examples.REFERENCE)}, 404, 503),
 )
-def get_reference(parts: Parts, name: Name) -> Reference:
+def get_reference(dependencies: InjectedDependencies, name: Name) -> Reference:
     """Describe a reference. Its job may be gone: a reference keeps the patches it needs."""
-    return parts.references.get(name)
+    return dependencies.references.get(name)
 
 
 @router.delete(
@@ -68,6 +68,6 @@ def get_reference(parts: Parts, name: Name) -> Reference:
     summary="Delete a reference",
     responses=examples.responses({204: {"description": "Deleted"}}, 404, 503),
 )
-def delete_reference(parts: Parts, name: Name) -> None:
+def delete_reference(dependencies: InjectedDependencies, name: Name) -> None:
     """Delete a reference. Jobs that were started with it need another, or `signal=auto`."""
-    parts.references.delete(name)
+    dependencies.references.delete(name)

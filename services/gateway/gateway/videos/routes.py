@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from framesense.schemas.jobs import Job
 from framesense.schemas.novelty import Interval, VideoParameters, VideoPlan, VideoResult
-from gateway.dependencies import Parts
+from gateway.dependencies import InjectedDependencies
 from gateway.http.multipart import receive_form
 from gateway.jobs.lookups import load_analysis
 from gateway.jobs.waiting import Prefer, answer_job
@@ -63,7 +63,7 @@ _FORM = examples.form_body(
 )
 async def video_captions(
     request: Request,
-    parts: Parts,
+    dependencies: InjectedDependencies,
     query: Annotated[VideoQuery, Query()],
     prefer: Prefer = None,
 ) -> Response:
@@ -84,16 +84,16 @@ async def video_captions(
     the same `every_n_second` is answered from what is stored; another window, metric or signal
     never needs a new job: see `/jobs/{id}/novelty`.
     """
-    async with receive_form(request, parts.settings.upload_folder, form_limits(parts.settings)) as form:
+    async with receive_form(request, dependencies.settings.upload_folder, form_limits(dependencies.settings)) as form:
         asked = _read_fields({**query.model_dump(exclude_unset=True), **form.fields})
         parameters = VideoParameters(**asked.model_dump(exclude={"upload_id", "job_id"}))
-        job = await submit_form(parts, form, parameters, upload_id=asked.upload_id, job_id=asked.job_id)
+        job = await submit_form(dependencies, form, parameters, upload_id=asked.upload_id, job_id=asked.job_id)
 
     def result(finished: Job) -> VideoResult:
-        analysed = load_analysis(parts, finished)
-        return parts.videos.whole(analysed, analysed.parameters({}))
+        analysed = load_analysis(dependencies, finished)
+        return dependencies.videos.whole(analysed, analysed.parameters({}))
 
-    return await answer_job(request, parts, job, prefer, result)
+    return await answer_job(request, dependencies, job, prefer, result)
 
 
 class PlanQuery(BaseModel):
@@ -113,7 +113,7 @@ class PlanQuery(BaseModel):
         {200: examples.json_example("Of a clip of 40 s", examples.VIDEO_PLAN)}, 404, 409, 422, 503
     ),
 )
-async def video_plan(parts: Parts, query: Annotated[PlanQuery, Query()]) -> VideoPlan:
+async def video_plan(dependencies: InjectedDependencies, query: Annotated[PlanQuery, Query()]) -> VideoPlan:
     """Plan the analysis of a video before it starts, by what the file says of its length and the pace of recent jobs.
 
     ```sh
@@ -121,7 +121,7 @@ async def video_plan(parts: Parts, query: Annotated[PlanQuery, Query()]) -> Vide
     ```
     """
     parameters = VideoParameters(every_n_second=query.every_n_second)
-    return await plan_video(parts, parameters, upload_id=query.upload_id, job_id=query.job_id)
+    return await plan_video(dependencies, parameters, upload_id=query.upload_id, job_id=query.job_id)
 
 
 def _read_fields(fields: dict[str, Any]) -> VideoForm:
