@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 PICTURES = Path(__file__).parent / "pictures"
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
-PATIENCE = 120_000
+TIMEOUT = 120_000
 """Milliseconds."""
 
 
@@ -140,13 +140,13 @@ def main() -> None:
             ("video-novelty-phone", PHONE, "light"),
         ]:
             page = browser.new_page(viewport=size, color_scheme=theme, base_url=options.ui)
-            page.set_default_timeout(PATIENCE)
-            expect.set_options(timeout=PATIENCE)
+            page.set_default_timeout(TIMEOUT)
+            expect.set_options(timeout=TIMEOUT)
             show_result(page, f"/?job={job}")
             page.screenshot(path=PICTURES / f"{name}.png")
             page.close()
         page = browser.new_page(viewport=DESKTOP, base_url=options.ui)
-        page.set_default_timeout(PATIENCE)
+        page.set_default_timeout(TIMEOUT)
         page.goto("/")
         expect(page.get_by_role("button", name="Open").first).to_be_visible()
         page.screenshot(path=PICTURES / "start.png")

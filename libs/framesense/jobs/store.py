@@ -323,11 +323,11 @@ class JobStore:
 
     def still_queued(self, job_ids: Iterable[str]) -> list[str]:
         """Return those of the jobs that are queued, in the same order: cancelled ones' messages still wait."""
-        asked = list(job_ids)
+        listed = list(job_ids)
         with self._redis.pipeline(transaction=False) as pipe:
-            for job_id in asked:
+            for job_id in listed:
                 pipe.hget(_job_key(job_id), "state")
-            return [job_id for job_id, state in zip(asked, pipe.execute(), strict=True) if state == JobState.QUEUED]
+            return [job_id for job_id, state in zip(listed, pipe.execute(), strict=True) if state == JobState.QUEUED]
 
     def states(self) -> list[JobState]:
         """Return the state of every job kept, in no particular order."""

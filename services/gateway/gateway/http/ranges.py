@@ -28,13 +28,13 @@ async def blob_response(
     size = await asyncio.to_thread(storage.size, key)
     headers = {"Accept-Ranges": "bytes", "ETag": etag, "X-Content-Type-Options": "nosniff"}
     unchanged = request_headers.get("if-range", etag) == etag
-    asked = _byte_range(request_headers.get("range"), size) if unchanged else None
-    start, stop = asked or (0, size)
+    wanted = _byte_range(request_headers.get("range"), size) if unchanged else None
+    start, stop = wanted or (0, size)
     headers["Content-Length"] = str(stop - start)
-    if asked:
+    if wanted:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
     file = await asyncio.to_thread(storage.open, key)
-    return StreamingResponse(_read(file, start, stop), 206 if asked else 200, headers, media_type)
+    return StreamingResponse(_read(file, start, stop), 206 if wanted else 200, headers, media_type)
 
 
 def _byte_range(header: str | None, size: int) -> tuple[int, int] | None:

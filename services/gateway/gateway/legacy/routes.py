@@ -146,8 +146,8 @@ async def captions_answer(request: Request, dependencies: InjectedDependencies) 
 
 async def _caption(request: Request, dependencies: Dependencies, query: dict[str, Any]) -> CaptionResponse:
     images = await read_uploads(request, image_limits(dependencies.settings))
-    asked = dependencies.captioner.caption(images, query, request_id=request.state.request_id)
-    return await unless_disconnected(request, asked)
+    answer = dependencies.captioner.caption(images, query, request_id=request.state.request_id)
+    return await unless_disconnected(request, answer)
 
 
 def _older_image(caption: Caption) -> str:

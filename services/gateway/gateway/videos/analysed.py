@@ -46,10 +46,10 @@ class Analysed:
         """
         if changes.get("reference"):
             changes = {"signal": Signal.PATCH, **changes}
-        asked = {**self.job.parameters, **changes}
-        if asked.get("signal") != Signal.PATCH:
-            asked["reference"] = None
-        return AnalysedParameters.model_validate(asked)
+        parameters = {**self.job.parameters, **changes}
+        if parameters.get("signal") != Signal.PATCH:
+            parameters["reference"] = None
+        return AnalysedParameters.model_validate(parameters)
 
 
 def thumbnail_url(job: Job, index: int) -> str:

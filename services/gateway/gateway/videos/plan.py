@@ -15,11 +15,11 @@ FROM_STORE = "answered from an earlier analysis"
 """Message of a job that did no work, and so tells no pace."""
 
 
-def plan_analysis(jobs: JobStore, duration: float | None, asked: Interval) -> VideoPlan:
+def plan_analysis(jobs: JobStore, duration: float | None, interval: Interval) -> VideoPlan:
     """Plan the analysis of a video of ``duration`` seconds, None where that is not known. Blocking."""
     if duration is None:
-        return VideoPlan(every_n_second=None if asked == "auto" else asked)
-    every = default_interval(duration) if asked == "auto" else asked
+        return VideoPlan(every_n_second=None if interval == "auto" else interval)
+    every = default_interval(duration) if interval == "auto" else interval
     frames = frame_count(duration, every)
     pace = _seconds_per_frame(jobs)
     seconds = None if pace is None else round(pace * frames, 1)

@@ -22,7 +22,7 @@ Name = Annotated[ReferenceName, Path(description="as given when it was made")]
     summary="Mark footage as normal",
     responses=examples.responses({201: examples.json_example("The reference", examples.REFERENCE)}, 404, 409, 410, 503),
 )
-def create_reference(dependencies: InjectedDependencies, asked: NewReference, response: Response) -> Reference:
+def create_reference(dependencies: InjectedDependencies, new: NewReference, response: Response) -> Reference:
     """Mark the frames of a finished job, or those in some time ranges of it, as normal footage.
 
     Kept are, at each height of the picture, the few hundred patches that cover it best, and the ways that such patches
@@ -35,11 +35,11 @@ def create_reference(dependencies: InjectedDependencies, asked: NewReference, re
          -d '{"name": "quiet-street", "job": "'$ID'", "ranges": [{"start": 0, "end": 60}]}'
     ```
     """
-    job = find_job(dependencies, asked.job)
+    job = find_job(dependencies, new.job)
     if job.kind is not JobKind.VIDEO:
         raise ProblemError(422, "not-a-video-job", "Not a video job", f"Job {job.id} is no video job.")
-    response.headers["Location"] = f"/references/{asked.name}"
-    return dependencies.references.create(asked, load_analysis(dependencies, job), dependencies.analyses)
+    response.headers["Location"] = f"/references/{new.name}"
+    return dependencies.references.create(new, load_analysis(dependencies, job), dependencies.analyses)
 
 
 @router.get(

@@ -37,18 +37,18 @@ class References:
         self._storage, self._limit = storage, limit
         self._patches = lru_cache(maxsize=8)(self._read_patches)
 
-    def create(self, asked: NewReference, analysed: Analysed, analyses: AnalysisStore) -> Reference:
+    def create(self, new: NewReference, analysed: Analysed, analyses: AnalysisStore) -> Reference:
         """Create a reference, in the place of one of the same name.
 
         Raises ProblemError: 422 where no frame is in the ranges, 409 where the job has no patches or there are too many
         references.
         """
         kept = self.list().references
-        replaced = [reference for reference in kept if reference.name == asked.name]
+        replaced = [reference for reference in kept if reference.name == new.name]
         if len(kept) >= self._limit and not replaced:
             detail = f"There are {len(kept)} references, the most that are kept. Delete one first."
             raise ProblemError(409, "too-many-references", "Too many references", detail)
-        indices = _indices(analysed, asked.ranges)
+        indices = _indices(analysed, new.ranges)
         every = -(-len(indices) // MOST_FRAMES)
         wanted = set(indices[::every])
         both = analyses.patches_and_motion(analysed.key)
@@ -59,7 +59,7 @@ class References:
         footage = NormalFootage.build([looks for looks, _ in chosen], [motion for _, motion in chosen])
         within = footage.own
         reference = Reference(
-            **asked.model_dump(),
+            **new.model_dump(),
             usual_distance=float(np.median(within)) if len(within) else 0.0,
             farthest_distance=float(within.max()) if len(within) else FARTHEST_OF_ONE,
             created_at=datetime.now(UTC),

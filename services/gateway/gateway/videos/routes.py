@@ -85,9 +85,9 @@ async def video_captions(
     never needs a new job: see `/jobs/{id}/novelty`.
     """
     async with receive_form(request, dependencies.settings.upload_folder, form_limits(dependencies.settings)) as form:
-        asked = _read_fields({**query.model_dump(exclude_unset=True), **form.fields})
-        parameters = VideoParameters(**asked.model_dump(exclude={"upload_id", "job_id"}))
-        job = await submit_form(dependencies, form, parameters, upload_id=asked.upload_id, job_id=asked.job_id)
+        fields = _read_fields({**query.model_dump(exclude_unset=True), **form.fields})
+        parameters = VideoParameters(**fields.model_dump(exclude={"upload_id", "job_id"}))
+        job = await submit_form(dependencies, form, parameters, upload_id=fields.upload_id, job_id=fields.job_id)
 
     def result(finished: Job) -> VideoResult:
         analysed = load_analysis(dependencies, finished)

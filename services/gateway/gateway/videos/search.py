@@ -37,30 +37,30 @@ async def search(analysed: Analysed, words: str, tagger: AsyncTaggerClient, *, l
             "upload. The captions can be searched in any case."
         )
         raise ProblemError(409, "search-not-stored", "Search not stored", detail)
-    asked = await tagger.embed_texts([words])
-    if (asked.model.name, asked.model.revision) != (made_by.name, made_by.revision):
+    query = await tagger.embed_texts([words])
+    if (query.model.name, query.model.revision) != (made_by.name, made_by.revision):
         detail = (
             f"The frames were embedded by {made_by.name} ({made_by.revision}), but the tagger is now "
-            f"{asked.model.name} ({asked.model.revision}). POST /video_captions with "
+            f"{query.model.name} ({query.model.revision}). POST /video_captions with "
             f"job_id={analysed.job.id} analyses the video with this one, with no second upload."
         )
         raise ProblemError(409, "model-changed", "Model changed", detail)
     # In a thread: with a hundred thousand frames it takes some hundredths of a second.
-    return await asyncio.to_thread(_found, analysed, aligned, words, asked, limit)
+    return await asyncio.to_thread(_found, analysed, aligned, words, query, limit)
 
 
 def _found(
-    analysed: Analysed, aligned: NDArray[np.float32], words: str, asked: TextEmbeddings, limit: int
+    analysed: Analysed, aligned: NDArray[np.float32], words: str, query: TextEmbeddings, limit: int
 ) -> SearchResult:
-    cosines = np.clip(aligned @ to_numpy(asked.embeddings)[0], -1, 1)
+    cosines = np.clip(aligned @ to_numpy(query.embeddings)[0], -1, 1)
     curve = np.round(cosines.astype(np.float64), COSINE_DIGITS)
     scores = robust_z(curve, floor=STILL_SPREAD)
     return SearchResult(
         q=words,
         similarity=curve.tolist(),
         moments=[_moment(analysed, curve, scores, span) for span in best_spans(curve, limit=limit)],
-        warnings=asked.warnings,
-        model=asked.model,
+        warnings=query.warnings,
+        model=query.model,
     )
 
 

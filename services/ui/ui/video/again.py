@@ -9,14 +9,14 @@ from ui.jobs.navigation import open_job
 from ui.shared import show_error
 
 
-def offer_analysis(api: GatewayApi, job: Job, asked: VideoParameters, why: str) -> None:
+def offer_analysis(api: GatewayApi, job: Job, parameters: VideoParameters, why: str) -> None:
     """Say why one may want another analysis, beside the button that starts it and goes there."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.info(why, icon=":material/refresh:")
         if st.button("Analyse again", type="primary", key=f"again-{job.id}-{why}"):
             try:
                 with st.spinner("Starting …"):
-                    again = api.analyse_again(job, asked)
+                    again = api.analyse_again(job, parameters)
             except GatewayError as error:
                 show_error(error)
                 return

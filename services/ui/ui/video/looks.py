@@ -19,12 +19,12 @@ NEEDS_ANALYSIS = (":search-not-stored", ":model-changed")
 
 def picture(public: str, job: Job, frame: Frame, curve: NoveltyCurve) -> str:
     """Return the address of a frame's thumbnail; by the signal ``patch``, with what is odd in it painted red."""
-    asked = curve.parameters
-    if asked.signal is not Signal.PATCH:
+    parameters = curve.parameters
+    if parameters.signal is not Signal.PATCH:
         return public + frame.thumbnail
-    query: dict[str, str | int] = {"rolling_window_size": asked.rolling_window_size}
-    if asked.reference:
-        query["reference"] = asked.reference
+    query: dict[str, str | int] = {"rolling_window_size": parameters.rolling_window_size}
+    if parameters.reference:
+        query["reference"] = parameters.reference
     return f"{public}/jobs/{job.id}/frames/{frame.index}/heatmap.png?{urlencode(query)}"
 
 

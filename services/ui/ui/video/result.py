@@ -38,16 +38,16 @@ def show_result(api: GatewayApi, public: str, job: Job, *, guess_below: float) -
     show_doubts(result, guess_below)
     frames = hedge_frames(result, guess_below)
     player = st.container()
-    asked = ask_all(result.parameters, key=job.id, across=True, references=partial(reference_names, api))
-    if asked.every_n_second != result.parameters.every_n_second:
+    chosen = ask_all(result.parameters, key=job.id, across=True, references=partial(reference_names, api))
+    if chosen.every_n_second != result.parameters.every_n_second:
         # Other frames need other captions; everything else is redrawn from what is stored.
-        offer_analysis(api, job, asked, f"Looking {interval_text(asked.every_n_second)} needs a new analysis.")
+        offer_analysis(api, job, chosen, f"Looking {interval_text(chosen.every_n_second)} needs a new analysis.")
     if len(result.frames) == 1:
         with player:
             _show_only_frame(public, job, frames[0])
         return
     try:
-        curve = hedge_moments(api.novelty(job.id, asked), guess_below)
+        curve = hedge_moments(api.novelty(job.id, chosen), guess_below)
     except GatewayError as error:
         show_error(error)
         return
@@ -55,9 +55,9 @@ def show_result(api: GatewayApi, public: str, job: Job, *, guess_below: float) -
     found, seek = _show_table(public, job, frames, curve)
     with player:
         dragged = _show_player(public, job, frames, curve, found, sought or seek, fit)
-        if asked.signal is Signal.PATCH:
+        if chosen.signal is Signal.PATCH:
             offer_reference(api, job, result.frames[-1].time, dragged)
-    _show_downloads(api, public, job, asked)
+    _show_downloads(api, public, job, chosen)
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
