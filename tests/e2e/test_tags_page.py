@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 def download(page: Page, name: str) -> str:
     with page.expect_download() as started:
         page.get_by_role("button", name=name, exact=True).click()
-    return started.value.path().read_text("utf-8")
+    return started.value.path().read_text("utf-8-sig")
 
 
 def test_example_is_tagged_with_a_click(page: Page) -> None:
