@@ -28,6 +28,8 @@ from framesense.media.timeline import WRAPPING, Timeline, player_zero
 LONGEST_LEAD = 2.0
 """Seconds that a copied clip may begin before the stretch asked for."""
 COPIED_VIDEO = {"h264", "hevc", "av1", "vp9", "mpeg4"}
+COPIED_FORMATS = {"yuv420p", "yuvj420p", "yuv420p10le"}
+"""What browsers play; other formats are encoded anew as the first of these."""
 COPIED_AUDIO = {"aac", "mp3"}
 LONGEST_SIDE = 1280
 """Pixels: what is encoded is scaled down to this."""
@@ -93,6 +95,8 @@ class _Source:
         """Yield packets of the picture, and of a sound, from a key frame at or before ``begin`` on."""
         streams = [self.video, sound] if sound else [self.video]
         if self._timeline is None:
+            # x264 says in its first packet how it was built, and decoders need that to get 4:4:4 right after a seek.
+            next(self._container.decode(self.video), None)
             self._container.seek(max(begin, self._first), stream=self.video)
             yield from (packet for packet in self._container.demux(streams) if packet.size)
             return
@@ -152,7 +156,7 @@ def _copy(source: Path, target: Path, stretch: Stretch, timeline: Timeline | Non
     """Copy the stretch's packets; return False where they cannot begin near its start."""
     with _opened(source, timeline) as opened:
         video, sound = opened.video, opened.sound
-        if video.codec_context.codec.canonical_name not in COPIED_VIDEO:
+        if video.codec_context.codec.canonical_name not in COPIED_VIDEO or video.pix_fmt not in COPIED_FORMATS:
             return False
         begin, end = opened.time(stretch.start), opened.time(stretch.end)
         packets = opened.packets(begin, sound)

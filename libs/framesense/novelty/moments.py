@@ -54,8 +54,18 @@ def find_moments(scores: NDArray[np.float64], *, sensitivity: float = 0.5, limit
         raise ValueError(f"sensitivity must be from 0 to 1, not {sensitivity}")
     heights = np.asarray(scores, dtype=np.float64) * SENSITIVITY_RANGE ** (sensitivity - 0.5)
     moments = sorted(_humps(filled(heights, BRIDGE)), key=lambda moment: (-moment.score, moment.start))
-    listed = [moment for moment in moments if moment.score >= WEAK] or moments[:FAINT_MOMENTS]
+    distinct = _distinct(moments)
+    listed = [moment for moment in distinct if moment.score >= WEAK] or distinct[:FAINT_MOMENTS]
     return listed[:limit]
+
+
+def _distinct(moments: Sequence[Moment]) -> list[Moment]:
+    """Drop moments whose peak lies within a stronger one, as they are the same. ``moments``: the strongest first."""
+    kept: list[Moment] = []
+    for moment in moments:
+        if not any(other.start <= moment.peak <= other.end for other in kept):
+            kept.append(moment)
+    return kept
 
 
 def stands_out(moments: Sequence[Moment]) -> bool:

@@ -9,6 +9,8 @@ import plotly.graph_objects as go
 
 from framesense.schemas.novelty import Frame, Moment, NoveltyCurve
 
+NOTHING = 1e-3
+"""Novelty below which a curve is drawn flat: filling the graph with it would show rounding as events."""
 MARKERS_UP_TO = 300
 """Frames; a denser curve is drawn as a line only."""
 
@@ -51,6 +53,8 @@ def novelty_figure(
         },
         yaxis={"rangemode": "tozero", "fixedrange": True, "zeroline": False, "nticks": 5},
     )
+    if max(curve.novelty) < NOTHING:
+        figure.update_layout(yaxis={"range": [0, 1]})
     return figure
 
 

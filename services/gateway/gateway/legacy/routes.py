@@ -11,7 +11,7 @@ from framesense.http.disconnects import unless_disconnected
 from framesense.http.problems import ProblemError
 from framesense.http.uploads import images_form, read_uploads
 from framesense.schemas.arrays import EncodingFormat, to_numpy
-from framesense.schemas.captions import Caption, CaptionExtra, CaptionResponse
+from framesense.schemas.captions import Caption, CaptionExtra, CaptionResponse, hedged
 from framesense.schemas.novelty import EveryNSecond, RollingWindowSize, VideoParameters
 from gateway.captions.routes import image_limits
 from gateway.dependencies import Dependencies, InjectedDependencies
@@ -138,10 +138,11 @@ async def captions_answer(request: Request, dependencies: InjectedDependencies) 
         if not page:
             raise
         return HTMLResponse(captions_page(error=problem.detail), problem.status, {**problem.headers, **vary})
-    captions = [caption.caption for caption in answer.captions]
     if page:
+        guess_below = dependencies.settings.guess_below
+        captions = [hedged(caption.caption, caption.confidence, guess_below) for caption in answer.captions]
         return HTMLResponse(captions_page(captions=captions), headers=vary)
-    return PlainTextResponse("\n".join(captions), headers=vary)
+    return PlainTextResponse("\n".join(caption.caption for caption in answer.captions), headers=vary)
 
 
 async def _caption(request: Request, dependencies: Dependencies, query: dict[str, Any]) -> CaptionResponse:

@@ -21,7 +21,8 @@ from gateway.videos.curves import Curve, Curves
 from gateway.videos.moment_details import MomentDetails
 
 ONE_FRAME = "Only one frame was looked at, so there was nothing to compare it with. Choose a shorter interval."
-"""Warning beside a result without a curve."""
+ONE_PICTURE = "The video has a single picture, so there was nothing to compare it with."
+"""Warnings beside a result without a curve."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,9 @@ class VideoResults:
 def _named(analysed: Analysed, name: str) -> VideoInfo:
     """Return what is known of the video under the name that its job gave it, with what its frames leave to be said."""
     video = analysed.summary.video
-    warnings = [*video.warnings, ONE_FRAME] if len(analysed.frames) == 1 else video.warnings
+    warnings = list(video.warnings)
+    if len(analysed.frames) == 1:
+        warnings.append(ONE_PICTURE if video.fps == 0 else ONE_FRAME)
     return video.model_copy(update={"name": name, "warnings": warnings})
 
 

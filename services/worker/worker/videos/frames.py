@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain
@@ -27,6 +27,7 @@ import av.logging
 from av import Packet, VideoFrame
 from av.container import InputContainer
 from av.stream import Discard
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
@@ -209,7 +210,7 @@ class Video:
         with _open(self.path, self.max_pixels) as (container, stream):
             context = stream.codec_context
             skip: Literal["NONREF", "DEFAULT"] = "NONREF" if _marks_unreferenced_frames(stream) else "DEFAULT"
-            packets = enumerate(video_packets(container, stream))
+            packets = _primed(context, enumerate(video_packets(container, stream)))
             for segment, targets in segments:
                 begins = int(self.timeline.pts[segment.start])
                 for packet in _with_end(packets, segment):
@@ -225,6 +226,23 @@ class Video:
                             raise _NotFoundError("the file marks frames as key frames that are not")
                         yield frame
                 context.flush_buffers()
+
+
+def _primed(
+    context: VideoCodecContext, packets: Iterator[tuple[int, Packet[VideoStream]]]
+) -> Iterator[tuple[int, Packet[VideoStream]]]:
+    """Show the decoder the first packet, then return all.
+
+    x264 says in it how it was built, without which decoders get the colours of H.264 High 4:4:4 wrong.
+    """
+    first = next(packets, None)
+    if first is None:
+        return
+    with suppress(av.FFmpegError):
+        context.decode(first[1])
+    context.flush_buffers()
+    yield first
+    yield from packets
 
 
 class _NotFoundError(Exception):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
 from framesense.media.clips import ClipError, cut_clip, join_clips
@@ -112,3 +113,19 @@ def test_the_header_tells_the_duration(many_key_frames: Path, one_key_frame: Pat
     assert probe_duration(one_key_frame) == pytest.approx(10, abs=0.1)
     (tmp_path / "text.mp4").write_text("no video")
     assert probe_duration(tmp_path / "text.mp4") is None
+
+
+@pytest.mark.parametrize("stamped", [False, True])
+def test_clips_of_4_4_4_video_keep_their_colours_and_play_anywhere(stamped: bool, tmp_path: Path) -> None:
+    """H.264 High 4:4:4 decodes green after a seek unless the decoder has seen its first packet."""
+    source = numbered_video(tmp_path / "source.mp4", 100, options={"g": "25"}, pixel_format="yuv444p")
+    if stamped:
+        join_clips(source, tmp_path / "clip.mp4", [Stretch(2.2, 3.0)], stamped=True)
+    else:
+        cut_clip(source, tmp_path / "clip.mp4", Stretch(2.2, 3.0))
+        assert set(range(55, 76)) <= set(numbers(tmp_path / "clip.mp4"))
+    with av.open(str(source)) as whole, av.open(str(tmp_path / "clip.mp4")) as clip:
+        assert clip.streams.video[0].pix_fmt == "yuv420p"
+        usual = [frame.to_ndarray(format="rgb24").mean(axis=(0, 1)) for frame in whole.decode(video=0)]
+        last = list(clip.decode(video=0))[-1].to_ndarray(format="rgb24").mean(axis=(0, 1))
+    assert min(np.abs(last - colour).max() for colour in usual[70:80]) < 12

@@ -1,5 +1,7 @@
 """Humps, their ranking and their strength, worked out by hand."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -68,3 +70,13 @@ def test_ranked_inside_the_video_and_each_frame_is_the_peak_of_one_at_most(
     assert bool(moments) == bool(len(scores) and scores.max() * 4 ** (sensitivity - 0.5) >= FAINT)
     if moments and moments[0].score >= WEAK:
         assert moments[0].score == pytest.approx(scores.max() * 4 ** (sensitivity - 0.5))
+
+
+def test_one_stretch_is_listed_once() -> None:
+    scores = np.full(40, 0.02)
+    scores[:5] = [0.5, 0.3, 0.26, 0.4, 0.45]
+    moments = find_moments(scores)
+    spans = [(moment.start, moment.end) for moment in moments]
+    assert len(spans) == len(set(spans))
+    for stronger, moment in itertools.combinations(moments, 2):
+        assert not stronger.start <= moment.peak <= stronger.end

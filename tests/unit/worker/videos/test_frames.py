@@ -359,3 +359,11 @@ def test_damage_costs_no_frame_with_motion(tmp_path: Path) -> None:
     frames = list(video.moving_samples(1.0))
     assert [read_number(frame.picture) for frame in frames] == [25 * second for second in range(len(frames))]
     assert len(frames) > 2
+
+
+def test_4_4_4_video_has_its_colours_wherever_sampling_begins(tmp_path: Path) -> None:
+    """A decoder that has not seen the first packet, where x264 says how it was built, makes such video green."""
+    path = numbered_video(tmp_path / "clip.mp4", 60, options={**X264, "g": "20"}, pixel_format="yuv444p")
+    whole = [frame.picture for frame in open_video(path, max_pixels=PIXELS).samples(0.2)]
+    resumed = [frame.picture for frame in open_video(path, max_pixels=PIXELS).samples(0.2, start=6)]
+    assert all(np.array_equal(one, other) for one, other in zip(whole[6:], resumed, strict=True))
