@@ -92,13 +92,7 @@ class GatewayApi:
 
     def plan_upload(self, upload_id: str, every_n_second: Interval) -> VideoPlan:
         """Ask what the analysis of a finished upload will look at."""
-        return self._plan({"upload_id": upload_id, "every_n_second": every_n_second})
-
-    def plan_again(self, job: Job, every_n_second: Interval) -> VideoPlan:
-        """Ask what another analysis of a job's video will look at."""
-        return self._plan({"job_id": job.id, "every_n_second": every_n_second})
-
-    def _plan(self, query: dict[str, Any]) -> VideoPlan:
+        query = {"upload_id": upload_id, "every_n_second": every_n_second}
         return self._read(VideoPlan, "GET", "/video_captions/plan", params=query)
 
     def analyse_upload(self, upload_id: str, parameters: VideoParameters) -> Job:

@@ -42,6 +42,7 @@ def clip_url(job: Job, rank: int, parameters: NoveltyParameters) -> str:
     """Return the address of a moment's clip. Its query has what differs from the job's own parameters."""
     fields = set(NoveltyParameters.model_fields)
     own = NoveltyParameters.model_validate({name: job.parameters[name] for name in fields & job.parameters.keys()})
+    before = own.model_dump(mode="json")
     wanted = parameters.model_dump(mode="json", include=fields, exclude_none=True)
-    changed = {name: value for name, value in wanted.items() if own.model_dump(mode="json").get(name) != value}
+    changed = {name: value for name, value in wanted.items() if before[name] != value}
     return f"/jobs/{job.id}/moments/{rank}.mp4" + (f"?{urlencode(changed)}" if changed else "")

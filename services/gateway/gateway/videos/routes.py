@@ -120,8 +120,7 @@ async def video_plan(dependencies: InjectedDependencies, query: Annotated[PlanQu
     curl "http://127.0.0.1:8000/video_captions/plan?upload_id=$UPLOAD"
     ```
     """
-    parameters = VideoParameters(every_n_second=query.every_n_second)
-    return await plan_video(dependencies, parameters, upload_id=query.upload_id, job_id=query.job_id)
+    return await plan_video(dependencies, query.every_n_second, upload_id=query.upload_id, job_id=query.job_id)
 
 
 def _read_fields(fields: dict[str, Any]) -> VideoForm:

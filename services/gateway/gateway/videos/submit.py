@@ -11,7 +11,7 @@ from framesense.http.problems import ProblemError
 from framesense.jobs.payloads import StoredFile, VideoPayload
 from framesense.jobs.queue import enqueue
 from framesense.schemas.jobs import Job, JobKind, JobState, Progress
-from framesense.schemas.novelty import VideoParameters, VideoPlan
+from framesense.schemas.novelty import Interval, VideoParameters, VideoPlan
 from framesense.storage.analyses import VideoModels, analysis_key, video_key
 from gateway.dependencies import Dependencies
 from gateway.http.multipart import FormLimits, ReceivedForm
@@ -70,7 +70,7 @@ async def submit_form(
 
 
 async def plan_video(
-    dependencies: Dependencies, parameters: VideoParameters, *, upload_id: str | None, job_id: str | None
+    dependencies: Dependencies, interval: Interval, *, upload_id: str | None, job_id: str | None
 ) -> VideoPlan:
     """Tell what the analysis of an upload, or of an earlier job's video, will look at.
 
@@ -85,7 +85,7 @@ async def plan_video(
     else:
         assert job_id is not None
         duration = await asyncio.to_thread(_known_duration, dependencies, job_id)
-    return await asyncio.to_thread(plan_analysis, dependencies.jobs, duration, parameters.every_n_second)
+    return await asyncio.to_thread(plan_analysis, dependencies.jobs, duration, interval)
 
 
 def submit_video(
