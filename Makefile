@@ -51,7 +51,7 @@ test-compose: $(VENV)/.develops  ## Build the images and try them; needs a Docke
 lint: $(VENV)/.develops  ## ruff, mypy, and who may import what
 	$(bin)/ruff check .
 	$(bin)/ruff format --check .
-	$(bin)/mypy tools $(packages)
+	$(bin)/mypy tools training benchmarks $(packages)
 	$(bin)/lint-imports
 
 format: $(VENV)/.develops  ## Let ruff put things right

@@ -208,10 +208,11 @@ def gpu(shape_name: str, way: str, dtype_name: str, count: str, device_name: str
     photo = np.asarray(Image.fromarray(_pixels()).resize((side, side)))
     steps, guidance = (TURBO_STEPS, 0.0) if shape.xl else (STEPS, 7.5)
     number = int(count)
+    edit: Callable[[int], None]
     if way == "eager":
         pictures = [Image.fromarray(photo)] * number
 
-        def edit(seed: int) -> None:
+        def eager(seed: int) -> None:
             generators = [torch.Generator().manual_seed(seed + index) for index in range(number)]
             pipeline(
                 prompt=[PROMPT] * number,
@@ -222,6 +223,7 @@ def gpu(shape_name: str, way: str, dtype_name: str, count: str, device_name: str
                 generator=generators,
             )
 
+        edit = eager
     else:
         edit = _served(pipeline, shape.xl, device, dtype, photo, steps, guidance, number)
     return [seconds / number for seconds in timed(edit, GPU_ROUNDS)]

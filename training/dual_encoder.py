@@ -226,7 +226,7 @@ def train_heads(
                 learnt = image_head.learnt(pooled)
             loss = contrastive_loss(learnt, texts, log_scale.exp().clamp(max=100))
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             nn.utils.clip_grad_norm_(parameters, 1.0)
             optimiser.step()
             schedule.step()
@@ -289,7 +289,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     choose_named(image_head, text_head, held_out, classes, recipe)
 
     def embed(pooled: Tensor, logits: Tensor) -> Tensor:
-        return image_head(pooled.to(device), logits.to(device)).cpu()
+        embeddings: Tensor = image_head(pooled.to(device), logits.to(device)).cpu()
+        return embeddings
 
     # each captioned training photo in one of its views, in turn; three of them for each photo of other places
     views = range(len(TRAIN_VIEWS))

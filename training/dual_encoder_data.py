@@ -113,7 +113,8 @@ def class_sentences(cache: Path, device: torch.device) -> Tensor:
     prepare_torchvision()
     from timm.data.imagenet_info import ImageNetInfo
 
-    info, texts = ImageNetInfo(), []
+    info = ImageNetInfo()
+    texts: list[str] = []
     for index in range(info.num_classes()):
         names = info.index_to_description(index)
         definition = info.index_to_description(index, detailed=True).removeprefix(f"{names}: ")

@@ -124,13 +124,15 @@ def structure(before: Pixels, after: Pixels) -> Floats:
     stable = (0.03 * 255) ** 2 / 2
     deviation_x, deviation_y = (np.sqrt(np.maximum(mean(v * v) - mean(v) ** 2, 0)) for v in (x, y))
     # a flat or very dark place has no structure to lose: the constant of SSIM makes it 1 there
-    return (mean(x * y) - mean(x) * mean(y) + stable) / (deviation_x * deviation_y + stable)
+    structure: Floats = (mean(x * y) - mean(x) * mean(y) + stable) / (deviation_x * deviation_y + stable)
+    return structure
 
 
 def unchanged(before: Pixels, after: Pixels) -> Floats:
     """Mark with 1, H×W, where the blurred picture changed by less than UNCHANGED."""
     apart = cv2.GaussianBlur(after.astype(np.float32) - before, (0, 0), before.shape[0] / 64)
-    return (np.abs(apart).mean(axis=2) < 255 * UNCHANGED).astype(np.float32)
+    small: Floats = (np.abs(apart).mean(axis=2) < 255 * UNCHANGED).astype(np.float32)
+    return small
 
 
 def look(picture: Pixels) -> dict[str, float]:

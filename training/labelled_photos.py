@@ -125,7 +125,7 @@ def likeness(labels: Floats, others: Floats) -> Floats:
     weights = rarity(others)
     shared = (labels * weights) @ others.T
     either = (labels @ weights)[:, None] + (others @ weights)[None] - shared
-    result: Floats = shared / np.maximum(either, 1e-6)
+    result: Floats = np.divide(shared, np.maximum(either, 1e-6), dtype=np.float32)
     return result
 
 

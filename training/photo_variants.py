@@ -78,7 +78,9 @@ def by_candle(x: Floats, chance: Random) -> Floats:
     rows = np.linspace(-1, 1, x.shape[0], dtype=np.float32)[:, None, None]
     columns = np.linspace(-1, 1, x.shape[1], dtype=np.float32)[None, :, None]
     at_y, at_x = chance.uniform(-0.4, 0.5), chance.uniform(-0.6, 0.6)
-    glow = 0.15 + np.exp(-((rows - at_y) ** 2 + (columns - at_x) ** 2) / np.float32(chance.uniform(0.4, 0.9)))
+    glow: Floats = np.float32(0.15) + np.exp(
+        -((rows - at_y) ** 2 + (columns - at_x) ** 2) / np.float32(chance.uniform(0.4, 0.9))
+    )
     x = cast(x, (chance.uniform(1.8, 2.2), 0.9, chance.uniform(0.2, 0.35)), chance.uniform(0.7, 1.0))
     return expose(x * glow, chance.uniform(0.16, 0.28))
 
@@ -103,7 +105,8 @@ def in_snow(x: Floats, chance: Random) -> Floats:
     white = np.array([0.86, 0.9, 0.97], np.float32) * np.float32(chance.uniform(0.8, 1.0))
     shade = cv2.GaussianBlur(luminance(x), (0, 0), 1.2)[..., None]
     lying = from_top(x, chance.uniform(0.0, 0.35), chance.uniform(0.7, 0.95)) * np.clip(0.35 + 1.4 * shade, 0, 1)
-    return x * (1 - lying) + white * (0.55 + 0.45 * np.clip(shade * 2, 0, 1)) * lying
+    result: Floats = x * (1 - lying) + white * (0.55 + 0.45 * np.clip(shade * 2, 0, 1)) * lying
+    return result
 
 
 def overcast(x: Floats, chance: Random) -> Floats:
@@ -255,7 +258,7 @@ NAMES = tuple(VARIANTS)
 def vary(photo: Pixels, variant: str, chance: Random) -> Pixels:
     """Render an H×W×3 photo in another light, colour or weather."""
     render = VARIANTS[variant][0]
-    srgb = to_srgb(render(to_linear(photo.astype(np.float32) / 255), chance))
+    srgb = to_srgb(render(to_linear(photo.astype(np.float32) / np.float32(255)), chance))
     result: Pixels = np.round(srgb * 255).astype(np.uint8)
     return result
 

@@ -37,6 +37,7 @@ import numpy as np
 import safetensors.torch
 import torch
 from torch import Tensor
+from torch.multiprocessing.spawn import start_processes
 from torch.nn import functional as F
 
 from editor.models.light_noise import LightNoise
@@ -197,7 +198,8 @@ def alphas_cumulative() -> Tensor:
     """Return how much of the photo's variance is left at each of 1000 times."""
     from diffusers import DDIMScheduler
 
-    result: Tensor = DDIMScheduler(**SCHEDULE).alphas_cumprod
+    scheduler: Any = DDIMScheduler(**SCHEDULE)  # its mixin hides the attribute from mypy
+    result: Tensor = scheduler.alphas_cumprod
     return result
 
 
@@ -224,7 +226,8 @@ def loss_of(
     snr = (signal / (1 - signal)).flatten()
     weights = snr.clamp(max=MIN_SNR) / (snr + 1)  # of v: min(SNR, 5) / (SNR + 1)
     errors = (predicted.float() - target).square().mean(dim=(1, 2, 3))
-    return (weights * errors).mean() / weights.mean()
+    loss: Tensor = (weights * errors).mean() / weights.mean()
+    return loss
 
 
 # ---------------------------------------------------------------------------------------------------------------- loop
@@ -311,9 +314,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     else:
         # forked, not spawned: the data are shared as they lie. Each runs on threads of its own making, so none is lost
         model.share_memory()
-        torch.multiprocessing.start_processes(
-            work, (model, data, recipe, time.time()), nprocs=recipe.workers, start_method="fork"
-        )
+        start_processes(work, (model, data, recipe, time.time()), nprocs=recipe.workers, start_method="fork")
     print(f"weights in {recipe.out}")
 
 

@@ -296,7 +296,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                         reward = reward or Reward(photos.captions[0], recipe.bleu_weight)
                         loss, figures = self_critical_loss(decoder, batch, reward, recipe)
                 optimiser.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
                 optimiser.step()
                 schedule.step()

@@ -267,7 +267,7 @@ def train(
                 else cross_entropy_loss(decoder, batch, losses)
             )
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
         optimiser.step()
         with torch.no_grad():

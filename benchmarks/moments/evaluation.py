@@ -59,7 +59,11 @@ def peer_findings(footage: list[Case]) -> dict[str, list[Finding]]:
                 curve = measure(case.footage)
                 for share in peers.SHARES:
                     totals[name, share] += _judged(case, peers.stretches(curve, share)).strong
-    best = {name: max(peers.SHARES, key=lambda share, name=name: totals[name, share].f1) for name in MOVEMENT}
+
+    def best_share(name: str) -> float:
+        return max(peers.SHARES, key=lambda share: totals[name, share].f1)
+
+    best = {name: best_share(name) for name in MOVEMENT}
     found: defaultdict[str, list[Finding]] = defaultdict(list)
     for case in map(without_footage, footage):
         for name, measure in MOVEMENT.items():

@@ -36,9 +36,9 @@ def prepare_torchvision() -> bool:
         return False
     if importlib.util.find_spec("torchvision") is None:
         return False
-    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+    library = torch.library.Library("torchvision", "FRAGMENT")
     for schema in _SCHEMAS:
-        library.define(schema)  # type: ignore[no-untyped-call]
+        library.define(schema)
     _libraries.append(library)
     return True
 
@@ -56,7 +56,7 @@ def _load_extension() -> bool:
         if extension.suffix not in {".so", ".pyd", ".dylib"}:
             continue
         try:
-            torch.ops.load_library(str(extension))  # type: ignore[no-untyped-call]
+            torch.ops.load_library(str(extension))
         except (ImportError, OSError):
             continue
         if _operators_exist():
