@@ -16,6 +16,8 @@ from tests.support.processes import running_redis
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # One each, for the same reason: tests share the cores with one another and with the processes they start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What Starlette's TestClient calls the application that it is given.
+os.environ.setdefault("ALLOWED_HOSTS", "testserver")
 
 
 @pytest.fixture(scope="session")

@@ -117,6 +117,7 @@ class Stack:
                     "GATEWAY_HOST": settings.bind_address,
                     "GATEWAY_PORT": str(settings.gateway_port),
                     "UPLOAD_FOLDER": str(settings.data / "incoming"),
+                    "UI_PUBLIC_PORT": str(settings.ui_port),
                 },
                 (settings.bind_address, settings.gateway_port),
                 "GATEWAY_PORT",

@@ -7,10 +7,30 @@ A field ``redis_url`` is read from the environment variable ``REDIS_URL``; .env.
 them all.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _separate(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(_separate)]
+"""A list that the environment writes with commas between."""
+
+
+class HttpSettings(BaseSettings):
+    """Hold what every service is told that browsers can reach."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    allowed_hosts: CommaSeparated = Field(
+        default=[],
+        description="host names, separated by commas, by which a service may be called besides localhost, IP addresses "
+        "and the machine's own name; *.example.org stands for all below it, * for any",
+    )
 
 
 class ServiceSettings(BaseSettings):

@@ -16,7 +16,6 @@ from uuid import uuid4
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from starlette.datastructures import Headers, MutableHeaders
@@ -24,10 +23,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from framesense.http.browsers import BrowserGuard, BrowserPolicy
 from framesense.http.head import HeadRequests
-from framesense.http.problems import ProblemError
+from framesense.http.problems import ProblemError, problem_response
 from framesense.http.texts import encodable
-from framesense.schemas.problems import MEDIA_TYPE, Problem
+from framesense.schemas.problems import Problem
 
 log = logging.getLogger(__name__)
 
@@ -42,12 +42,13 @@ def create_service(
     lifespan: Lifespan | None = None,
     checks: Mapping[str, Check] | None = None,
     registry: CollectorRegistry | None = None,
+    browsers: BrowserPolicy | None = None,
     **fastapi_options: Any,
 ) -> FastAPI:
     """Build an application without routes of its own subject; the caller includes its routers.
 
     ``checks`` are the readiness checks by name; ``registry`` holds the service's own metrics, to which the HTTP metrics
-    are added.
+    are added; ``browsers`` says what is refused of web pages, by default those of other origins and unknown host names.
     """
     registry = registry or CollectorRegistry()
     # FastAPI's own documentation pages fetch their scripts from a CDN; these come from the package.
@@ -57,6 +58,7 @@ def create_service(
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(ClientDisconnect, _client_disconnect)
     app.add_exception_handler(Exception, _unexpected)
+    app.add_middleware(BrowserGuard, policy=browsers or BrowserPolicy())
     app.add_middleware(RequestMetrics, registry=registry)
     app.add_middleware(RequestId)
     app.add_middleware(HeadRequests)
@@ -159,13 +161,6 @@ async def _refuse_half_pairs(request: Request) -> None:
         found = ascii(error.object[error.start : error.end])
         detail = f"The JSON holds {found}, half of a UTF-16 pair, which is no text. Send the pair, or neither half."
         raise ProblemError(422, "invalid-text", "Invalid text", detail) from None
-
-
-def problem_response(request: Request, problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """Answer with a problem document, with this request's id."""
-    document = problem.model_copy(update={"request_id": getattr(request.state, "request_id", None)})
-    body = document.model_dump(mode="json", exclude_none=True)
-    return JSONResponse(body, document.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
 
 
 async def _problem_error(request: Request, error: Exception) -> Response:

@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse
+
 from framesense.http.texts import encodable
-from framesense.schemas.problems import Problem
+from framesense.schemas.problems import MEDIA_TYPE, Problem
 
 _PREFIX = "urn:framesense:problem:"
 
@@ -44,3 +47,12 @@ class ProblemError(Exception):
 def model_loading(detail: str) -> ProblemError:
     """Return the 503 of a model server that has no model yet."""
     return ProblemError(503, MODEL_LOADING, "Model loading", detail, headers={"Retry-After": "2"})
+
+
+def problem_response(
+    request: HTTPConnection, problem: Problem, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """Answer with a problem document, with this request's id."""
+    document = problem.model_copy(update={"request_id": getattr(request.state, "request_id", None)})
+    body = document.model_dump(mode="json", exclude_none=True)
+    return JSONResponse(body, document.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)

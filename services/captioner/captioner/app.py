@@ -15,7 +15,9 @@ from captioner.options import parse_extras
 from captioner.serving import BatchedCaptioner
 from captioner.settings import CaptionerSettings
 from framesense.http.app import create_service
+from framesense.http.browsers import BrowserPolicy
 from framesense.http.disconnects import unless_disconnected
+from framesense.http.hosts import AllowedHosts
 from framesense.http.uploads import UploadLimits, images_form, read_uploads
 from framesense.schemas.arrays import EncodingFormat
 from framesense.schemas.captions import CaptionResponse
@@ -52,7 +54,13 @@ def create_app(
         async with runtime:
             yield
 
-    app = create_service("Framesense captioner", lifespan=lifespan, checks={"model": runtime.check}, registry=registry)
+    app = create_service(
+        "Framesense captioner",
+        lifespan=lifespan,
+        checks={"model": runtime.check},
+        registry=registry,
+        browsers=BrowserPolicy(AllowedHosts(settings.allowed_hosts, address=settings.captioner_host)),
+    )
 
     @app.post(
         "/caption",

@@ -14,6 +14,8 @@ from editor.models.factory import load_model, require_editor
 from editor.serving import Loader, QueuedEditor
 from editor.settings import EditorSettings
 from framesense.http.app import create_service
+from framesense.http.browsers import BrowserPolicy
+from framesense.http.hosts import AllowedHosts
 from framesense.serving.routes import model_routes
 from framesense.serving.runtime import ModelRuntime
 
@@ -46,7 +48,13 @@ def create_app(settings: EditorSettings | None = None, *, load: Loader = load_mo
         async with runtime:
             yield
 
-    app = create_service("Framesense editor", lifespan=lifespan, checks={"model": runtime.check}, registry=registry)
+    app = create_service(
+        "Framesense editor",
+        lifespan=lifespan,
+        checks={"model": runtime.check},
+        registry=registry,
+        browsers=BrowserPolicy(AllowedHosts(settings.allowed_hosts, address=settings.editor_host)),
+    )
     app.include_router(edits.router(EditorDependencies.build(settings, runtime, metrics)))
     app.include_router(model_routes(runtime))
     app.state.abort = abort

@@ -11,15 +11,18 @@ from prometheus_client import CollectorRegistry
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from framesense.http.app import Check, create_service, problem_response
-from framesense.http.problems import ProblemError
+from framesense.http.app import Check, create_service
+from framesense.http.browsers import BrowserPolicy
+from framesense.http.hosts import AllowedHosts
+from framesense.http.origins import AllowedOrigins
+from framesense.http.problems import ProblemError, problem_response
 from gateway import index
 from gateway.a1111 import routes as sdapi
 from gateway.captions import routes as captions
 from gateway.classifiers import routes as classifiers
 from gateway.dependencies import Dependencies, create_dependencies
 from gateway.edits import routes as edits
-from gateway.http.cors import SameHostCORS
+from gateway.http.cors import PageCORS
 from gateway.jobs import routes as jobs
 from gateway.jobs.expiry import purge_expired
 from gateway.legacy import routes as older_clients
@@ -59,11 +62,16 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
 
     registry = CollectorRegistry()
     registry.register(JobMetrics(dependencies.jobs, dependencies.redis))
+    policy = BrowserPolicy(
+        AllowedHosts(settings.allowed_hosts, address=settings.gateway_host),
+        AllowedOrigins(settings.gateway_cors_origins, ports=[settings.ui_public_port]),
+    )
     app = create_service(
         "Framesense",
         lifespan=lifespan,
         checks=_checks(dependencies),
         registry=registry,
+        browsers=policy,
         description=DESCRIPTION,
         version="0.1.0",
     )
@@ -90,7 +98,7 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
         app.add_exception_handler(error, _redis_unavailable)
     app.add_exception_handler(OSError, _disk_full)
     app.add_middleware(TusProtocol)
-    app.add_middleware(SameHostCORS, origins=settings.gateway_cors_origins)
+    app.add_middleware(PageCORS, policy=policy)
     return app
 
 

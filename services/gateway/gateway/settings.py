@@ -1,21 +1,25 @@
 """The gateway's settings; the environment variable of each is its name in capitals."""
 
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field, field_validator
-from pydantic_settings import NoDecode
+from pydantic import Field
 
 from framesense.schemas.captions import DEFAULT_GUESS_BELOW, GUESS_BELOW
-from framesense.settings import JobSettings
+from framesense.settings import CommaSeparated, HttpSettings, JobSettings
 
 
-class GatewaySettings(JobSettings):
+class GatewaySettings(JobSettings, HttpSettings):
     gateway_host: str = Field(default="127.0.0.1", description="address to listen on")
     gateway_port: int = Field(default=8000, ge=0, le=65535, description="port to listen on")
-    gateway_cors_origins: Annotated[list[str], NoDecode] = Field(
+    gateway_cors_origins: CommaSeparated = Field(
         default=[],
-        description="origins, separated by commas, whose pages may call the gateway besides those of its own host",
+        description="origins, separated by commas, whose pages may call the gateway besides its own and the UI's",
+    )
+    ui_public_port: int = Field(
+        default=8501,
+        ge=1,
+        le=65535,
+        description="the UI's port as the browser sees it: its pages may call the gateway where the host is the same",
     )
     upload_folder: Path = Field(
         default=Path("./data/incoming"),
@@ -78,8 +82,3 @@ class GatewaySettings(JobSettings):
     media_concurrency: int = Field(default=2, ge=1, description="videos that are probed or cut at once; others wait")
     media_timeout: float = Field(default=60, gt=0, description="seconds that reading or cutting a video may take")
     clip_longest: float = Field(default=60, ge=2, description="longest clip of a moment, in seconds")
-
-    @field_validator("gateway_cors_origins", mode="before")
-    @classmethod
-    def _separate(cls, value: object) -> object:
-        return [origin.strip() for origin in value.split(",") if origin.strip()] if isinstance(value, str) else value

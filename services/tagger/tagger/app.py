@@ -7,6 +7,8 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from framesense.http.app import create_service
+from framesense.http.browsers import BrowserPolicy
+from framesense.http.hosts import AllowedHosts
 from framesense.serving.batch_metrics import BatchMetrics
 from framesense.serving.routes import model_routes
 from framesense.serving.runtime import ModelRuntime
@@ -42,7 +44,13 @@ def create_app(
         async with runtime:
             yield
 
-    app = create_service("Framesense tagger", lifespan=lifespan, checks={"model": runtime.check}, registry=registry)
+    app = create_service(
+        "Framesense tagger",
+        lifespan=lifespan,
+        checks={"model": runtime.check},
+        registry=registry,
+        browsers=BrowserPolicy(AllowedHosts(settings.allowed_hosts, address=settings.tagger_host)),
+    )
     for subject in (tags, embeddings, classifiers):
         app.include_router(subject.router(dependencies))
     app.include_router(model_routes(runtime))

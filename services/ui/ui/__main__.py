@@ -5,7 +5,8 @@ from ui.settings import UiSettings
 
 
 def main() -> None:
-    create_app().run(config=streamlit_options(UiSettings()))
+    settings = UiSettings()
+    create_app(settings).run(config=streamlit_options(settings))
 
 
 if __name__ == "__main__":

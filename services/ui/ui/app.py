@@ -5,17 +5,20 @@ from typing import Any
 
 import plotly
 import streamlit as st
+from starlette.middleware import Middleware
 from starlette.responses import FileResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from framesense.http.browsers import BrowserGuard, BrowserPolicy
+from framesense.http.hosts import AllowedHosts
 from ui.settings import UiSettings
 
 HERE = Path(__file__).parent
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 
 
-def create_app() -> st.App:
+def create_app(settings: UiSettings) -> st.App:
     """Build the application: the pages, and under ``/assets`` the scripts of the components.
 
     Nothing is fetched from elsewhere.
@@ -28,7 +31,8 @@ def create_app() -> st.App:
         Route("/assets/plotly.min.js", plotly_js),
         Mount("/assets", StaticFiles(directory=HERE / "assets")),
     ]
-    return st.App(HERE / "home.py", routes=routes)
+    policy = BrowserPolicy(AllowedHosts(settings.allowed_hosts, address=settings.ui_host))
+    return st.App(HERE / "home.py", routes=routes, middleware=[Middleware(BrowserGuard, policy=policy)])
 
 
 def streamlit_options(settings: UiSettings) -> dict[str, Any]:

@@ -3,14 +3,12 @@
 from urllib.parse import urlsplit
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from framesense.schemas.captions import DEFAULT_GUESS_BELOW, GUESS_BELOW
+from framesense.settings import HttpSettings
 
 
-class UiSettings(BaseSettings):
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
-
+class UiSettings(HttpSettings):
     ui_host: str = Field(default="127.0.0.1", description="address to listen on")
     ui_port: int = Field(default=8501, ge=1, le=65535, description="port to listen on")
     gateway_url: str = Field(default="http://127.0.0.1:8000", description="where this process finds the gateway")

@@ -65,7 +65,8 @@ def test_model_servers_that_are_silent_hold_nothing_up(redis_url: str, tmp_path:
     ("origin", "host", "allowed"),
     [
         ("http://127.0.0.1:8501", None, True),
-        ("https://127.0.0.1", None, True),
+        ("http://127.0.0.1:8502", None, False),
+        ("https://127.0.0.1", None, False),
         ("http://media.example:8501", "media.example:8000", True),
         ("http://[::1]:8501", "[::1]:8000", True),
         ("https://listed.example", None, True),
@@ -105,7 +106,8 @@ def test_problems_are_readable_across_origins(cors_gateway: Gateway) -> None:
 @pytest.fixture(scope="module")
 def cors_gateway(redis_process: str, tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
     folder = tmp_path_factory.mktemp("cors")
-    with running_gateway(redis_process, folder, gateway_cors_origins="https://listed.example, https://b.example") as it:
+    origins = "https://listed.example, https://b.example"
+    with running_gateway(redis_process, folder, gateway_cors_origins=origins, allowed_hosts="media.example") as it:
         yield it
 
 

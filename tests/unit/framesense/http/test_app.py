@@ -16,6 +16,8 @@ from prometheus_client import CollectorRegistry, Gauge
 from pydantic import BaseModel, ConfigDict
 
 from framesense.http.app import create_service
+from framesense.http.browsers import BrowserPolicy
+from framesense.http.hosts import AllowedHosts
 from framesense.http.problems import ProblemError
 from framesense.schemas.problems import MEDIA_TYPE, Problem
 
@@ -33,7 +35,8 @@ def application(*failures: str) -> FastAPI:
     registry = CollectorRegistry()
     Gauge("of_its_own", "a metric of the service", registry=registry).set(3)
     checks = {"good": passes} | ({"bad": failing} if failures else {})
-    app = create_service("test", checks=checks, registry=registry)
+    browsers = BrowserPolicy(AllowedHosts(["testserver"]))
+    app = create_service("test", checks=checks, registry=registry, browsers=browsers)
 
     @app.get("/teapot/{name}")
     async def teapot(name: str, cups: int = Query(1, ge=1)) -> dict[str, int]:
