@@ -90,6 +90,24 @@ def numbered_video(
     return render_video(path, [numbered_picture(first + n, *size) for n in range(frames)], **how)  # type: ignore[arg-type]
 
 
+def several_videos(path: Path, videos: Sequence[tuple[int, int, int]]) -> Path:
+    """One file of several H.264 videos at 25 a second: width, height and number of frames of each."""
+    with av.open(str(path), "w") as container:
+        writers = []
+        for width, height, _ in videos:
+            writer = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+            assert isinstance(writer, VideoStream)
+            writer.width, writer.height, writer.pix_fmt = width, height, "yuv420p"
+            writers.append(writer)
+        for writer, (width, height, count) in zip(writers, videos, strict=True):
+            for number in range(count):
+                frame = av.VideoFrame.from_ndarray(numbered_picture(number, width, height), format="rgb24")
+                frame.pts = number
+                container.mux(writer.encode(frame))
+            container.mux(writer.encode(None))
+    return path
+
+
 def audio_only(path: Path, seconds: float = 1.0) -> Path:
     """An MP4 with sound and no picture."""
     with av.open(str(path), "w") as container:

@@ -11,6 +11,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from framesense.schemas.jobs import JobKind
 from framesense.schemas.novelty import Interval
+from framesense.schemas.videos import VideoStreamNumber
 
 VERSION = 2
 """Written into each payload. Since 2 a video's interval may be `auto`; releases before there was a version wrote the
@@ -75,6 +76,7 @@ class VideoPayload(SharedWorkPayload):
 
     video: StoredFile
     every_n_second: Interval
+    video_stream: VideoStreamNumber | None = None
     beams: int = Field(ge=1)
     max_tokens: int = Field(ge=1)
     work: str | None = Field(default=None, validation_alias=AliasChoices("work", "analysis"))

@@ -21,7 +21,9 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image, ImageDraw, ImageFont
 
-from framesense.media.containers import best_video_stream, open_container, video_packets
+from framesense.http.problems import ProblemError
+from framesense.media.containers import open_container, video_packets
+from framesense.media.streams import find_video_stream
 from framesense.media.stretches import Stretch
 from framesense.media.timeline import WRAPPING, Timeline, player_zero
 
@@ -40,27 +42,31 @@ class ClipError(Exception):
     """A stretch that holds no frame, or a video that cannot be read. The text says which."""
 
 
-def cut_clip(source: Path, target: Path, stretch: Stretch) -> None:
-    """Write one stretch of a video as an MP4.
+def cut_clip(source: Path, target: Path, stretch: Stretch, *, number: int | None = None) -> None:
+    """Write one stretch of a video as an MP4. ``number``: of several pictures the one that is meant, by its stream.
 
     Packets are copied, with AAC or MP3 sound, where a key frame lies at most :data:`LONGEST_LEAD` seconds before its
     start; else it is encoded, without sound. Raises ClipError where nothing can be written.
     """
     try:
-        timeline = _timeline(source)
-        if not _copy(source, target, stretch, timeline):
-            _encode(source, target, [stretch], timeline, stamped=False)
+        opener = _Opener(source, number)
+        if not _copy(opener, target, stretch):
+            _encode(opener, target, [stretch], stamped=False)
     except av.FFmpegError as error:
         raise ClipError(f"the video cannot be cut: {error}") from error
 
 
-def join_clips(source: Path, target: Path, stretches: Sequence[Stretch], *, stamped: bool = False) -> None:
+def join_clips(
+    source: Path, target: Path, stretches: Sequence[Stretch], *, number: int | None = None, stamped: bool = False
+) -> None:
     """Write several stretches of a video one after another as one MP4 without sound, encoded anew.
 
-    ``stamped`` draws each frame's time in the source into its corner. Raises ClipError where nothing can be written.
+    ``number``: as for :func:`cut_clip`; ``stamped`` draws each frame's time in the source into its corner.
+
+    Raises ClipError where nothing can be written.
     """
     try:
-        _encode(source, target, stretches, _timeline(source), stamped=stamped)
+        _encode(_Opener(source, number), target, stretches, stamped=stamped)
     except av.FFmpegError as error:
         raise ClipError(f"the video cannot be cut: {error}") from error
 
@@ -68,12 +74,12 @@ def join_clips(source: Path, target: Path, stretches: Sequence[Stretch], *, stam
 class _Source:
     """An opened video whose packets carry times that never go back.
 
-    ``timeline``: as :func:`_timeline` read it.
+    ``timeline``: None where the packets' own times never go back.
     """
 
-    def __init__(self, container: InputContainer, timeline: Timeline | None) -> None:
+    def __init__(self, container: InputContainer, video: VideoStream, timeline: Timeline | None) -> None:
         self._container, self._timeline = container, timeline
-        self.video = _stream(container)
+        self.video = video
         self.time_base = self.video.time_base or Fraction(1, 1000)
         self._first = self.video.start_time or 0
         self._zero = timeline.origin if timeline else player_zero(self.video, self._first)
@@ -137,24 +143,30 @@ class _Source:
             yield held
 
 
-@contextmanager
-def _opened(path: Path, timeline: Timeline | None) -> Iterator[_Source]:
-    with open_container(path) as container:
-        yield _Source(container, timeline)
+class _Opener:
+    """Opens a video time and again. ``number``: of the stream that is meant."""
+
+    def __init__(self, path: Path, number: int | None) -> None:
+        self._path, self._number = path, number
+        self.timeline = self._read_timeline()
+
+    @contextmanager
+    def open(self) -> Iterator[_Source]:
+        with open_container(self._path) as container:
+            yield _Source(container, _stream(container, self._number), self.timeline)
+
+    def _read_timeline(self) -> Timeline | None:
+        """Read the timeline where the clock may start again; None for other containers, so that little is read."""
+        with open_container(self._path) as container:
+            if container.format.name not in WRAPPING:
+                return None
+            video = _stream(container, self._number)
+            return Timeline.read(video_packets(container, video), video)
 
 
-def _timeline(path: Path) -> Timeline | None:
-    """Read the timeline of a video whose clock may start again; None for other containers, so that little is read."""
-    with open_container(path) as container:
-        if container.format.name not in WRAPPING:
-            return None
-        video = _stream(container)
-        return Timeline.read(video_packets(container, video), video)
-
-
-def _copy(source: Path, target: Path, stretch: Stretch, timeline: Timeline | None) -> bool:
+def _copy(opener: _Opener, target: Path, stretch: Stretch) -> bool:
     """Copy the stretch's packets; return False where they cannot begin near its start."""
-    with _opened(source, timeline) as opened:
+    with opener.open() as opened:
         video, sound = opened.video, opened.sound
         if video.codec_context.codec.canonical_name not in COPIED_VIDEO or video.pix_fmt not in COPIED_FORMATS:
             return False
@@ -165,7 +177,7 @@ def _copy(source: Path, target: Path, stretch: Stretch, timeline: Timeline | Non
             return False
         if (begin - first.pts) * opened.time_base > LONGEST_LEAD or first.pts > end:
             return False
-        if timeline and any(first.pts < joint <= end for joint in timeline.joins):
+        if opener.timeline and any(first.pts < joint <= end for joint in opener.timeline.joins):
             return False  # Recordings that were joined may differ in size, codec and clock of the sound.
         with av.open(str(target), "w", format="mp4", options=_MP4) as output:
             _remux(output, chain([first], packets), video, sound, end)
@@ -198,14 +210,12 @@ def _remux(
         output.mux(packet)
 
 
-def _encode(
-    source: Path, target: Path, stretches: Sequence[Stretch], timeline: Timeline | None, *, stamped: bool
-) -> None:
+def _encode(opener: _Opener, target: Path, stretches: Sequence[Stretch], *, stamped: bool) -> None:
     with av.open(str(target), "w", format="mp4", options=_MP4) as output:
         writer: VideoStream | None = None
         rate, written = Fraction(25), 0
         for stretch in stretches:
-            with _opened(source, timeline) as opened:
+            with opener.open() as opened:
                 origin: int | None = None
                 after = written
                 for frame in opened.frames(stretch):
@@ -259,8 +269,11 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
 
 
-def _stream(container: InputContainer) -> VideoStream:
-    stream = best_video_stream(container)
+def _stream(container: InputContainer, number: int | None) -> VideoStream:
+    try:
+        stream = find_video_stream(container, number)
+    except ProblemError as error:
+        raise ClipError(error.detail) from error
     if stream is None or stream.codec_context is None:
         raise ClipError("the file has no video that can be decoded here")
     return stream

@@ -16,7 +16,6 @@ from pathlib import Path
 import av
 from av import Packet
 from av.container import InputContainer
-from av.stream import Disposition
 from av.video.stream import VideoStream
 
 log = logging.getLogger(__name__)
@@ -27,14 +26,10 @@ FORMATS = (
 )
 """Containers that hold their video themselves. Playlists and the like stay out: they make the reader open other
 files and addresses."""
-COVER_CODECS = {"mjpeg", "png", "bmp", "gif", "webp"}
-"""Codecs of cover pictures."""
 MEASURED = {"mpegts", "mpeg", "h264", "hevc", "m4v", "mpegvideo", "dv", "yuv4mpegpipe"}
 """Containers whose headers state no duration: libavformat guesses it."""
 PER_STREAM = {"mov,mp4,m4a,3gp,3g2,mj2", "avi", "mxf"}
 """Containers whose headers state each stream's duration."""
-COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
-"""Marks of video streams that are pictures beside the video."""
 
 
 @contextmanager
@@ -44,31 +39,6 @@ def open_container(path: Path) -> Iterator[InputContainer]:
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "correct_ts_overflow": "0"}
     with av.open(str(path), "r", options=options, metadata_errors="replace") as container:
         yield container
-
-
-def video_streams(container: InputContainer) -> list[VideoStream]:
-    """Return a container's pictures that move, in order; covers and thumbnails only where there is nothing else.
-
-    Covers often lack their mark: of several streams those of a single picture are taken for covers.
-    """
-    streams = [stream for stream in container.streams.video if not stream.disposition & COVERS]
-    moving = [stream for stream in streams if not _is_single_picture(stream)]
-    return moving or streams
-
-
-def best_video_stream(container: InputContainer) -> VideoStream | None:
-    """Return the picture that players show first: the one that ffmpeg's ``av_find_best_stream`` picks.
-
-    That honours the default flag. One that can be decoded goes before one that cannot; None where there is none.
-    """
-    streams = video_streams(container)
-    decodable = [stream for stream in streams if stream.codec_context is not None] or streams
-    best = container.streams.best("video")
-    return next((stream for stream in decodable if stream is best), decodable[0] if decodable else None)
-
-
-def _is_single_picture(stream: VideoStream) -> bool:
-    return stream.codec_context is not None and stream.codec_context.name in COVER_CODECS and stream.frames == 1
 
 
 def video_packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
@@ -116,23 +86,3 @@ def last_time(path: Path) -> float:
         except av.FFmpegError as error:
             log.info("%s: reading stops early: %s", path.name, error)
     return float(last)
-
-
-def promised_duration(container: InputContainer, stream: VideoStream) -> float:
-    """Return the duration in seconds that the file's header states; 0 where it states none."""
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    return (container.duration or 0) / av.time_base
-
-
-def probe_duration(path: Path) -> float | None:
-    """Return how many seconds a video file says that it lasts, without decoding anything.
-
-    Returns None where the file is no video, or does not say. What it says may be wrong: use it for plans only.
-    """
-    try:
-        with open_container(path) as container:
-            stream = best_video_stream(container)
-            return promised_duration(container, stream) or None if stream else None
-    except (av.FFmpegError, ValueError, OverflowError):
-        return None

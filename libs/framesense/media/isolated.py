@@ -1,12 +1,12 @@
 """Have untrusted videos read and cut by a process of its own, with bounds on time and on how many run at once."""
 
 import asyncio
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from framesense.media.stretches import Stretch
+from framesense.schemas.videos import VideoProbe
 
 MODULE = "framesense.media.tool"
 
@@ -25,23 +25,27 @@ class MediaTool:
     def __init__(self, *, concurrency: int, timeout: float) -> None:
         self._slots, self._timeout = asyncio.Semaphore(concurrency), timeout
 
-    async def probe_duration(self, source: Path) -> float | None:
-        """Return how many seconds a video says that it lasts; None where it does not, or cannot be read in time."""
+    async def probe(self, source: Path, number: int | None = None) -> VideoProbe:
+        """Read what a video says of itself, as :func:`framesense.media.probe.probe_video`.
+
+        Where it cannot be read in time the probe is one without anything.
+        """
         try:
-            printed = await self._run("duration", str(source))
+            printed = await self._run(*_stream(number), "probe", str(source))
         except MediaError:
-            return None
-        duration = json.loads(printed)
-        return float(duration) if duration else None
+            return VideoProbe()
+        return VideoProbe.model_validate_json(printed)
 
-    async def cut(self, source: Path, target: Path, stretch: Stretch) -> None:
+    async def cut(self, source: Path, target: Path, stretch: Stretch, *, number: int | None = None) -> None:
         """Write one stretch of a video as an MP4, as :func:`framesense.media.clips.cut_clip`. Raises MediaError."""
-        await self._run("cut", str(source), str(target), *_numbers([stretch]))
+        await self._run(*_stream(number), "cut", str(source), str(target), *_numbers([stretch]))
 
-    async def join(self, source: Path, target: Path, stretches: Sequence[Stretch], *, stamped: bool) -> None:
+    async def join(
+        self, source: Path, target: Path, stretches: Sequence[Stretch], *, number: int | None = None, stamped: bool
+    ) -> None:
         """Write stretches as one MP4, as :func:`framesense.media.clips.join_clips`. Raises MediaError."""
         flags = ["--stamped"] if stamped else []
-        await self._run("join", *flags, str(source), str(target), *_numbers(stretches))
+        await self._run(*_stream(number), "join", *flags, str(source), str(target), *_numbers(stretches))
 
     async def _run(self, *arguments: str) -> bytes:
         """Return what the tool prints. Where the caller is cancelled the process is ended."""
@@ -62,6 +66,10 @@ class MediaTool:
             lines = reason.decode(errors="replace").strip().splitlines()
             raise MediaError(lines[-1] if process.returncode == 1 and lines else "the decoder failed at it")
         return printed
+
+
+def _stream(number: int | None) -> list[str]:
+    return [] if number is None else ["--stream", str(number)]
 
 
 def _numbers(stretches: Sequence[Stretch]) -> list[str]:

@@ -5,7 +5,6 @@ which starts it. It prints JSON; what cannot be done ends with status 1 and a re
 """
 
 import argparse
-import json
 import resource
 import sys
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 import av.logging
 
 from framesense.media.clips import ClipError, cut_clip, join_clips
-from framesense.media.containers import probe_duration
+from framesense.media.probe import probe_video
 from framesense.media.stretches import Stretch
 
 
@@ -24,15 +23,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     resource.setrlimit(resource.RLIMIT_CPU, (options.cpu_seconds, options.cpu_seconds))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     av.logging.set_level(av.logging.PANIC)
-    if options.command == "duration":
-        print(json.dumps(probe_duration(options.source)))  # noqa: T201 - what it was asked for
+    if options.command == "probe":
+        print(probe_video(options.source, options.stream).model_dump_json())  # noqa: T201 - what it is there for
         return 0
     stretches = [Stretch(start, end) for start, end in zip(options.stretch[::2], options.stretch[1::2], strict=True)]
     try:
         if options.command == "cut":
-            cut_clip(options.source, options.target, stretches[0])
+            cut_clip(options.source, options.target, stretches[0], number=options.stream)
         else:
-            join_clips(options.source, options.target, stretches, stamped=options.stamped)
+            join_clips(options.source, options.target, stretches, number=options.stream, stamped=options.stamped)
     except ClipError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
@@ -42,9 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="framesense.media.tool", description=__doc__)
     parser.add_argument("--cpu-seconds", type=int, default=60, help="after which the process is ended")
+    parser.add_argument("--stream", type=int, help="number of the picture that is meant, without it the main one")
     commands = parser.add_subparsers(dest="command", required=True)
-    duration = commands.add_parser("duration", help="print how many seconds the file says it lasts, or null")
-    duration.add_argument("source", type=Path)
+    probe = commands.add_parser("probe", help="print what the file says of itself")
+    probe.add_argument("source", type=Path)
     cut = commands.add_parser("cut", help="write one stretch as an MP4, copied where key frames allow")
     join = commands.add_parser("join", help="write several stretches as one MP4, encoded anew")
     for command, count in ((cut, 2), (join, "+")):

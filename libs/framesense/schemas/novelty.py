@@ -15,6 +15,7 @@ from pydantic_core import core_schema
 
 from framesense.schemas.models import ModelInfo
 from framesense.schemas.references import ReferenceName
+from framesense.schemas.videos import VideoStreamInfo, VideoStreamNumber
 
 EveryNSecond = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 """Seconds between sampled frames."""
@@ -99,6 +100,11 @@ class VideoParameters(NoveltyParameters):
         description="seconds between two frames; `auto` follows the video's length: a frame every 0.2 s of a clip of "
         "seconds, every 10 s of one of five hours",
     )
+    video_stream: VideoStreamNumber | None = Field(
+        default=None,
+        description="of a file with several videos the one to look at: its stream's number, as ffprobe counts streams; "
+        "without it the one that players show",
+    )
 
 
 class AnalysedParameters(VideoParameters):
@@ -116,6 +122,10 @@ class VideoPlan(BaseModel):
     seconds: float | None = Field(
         default=None, ge=0, description="how long it takes, going by recent jobs; absent where there were none"
     )
+    video_stream: VideoStreamNumber | None = Field(default=None, description="the stream that will be looked at")
+    video_streams: list[VideoStreamInfo] = Field(
+        default_factory=list, description="the videos in the file; choose one by `video_stream`"
+    )
 
 
 class VideoInfo(BaseModel):
@@ -130,6 +140,10 @@ class VideoInfo(BaseModel):
     rotation: int = Field(
         default=0, description="degrees clockwise that the metadata asks a player to turn the picture"
     )
+    video_stream: VideoStreamNumber | None = Field(
+        default=None, description="the stream that was looked at; null in analyses of earlier releases"
+    )
+    video_streams: list[VideoStreamInfo] = Field(default_factory=list, description="the videos in the file")
     warnings: list[str] = Field(default_factory=list, description="what was lost, in words")
 
 

@@ -62,9 +62,14 @@ def analysis_key(
     beams: int,
     max_tokens: int,
     models: VideoModels,
+    video_stream: int | None = None,
 ) -> str:
-    """Return the name of an analysis: a hash of all that its frames, captions and embeddings depend on."""
-    inputs = [FORMAT, sha256, float(every_n_second), beams, max_tokens]
+    """Return the name of an analysis: a hash of all that its frames, captions and embeddings depend on.
+
+    ``video_stream``: of several pictures the one that was chosen, None where none was.
+    """
+    inputs: list[str | int | float] = [FORMAT, sha256, float(every_n_second), beams, max_tokens]
+    inputs += [] if video_stream is None else [f"stream {video_stream}"]
     inputs += [text for model in models.all() for text in (model.name, model.revision)]
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:32]
 

@@ -90,9 +90,11 @@ class GatewayApi:
         value = self._request("OPTIONS", "/uploads").headers.get(header, "")
         return int(value) if value.isdigit() else None
 
-    def plan_upload(self, upload_id: str, every_n_second: Interval) -> VideoPlan:
+    def plan_upload(self, upload_id: str, every_n_second: Interval, video_stream: int | None) -> VideoPlan:
         """Ask what the analysis of a finished upload will look at."""
-        query = {"upload_id": upload_id, "every_n_second": every_n_second}
+        query: dict[str, str | int | float] = {"upload_id": upload_id, "every_n_second": every_n_second}
+        if video_stream is not None:
+            query["video_stream"] = video_stream
         return self._read(VideoPlan, "GET", "/video_captions/plan", params=query)
 
     def analyse_upload(self, upload_id: str, parameters: VideoParameters) -> Job:

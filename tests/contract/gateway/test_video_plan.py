@@ -4,12 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from framesense.jobs.payloads import VideoPayload
 from framesense.schemas.jobs import Job, JobState
 from framesense.schemas.novelty import VideoPlan
+from framesense.schemas.videos import VideoStreamInfo
 from tests.support.gateway_process import MP4, Gateway, problem
-from tests.support.videos import numbered_video
+from tests.support.videos import numbered_video, several_videos
 
 SECONDS = 20
+STREAM = VideoStreamInfo(number=0, width=96, height=64, codec="h264", shown_first=True)
 CAPTIONS = ["a street"] * 20
 WORDS = [[1.0, 0.0]] * 20
 
@@ -36,7 +39,9 @@ def plan(gateway: Gateway, **query: str | float) -> VideoPlan:
 
 def test_an_upload_is_planned_by_its_length(gateway: Gateway, video: bytes) -> None:
     upload_id = upload(gateway, video)
-    assert plan(gateway, upload_id=upload_id) == VideoPlan(duration=SECONDS, every_n_second=0.25, frames=80)
+    assert plan(gateway, upload_id=upload_id) == VideoPlan(
+        duration=SECONDS, every_n_second=0.25, frames=80, video_stream=0, video_streams=[STREAM]
+    )
     assert plan(gateway, upload_id=upload_id, every_n_second=3).frames == 7
 
 
@@ -61,7 +66,7 @@ def test_the_time_goes_by_recent_jobs(gateway: Gateway, video: bytes) -> None:
 
 def test_another_analysis_is_planned_by_the_length_that_was_found(gateway: Gateway, video: bytes) -> None:
     job = gateway.submit(video, every_n_second=1)
-    assert plan(gateway, job_id=job.id).frames is None, "not analysed yet"
+    assert plan(gateway, job_id=job.id).frames == 80, "not analysed yet: by what the file says"
     gateway.analyse(job, CAPTIONS, WORDS)
     assert plan(gateway, job_id=job.id, every_n_second=2).frames == 10
     assert plan(gateway, job_id=job.id).every_n_second == 0.25
@@ -86,3 +91,38 @@ def test_wrong_questions_are_refused(gateway: Gateway, video: bytes) -> None:
     assert ask(job_id="unknown") == 404
     assert ask(upload_id=incomplete) == 409
     assert ask(upload_id=incomplete, every_n_second="often") == 422
+
+
+@pytest.fixture(scope="module")
+def two_videos(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Ten seconds of 96 × 64 in stream 0, twenty of 48 × 32 in stream 1."""
+    return several_videos(tmp_path_factory.mktemp("two") / "two.mp4", [(96, 64, 250), (48, 32, 500)]).read_bytes()
+
+
+def test_one_of_several_videos_is_chosen_by_its_stream(gateway: Gateway, two_videos: bytes) -> None:
+    upload_id = upload(gateway, two_videos)
+    usual = plan(gateway, upload_id=upload_id, every_n_second=1)
+    assert [(one.number, one.width, one.shown_first) for one in usual.video_streams] == [(0, 96, True), (1, 48, False)]
+    assert (usual.video_stream, usual.frames) == (0, 10)
+    other = plan(gateway, upload_id=upload_id, every_n_second=1, video_stream=1)
+    assert (other.video_stream, other.frames) == (1, 20)
+
+
+def test_a_stream_that_is_no_video_is_refused_with_those_that_are(gateway: Gateway, two_videos: bytes) -> None:
+    upload_id = upload(gateway, two_videos)
+    planned = gateway.http.get("/video_captions/plan", params={"upload_id": upload_id, "video_stream": 7})
+    form = gateway.http.post("/video_captions", files={"video": ("two.mp4", two_videos)}, data={"video_stream": "7"})
+    started = gateway.http.post("/video_captions", data={"upload_id": upload_id}, params={"video_stream": 7})
+    for answer in (planned, form, started):
+        told = problem(answer, 422)
+        assert "stream 0 (96 × 64, h264) and stream 1 (48 × 32, h264)" in told.detail
+    assert plan(gateway, upload_id=upload_id).video_streams, "the upload is kept for another try"
+    assert gateway.jobs.page().total == 0
+
+
+def test_the_chosen_stream_goes_with_the_job(gateway: Gateway, two_videos: bytes) -> None:
+    job = gateway.submit(two_videos, video_stream=1)
+    assert job.parameters["video_stream"] == 1
+    assert gateway.jobs.payload(job.id, VideoPayload).video_stream == 1
+    assert plan(gateway, job_id=job.id, every_n_second=1, video_stream=0).frames == 10
+    assert plan(gateway, job_id=job.id, every_n_second=1).frames == 10, "the file's own choice, not the job's"

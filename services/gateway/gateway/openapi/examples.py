@@ -40,6 +40,7 @@ from framesense.schemas.photo_sets import (
 from framesense.schemas.problems import problem_responses
 from framesense.schemas.references import Reference, ReferenceList, TimeRange
 from framesense.schemas.tags import DEFAULT_TEMPLATE, Tag, ThresholdOn
+from framesense.schemas.videos import VideoStreamInfo
 from gateway.openapi import tagging_examples
 
 JOB_ID = "0b9f6d1c5b7e4a0f9d1e2c3b4a5f6071"
@@ -119,6 +120,7 @@ _MOMENT = Moment(
     box=Box(x=0.1, y=0.4, width=0.3, height=0.2),
 )
 CURVE = NoveltyCurve(parameters=NoveltyParameters(), novelty=list(_NOVELTY), moments=[_MOMENT], stands_out=True)
+_STREAM = VideoStreamInfo(number=0, width=1920, height=1080, codec="h264", shown_first=True)
 VIDEO_RESULT = VideoResult(
     video=VideoInfo(
         name="street.mp4",
@@ -129,6 +131,8 @@ VIDEO_RESULT = VideoResult(
         height=1080,
         fps=29.97,
         codec="h264",
+        video_stream=0,
+        video_streams=[_STREAM],
     ),
     frames=[
         Frame(
@@ -147,7 +151,9 @@ VIDEO_RESULT = VideoResult(
     parameters=AnalysedParameters(every_n_second=10),
     models=[MODEL],
 )
-VIDEO_PLAN = VideoPlan(duration=40.0, every_n_second=0.25, frames=160, seconds=14.2)
+VIDEO_PLAN = VideoPlan(
+    duration=40.0, every_n_second=0.25, frames=160, seconds=14.2, video_stream=0, video_streams=[_STREAM]
+)
 SEARCH_RESULT = SearchResult(
     q="a dog",
     similarity=[0.05, 0.04, 0.06, 0.31],

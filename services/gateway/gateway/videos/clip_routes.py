@@ -62,7 +62,7 @@ async def job_moment(
     stretch = moment_stretch(analysed, spans[rank], longest=dependencies.settings.clip_longest)
 
     async def write(source: FilePath, target: FilePath) -> None:
-        await dependencies.media.cut(source, target, stretch)
+        await dependencies.media.cut(source, target, stretch, number=analysed.summary.video.video_stream)
 
     return await _clip(request, dependencies, analysed, write, f"moment-{rank}")
 
@@ -86,7 +86,8 @@ async def job_highlights(
     stretches = highlight_stretches(analysed, spans)
 
     async def write(source: FilePath, target: FilePath) -> None:
-        await dependencies.media.join(source, target, stretches, stamped=query.times)
+        number = analysed.summary.video.video_stream
+        await dependencies.media.join(source, target, stretches, number=number, stamped=query.times)
 
     return await _clip(request, dependencies, analysed, write, "highlights")
 

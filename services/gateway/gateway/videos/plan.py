@@ -6,6 +6,7 @@ from framesense.jobs.store import JobStore
 from framesense.novelty.sampling import default_interval, frame_count
 from framesense.schemas.jobs import Job, JobKind, JobState, Progress
 from framesense.schemas.novelty import Interval, VideoPlan
+from framesense.schemas.videos import VideoProbe
 
 RECENT_JOBS = 20
 """Jobs whose pace is remembered."""
@@ -15,15 +16,17 @@ FROM_STORE = "answered from an earlier analysis"
 """Message of a job that did no work, and so tells no pace."""
 
 
-def plan_analysis(jobs: JobStore, duration: float | None, interval: Interval) -> VideoPlan:
-    """Plan the analysis of a video of ``duration`` seconds, None where that is not known. Blocking."""
+def plan_analysis(jobs: JobStore, probe: VideoProbe, interval: Interval) -> VideoPlan:
+    """Plan the analysis of a video by what is known of it. Blocking."""
+    duration = probe.duration
+    of = VideoPlan(video_stream=probe.video_stream, video_streams=probe.video_streams)
     if duration is None:
-        return VideoPlan(every_n_second=None if interval == "auto" else interval)
+        return of.model_copy(update={"every_n_second": None if interval == "auto" else interval})
     every = default_interval(duration) if interval == "auto" else interval
     frames = frame_count(duration, every)
     pace = _seconds_per_frame(jobs)
     seconds = None if pace is None else round(pace * frames, 1)
-    return VideoPlan(duration=duration, every_n_second=every, frames=frames, seconds=seconds)
+    return of.model_copy(update={"duration": duration, "every_n_second": every, "frames": frames, "seconds": seconds})
 
 
 def planned_progress(plan: VideoPlan) -> Progress:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from framesense.schemas.jobs import Job
 from framesense.schemas.novelty import Interval, VideoParameters, VideoPlan, VideoResult
+from framesense.schemas.videos import VideoStreamNumber
 from gateway.dependencies import InjectedDependencies
 from gateway.http.multipart import receive_form
 from gateway.jobs.lookups import load_analysis
@@ -104,6 +105,7 @@ class PlanQuery(BaseModel):
     upload_id: str | None = Field(default=None, description="a complete upload of /uploads")
     job_id: str | None = Field(default=None, description="an earlier job whose video is meant")
     every_n_second: Interval = "auto"
+    video_stream: VideoStreamNumber | None = Field(default=None, description="which of several videos in the file")
 
 
 @router.get(
@@ -120,7 +122,9 @@ async def video_plan(dependencies: InjectedDependencies, query: Annotated[PlanQu
     curl "http://127.0.0.1:8000/video_captions/plan?upload_id=$UPLOAD"
     ```
     """
-    return await plan_video(dependencies, query.every_n_second, upload_id=query.upload_id, job_id=query.job_id)
+    return await plan_video(
+        dependencies, query.every_n_second, query.video_stream, upload_id=query.upload_id, job_id=query.job_id
+    )
 
 
 def _read_fields(fields: dict[str, Any]) -> VideoForm:

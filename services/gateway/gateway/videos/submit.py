@@ -7,11 +7,15 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+from fastapi.concurrency import contextmanager_in_threadpool
+
 from framesense.http.problems import ProblemError
 from framesense.jobs.payloads import StoredFile, VideoPayload
 from framesense.jobs.queue import enqueue
+from framesense.media.stream_choice import unknown_stream
 from framesense.schemas.jobs import Job, JobKind, JobState, Progress
-from framesense.schemas.novelty import Interval, VideoParameters, VideoPlan
+from framesense.schemas.novelty import Interval, VideoInfo, VideoParameters, VideoPlan
+from framesense.schemas.videos import VideoProbe
 from framesense.storage.analyses import VideoModels, analysis_key, video_key
 from gateway.dependencies import Dependencies
 from gateway.http.multipart import FormLimits, ReceivedForm
@@ -53,7 +57,8 @@ async def submit_form(
     models = await video_models(dependencies.captioner, dependencies.tagger)
     if job_id:
         earlier = await asyncio.to_thread(find_job, dependencies, job_id)
-        return await asyncio.to_thread(resubmit_video, dependencies, earlier, parameters, models)
+        probe = await _probe_earlier(dependencies, earlier, parameters.video_stream)
+        return await asyncio.to_thread(resubmit_video, dependencies, earlier, probe, parameters, models)
     if form.file:
         file, name = form.file.path, form.file.name
     else:
@@ -61,8 +66,8 @@ async def submit_form(
         upload, file = await asyncio.to_thread(dependencies.uploads.take, upload_id)
         await asyncio.to_thread(_refuse_archive, upload.name, file)
         name = upload.name
-    duration = await dependencies.media.probe_duration(file)
-    job = await asyncio.to_thread(submit_video, dependencies, file, name, duration, parameters, models)
+    probe = await _probe(dependencies, file, parameters.video_stream)
+    job = await asyncio.to_thread(submit_video, dependencies, file, name, probe, parameters, models)
     if upload_id is None:
         return job
     await asyncio.to_thread(dependencies.uploads.delete, upload_id)
@@ -70,35 +75,42 @@ async def submit_form(
 
 
 async def plan_video(
-    dependencies: Dependencies, interval: Interval, *, upload_id: str | None, job_id: str | None
+    dependencies: Dependencies,
+    interval: Interval,
+    video_stream: int | None,
+    *,
+    upload_id: str | None,
+    job_id: str | None,
 ) -> VideoPlan:
     """Tell what the analysis of an upload, or of an earlier job's video, will look at.
 
-    Raises ProblemError: 422 unless there is one of the two, 404 for an unknown upload or job, 409 for an upload that is
-    not complete.
+    Raises ProblemError: 422 unless there is one of the two, and for a stream that is no video's, 404 for an unknown
+    upload or job, 409 for an upload that is not complete.
     """
     if [upload_id, job_id].count(None) != 1:
         raise ProblemError(422, "no-video", "No video", "Send either an 'upload_id' or a 'job_id', one of the two.")
     if upload_id:
         _, file = await asyncio.to_thread(dependencies.uploads.take, upload_id)
-        duration = await dependencies.media.probe_duration(file)
+        probe = await _probe(dependencies, file, video_stream)
     else:
         assert job_id is not None
-        duration = await asyncio.to_thread(_known_duration, dependencies, job_id)
-    return await asyncio.to_thread(plan_analysis, dependencies.jobs, duration, interval)
+        earlier = await asyncio.to_thread(find_job, dependencies, job_id)
+        require_video(earlier)
+        probe = await _probe_earlier(dependencies, earlier, video_stream)
+    return await asyncio.to_thread(plan_analysis, dependencies.jobs, probe, interval)
 
 
 def submit_video(
     dependencies: Dependencies,
     file: Path,
     name: str,
-    duration: float | None,
+    probe: VideoProbe,
     parameters: VideoParameters,
     models: VideoModels | None,
 ) -> Job:
     """Move a file into the store and start a job for it.
 
-    ``duration``: seconds that the file says it lasts, if it does. ``models`` are those that would answer now, if known.
+    ``probe``: what the file says of itself. ``models`` are those that would answer now, if known.
 
     Raises ProblemError 422 for an empty file, 503 when the queue cannot be reached. Blocking.
     """
@@ -108,11 +120,15 @@ def submit_video(
         dependencies.storage.take(file, video_key(sha256))
 
     source = StoredFile(sha256=sha256, name=name, bytes=file.stat().st_size)
-    return _submit(dependencies, source, store, duration, parameters, models)
+    return _submit(dependencies, source, store, probe, parameters, models)
 
 
 def resubmit_video(
-    dependencies: Dependencies, earlier: Job, parameters: VideoParameters, models: VideoModels | None
+    dependencies: Dependencies,
+    earlier: Job,
+    probe: VideoProbe,
+    parameters: VideoParameters,
+    models: VideoModels | None,
 ) -> Job:
     """Start another job for the video of an earlier one, which need not be sent again.
 
@@ -124,25 +140,30 @@ def resubmit_video(
             422, "no-video", "No video", f"Job {earlier.id} is not a video's: it is a {earlier.kind} job."
         )
     source = payload_of(dependencies, earlier, VideoPayload).video
-    duration = _analysed_duration(dependencies, earlier)
 
     def require_stored() -> None:
         if not dependencies.storage.exists(video_key(source.sha256)):
             raise ProblemError(410, "video-gone", "Video gone", "The video is no longer stored. Send it again.")
 
-    return _submit(dependencies, source, require_stored, duration, parameters, models)
+    return _submit(dependencies, source, require_stored, probe, parameters, models)
 
 
 def _submit(
     dependencies: Dependencies,
     source: StoredFile,
     store: Callable[[], None],
-    duration: float | None,
+    probe: VideoProbe,
     parameters: VideoParameters,
     models: VideoModels | None,
 ) -> Job:
-    payload = VideoPayload(video=source, every_n_second=parameters.every_n_second, beams=BEAMS, max_tokens=MAX_TOKENS)
-    plan = plan_analysis(dependencies.jobs, duration, parameters.every_n_second)
+    payload = VideoPayload(
+        video=source,
+        every_n_second=parameters.every_n_second,
+        video_stream=parameters.video_stream,
+        beams=BEAMS,
+        max_tokens=MAX_TOKENS,
+    )
+    plan = plan_analysis(dependencies.jobs, probe, parameters.every_n_second)
     job = dependencies.jobs.create(
         JobKind.VIDEO,
         name=source.name,
@@ -158,17 +179,32 @@ def _submit(
     return dependencies.jobs.get(job.id) or job
 
 
-def _known_duration(dependencies: Dependencies, job_id: str) -> float | None:
-    earlier = find_job(dependencies, job_id)
-    require_video(earlier)
-    return _analysed_duration(dependencies, earlier)
+async def _probe(dependencies: Dependencies, file: Path, number: int | None) -> VideoProbe:
+    """Read what a file says of itself. Raises a 422 problem where no video of it has this number."""
+    probe = await dependencies.media.probe(file, number)
+    if number is not None and probe.video_stream is None and probe.video_streams:
+        raise unknown_stream(number, probe.video_streams)
+    return probe
 
 
-def _analysed_duration(dependencies: Dependencies, job: Job) -> float | None:
-    """Return the seconds of a job's video, where its analysis is there to tell."""
+async def _probe_earlier(dependencies: Dependencies, job: Job, number: int | None) -> VideoProbe:
+    """Return what is known of a job's video: by its analysis, else by what the file says. Raises as :func:`_probe`."""
+    if job.kind is not JobKind.VIDEO:
+        return VideoProbe()
+    analysed = await asyncio.to_thread(_analysed_video, dependencies, job)
+    if analysed and number in (job.parameters.get("video_stream"), analysed.video_stream):
+        return VideoProbe.model_validate(analysed.model_dump())
+    key = video_key((await asyncio.to_thread(payload_of, dependencies, job, VideoPayload)).video.sha256)
+    if not await asyncio.to_thread(dependencies.storage.exists, key):
+        return VideoProbe()
+    async with contextmanager_in_threadpool(dependencies.storage.local_file(key)) as file:
+        return await _probe(dependencies, file, number)
+
+
+def _analysed_video(dependencies: Dependencies, job: Job) -> VideoInfo | None:
     key = analysis_of(dependencies, job)
     found = dependencies.analysis_cache.load(key) if key and job.state is JobState.SUCCEEDED else None
-    return found[0].video.duration if found else None
+    return found[0].video if found else None
 
 
 def _answer_from_store(dependencies: Dependencies, job: Job, every_n_second: float, models: VideoModels) -> bool:
@@ -180,6 +216,7 @@ def _answer_from_store(dependencies: Dependencies, job: Job, every_n_second: flo
         beams=payload.beams,
         max_tokens=payload.max_tokens,
         models=models,
+        video_stream=payload.video_stream,
     )
     # Asked of the store, not of what is kept in memory: the analysis may have been deleted since.
     found = dependencies.analyses.load(key)

@@ -6,6 +6,7 @@ from typing import TypeVar
 import streamlit as st
 
 from framesense.schemas.novelty import Interval, Metric, Signal, VideoParameters
+from framesense.schemas.videos import VideoStreamInfo
 
 INTERVALS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0)
 """Seconds between two frames that are offered."""
@@ -26,6 +27,7 @@ SIGNAL_HELP = """What of a frame is compared.
 """
 SENSITIVITY_HELP = "Further right, fainter moments are listed too. The curve stays as it is."
 REFERENCE_HELP = "What is normal: the frames before, or footage that was marked as normal."
+STREAM_HELP = "The file holds several videos. Thumbnails and clips are of the one that is chosen here."
 FRAMES_BEFORE = "The frames before"
 
 Choice = TypeVar("Choice", Metric, Signal)
@@ -75,6 +77,22 @@ def ask_reference(default: str | None, references: Sequence[str], *, key: str) -
     return None if chosen == FRAMES_BEFORE else chosen
 
 
+def ask_stream(default: int | None, streams: Sequence[VideoStreamInfo], *, key: str) -> int | None:
+    """Ask which of several videos in a file is meant. None: the one that players show, or there is only one."""
+    if len(streams) < 2:
+        return default
+    numbers = [None if stream.shown_first else stream.number for stream in streams]
+    shown = numbers.index(default) if default in numbers else numbers.index(None)
+    labels = {number: _stream_label(stream) for number, stream in zip(numbers, streams, strict=True)}
+    return st.selectbox(
+        "Video stream", numbers, shown, format_func=labels.__getitem__, help=STREAM_HELP, key=f"stream-{key}", width=280
+    )
+
+
+def _stream_label(stream: VideoStreamInfo) -> str:
+    return f"{stream.number}: {stream.width} × {stream.height}, {stream.codec}"
+
+
 def ask_all(
     default: VideoParameters, *, key: str, across: bool, references: Callable[[], Sequence[str]] = tuple
 ) -> VideoParameters:
@@ -91,6 +109,7 @@ def ask_all(
         reference = ask_reference(default.reference, references(), key=key) if signal is Signal.PATCH else None
     return VideoParameters(
         every_n_second=every_n_second,
+        video_stream=default.video_stream,
         rolling_window_size=rolling_window_size,
         signal=signal,
         metric=metric,

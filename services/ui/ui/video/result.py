@@ -15,7 +15,7 @@ from ui.video.again import offer_analysis
 from ui.video.guesses import hedge_frames, hedge_moments, show_doubts
 from ui.video.looks import picture, search_pictures
 from ui.video.normal import offer_reference, reference_names
-from ui.video.options import ask_all
+from ui.video.options import ask_all, ask_stream
 from ui.video.search import find_captions
 from ui.wording import clock, clock_digits, interval_text, plain, size
 
@@ -39,7 +39,11 @@ def show_result(api: GatewayApi, public: str, job: Job, *, guess_below: float) -
     frames = hedge_frames(result, guess_below)
     player = st.container()
     chosen = ask_all(result.parameters, key=job.id, across=True, references=partial(reference_names, api))
-    if chosen.every_n_second != result.parameters.every_n_second:
+    stream = ask_stream(result.parameters.video_stream, result.video.video_streams, key=job.id)
+    chosen = chosen.model_copy(update={"video_stream": stream})
+    if chosen.video_stream != result.parameters.video_stream:
+        offer_analysis(api, job, chosen, "Looking at another video of the file needs a new analysis.")
+    elif chosen.every_n_second != result.parameters.every_n_second:
         # Other frames need other captions; everything else is redrawn from what is stored.
         offer_analysis(api, job, chosen, f"Looking {interval_text(chosen.every_n_second)} needs a new analysis.")
     if len(result.frames) == 1:

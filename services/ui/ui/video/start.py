@@ -10,7 +10,7 @@ from ui.components import upload_file
 from ui.jobs.listing import show_jobs
 from ui.jobs.navigation import open_job
 from ui.shared import show_error, warn_unless_ready
-from ui.video.options import ask_all
+from ui.video.options import ask_all, ask_stream
 from ui.wording import interval_text, plan_text
 
 ACCEPTED = "video/*,.mp4,.mov,.mkv,.avi,.webm,.mpg,.mpeg,.m4v,.ts,.3gp,.ogv"
@@ -47,9 +47,10 @@ def _show_new(api: GatewayApi, public: str) -> None:
     with st.container(horizontal=True):
         start = st.button("Start", type="primary", icon=":material/play_arrow:", disabled=upload is None)
         example = st.button("Try the example", icon=":material/lightbulb:")
-    if upload is not None and not start:
-        with plan:
-            _show_plan(api, upload.id, parameters.every_n_second)
+    if upload is not None:
+        with plan.container():
+            parameters = _ask_stream(api, upload.id, parameters)
+            _show_plan(api, upload.id, parameters)
     try:
         if start and upload is not None:
             job = api.analyse_upload(upload.id, parameters)
@@ -65,18 +66,27 @@ def _show_new(api: GatewayApi, public: str) -> None:
     st.rerun()
 
 
-def _show_plan(api: GatewayApi, upload_id: str, every_n_second: Interval) -> None:
+def _ask_stream(api: GatewayApi, upload_id: str, parameters: VideoParameters) -> VideoParameters:
+    """Ask which video is meant where the file has several."""
+    try:
+        streams = _plan(upload_id, parameters.every_n_second, None, _api=api).video_streams
+    except GatewayError:
+        return parameters
+    return parameters.model_copy(update={"video_stream": ask_stream(None, streams, key=f"new-{upload_id}")})
+
+
+def _show_plan(api: GatewayApi, upload_id: str, parameters: VideoParameters) -> None:
     """Tell what will be looked at; nothing where the gateway cannot say: starting will tell why."""
     try:
-        st.caption(plan_text(_plan(upload_id, every_n_second, _api=api)))
+        st.caption(plan_text(_plan(upload_id, parameters.every_n_second, parameters.video_stream, _api=api)))
     except GatewayError:
         return
 
 
 @st.cache_data(show_spinner=False, max_entries=64, ttl=600)
-def _plan(upload_id: str, every_n_second: Interval, *, _api: GatewayApi) -> VideoPlan:
+def _plan(upload_id: str, every_n_second: Interval, video_stream: int | None, *, _api: GatewayApi) -> VideoPlan:
     """Ask once for each choice, not at every touch of the page."""
-    return _api.plan_upload(upload_id, every_n_second)
+    return _api.plan_upload(upload_id, every_n_second, video_stream)
 
 
 def _upload_key() -> str:

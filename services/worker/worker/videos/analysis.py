@@ -49,6 +49,7 @@ class Question:
     beams: int
     max_tokens: int
     models: VideoModels
+    video_stream: int | None = None
 
 
 @dataclass(frozen=True)

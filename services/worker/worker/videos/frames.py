@@ -34,15 +34,16 @@ from av.video.stream import VideoStream
 from framesense.http.problems import ProblemError
 from framesense.media.containers import (
     Promise,
-    best_video_stream,
     last_time,
     open_container,
     promised_end,
     video_packets,
-    video_streams,
 )
+from framesense.media.stream_choice import list_streams
+from framesense.media.streams import describe_streams, find_video_stream
 from framesense.media.timeline import Segment, Timeline
 from framesense.schemas.novelty import VideoInfo
+from framesense.schemas.videos import VideoStreamInfo
 from worker.videos.high_dynamic_range import Transfer
 from worker.videos.motion import GAP, STILL, Motion, motion_between
 from worker.videos.refusals import no_video_track, not_opened, nothing_decodes, unsupported_codec
@@ -74,6 +75,8 @@ class Video:
     """An opened video. Make one with :func:`open_video`."""
 
     path: Path
+    stream: int
+    streams: list[VideoStreamInfo]
     timeline: Timeline
     codec: str
     width: int
@@ -103,6 +106,8 @@ class Video:
             fps=frames / covered if frames > 1 and covered else 0.0,
             codec=self.codec,
             rotation=self.orientation.degrees,
+            video_stream=self.stream,
+            video_streams=self.streams,
             warnings=list(self.warnings),
         )
 
@@ -190,7 +195,8 @@ class Video:
     def _one_after_another(self, ticks: list[int]) -> Iterator[tuple[VideoFrame, int]]:
         pending, times = deque(ticks), self.timeline.times
         held: tuple[VideoFrame, int] | None = None
-        for count, frame in enumerate(_decode_all(self.path, self.max_pixels, self.timeline, self.warnings)):
+        every = _decode_all(self.path, self.stream, self.max_pixels, self.timeline, self.warnings)
+        for count, frame in enumerate(every):
             counted = int(times[min(count, len(times) - 1)])
             time = frame.pts if self.timeline.exact and frame.pts is not None else counted
             while pending and held and pending[0] < time:
@@ -207,7 +213,7 @@ class Video:
         Those before a segment's first wanted one may be damaged (an open group's leading frames). Raises _NotFoundError
         where a segment does not begin as its key frame promises.
         """
-        with _open(self.path, self.max_pixels) as (container, stream):
+        with _open(self.path, self.stream, self.max_pixels) as (container, stream):
             context = stream.codec_context
             skip: Literal["NONREF", "DEFAULT"] = "NONREF" if _marks_unreferenced_frames(stream) else "DEFAULT"
             packets = _primed(context, enumerate(video_packets(container, stream)))
@@ -249,34 +255,47 @@ class _NotFoundError(Exception):
     """The timeline promised a frame that did not come out."""
 
 
-def open_video(path: Path, *, max_pixels: int) -> Video:
+def open_video(path: Path, *, max_pixels: int, number: int | None = None) -> Video:
     """Read a video's timeline and decode its first frame.
 
-    ``max_pixels``: the largest frame allowed, width × height.
+    ``max_pixels``: the largest frame allowed, width × height. ``number``: of several pictures the one to look at, by
+    its stream; without it the one that players show first.
 
-    Raises ProblemError for what is no video, or none that can be decoded.
+    Raises ProblemError for what is no video, or none that can be decoded, and for a number that is no picture's.
     """
-    with _open(path, max_pixels) as (container, stream):
+    with _open(path, number, max_pixels) as (container, stream):
         promised = promised_end(container, stream)
         timeline = Timeline.read(video_packets(container, stream), stream)
-        named, others = stream.codec_context.color_trc, [one for one in video_streams(container) if one is not stream]
-        number = stream.index
+        named, streams, used = stream.codec_context.color_trc, describe_streams(container), stream.index
         codec, pixel_aspect = stream.codec_context.codec.canonical_name, stream.sample_aspect_ratio or None
     if not len(timeline.times):
         raise ProblemError(422, "no-frames", "No frames", "The file has a video track, but no frame in it.")
-    first = next(_decode_all(path, max_pixels, timeline, []), None)
+    first = next(_decode_all(path, used, max_pixels, timeline, []), None)
     if first is None:
         raise nothing_decodes(codec)
     orientation = Orientation(first)
     width, height = shown_size(first, orientation, pixel_aspect)
     transfer = transfer_of(first, int(named))
     video = Video(
-        path, timeline, codec, width, height, orientation, pixel_aspect, max_pixels, transfer, [*timeline.notes]
+        path=path,
+        stream=used,
+        streams=streams,
+        timeline=timeline,
+        codec=codec,
+        width=width,
+        height=height,
+        orientation=orientation,
+        pixel_aspect=pixel_aspect,
+        max_pixels=max_pixels,
+        transfer=transfer,
+        warnings=[*timeline.notes],
     )
-    if others:
+    if len(streams) > 1:
+        main = next((one.number for one in streams if one.shown_first), used)
+        why = "the one that players show" if used == main else f"as was chosen, though players show stream {main}"
         video.warnings.append(
-            f"The file holds {len(others) + 1} pictures; the one that players show first was used (stream {number}, "
-            f"{first.width} × {first.height})."
+            f"The file holds {len(streams)} videos: {list_streams(streams)}. Stream {used} was used, {why}. "
+            f"Choose another by video_stream."
         )
     if transfer and first.color_trc not in list(Transfer) and named not in list(Transfer):
         video.warnings.append(
@@ -301,13 +320,13 @@ def _is_cut_off(path: Path, promised: Promise, timeline: Timeline) -> bool:
 
 
 @contextmanager
-def _open(path: Path, max_pixels: int) -> Iterator[tuple[InputContainer, VideoStream]]:
+def _open(path: Path, number: int | None, max_pixels: int) -> Iterator[tuple[InputContainer, VideoStream]]:
     with ExitStack() as opened:
         try:
             container = opened.enter_context(open_container(path))
         except av.FFmpegError as error:
             raise not_opened(path) from error
-        stream = _video_stream(container)
+        stream = _video_stream(container, number)
         context = stream.codec_context
         if context.width * context.height > max_pixels:
             raise ProblemError(
@@ -324,10 +343,12 @@ def _open(path: Path, max_pixels: int) -> Iterator[tuple[InputContainer, VideoSt
         yield container, stream
 
 
-def _decode_all(path: Path, max_pixels: int, timeline: Timeline, warnings: list[str]) -> Iterator[VideoFrame]:
+def _decode_all(
+    path: Path, number: int, max_pixels: int, timeline: Timeline, warnings: list[str]
+) -> Iterator[VideoFrame]:
     """Yield every frame that decodes; at the end, note in ``warnings`` how many did not."""
     damaged = 0
-    with _open(path, max_pixels) as (container, stream):
+    with _open(path, number, max_pixels) as (container, stream):
         for packet in chain(enumerate(video_packets(container, stream)), [None]):
             if packet:
                 timeline.stamp(*packet)
@@ -339,8 +360,8 @@ def _decode_all(path: Path, max_pixels: int, timeline: Timeline, warnings: list[
         warnings.append(f"{damaged} damaged frames could not be decoded; the frames before them stand in.")
 
 
-def _video_stream(container: InputContainer) -> VideoStream:
-    stream = best_video_stream(container)
+def _video_stream(container: InputContainer, number: int | None) -> VideoStream:
+    stream = find_video_stream(container, number)
     if stream is None:
         raise no_video_track(container)
     if stream.codec_context is None:

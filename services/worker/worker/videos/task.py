@@ -85,7 +85,7 @@ class VideoTask(JobTask):
         )
         with captioner, tagger:
             models = VideoModels(captioner.model(), self._tagger_model(heartbeat))
-            sampling = payload.model_dump(include={"every_n_second", "beams", "max_tokens"})
+            sampling = payload.model_dump(include={"every_n_second", "beams", "max_tokens", "video_stream"})
             key = analysis_key(sha256=source.sha256, models=models, **sampling)
             self._take_up(job_id, key)
             if not self._store.is_whole(key):
@@ -105,7 +105,7 @@ class VideoTask(JobTask):
         self._count_attempt(job_id, 0, source="video", unit="frames")
         self._jobs.progress(job_id, Progress(message="reading the video"))
         with self._local_video(payload.video) as path:
-            video = open_video(path, max_pixels=self._settings.worker_max_frame_pixels)
+            video = self._open(path, payload.video_stream)
         every = default_interval(video.timeline.covered)
         # What kills workers was passed: what they may die of next counts anew.
         resolved = self._jobs.payload(job_id, VideoPayload).model_copy(
@@ -160,7 +160,7 @@ class VideoTask(JobTask):
         try:
             with self._local_video(source) as path:
                 self._jobs.progress(job_id, Progress(done=done, message="reading the video"))
-                video = open_video(path, max_pixels=self._settings.worker_max_frame_pixels)
+                video = self._open(path, question.video_stream)
                 report = self._reporter(job_id, self._count_frames(video, question.every_n_second), "captioning frames")
                 report(done)
                 analyse(
@@ -180,6 +180,9 @@ class VideoTask(JobTask):
                 self._store.delete(question.key)
             raise
         self._store.finish(question.key, Summary(video=info, models=question.models.all()))
+
+    def _open(self, path: Path, number: int | None) -> Video:
+        return open_video(path, max_pixels=self._settings.worker_max_frame_pixels, number=number)
 
     def _count_frames(self, video: Video, every_n_second: float) -> int:
         total, limit = video.count(every_n_second), self._settings.worker_max_frames

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from framesense.media.clips import ClipError, cut_clip, join_clips
-from framesense.media.containers import probe_duration
+from framesense.media.probe import probe_video
 from framesense.media.stretches import Stretch
+from framesense.schemas.videos import VideoProbe
 from tests.support.clocks import join
 from tests.support.videos import audio_only, numbered_picture, numbered_video, read_number, render_video
 from worker.videos.frames import open_video
@@ -109,10 +110,10 @@ def test_nothing_in_a_stretch_is_said(one_key_frame: Path, tmp_path: Path) -> No
 
 
 def test_the_header_tells_the_duration(many_key_frames: Path, one_key_frame: Path, tmp_path: Path) -> None:
-    assert probe_duration(many_key_frames) == pytest.approx(10, abs=0.1)
-    assert probe_duration(one_key_frame) == pytest.approx(10, abs=0.1)
+    assert probe_video(many_key_frames).duration == pytest.approx(10, abs=0.1)
+    assert probe_video(one_key_frame).duration == pytest.approx(10, abs=0.1)
     (tmp_path / "text.mp4").write_text("no video")
-    assert probe_duration(tmp_path / "text.mp4") is None
+    assert probe_video(tmp_path / "text.mp4") == VideoProbe()
 
 
 @pytest.mark.parametrize("stamped", [False, True])
