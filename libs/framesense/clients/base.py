@@ -143,7 +143,8 @@ class AsyncServiceClient(BaseClient[httpx.AsyncClient]):
 
         Raises ProblemError 503 when the server cannot be reached or does not answer in time, and what ``body`` raises.
         """
-        headers = {"Content-Type": media_type} if media_type else {}
+        # As the bytes that came, which need not be ASCII.
+        headers = {b"Content-Type": media_type.encode("latin-1")} if media_type else {}
         return await self._request(method, path, request_id, params=query, content=body, headers=headers)
 
     async def models(self) -> ModelsResponse:
@@ -181,10 +182,10 @@ class AsyncServiceClient(BaseClient[httpx.AsyncClient]):
         path: str,
         request_id: str | None,
         *,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[bytes, bytes] | None = None,
         **options: Any,
     ) -> Answer:
-        own = {"X-Request-ID": request_id} if request_id else {}
+        own = {b"X-Request-ID": request_id.encode()} if request_id else {}
         try:
             return Answer.of(await self._http.request(method, path, headers={**own, **(headers or {})}, **options))
         except httpx.TransportError as error:

@@ -5,6 +5,7 @@ one for the gateway.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,7 +117,7 @@ class TaggerClient(ServiceClient):
 
     def label_set(self, name: str) -> LabelSet:
         """Read a stored label set; raises like :meth:`tag`, 404 where there is none."""
-        return LabelSet.model_validate_json(self._request("GET", f"/label-sets/{name}"))
+        return LabelSet.model_validate_json(self._request("GET", f"/label-sets/{quote(name, safe='')}"))
 
 
 class AsyncTaggerClient(AsyncServiceClient):

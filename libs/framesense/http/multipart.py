@@ -203,6 +203,12 @@ def not_a_form(file_field: str) -> ProblemError:
     return ProblemError(415, "unsupported-media-type", "Unsupported media type", detail)
 
 
+def not_a_file(field: str) -> ProblemError:
+    """Return the 422 for a field that holds text where a file belongs, as ``curl -F`` sends it without the ``@``."""
+    detail = f"The field {field!r} holds text. Send the file itself, with an @ before its name: curl -F {field}=@FILE"
+    return ProblemError(422, "not-a-file", "Not a file", detail)
+
+
 def too_many_files(limit: int) -> ProblemError:
     """Return the 413 for a form of more than ``limit`` files."""
     detail = f"At most {limit} files are taken in one request. Send several requests."

@@ -15,6 +15,7 @@ from framesense.http.multipart import (
     limited_body,
     malformed_form,
     multipart_boundary,
+    not_a_file,
     not_a_form,
     too_many_files,
 )
@@ -186,8 +187,7 @@ class _FormReader:
         wanted = self._name in self.fields
         if self._file_name is None:
             if wanted:
-                detail = f"The field {self._name!r} holds text. Send a file: curl -F {self._name}=@photo.jpg"
-                raise ProblemError(422, "not-a-file", "Not a file", detail)
+                raise not_a_file(self._name)
             self.form.values.setdefault(self._name, []).append(self._content.decode("utf-8", "replace"))
         elif wanted:
             upload = Upload(bytes(self._content), self._file_name, self._headers.content_type())

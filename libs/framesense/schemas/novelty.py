@@ -7,11 +7,12 @@ from pydantic import (
     BaseModel,
     Field,
     GetPydanticSchema,
+    ValidationError,
     ValidatorFunctionWrapHandler,
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import core_schema
+from pydantic_core import PydanticCustomError, core_schema
 
 from framesense.schemas.models import ModelInfo
 from framesense.schemas.references import ReferenceName
@@ -22,7 +23,13 @@ EveryNSecond = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
 
 def _auto_or_seconds(value: Any, as_seconds: ValidatorFunctionWrapHandler) -> Any:
-    return value if value == "auto" else as_seconds(value)
+    if isinstance(value, str) and value.strip().lower() == "auto":
+        return "auto"
+    try:
+        return as_seconds(value)
+    except ValidationError as error:
+        said = error.errors()[0]["msg"].removeprefix("Input should be ")
+        raise PydanticCustomError("interval", "Input should be {said}, in seconds, or 'auto'", {"said": said}) from None
 
 
 Interval = Annotated[

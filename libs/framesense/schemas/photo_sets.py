@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
 
 from framesense.schemas.models import ModelInfo
-from framesense.schemas.tags import DEFAULT_TEMPLATE, LABEL_PLACE, Tag, ThresholdOn
+from framesense.schemas.tags import DEFAULT_TEMPLATE, LABEL_PLACE, LabelSetName, Tag, ThresholdOn
 
 MAX_LABELS, MAX_TEMPLATES, MAX_TEXT = 1000, 20, 200
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT)]
@@ -21,7 +21,9 @@ class PhotoSetParameters(BaseModel):
         description="what to look for, each once; or name a label set",
         examples=[["kitchen", "bathroom", "bedroom"]],
     )
-    label_set: str | None = Field(default=None, description="the name of a stored label set, instead of labels")
+    label_set: LabelSetName | None = Field(
+        default=None, description="the name of a stored label set, instead of labels"
+    )
     templates: list[Text] = Field(
         default_factory=list,
         max_length=MAX_TEMPLATES,

@@ -75,6 +75,21 @@ def test_highlights_are_the_moments_in_order(gateway: Gateway, job: Job, tmp_pat
     assert gateway.left_behind() == []
 
 
+@pytest.mark.parametrize("name", ["moments/0.mp4", "highlights.mp4"])
+def test_players_may_seek_in_a_clip(gateway: Gateway, job: Job, name: str) -> None:
+    url = f"/jobs/{job.id}/{name}"
+    whole = gateway.http.get(url)
+    size, tag = len(whole.content), whole.headers["etag"]
+    assert whole.headers["accept-ranges"] == "bytes"
+    part = gateway.http.get(url, headers={"Range": "bytes=100-199", "If-Range": tag})
+    assert (part.status_code, part.content) == (206, whole.content[100:200])
+    assert part.headers["content-range"] == f"bytes 100-199/{size}"
+    assert gateway.http.get(url, headers={"Range": "bytes=-50"}).content == whole.content[-50:]
+    assert gateway.http.get(url, headers={"Range": "bytes=100-199", "If-Range": '"another"'}).status_code == 200
+    problem(gateway.http.get(url, headers={"Range": f"bytes={size}-"}), 416)
+    assert gateway.left_behind() == []
+
+
 def test_there_is_no_clip_of_what_is_not_listed(gateway: Gateway, job: Job) -> None:
     assert "no 150" in problem(gateway.http.get(f"/jobs/{job.id}/moments/150.mp4"), 404).detail
     problem(gateway.http.get(f"/jobs/{job.id}/moments/200.mp4"), 422)

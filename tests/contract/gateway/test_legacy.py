@@ -114,6 +114,10 @@ def test_a_client_that_hangs_up_cancels_the_job_nobody_else_knows(gateway: Gatew
     wait_until(lambda: gateway.jobs.page().jobs[0].state is JobState.CANCELLED)
 
 
+def test_a_bare_request_is_told_the_field_that_the_form_has(gateway: Gateway) -> None:
+    assert "curl -F image=@FILE" in problem(gateway.http.post("/get_captions"), 415).detail
+
+
 def test_the_page_has_a_labelled_form(gateway: Gateway) -> None:
     answer = gateway.http.get("/get_captions")
     assert answer.headers["content-type"] == "text/html; charset=utf-8"

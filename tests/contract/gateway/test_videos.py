@@ -71,6 +71,44 @@ def test_parameters_may_be_form_fields(gateway: Gateway) -> None:
     }
 
 
+def test_a_parameter_in_query_and_form_is_taken_where_both_agree(gateway: Gateway) -> None:
+    both = {"params": {"every_n_second": "2", "metric": "cosine"}, "data": {"every_n_second": "2.0"}}
+    assert post(gateway, MP4, **both).json()["parameters"]["every_n_second"] == 2
+    refused = problem(post(gateway, MP4, params={"every_n_second": "2"}, data={"every_n_second": "3"}), 422)
+    assert refused.detail == "every_n_second: The query and the form differ. Send it once"
+
+
+@pytest.mark.parametrize("where", ["params", "data"])
+@pytest.mark.parametrize("spelt", ["auto", "Auto", " AUTO"])
+def test_the_interval_auto_may_be_written_anyhow(gateway: Gateway, where: str, spelt: str) -> None:
+    answer = post(gateway, MP4, **{where: {"every_n_second": spelt}})
+    assert answer.json()["parameters"]["every_n_second"] == "auto", answer.text
+
+
+@pytest.mark.parametrize("where", ["params", "data"])
+def test_a_wrong_interval_is_told_what_may_be_there(gateway: Gateway, where: str) -> None:
+    refused = problem(post(gateway, MP4, **{where: {"every_n_second": "often"}}), 422)
+    assert "a valid number" in refused.detail and "in seconds, or 'auto'" in refused.detail
+
+
+def test_a_job_that_waits_is_told_its_place(gateway: Gateway) -> None:
+    places = [post(gateway, MP4 + os.urandom(9)).json()["queue_position"] for _ in range(3)]
+    assert places == [0, 1, 2]
+
+
+@pytest.mark.parametrize("form", ["multipart", "urlencoded"])
+def test_a_name_instead_of_the_file_is_told_so(gateway: Gateway, form: str) -> None:
+    sent = {"files": {"video": (None, "street.mp4")}} if form == "multipart" else {"data": {"video": "street.mp4"}}
+    refused = problem(gateway.http.post("/video_captions", **sent), 422)  # type: ignore[arg-type]
+    assert refused.type.endswith(":not-a-file") and "curl -F video=@FILE" in refused.detail
+
+
+@pytest.mark.parametrize("name", ["upload_id", "job_id"])
+def test_an_empty_id_is_none(gateway: Gateway, name: str) -> None:
+    assert "one of the three" in problem(gateway.http.post("/video_captions", data={name: ""}), 422).detail
+    assert "one of the two" in problem(gateway.http.get("/video_captions/plan", params={name: ""}), 422).detail
+
+
 @pytest.mark.parametrize("where", ["params", "data"])
 @pytest.mark.parametrize(
     ("name", "value"),

@@ -17,7 +17,7 @@ from gateway.a1111.schemas import (
     TaskProgressResponse,
 )
 from gateway.dependencies import Dependencies, InjectedDependencies
-from gateway.edits.jobs import with_position
+from gateway.jobs.positions import with_position
 from gateway.openapi import a1111_examples, examples
 
 sdapi = APIRouter(tags=["A1111 clients"], prefix="/sdapi/v1", route_class=CompatRoute)

@@ -11,9 +11,9 @@ from framesense.edits.series import plan_series
 from framesense.http.problems import ProblemError
 from framesense.http.uploads import Upload
 from framesense.jobs.payloads import EditPayload, EditSource
-from framesense.jobs.queue import QUEUES, enqueue, waiting
+from framesense.jobs.queue import enqueue
 from framesense.schemas.edits import MAX_SEED, EditedImage, EditParameters, EditResult, SeriesParameters
-from framesense.schemas.jobs import Job, JobKind, JobState
+from framesense.schemas.jobs import Job, JobKind
 from framesense.storage.edits import EditStore, PictureKind
 from gateway.dependencies import Dependencies
 from gateway.edits.sources import Sources
@@ -137,28 +137,6 @@ def source_photo(dependencies: Dependencies, job: Job, index: int) -> tuple[byte
         return content, Image.MIME.get(image.format or "", "application/octet-stream")
 
 
-def with_position(dependencies: Dependencies, job: Job) -> Job:
-    """Add its place in the queue to a job that waits."""
-    return with_positions(dependencies, [job])[0]
-
-
-def with_positions(dependencies: Dependencies, jobs: Sequence[Job]) -> list[Job]:
-    """Add their places in the queue to jobs that wait.
-
-    A queued job whose task is not in the queue was taken this very moment.
-    """
-    queues = {QUEUES[job.kind] for job in jobs if job.state is JobState.QUEUED}
-    places = {
-        job_id: place
-        for queue in queues
-        for place, job_id in enumerate(dependencies.jobs.still_queued(waiting(dependencies.redis, queue)))
-    }
-    return [
-        job.model_copy(update={"queue_position": places.get(job.id, 0)}) if job.state is JobState.QUEUED else job
-        for job in jobs
-    ]
-
-
 _NAMES = {
     PictureKind.IMAGE: "image",
     PictureKind.CHANGE: "change map of an image",
@@ -192,7 +170,7 @@ def _submit(
         if sources.mask:
             store.add_mask(job.id, sources.mask.content)
         enqueue(dependencies.celery, kind, job.id)
-    return with_position(dependencies, dependencies.jobs.get(job.id) or job)
+    return dependencies.jobs.get(job.id) or job
 
 
 def _seeded(parameters: EditParameters) -> EditParameters:

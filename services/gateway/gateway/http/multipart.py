@@ -24,6 +24,7 @@ from framesense.http.multipart import (
     file_too_large,
     malformed_form,
     multipart_boundary,
+    not_a_file,
     not_a_form,
 )
 from framesense.http.problems import ProblemError
@@ -145,7 +146,7 @@ async def receive_form(request: Request, folder: Path, limits: FormLimits) -> As
                 _refuse_declared_length(request, limits)
                 await _read_multipart(form, body, MultipartEvents(boundary), folder, limits)
             elif media_type == "application/x-www-form-urlencoded":
-                await _read_urlencoded(form, body)
+                await _read_urlencoded(form, body, limits)
             elif media_type:
                 raise not_a_form(limits.file_field)
         yield form
@@ -159,13 +160,15 @@ def _refuse_declared_length(request: Request, limits: FormLimits) -> None:
         raise file_too_large(limits.file_bytes)
 
 
-async def _read_urlencoded(form: ReceivedForm, body: AsyncIterator[bytes]) -> None:
+async def _read_urlencoded(form: ReceivedForm, body: AsyncIterator[bytes], limits: FormLimits) -> None:
     data = b""
     async for chunk in body:
         data += chunk
         if len(data) > FIELD_BYTES:
             raise _too_many_fields()
     for name, value in parse_qsl(data.decode("utf-8", "replace"), keep_blank_values=True):
+        if name == limits.file_field:
+            raise not_a_file(name)
         form.add(name, value)
 
 
@@ -227,6 +230,8 @@ class _Part:
     async def finish(self, form: ReceivedForm, limits: FormLimits) -> None:
         if self.file:
             await self.file.finish(limits)
+        elif self._name == limits.file_field:
+            raise not_a_file(self._name)
         else:
             form.add(self._name, self.value.decode("utf-8", "replace"))
 

@@ -1,11 +1,15 @@
-"""Stored blobs as answers, whole or one byte range (RFC 9110, section 14), so that a player can seek.
+"""Stored blobs and files made for the moment as answers, whole or one byte range (RFC 9110, section 14), so that a
+player can seek.
 
-The framework's file answers want a path; a blob may lie in an object store.
+The framework's file answers want a path that stays; a blob may lie in an object store.
 """
 
 import asyncio
+import hashlib
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
+from pathlib import Path
 from typing import IO
 
 from fastapi import Response
@@ -26,15 +30,52 @@ async def blob_response(
     Raises FileNotFoundError, and a 416 problem for a range beyond the end.
     """
     size = await asyncio.to_thread(storage.size, key)
-    headers = {"Accept-Ranges": "bytes", "ETag": etag, "X-Content-Type-Options": "nosniff"}
+    opening = partial(storage.open, key)
+    return await _answer(opening, size, media_type=media_type, etag=etag, request_headers=request_headers, headers={})
+
+
+async def temporary_file_response(
+    path: Path, *, media_type: str, headers: Mapping[str, str], request_headers: Mapping[str, str]
+) -> Response:
+    """Answer with a file that may be deleted at once, or the range of it that the request asks for.
+
+    It stays readable while it is open. Its ETag follows from its content: whoever asks for the rest of one that was
+    made anew with other bytes by If-Range gets the whole. Raises a 416 problem for a range beyond the end.
+    """
+    etag = f'"{await asyncio.to_thread(_sha256, path)}"'
+    return await _answer(
+        lambda: path.open("rb"),
+        path.stat().st_size,
+        media_type=media_type,
+        etag=etag,
+        request_headers=request_headers,
+        headers=headers,
+    )
+
+
+async def _answer(
+    opening: Callable[[], IO[bytes]],
+    size: int,
+    *,
+    media_type: str,
+    etag: str,
+    request_headers: Mapping[str, str],
+    headers: Mapping[str, str],
+) -> Response:
+    headers = {"Accept-Ranges": "bytes", "ETag": etag, "X-Content-Type-Options": "nosniff", **headers}
     unchanged = request_headers.get("if-range", etag) == etag
     wanted = _byte_range(request_headers.get("range"), size) if unchanged else None
     start, stop = wanted or (0, size)
     headers["Content-Length"] = str(stop - start)
     if wanted:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
-    file = await asyncio.to_thread(storage.open, key)
+    file = await asyncio.to_thread(opening)
     return StreamingResponse(_read(file, start, stop), 206 if wanted else 200, headers, media_type)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _byte_range(header: str | None, size: int) -> tuple[int, int] | None:

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import Path
+from pydantic import BeforeValidator
 
 from framesense.http.problems import ProblemError
 from framesense.jobs.payloads import PAYLOADS, UnknownPayloadError, VideoPayload
@@ -15,6 +16,8 @@ from gateway.videos.analysed import Analysed
 
 JobId = Annotated[str, Path(description="as answered by the request that started it", examples=[JOB_ID])]
 """A job's id in a route's path."""
+OptionalId = Annotated[str | None, BeforeValidator(lambda value: value or None)]
+"""The id of a job or an upload in a query or a form, where an empty one is none."""
 
 
 def find_job(dependencies: Dependencies, job_id: str) -> Job:

@@ -11,11 +11,11 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from framesense.http.problems import ProblemError
 from framesense.schemas.jobs import Job, JobKind, JobList
 from gateway.dependencies import InjectedDependencies
-from gateway.edits.jobs import with_position, with_positions
 from gateway.http.attachments import attachment
 from gateway.jobs.deletion import delete_job
 from gateway.jobs.events import Event, follow, latest_event
 from gateway.jobs.lookups import JobId, find_job
+from gateway.jobs.positions import with_position, with_positions
 from gateway.jobs.results import Result, export_of, result_of
 from gateway.openapi import examples
 from gateway.videos.exports import ExportFormat, to_csv, to_vtt

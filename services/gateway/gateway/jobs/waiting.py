@@ -16,6 +16,7 @@ from framesense.http.disconnects import unless_disconnected
 from framesense.schemas.jobs import Job
 from gateway.dependencies import Dependencies
 from gateway.jobs.events import wait_until_finished
+from gateway.jobs.positions import with_position
 
 _WAIT = re.compile(r"""wait\s*=\s*"?(\d{1,9})"?""", re.IGNORECASE)
 
@@ -36,7 +37,8 @@ async def answer_job(
     finished = await unless_disconnected(request, waiting) if waiting else None
     headers = {"Location": f"/jobs/{job.id}"}
     if finished is None:
-        return JSONResponse(job.model_dump(mode="json"), 202, headers)
+        waiting_job = await asyncio.to_thread(with_position, dependencies, job)
+        return JSONResponse(waiting_job.model_dump(mode="json"), 202, headers)
     headers["Preference-Applied"] = f"wait={wait:g}"
     document = await asyncio.to_thread(result, finished)
     return Response(document.model_dump_json(), 200, headers, "application/json")

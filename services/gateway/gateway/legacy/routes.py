@@ -25,6 +25,8 @@ from gateway.videos.submit import form_limits, submit_form
 
 router = APIRouter(tags=["older clients"])
 
+_FIELDS = ("image", "images", "file")
+"""The form fields an image may come in; the first is the one that the page's form has."""
 _CAPTION_ANSWER = {
     "description": "The caption; on the page for browsers",
     "content": {
@@ -45,7 +47,7 @@ _CAPTION_ANSWER = {
         422,
         503,
     ),
-    openapi_extra=images_form("image"),
+    openapi_extra=images_form(_FIELDS[0]),
 )
 async def get_image_caption(request: Request, dependencies: InjectedDependencies) -> Response:
     """Caption an image, with its features and word vectors.
@@ -124,7 +126,7 @@ def captions_form() -> HTMLResponse:
         422,
         503,
     ),
-    openapi_extra=images_form("image"),
+    openapi_extra=images_form(_FIELDS[0]),
 )
 async def captions_answer(request: Request, dependencies: InjectedDependencies) -> Response:
     """Answer programs with the bare caption, one a line for several images; browsers, whose `Accept` prefers
@@ -146,7 +148,7 @@ async def captions_answer(request: Request, dependencies: InjectedDependencies) 
 
 
 async def _caption(request: Request, dependencies: Dependencies, query: dict[str, Any]) -> CaptionResponse:
-    images = await read_uploads(request, image_limits(dependencies.settings))
+    images = await read_uploads(request, image_limits(dependencies.settings), fields=_FIELDS)
     answer = dependencies.captioner.caption(images, query, request_id=request.state.request_id)
     return await unless_disconnected(request, answer)
 

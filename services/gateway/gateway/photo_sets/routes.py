@@ -12,7 +12,7 @@ from framesense.schemas.jobs import Job
 from framesense.schemas.photo_sets import PhotoSetParameters, PhotoSetResult
 from gateway.dependencies import InjectedDependencies
 from gateway.http.multipart import ReceivedForm, receive_form
-from gateway.jobs.lookups import find_job
+from gateway.jobs.lookups import OptionalId, find_job
 from gateway.jobs.waiting import Prefer, answer_job
 from gateway.openapi import examples
 from gateway.photo_sets.results import photo_set_result, photo_thumbnail, tagging_of
@@ -28,7 +28,7 @@ class PhotoSetForm(PhotoSetParameters):
 
     model_config = ConfigDict(extra="forbid")
 
-    upload_id: str | None = Field(default=None, description="a complete upload of /uploads, instead of `photos`")
+    upload_id: OptionalId = Field(default=None, description="a complete upload of /uploads, instead of `photos`")
 
     @field_validator("labels", "templates", mode="before")
     @classmethod

@@ -11,6 +11,7 @@ from framesense.schemas.tags import (
     LabelSet,
     LabelSetContent,
     LabelSetList,
+    LabelSetName,
     NewLabelSet,
     SimilarityResponse,
     TagsResponse,
@@ -23,10 +24,7 @@ from gateway.openapi import examples, tagging_examples
 
 router = APIRouter(tags=["tags"])
 
-Name = Annotated[
-    str,
-    Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="a letter or digit, then letters, digits, . _ or -"),
-]
+Name = Annotated[LabelSetName, Path(description="a letter or digit, then letters, digits, . _ or -")]
 Encoding = Annotated[EncodingFormat, Query(description="how arrays are written")]
 
 IMAGES = {"type": "array", "items": {"type": "string", "format": "binary"}}

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
-from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from framesense.http.disconnects import unless_disconnected
@@ -18,6 +17,7 @@ from framesense.media.isolated import MediaError, MediaTimeout
 from framesense.storage.analyses import video_key
 from gateway.dependencies import Dependencies, InjectedDependencies
 from gateway.http.attachments import attachment
+from gateway.http.ranges import temporary_file_response
 from gateway.jobs.lookups import JobId, find_job, load_analysis
 from gateway.openapi import examples
 from gateway.videos.analysed import Analysed
@@ -26,8 +26,13 @@ from gateway.videos.novelty_query import Changes, NoveltyQuery
 
 router = APIRouter(tags=["videos"], prefix="/jobs")
 
-CHUNK_BYTES = 1 << 18
-_MP4 = examples.responses({200: examples.binary_response("MP4", "video/mp4")}, 404, 409, 410, 422, 503)
+_MP4 = examples.responses(
+    {
+        200: examples.binary_response("MP4", "video/mp4"),
+        206: examples.binary_response("The range asked for", "video/mp4"),
+    },
+    *(404, 409, 410, 416, 422, 503),
+)
 
 
 class HighlightsQuery(NoveltyQuery):
@@ -120,7 +125,11 @@ async def _clip(
             raise ProblemError(503, "clip-too-slow", "Clip too slow", detail, headers={"Retry-After": "30"}) from error
         except MediaError as error:
             raise ProblemError(422, "clip-impossible", "Clip impossible", f"No clip can be made: {error}.") from error
-        return _stream(target, f"{FilePath(analysed.job.name).stem or 'video'}-{suffix}.mp4")
+        name = f"{FilePath(analysed.job.name).stem or 'video'}-{suffix}.mp4"
+        headers = {"Content-Disposition": attachment(name), "Cache-Control": "private, max-age=3600"}
+        return await temporary_file_response(
+            target, media_type="video/mp4", headers=headers, request_headers=request.headers
+        )
 
 
 @contextmanager
@@ -131,20 +140,3 @@ def _temporary(folder: FilePath) -> Iterator[FilePath]:
         yield FilePath(name)
     finally:
         FilePath(name).unlink(missing_ok=True)
-
-
-def _stream(path: FilePath, name: str) -> Response:
-    """Answer a file that is deleted at once: it stays readable while it is open."""
-    file = path.open("rb")
-
-    def chunks() -> Iterator[bytes]:
-        with file:
-            while chunk := file.read(CHUNK_BYTES):
-                yield chunk
-
-    headers = {
-        "Content-Length": str(path.stat().st_size),
-        "Content-Disposition": attachment(name),
-        "Cache-Control": "private, max-age=3600",
-    }
-    return StreamingResponse(chunks(), headers=headers, media_type="video/mp4")

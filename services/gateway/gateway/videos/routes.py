@@ -1,6 +1,6 @@
 """Videos in: what starts a job."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -11,7 +11,7 @@ from framesense.schemas.novelty import Interval, VideoParameters, VideoPlan, Vid
 from framesense.schemas.videos import VideoStreamNumber
 from gateway.dependencies import InjectedDependencies
 from gateway.http.multipart import receive_form
-from gateway.jobs.lookups import load_analysis
+from gateway.jobs.lookups import OptionalId, load_analysis
 from gateway.jobs.waiting import Prefer, answer_job
 from gateway.openapi import examples
 from gateway.videos.submit import form_limits, plan_video, submit_form
@@ -28,8 +28,8 @@ class VideoQuery(VideoParameters):
 class VideoForm(VideoQuery):
     """The parameters as form fields, beside the video."""
 
-    upload_id: str | None = Field(default=None, description="a complete upload of /uploads, instead of `video`")
-    job_id: str | None = Field(default=None, description="an earlier job whose video is meant, instead of `video`")
+    upload_id: OptionalId = Field(default=None, description="a complete upload of /uploads, instead of `video`")
+    job_id: OptionalId = Field(default=None, description="an earlier job whose video is meant, instead of `video`")
 
 
 _FORM = examples.form_body(
@@ -69,7 +69,7 @@ async def video_captions(
     prefer: Prefer = None,
 ) -> Response:
     """Send the video as the multipart form field `video`, or the `upload_id` of a resumable upload; parameters in the
-    query or as form fields.
+    query or as form fields; one that is in both must be the same in both.
 
     ```sh
     curl -F video=@street.mp4 'http://127.0.0.1:8000/video_captions?every_n_second=5'
@@ -86,7 +86,7 @@ async def video_captions(
     never needs a new job: see `/jobs/{id}/novelty`.
     """
     async with receive_form(request, dependencies.settings.upload_folder, form_limits(dependencies.settings)) as form:
-        fields = _read_fields({**query.model_dump(exclude_unset=True), **form.fields})
+        fields = _read_fields(query, form.fields)
         parameters = VideoParameters(**fields.model_dump(exclude={"upload_id", "job_id"}))
         job = await submit_form(dependencies, form, parameters, upload_id=fields.upload_id, job_id=fields.job_id)
 
@@ -102,8 +102,8 @@ class PlanQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    upload_id: str | None = Field(default=None, description="a complete upload of /uploads")
-    job_id: str | None = Field(default=None, description="an earlier job whose video is meant")
+    upload_id: OptionalId = Field(default=None, description="a complete upload of /uploads")
+    job_id: OptionalId = Field(default=None, description="an earlier job whose video is meant")
     every_n_second: Interval = "auto"
     video_stream: VideoStreamNumber | None = Field(default=None, description="which of several videos in the file")
 
@@ -127,9 +127,21 @@ async def video_plan(dependencies: InjectedDependencies, query: Annotated[PlanQu
     )
 
 
-def _read_fields(fields: dict[str, Any]) -> VideoForm:
+def _read_fields(query: VideoQuery, form: dict[str, str]) -> VideoForm:
+    """Read the parameters of the query and of the form together.
+
+    Raises RequestValidationError for one that is wrong, or that is there twice and differs.
+    """
+    asked = query.model_dump(exclude_unset=True)
     try:
-        return VideoForm.model_validate(fields)
+        fields = VideoForm.model_validate({**asked, **form})
     except ValidationError as error:
         faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]
         raise RequestValidationError(faults) from None
+    differing = [name for name, value in asked.items() if getattr(fields, name) != value]
+    if differing:
+        message = "The query and the form differ. Send it once"
+        raise RequestValidationError(
+            [{"type": "differing", "loc": ("query", name), "msg": message} for name in differing]
+        )
+    return fields
