@@ -109,7 +109,7 @@ def test_a_client_that_hangs_up_cancels_the_job_nobody_else_knows(gateway: Gatew
     head = f"Content-Type: multipart/form-data; boundary=B\r\nContent-Length: {len(body)}\r\n\r\n"
     host = urlsplit(str(gateway.http.base_url))
     with socket.create_connection((host.hostname, host.port)) as connection:
-        connection.sendall(f"POST /get_video_captions HTTP/1.1\r\nHost: test\r\n{head}".encode() + body)
+        connection.sendall(f"POST /get_video_captions HTTP/1.1\r\nHost: localhost\r\n{head}".encode() + body)
         wait_until(lambda: gateway.jobs.page().total == 1)
     wait_until(lambda: gateway.jobs.page().jobs[0].state is JobState.CANCELLED)
 

@@ -106,7 +106,7 @@ def test_a_dropped_connection_keeps_what_arrived(gateway: Gateway) -> None:
     with socket.create_connection((host.hostname, host.port)) as connection:
         head = "".join(f"{name}: {value}\r\n" for name, value in PATCH.items())
         request = (
-            f"PATCH {url} HTTP/1.1\r\nHost: test\r\n{head}Upload-Offset: 0\r\nContent-Length: {len(video)}\r\n\r\n"
+            f"PATCH {url} HTTP/1.1\r\nHost: localhost\r\n{head}Upload-Offset: 0\r\nContent-Length: {len(video)}\r\n\r\n"
         )
         connection.sendall(request.encode() + video[:40_000])
         wait_until(lambda: offset(gateway, url) > 0)
@@ -125,7 +125,7 @@ def test_a_silent_part_is_given_up_and_what_arrived_is_kept(gateway: Gateway) ->
     host = urlsplit(str(gateway.http.base_url))
     with socket.create_connection((host.hostname, host.port)) as connection:
         head = "".join(f"{name}: {value}\r\n" for name, value in PATCH.items())
-        request = f"PATCH {url} HTTP/1.1\r\nHost: test\r\n{head}Upload-Offset: 0\r\nContent-Length: 5000\r\n\r\n"
+        request = f"PATCH {url} HTTP/1.1\r\nHost: localhost\r\n{head}Upload-Offset: 0\r\nContent-Length: 5000\r\n\r\n"
         connection.sendall(request.encode() + MP4)
         assert connection.recv(4096).startswith(b"HTTP/1.1 408")
     assert offset(gateway, url) == len(MP4)

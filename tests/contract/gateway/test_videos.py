@@ -199,7 +199,7 @@ def test_a_declared_length_over_the_limit_is_refused_before_anything_is_sent(gat
     host = urlsplit(str(gateway.http.base_url))
     with socket.create_connection((host.hostname, host.port)) as connection:
         connection.sendall(
-            b"POST /video_captions HTTP/1.1\r\nHost: test\r\nContent-Type: multipart/form-data; boundary=B\r\n"
+            b"POST /video_captions HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=B\r\n"
             b"Content-Length: 5000000000\r\n\r\n"
         )
         head = connection.recv(4096).decode()
@@ -218,7 +218,7 @@ def test_an_upload_over_the_limit_is_refused_while_it_arrives(gateway: Gateway) 
     host = urlsplit(str(gateway.http.base_url))
     with socket.create_connection((host.hostname, host.port)) as connection:
         connection.sendall(
-            b"POST /video_captions HTTP/1.1\r\nHost: test\r\nContent-Type: multipart/form-data; boundary=B\r\n"
+            b"POST /video_captions HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=B\r\n"
             b"Transfer-Encoding: chunked\r\n\r\n"
         )
         connection.settimeout(0.01)
@@ -240,7 +240,7 @@ def test_a_client_that_hangs_up_midway_leaves_nothing(gateway: Gateway) -> None:
     host = urlsplit(str(gateway.http.base_url))
     with socket.create_connection((host.hostname, host.port)) as connection:
         connection.sendall(
-            b"POST /video_captions HTTP/1.1\r\nHost: test\r\nContent-Type: multipart/form-data; boundary=B\r\n"
+            b"POST /video_captions HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=B\r\n"
             b"Content-Length: 100000\r\n\r\n--B\r\n"
             b'Content-Disposition: form-data; name="video"; filename="a.mp4"\r\n\r\n' + MP4 + bytes(5000)
         )
@@ -254,7 +254,7 @@ def test_a_silent_client_is_given_up(gateway: Gateway) -> None:
     host = urlsplit(str(gateway.http.base_url))
     with socket.create_connection((host.hostname, host.port)) as connection:
         connection.sendall(
-            b"POST /video_captions HTTP/1.1\r\nHost: test\r\nContent-Type: multipart/form-data; boundary=B\r\n"
+            b"POST /video_captions HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=B\r\n"
             b"Content-Length: 100000\r\n\r\n--B\r\n"
             b'Content-Disposition: form-data; name="video"; filename="a.mp4"\r\n\r\n' + MP4
         )
