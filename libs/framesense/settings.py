@@ -43,6 +43,11 @@ class ServiceSettings(BaseSettings):
     )
     max_image_bytes: int = Field(default=32 * 1024**2, ge=1, description="largest image file, in bytes")
     max_image_pixels: int = Field(default=64_000_000, ge=1, description="largest image, in pixels")
+    max_pixels_at_once: int = Field(
+        default=128_000_000,
+        ge=1,
+        description="pixels that a process decodes at once, about 7 bytes each; other images wait",
+    )
 
 
 class JobSettings(ServiceSettings):

@@ -9,19 +9,18 @@ Resizing is not done here: it belongs to each model's own preprocessing.
 
 import io
 import re
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from framesense.http.problems import ProblemError
+from framesense.media.budget import PixelBudget
+from framesense.media.colours import RGB as RGB
 from framesense.media.colours import to_srgb
-
-RGB = NDArray[np.uint8]
-"""H × W × 3, 0 to 255, sRGB."""
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 NPY_MEDIA_TYPE = "application/x-npy"
@@ -30,10 +29,18 @@ NPY_MEDIA_TYPE = "application/x-npy"
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """Limit an image: its file in bytes, its picture in pixels (width × height)."""
+    """Limit an image: its file in bytes, its picture in pixels (width × height).
+
+    ``budget``: what all those that are decoded with these limits share; None for no bound on how many are at once.
+    """
 
     max_bytes: int
     max_pixels: int
+    budget: PixelBudget | None = None
+
+    def reserve(self, image: Image.Image) -> AbstractContextManager[None]:
+        """Hold the pixels of an image while it is decoded; blocks until there is room for them."""
+        return self.budget.reserve(image.width * image.height) if self.budget else nullcontext()
 
 
 def decode_image(
@@ -68,9 +75,10 @@ def decode_image(
     try:
         if least_side is not None:
             image.draft("RGB" if image.mode == "RGB" else None, (least_side, least_side))
-        image.load()
-        # Pillow turns the greys of 8 bits over by itself.
-        return np.asarray(to_srgb(_upright(image), white_is_zero=_photometric(image) == 0))
+        with limits.reserve(image):
+            image.load()
+            # Pillow turns the greys of 8 bits over by itself.
+            return to_srgb(image, orientation=_orientation(image), white_is_zero=_photometric(image) == 0)
     except Exception as error:  # decoders fail in many ways on hostile bytes; each means the same to the sender
         _refuse_damaged(name, error)
 
@@ -131,11 +139,12 @@ def _photometric(image: Image.Image) -> int | None:
     return image.tag_v2.get(ExifTags.Base.PhotometricInterpretation) if isinstance(image, TiffImageFile) else None
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _orientation(image: Image.Image) -> object:
+    """Return what a picture's EXIF says of its orientation; None where there is none, or none that can be read."""
     try:
-        return ImageOps.exif_transpose(image)
+        return image.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # unreadable metadata say nothing about the orientation; the picture itself is whole
-        return image
+        return None
 
 
 # ------------------------------------------------------------------------------------------------------- refusals

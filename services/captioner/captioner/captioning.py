@@ -14,6 +14,7 @@ from captioner.models.factory import load_model
 from captioner.settings import CaptionerSettings
 from framesense.http.problems import ProblemError
 from framesense.http.uploads import Upload
+from framesense.media.budget import PixelBudget
 from framesense.media.images import ImageLimits, decode_image
 from framesense.models.encoders.minilm import SentenceEncoder
 from framesense.schemas.captions import CaptionExtra
@@ -66,7 +67,9 @@ class Captioner:
             if not isinstance(loaded.model, Compilable):
                 raise ValueError(f"{loaded.info.name} is not compiled; set CAPTIONER_COMPILE=false")
             loaded.model.compile(settings.captioner_max_batch)
-        limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
+        limits = ImageLimits(
+            settings.max_image_bytes, settings.max_image_pixels, PixelBudget(settings.max_pixels_at_once)
+        )
         captioner = cls(loaded, SentenceEncoder(torch.device(loaded.info.device)), limits)
         captioner._warm_up()
         log.info("%s (%s) is ready on %s", loaded.info.name, loaded.info.revision, loaded.info.device)

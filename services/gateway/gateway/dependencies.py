@@ -15,6 +15,8 @@ from framesense.clients.retry import NO_RETRY
 from framesense.clients.tagger import AsyncTaggerClient, TaggerClient
 from framesense.jobs.queue import create_celery
 from framesense.jobs.store import JobStore
+from framesense.media.budget import PixelBudget
+from framesense.media.images import ImageLimits
 from framesense.media.isolated import MediaTool
 from framesense.storage.analyses import AnalysisStore
 from framesense.storage.blobs import Storage
@@ -39,6 +41,8 @@ REDIS_TIMEOUT = 5.0
 @dataclass(frozen=True)
 class Dependencies:
     settings: GatewaySettings
+    image_limits: ImageLimits
+    """For every picture that the gateway decodes, so that they share its budget of pixels."""
     redis: Redis
     events: AsyncRedis
     """For following event streams; the blocking client of everything else is used from threads."""
@@ -81,6 +85,9 @@ def create_dependencies(settings: GatewaySettings) -> Dependencies:
     settings.upload_folder.mkdir(parents=True, exist_ok=True)
     return Dependencies(
         settings=settings,
+        image_limits=ImageLimits(
+            settings.max_image_bytes, settings.max_image_pixels, PixelBudget(settings.max_pixels_at_once)
+        ),
         redis=client,
         events=events,
         jobs=JobStore(client, lease_seconds=settings.job_lease, retention_seconds=settings.job_retention),

@@ -24,6 +24,7 @@ from framesense.edits.rules import (
     result_size,
 )
 from framesense.http.uploads import Upload
+from framesense.media.budget import PixelBudget
 from framesense.media.images import RGB, ImageLimits, decode_image
 
 
@@ -53,7 +54,7 @@ class PhotoLimits:
     @classmethod
     def of(cls, settings: EditorSettings) -> PhotoLimits:
         return cls(
-            ImageLimits(settings.max_image_bytes, settings.max_image_pixels),
+            ImageLimits(settings.max_image_bytes, settings.max_image_pixels, PixelBudget(settings.max_pixels_at_once)),
             SizeLimits(settings.editor_min_side, settings.editor_max_side, settings.editor_max_result_pixels),
         )
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from framesense.edits.rules import SizeLimits, check_result_size
 from framesense.http.problems import ProblemError
-from framesense.media.images import RGB, decode_image
+from framesense.media.images import RGB, ImageLimits, decode_image
 from framesense.schemas.edits import EditorCapabilities, EditParameters, Task
 from framesense.schemas.jobs import Job
 from gateway.a1111.answers import ResultPicture
@@ -22,8 +22,6 @@ from gateway.a1111.running import run
 from gateway.a1111.schemas import ExtrasRequest
 from gateway.a1111.translation import DecodedPhoto, TranslatedEdit
 from gateway.dependencies import Dependencies
-from gateway.edits.sources import image_limits
-from gateway.settings import GatewaySettings
 
 MOST = 4.0
 """How many times larger a side may become."""
@@ -118,8 +116,8 @@ async def enlarge(
         detail = f"Send 1 to {settings.edit_max_photos} pictures; {len(pictures)} came."
         raise ProblemError(422, "wrong-number-of-images", "Wrong number of images", detail)
     if capabilities is None:
-        return await asyncio.to_thread(_enlarge_classically, body, pictures, settings)
-    photos, targets = await asyncio.to_thread(_read, body, pictures, settings)
+        return await asyncio.to_thread(_enlarge_classically, body, pictures, dependencies)
+    photos, targets = await asyncio.to_thread(_read, body, pictures, dependencies)
     task = Task.UPSCALE_X2 if all(target.factor <= 2 for target in targets) else Task.UPSCALE_X4
     edit = TranslatedEdit(EditParameters(task=task), photos)
     finished = await run(request, dependencies, edit, capabilities, task=body.force_task_id)
@@ -134,30 +132,29 @@ async def enlarge(
 
 
 def _read(
-    request: ExtrasRequest, pictures: Mapping[str, str], settings: GatewaySettings
+    request: ExtrasRequest, pictures: Mapping[str, str], dependencies: Dependencies
 ) -> tuple[list[DecodedPhoto], list[Enlargement]]:
     photos, targets = [], []
-    for file, pixels in _decode(pictures, settings):
+    for file, pixels in _decode(pictures, dependencies.image_limits):
         height, width = pixels.shape[:2]
         photos.append(DecodedPhoto(file, width, height))
-        targets.append(enlargement(request, width, height, max_pixels=settings.editor_max_result_pixels))
+        targets.append(enlargement(request, width, height, max_pixels=dependencies.settings.editor_max_result_pixels))
     return photos, targets
 
 
-def _enlarge_classically(request: ExtrasRequest, pictures: Mapping[str, str], settings: GatewaySettings) -> Enlarged:
+def _enlarge_classically(request: ExtrasRequest, pictures: Mapping[str, str], dependencies: Dependencies) -> Enlarged:
     method = _FILTERS.get(request.upscaler_1.lower(), Image.Resampling.NEAREST)
     pngs, targets = [], []
-    for _, pixels in _decode(pictures, settings):
+    for _, pixels in _decode(pictures, dependencies.image_limits):
         height, width = pixels.shape[:2]
-        target = enlargement(request, width, height, max_pixels=settings.editor_max_result_pixels)
+        target = enlargement(request, width, height, max_pixels=dependencies.settings.editor_max_result_pixels)
         pngs.append(png(target.resampled(pixels, method)))
         targets.append(target)
     return Enlarged(pngs, targets, request.upscaler_1.capitalize())
 
 
-def _decode(pictures: Mapping[str, str], settings: GatewaySettings) -> Iterator[tuple[bytes, RGB]]:
+def _decode(pictures: Mapping[str, str], limits: ImageLimits) -> Iterator[tuple[bytes, RGB]]:
     """Decode pictures one after another, each once; yield each file with its pixels."""
-    limits = image_limits(settings)
     for name, text in pictures.items():
         file = picture_bytes(text, limits, name=name)
         yield file, decode_image(file, limits, name=name)

@@ -16,7 +16,6 @@ from gateway.a1111.schemas import (
 )
 from gateway.a1111.translation import TranslatedEdit, from_photos, from_words
 from gateway.dependencies import Dependencies, InjectedDependencies
-from gateway.edits.sources import image_limits
 from gateway.openapi import a1111_examples, examples
 
 sdapi = APIRouter(tags=["A1111 clients"], prefix="/sdapi/v1", route_class=CompatRoute)
@@ -43,7 +42,7 @@ async def img2img(request: Request, dependencies: InjectedDependencies) -> Respo
     """
     body = await read_body(request, dependencies, Img2ImgRequest)
     capabilities = await dependencies.editor.capabilities()
-    limits, most = image_limits(dependencies.settings), dependencies.settings.edit_max_photos
+    limits, most = dependencies.image_limits, dependencies.settings.edit_max_photos
     edit = await asyncio.to_thread(from_photos, body, capabilities, limits, max_photos=most)
     return await _images(request, dependencies, body, edit, capabilities)
 

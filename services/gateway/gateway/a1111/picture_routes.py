@@ -21,7 +21,6 @@ from gateway.a1111.schemas import (
     PngInfoResponse,
 )
 from gateway.dependencies import InjectedDependencies
-from gateway.edits.sources import image_limits
 from gateway.openapi import a1111_examples, examples
 
 sdapi = APIRouter(tags=["A1111 clients"], prefix="/sdapi/v1", route_class=CompatRoute)
@@ -85,7 +84,7 @@ async def interrogate(request: Request, dependencies: InjectedDependencies) -> R
     label set that `A1111_LABEL_SET` names, or of a list of everyday things.
     """
     body = await read_body(request, dependencies, InterrogateRequest)
-    picture = await run_in_threadpool(picture_bytes, body.image, image_limits(dependencies.settings), name="image")
+    picture = await run_in_threadpool(picture_bytes, body.image, dependencies.image_limits, name="image")
     match body.model.lower():
         case "clip":
             words = interrogation.caption(dependencies.captioner, picture, request_id=request.state.request_id)
@@ -112,4 +111,4 @@ async def interrogate(request: Request, dependencies: InjectedDependencies) -> R
 async def png_info(request: Request, dependencies: InjectedDependencies) -> Response:
     """Read the texts in a PNG, or in EXIF's user comment: those that edits are answered with, and other programs'."""
     body = await read_body(request, dependencies, PngInfoRequest)
-    return json_response(await run_in_threadpool(read_png_info, body.image, image_limits(dependencies.settings)))
+    return json_response(await run_in_threadpool(read_png_info, body.image, dependencies.image_limits))

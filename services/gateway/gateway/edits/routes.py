@@ -112,7 +112,7 @@ async def edit(request: Request, dependencies: InjectedDependencies, prefer: Pre
     sources = await _sources(dependencies, form)
     if sources.mask and form.mask is None:
         parameters = _preserving(parameters, masked=True)
-    await asyncio.to_thread(check_sources, sources, [parameters], dependencies.settings)
+    await asyncio.to_thread(check_sources, sources, [parameters], dependencies.settings, dependencies.image_limits)
     await _check_abilities(dependencies, [parameters])
     job = await asyncio.to_thread(submit_edit, dependencies, sources, parameters)
     return await answer_job(request, dependencies, job, prefer, partial(edit_result, dependencies))
@@ -146,7 +146,8 @@ async def edit_series(request: Request, dependencies: InjectedDependencies, pref
     sources = await _sources(dependencies, form)
     series = series.model_copy(update={"base": _preserving(series.base, masked=sources.mask is not None)})
     pictures = [cell.parameters for cell in plan_series(series, [photo.filename for photo in sources.photos]).cells]
-    await asyncio.to_thread(check_sources, sources, pictures, dependencies.settings, several=True)
+    settings, limits = dependencies.settings, dependencies.image_limits
+    await asyncio.to_thread(check_sources, sources, pictures, settings, limits, several=True)
     await _check_abilities(dependencies, pictures)
     job = await asyncio.to_thread(submit_series, dependencies, sources, series)
     return await answer_job(request, dependencies, job, prefer, partial(edit_result, dependencies))

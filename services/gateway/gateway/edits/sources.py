@@ -48,17 +48,23 @@ class DecodedSources:
 
 
 def check_sources(
-    sources: Sources, parameters: Sequence[EditParameters], settings: GatewaySettings, *, several: bool = False
+    sources: Sources,
+    parameters: Sequence[EditParameters],
+    settings: GatewaySettings,
+    limits: ImageLimits,
+    *,
+    several: bool = False,
 ) -> None:
     """Decode the files and check that they can be edited with these parameters, a set for each picture.
 
     Args:
+        limits: on each picture that is decoded.
         several: more than one photo may come.
 
     Raises ProblemError: 413 too large, 415 no image, 422 for files too few, too many, too small or empty.
     """
     check_counts(len(sources.photos), sources.mask is not None, parameters, settings, several=several)
-    check_decoded(_decode(sources, settings), parameters, settings)
+    check_decoded(_decode(sources, limits), parameters, settings)
 
 
 def check_counts(
@@ -98,13 +104,7 @@ def check_decoded(decoded: DecodedSources, parameters: Sequence[EditParameters],
         check_mask(decoded.mask)
 
 
-def image_limits(settings: GatewaySettings) -> ImageLimits:
-    """Return the limits on a picture that is decoded."""
-    return ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
-
-
-def _decode(sources: Sources, settings: GatewaySettings) -> DecodedSources:
-    limits = image_limits(settings)
+def _decode(sources: Sources, limits: ImageLimits) -> DecodedSources:
     photos = []
     for file in sources.photos:  # one at a time: only their sizes are kept
         height, width, _ = decode_image(file.content, limits, name=file.filename).shape

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from framesense.http.uploads import Upload
+from framesense.media.budget import PixelBudget
 from framesense.media.images import ImageLimits, decode_image
 from framesense.schemas.models import ModelInfo
 from framesense.serving.batching import BatchObserver, MicroBatcher
@@ -53,7 +54,9 @@ class Embedder:
             if not isinstance(loaded.model, Compilable):
                 raise ValueError(f"{loaded.info.name} is not compiled; set TAGGER_COMPILE=false")
             loaded.model.compile(settings.tagger_max_batch)
-        limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels)
+        limits = ImageLimits(
+            settings.max_image_bytes, settings.max_image_pixels, PixelBudget(settings.max_pixels_at_once)
+        )
         embedder = cls(loaded, limits, settings.tagger_text_cache)
         embedder._warm_up(settings.tagger_max_batch)
         log.info("%s (%s) is ready on %s", loaded.info.name, loaded.info.revision, loaded.info.device)

@@ -19,7 +19,7 @@ def preview(data: bytes, side: int = 2 * SIDE) -> Image.Image | None:
     """Return the photo upright, in RGB and no side longer than ``side`` pixels, or None when PIL cannot read it."""
     try:
         with Image.open(io.BytesIO(data)) as image:
-            upright = to_srgb(ImageOps.exif_transpose(image))
+            upright = Image.fromarray(to_srgb(ImageOps.exif_transpose(image)))
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
         return None
     upright.thumbnail((side, side), Image.Resampling.LANCZOS)

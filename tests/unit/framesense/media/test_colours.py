@@ -8,8 +8,9 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
+from framesense.media import colours
 from framesense.media.colours import to_srgb
 from framesense.media.images import ImageLimits, decode_image
 from tests.support.icc import (
@@ -117,14 +118,26 @@ MODES: dict[str, tuple[Callable[[], Image.Image], Pixels]] = {
 }
 
 
+@pytest.mark.parametrize("band_pixels", [1, colours.BAND_PIXELS])
 @pytest.mark.parametrize("mode", Image.MODES)
-def test_every_mode_of_pillow(mode: str) -> None:
+def test_every_mode_of_pillow(mode: str, band_pixels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(colours, "BAND_PIXELS", band_pixels)
     make, expected = MODES[mode]
     image = make()
     assert image.mode == mode
     found = np.asarray(to_srgb(image))
     assert found.shape == (*SIZE, 3)
     assert np.abs(found.astype(float) - expected).max() <= (3 if mode == "LAB" else 2)
+
+
+@pytest.mark.parametrize("band_pixels", [1, 20, colours.BAND_PIXELS])
+@pytest.mark.parametrize("orientation", range(10))
+def test_upright_as_pillow_does_it(orientation: int, band_pixels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(colours, "BAND_PIXELS", band_pixels)
+    image = Image.fromarray(np.random.default_rng(3).integers(0, 256, (5, 7, 3), dtype=np.uint8))
+    found = to_srgb(image, orientation=orientation)
+    image.getexif()[ExifTags.Base.Orientation] = orientation
+    assert np.array_equal(found, np.asarray(ImageOps.exif_transpose(image)))
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
