@@ -9,11 +9,10 @@ before it and refer to the group before.)
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from framesense.media.clock import Clock, mend_clock, usual_interval
+from framesense.media.packet_times import PacketTimes
 
 HOLE_SECONDS = 60.0
 """A frame that stays for longer, and for much longer than is usual in its video, is followed by a hole: nothing was
@@ -47,15 +47,27 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Run:
+    """Packets that follow one another in the file: from number ``first`` on. ``seek``: where the container's index has
+    the first of them, None at the beginning of the file.
+    """
+
+    first: int
+    seek: int | None = None
+
+
+@dataclass(frozen=True)
 class Timeline:
-    """The ``n`` packets of a stream in file order. Times are in units of ``time_base`` seconds, and never go back.
+    """The ``n`` packets of a stream in file order, or some runs of them. Times are in units of ``time_base`` seconds,
+    and never go back.
 
     ``pts``: presentation times, mended (:mod:`framesense.media.clock`); ``key``: starts a group of pictures; ``shown``:
     not cut away by an edit list. ``times``: the shown frames' times in the order they are shown, and ``end``, when the
     last one leaves. ``origin``: where players begin to count (:func:`player_zero`). ``spans``: from
     when to when there are frames, without the holes between; ``joins``: where another recording begins. ``exact``: a
     frame can be recognised by its packet's time; else (times missing) frames can only be counted, from the first.
-    ``notes``: what is odd about the clock, in words.
+    ``mended``: packets' times were changed. ``interval``: a frame's usual duration. ``frames``: how many there are in
+    all. ``notes``: what is odd about the clock, in words.
     """
 
     pts: NDArray[np.int64]
@@ -67,60 +79,78 @@ class Timeline:
     spans: tuple[tuple[int, int], ...]
     time_base: Fraction
     exact: bool
+    interval: int
+    frames: int
+    mended: bool = False
     joins: tuple[int, ...] = ()
+    runs: tuple[Run, ...] = (Run(0),)
     notes: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, packets: Iterable[Packet[VideoStream]], stream: VideoStream) -> Timeline:
         """Read all packets of one stream."""
-        pts, dts, durations, flags = array("q"), array("q"), array("q"), bytearray()
-        missing = dts_missing = False
-        last, last_duration = -(2**62), 0
-        for packet in packets:
-            missing |= packet.pts is None
-            dts_missing |= packet.dts is None
-            pts.append(packet.pts or 0)
-            dts.append(packet.dts or 0)
-            durations.append(packet.duration or 0)
-            flags.append(packet.is_keyframe | (not packet.is_discard) << 1)
-            if pts[-1] >= last and not packet.is_discard:
-                last, last_duration = pts[-1], packet.duration or last_duration
+        return cls.of(PacketTimes.read(packets), stream)
+
+    @classmethod
+    def of(cls, packets: PacketTimes, stream: VideoStream, interval: int = 0) -> Timeline:
+        """Mend the times of one stream's packets. ``interval``: the usual one, where these are too few to tell."""
         time_base = stream.time_base or Fraction(1, 1000)
-        marks = np.frombuffer(bytes(flags), dtype=np.uint8)
-        key, shown = (marks & 1).astype(bool), (marks & 2).astype(bool)
-        lengths = _integers(durations)
-        stamps = _integers(dts if missing and not dts_missing else pts)
-        interval = usual_interval(lengths[lengths > 0], stamps)
+        missing, dts_missing, key, shown = packets.pts_missing, packets.dts_missing, packets.key, packets.shown
+        stamps = packets.dts if missing and not dts_missing else packets.pts
+        interval = interval or usual_interval(packets.durations, stamps)
         interval = interval or round(1 / (stream.average_rate or stream.guessed_rate or Fraction(25)) / time_base)
         if missing and dts_missing:
-            clock = Clock(np.arange(len(pts), dtype=np.int64) * interval)
-        elif not len(pts):
+            clock = Clock(np.arange(len(packets), dtype=np.int64) * interval)
+        elif not len(packets):
             clock = Clock(stamps)
         else:
-            known = None if dts_missing else _integers(dts)
+            known = None if dts_missing else packets.dts
             wraps = stream.container.format.name in WRAPPING
             clock = mend_clock(stamps, known, key, interval=interval, time_base=time_base, wraps=wraps)
         times = np.sort(clock.times[shown], kind="stable")
-        mended = len(clock.joins) or clock.wild
-        hold = interval if mended else last_duration or interval
-        origin = player_zero(stream, int(times[0])) if len(times) else 0
+        hold = interval if len(clock.joins) or clock.wild else packets.last_duration or interval
         found = cls(
             pts=clock.times,
             key=key,
             shown=shown,
             times=times,
             end=int(times[-1]) + max(1, hold) if len(times) else 0,
-            origin=origin,
+            origin=player_zero(stream, int(times[0])) if len(times) else 0,
             spans=_spans(times, max(1, hold), max(1, interval), time_base),
             time_base=time_base,
             exact=stream.container.format.name not in UNTIMED and not missing,
+            interval=max(1, interval),
+            frames=len(times),
+            mended=bool(np.any(clock.times != packets.pts)),
+            joins=tuple(clock.joins),
         )
-        return replace(found, joins=tuple(clock.joins), notes=tuple(found._notes(clock)))
+        return replace(found, notes=tuple(found._notes(clock.wild)))
+
+    @classmethod
+    def combined(cls, outline: Timeline, runs: Sequence[tuple[int, Timeline]]) -> Timeline:
+        """Return an outline with the packets of some runs of the file; before each its time in the index."""
+        if not runs:
+            return outline
+        parts = [part for _, part in runs]
+        firsts = accumulate((len(part.pts) for part in parts[:-1]), initial=0)
+        return replace(
+            outline,
+            pts=np.concatenate([part.pts for part in parts]),
+            key=np.concatenate([part.key for part in parts]),
+            shown=np.concatenate([part.shown for part in parts]),
+            times=np.sort(np.concatenate([part.times for part in parts]), kind="stable"),
+            runs=tuple(Run(first, seek) for first, (seek, _) in zip(firsts, runs, strict=True)),
+        )
+
+    def outlined(self, spans: tuple[tuple[int, int], ...], end: int, frames: int, run: Run) -> Timeline:
+        """Return the timeline of a whole video of whose packets these are the first ones."""
+        found = replace(self, spans=spans, end=end, frames=frames, runs=(run,))
+        return replace(found, notes=tuple(found._notes(0)))
 
     @property
     def duration(self) -> float:
         """Return the seconds from the first frame shown to the end of the last."""
-        return float((self.end - int(self.times[0])) * self.time_base) if len(self.times) else 0.0
+        return float((self.end - self.spans[0][0]) * self.time_base) if self.spans else 0.0
 
     @property
     def covered(self) -> float:
@@ -129,7 +159,7 @@ class Timeline:
 
     def stamp(self, ordinal: int, packet: Packet[Any]) -> None:
         """Mend the times of the packet with this number, in place: a decoder gives frames their packets' times."""
-        if self.exact:
+        if self.exact and self.mended:
             stamp = int(self.pts[ordinal])
             if packet.dts is not None:
                 packet.dts += stamp - (packet.pts or 0)
@@ -160,15 +190,15 @@ class Timeline:
     def _ticks_in(self, span: tuple[int, int], every: Fraction) -> int:
         return max(1, -(-((span[1] - span[0]) * self.time_base) // every))
 
-    def _notes(self, clock: Clock) -> Iterator[str]:
-        if clock.joins:
-            places = _listed([self.seconds(time) for time in clock.joins])
+    def _notes(self, wild: int) -> Iterator[str]:
+        if self.joins:
+            places = _listed([self.seconds(time) for time in self.joins])
             yield (
-                f"The file's clock starts again ({len(clock.joins)}×, at {places}): recordings were joined there. "
+                f"The file's clock starts again ({len(self.joins)}×, at {places}): recordings were joined there. "
                 "What follows was put right after what came before."
             )
-        if clock.wild:
-            frames = "1 frame has a time" if clock.wild == 1 else f"{clock.wild} frames have times"
+        if wild:
+            frames = "1 frame has a time" if wild == 1 else f"{wild} frames have times"
             yield f"{frames} far away from those around; the neighbours' times were used."
         holes = [(before[1], after[0]) for before, after in pairwise(self.spans)]
         if self.spans and self.spans[-1][1] < self.end:
@@ -232,10 +262,6 @@ class Timeline:
         return 0
 
 
-def _integers(values: array[int]) -> NDArray[np.int64]:
-    return np.array(values, dtype=np.int64)
-
-
 def player_zero(stream: VideoStream, first: int) -> int:
     """Return where players begin to count, in the stream's time base.
 
@@ -252,11 +278,16 @@ def player_zero(stream: VideoStream, first: int) -> int:
     return min([first, *zero])
 
 
+def longest_still(interval: int, time_base: Fraction) -> int:
+    """Return for how long a frame stays at most before it is followed by a hole. ``interval``: the usual one."""
+    return max(round(HOLE_SECONDS / time_base), HOLE_INTERVALS * interval)
+
+
 def _spans(times: NDArray[np.int64], hold: int, interval: int, time_base: Fraction) -> tuple[tuple[int, int], ...]:
     """Return from when to when there are frames; the last one stays for ``hold``."""
     if not len(times):
         return ()
-    longest = max(round(HOLE_SECONDS / time_base), HOLE_INTERVALS * interval)
+    longest = longest_still(interval, time_base)
     breaks = np.flatnonzero(np.diff(times) > longest)
     starts = [int(times[0]), *(int(time) for time in times[breaks + 1])]
     ends = [*(int(time) + interval for time in times[breaks]), int(times[-1]) + (hold if hold <= longest else interval)]

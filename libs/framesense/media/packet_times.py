@@ -1,0 +1,77 @@
+"""The times of a stream's packets, as its file carries them."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+from typing import Any, Self
+
+import numpy as np
+from av import Packet
+from numpy.typing import NDArray
+
+
+class PacketTimes:
+    """Collect the times of packets in file order, in the stream's time base, a few bytes each.
+
+    ``last_duration``: of the packet that is shown last, as far as it says one.
+    """
+
+    def __init__(self) -> None:
+        self._pts, self._dts, self._durations, self._flags = array("q"), array("q"), array("q"), bytearray()
+        self.pts_missing = self.dts_missing = False
+        self._last, self.last_duration = -(2**62), 0
+
+    @classmethod
+    def read(cls, packets: Iterable[Packet[Any]]) -> Self:
+        """Read the times of all packets."""
+        times = cls()
+        for packet in packets:
+            times.add(packet)
+        return times
+
+    def add(self, packet: Packet[Any]) -> None:
+        """Append a packet's times."""
+        self.pts_missing |= packet.pts is None
+        self.dts_missing |= packet.dts is None
+        pts = packet.pts or 0
+        self._pts.append(pts)
+        self._dts.append(packet.dts or 0)
+        self._durations.append(packet.duration or 0)
+        self._flags.append(packet.is_keyframe | (not packet.is_discard) << 1)
+        if pts >= self._last and not packet.is_discard:
+            self._last, self.last_duration = pts, packet.duration or self.last_duration
+
+    def __len__(self) -> int:
+        """Return how many packets there are."""
+        return len(self._pts)
+
+    @property
+    def pts(self) -> NDArray[np.int64]:
+        """Presentation times, 0 where they are missing."""
+        return np.array(self._pts, dtype=np.int64)
+
+    @property
+    def dts(self) -> NDArray[np.int64]:
+        """Decoding times, 0 where they are missing."""
+        return np.array(self._dts, dtype=np.int64)
+
+    @property
+    def durations(self) -> NDArray[np.int64]:
+        """Durations, without those of packets that say none."""
+        lengths = np.array(self._durations, dtype=np.int64)
+        return lengths[lengths > 0]
+
+    @property
+    def key(self) -> NDArray[np.bool_]:
+        """Whether each packet starts a group of pictures."""
+        return (self._marks & 1).astype(bool)
+
+    @property
+    def shown(self) -> NDArray[np.bool_]:
+        """Whether each packet's frame is shown: it is not cut away by an edit list."""
+        return (self._marks & 2).astype(bool)
+
+    @property
+    def _marks(self) -> NDArray[np.uint8]:
+        return np.frombuffer(bytes(self._flags), dtype=np.uint8)

@@ -1,0 +1,181 @@
+"""Decode a video: all of its frames, or those segments that hold the frames that are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Literal
+
+import av
+from av import Packet, VideoFrame
+from av.container import InputContainer
+from av.stream import Discard
+from av.video.frame import PictureType
+from av.video.stream import VideoStream
+
+from framesense.http.problems import ProblemError
+from framesense.media.containers import open_container, video_packets
+from framesense.media.group_index import GroupIndex, UnreliableIndexError, packets_from
+from framesense.media.streams import find_video_stream
+from framesense.media.timeline import Run, Segment, Timeline
+from worker.videos.refusals import no_video_track, not_opened, unsupported_codec
+
+
+class NotFoundError(Exception):
+    """The timeline promised a frame that did not come out."""
+
+
+@dataclass(frozen=True)
+class VideoFile:
+    """A video in a file. ``number``: of its stream, None for the one that players show; ``max_pixels``: the largest
+    frame allowed, width × height.
+    """
+
+    path: Path
+    number: int | None
+    max_pixels: int
+
+    @contextmanager
+    def open(self) -> Iterator[tuple[InputContainer, VideoStream]]:
+        """Open the file for decoding. Raises ProblemError for what is no video, or none that can be decoded."""
+        with ExitStack() as opened:
+            try:
+                container = opened.enter_context(open_container(self.path))
+            except av.FFmpegError as error:
+                raise not_opened(self.path) from error
+            stream = _video_stream(container, self.number)
+            context = stream.codec_context
+            if context.width * context.height > self.max_pixels:
+                raise ProblemError(
+                    422,
+                    "frame-too-large",
+                    "Frame too large",
+                    f"The video's frames are {context.width} × {context.height} pixels; at most {self.max_pixels} are "
+                    f"allowed.",
+                )
+            context.options = {"max_pixels": str(self.max_pixels)}
+            context.thread_type = "AUTO"
+            for other in container.streams:
+                if other.index != stream.index:
+                    other.discard = Discard.all
+            yield container, stream
+
+    def outline(self) -> Timeline | None:
+        """Read when the video begins and ends by the container's index; None where none can be relied on."""
+        with self.open() as (container, stream), suppress(UnreliableIndexError, av.FFmpegError):
+            index = GroupIndex.read(container, stream)
+            return index.outline() if index else None
+        return None
+
+    def timeline(self) -> Timeline:
+        """Read the times of all packets."""
+        with self.open() as (container, stream):
+            return Timeline.read(video_packets(container, stream), stream)
+
+    def located(self, outline: Timeline, ticks: list[int], margin: int) -> Timeline | None:
+        """Read the times of the packets around some times by the container's index; None as for :meth:`outline`."""
+        with self.open() as (container, stream), suppress(UnreliableIndexError, av.FFmpegError):
+            index = GroupIndex.read(container, stream)
+            return index.located(outline, ticks, margin) if index else None
+        return None
+
+
+def decode_all(file: VideoFile, timeline: Timeline, warnings: list[str]) -> Iterator[VideoFrame]:
+    """Yield every frame that decodes; at the end, note in ``warnings`` how many did not."""
+    damaged = 0
+    with file.open() as (container, stream):
+        for packet in chain(enumerate(video_packets(container, stream)), [None]):
+            if packet:
+                timeline.stamp(*packet)
+            try:
+                yield from stream.codec_context.decode(packet and packet[1])
+            except av.FFmpegError:
+                damaged += 1
+    if damaged:
+        warnings.append(f"{damaged} damaged frames could not be decoded; the frames before them stand in.")
+
+
+def decode_segments(
+    file: VideoFile, timeline: Timeline, segments: Iterator[tuple[Segment, frozenset[int]]]
+) -> Iterator[VideoFrame]:
+    """Decode the segments' frames.
+
+    Those before a segment's first wanted one may be damaged (an open group's leading frames). Raises NotFoundError
+    where a segment does not begin as its key frame promises.
+    """
+    with file.open() as (container, stream):
+        context = stream.codec_context
+        skip: Literal["NONREF", "DEFAULT"] = "NONREF" if _marks_unreferenced_frames(stream) else "DEFAULT"
+        source = _PacketSource(container, stream, timeline.runs)
+        for segment, targets in segments:
+            begins = int(timeline.pts[segment.start])
+            for packet in chain(source.packets(segment), [None]):  # None: give what is held back
+                context.skip_frame = "DEFAULT" if packet is None or packet[0] in targets else skip
+                if packet:
+                    timeline.stamp(*packet)
+                try:
+                    frames = context.decode(packet and packet[1])
+                except av.FFmpegError as error:
+                    raise NotFoundError(f"a packet does not decode ({error})") from error
+                for frame in frames:
+                    if frame.pts == begins and frame.pict_type not in (PictureType.I, PictureType.NONE):
+                        raise NotFoundError("the file marks frames as key frames that are not")
+                    yield frame
+            context.flush_buffers()
+
+
+class _PacketSource:
+    """The numbered packets of a timeline's runs, each sought once and read on from there."""
+
+    def __init__(self, container: InputContainer, stream: VideoStream, runs: tuple[Run, ...]) -> None:
+        self._container, self._stream, self._runs = container, stream, runs
+        self._run: Run | None = None
+        self._packets: Iterator[tuple[int, Packet[VideoStream]]] = iter(())
+        self._beginning = video_packets(container, stream)
+        self._first = next(self._beginning, None)
+        # x264 says in its first packet how it was built, without which decoders get High 4:4:4's colours wrong.
+        if self._first is not None:
+            with suppress(av.FFmpegError):
+                stream.codec_context.decode(self._first)
+            stream.codec_context.flush_buffers()
+
+    def packets(self, segment: Segment) -> Iterator[tuple[int, Packet[VideoStream]]]:
+        """Yield a segment's packets. Segments come in ascending order."""
+        run = next(run for run in reversed(self._runs) if run.first <= segment.start)
+        if run is not self._run:
+            self._run, self._packets = run, enumerate(self._read(run), run.first)
+        try:
+            for ordinal, packet in self._packets:
+                if ordinal >= segment.start:
+                    yield ordinal, packet
+                if ordinal + 1 == segment.stop:
+                    break
+        except (UnreliableIndexError, av.FFmpegError) as error:
+            raise NotFoundError(f"the file is not as its index says ({error})") from error
+
+    def _read(self, run: Run) -> Iterator[Packet[VideoStream]]:
+        if run.seek is not None:
+            return packets_from(self._container, self._stream, run.seek)
+        return chain([] if self._first is None else [self._first], self._beginning)
+
+
+def _video_stream(container: InputContainer, number: int | None) -> VideoStream:
+    stream = find_video_stream(container, number)
+    if stream is None:
+        raise no_video_track(container)
+    if stream.codec_context is None:
+        raise unsupported_codec(container)
+    return stream
+
+
+def _marks_unreferenced_frames(stream: VideoStream) -> bool:
+    """Tell whether frames marked as unreferenced can be skipped with the others staying exact.
+
+    In H.264 the mark (nal_ref_idc 0) binds; in HEVC it only speaks of one temporal layer. Of two fields in two packets
+    one might be referred to, so interlaced streams are decoded whole.
+    """
+    progressive = stream.codec_context.field_order in (0, 1)
+    return stream.codec_context.codec.canonical_name == "h264" and progressive
