@@ -63,3 +63,33 @@ def test_broken_photo_is_refused_in_words(page: Page, tmp_path: Path) -> None:
     # The next one works.
     choose(page, PHOTOS / "coffee.png")
     expect(page.get_by_text("JSON")).to_be_visible()
+
+
+def test_a_broken_photo_does_not_spoil_the_others(page: Page, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes((PHOTOS / "coffee.png").read_bytes()[:2000])
+    choose(page, PHOTOS / "chelsea.png", broken, PHOTOS / "coffee.png")
+    expect(page.get_by_role("alert")).to_have_count(1)
+    expect(page.get_by_role("alert")).to_contain_text("broken.png")
+    page.get_by_text("JSON").click()
+    with page.expect_download() as started:
+        page.get_by_role("button", name="Download").click()
+    captions = json.loads(started.value.path().read_text("utf-8"))["captions"]
+    assert len(captions) == 2
+    names = page.get_by_test_id("stCaptionContainer")
+    expect(names.get_by_text("chelsea.png", exact=True)).to_be_visible()
+    expect(names.get_by_text("coffee.png", exact=True)).to_be_visible()
+
+
+def test_photos_and_beams_are_still_there_after_another_page(page: Page) -> None:
+    choose(page, PHOTOS / "chelsea.png")
+    expect(page.get_by_text("JSON")).to_be_visible()
+    slide(page, "Beams", 2)
+    page.get_by_role("link", name="About").click()
+    expect(page.get_by_role("heading", name="Services")).to_be_visible()
+    page.get_by_role("link", name="Caption an image").click()
+    expect(page.get_by_text("Still here: chelsea.png")).to_be_visible()
+    expect(page.get_by_text("JSON")).to_be_visible()
+    expect(page.get_by_role("slider")).to_have_value("2")
+    page.get_by_role("button", name="Remove").click()
+    expect(page.get_by_text("JSON")).to_have_count(0)

@@ -1,5 +1,6 @@
 """The page *Classifier studio* in a real browser, against real services."""
 
+import csv
 from pathlib import Path
 
 import httpx
@@ -36,6 +37,12 @@ def test_example_is_made_tried_taught_and_measured(page: Page, gateway: httpx.Cl
     mistakes = 32 - sum(counts[i][i] for i in range(4))
     told_of = page.get_by_text(f"{mistakes} mistakes") if mistakes else page.get_by_text("No mistakes.")
     expect(told_of).to_be_visible()
+    with page.expect_download() as started:
+        page.get_by_role("button", name="CSV", exact=True).click()
+    with started.value.path().open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["photos"]) for row in rows] == [8] * 4
+    assert sum(int(row[f"said as {row['label']}"]) for row in rows) == 32 - mistakes
 
 
 def test_a_classifier_leaves_and_comes_back(page: Page, gateway: httpx.Client, tmp_path: Path) -> None:
@@ -49,6 +56,9 @@ def test_a_classifier_leaves_and_comes_back(page: Page, gateway: httpx.Client, t
     assert file.name == "seasons.safetensors"
     page.get_by_role("button", name="All classifiers").click()
     page.locator(".st-key-delete-classifier-seasons").get_by_role("button").click()
+    expect(page.get_by_text("Delete the classifier “seasons”?")).to_be_visible()
+    assert gateway.get("/classifiers/seasons").status_code == 200, "asked first"
+    page.get_by_role("button", name="Delete", exact=True).click()
     expect(page.locator(".st-key-delete-classifier-seasons")).to_have_count(0)
     assert gateway.get("/classifiers/seasons").status_code == 404
     page.get_by_text("Upload one that was downloaded").click()

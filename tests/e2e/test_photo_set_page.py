@@ -126,4 +126,5 @@ def test_what_is_no_zip_is_refused_in_words(page: Page, tmp_path: Path) -> None:
     page.goto("/photo_set")
     page.locator(".upload input[type=file]").set_input_files(notes)
     expect(page.locator(".upload .message.bad")).to_contain_text("notes.zip")
-    expect(page.get_by_role("button", name="Start")).to_be_disabled()
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_role("alert")).to_contain_text("Choose photos first")

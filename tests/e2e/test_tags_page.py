@@ -37,11 +37,12 @@ def test_example_is_tagged_with_a_click(page: Page) -> None:
     expect(heat.locator(".imagelayer image")).to_have_count(photos)
     drawn = heat.evaluate("map => [map.data[0].z.length, map.data[0].z[0].length]")
     assert drawn == [photos, labels]
-    # From a threshold that nothing reaches, each photo keeps its single best word; nothing is asked again.
+    # From a threshold that nothing reaches, a photo is told its nearest word, which is no tag; nothing is asked again.
     slider = page.get_by_role("slider", name="Least")
     slider.focus()
     page.keyboard.press("End")
-    expect(page.get_by_role("progressbar")).to_have_count(photos)
+    expect(page.get_by_text("No word fits as well as that. The nearest is")).to_have_count(photos)
+    expect(page.get_by_role("progressbar")).to_have_count(0)
 
 
 def test_own_photos_and_words_become_a_label_set(page: Page, gateway: httpx.Client) -> None:

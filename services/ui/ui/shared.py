@@ -1,16 +1,14 @@
 """What every page needs: the gateway, and how its refusals are shown."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import httpx
 import streamlit as st
 
-from ui.api import GatewayApi, GatewayError, Photo
+from ui.api import GatewayApi, GatewayError
 from ui.settings import UiSettings
 from ui.wording import plain
 
-PHOTO_TYPES = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"]
 TIMEOUT = httpx.Timeout(60, connect=3)
 """Seconds. Long enough for a dozen photos on a slow machine."""
 
@@ -38,13 +36,6 @@ def warn_unless_ready(api: GatewayApi) -> None:
 def show_warnings(warnings: Sequence[str]) -> None:
     for warning in warnings:
         st.warning(plain(warning), icon=":material/warning:")
-
-
-def ask_photos(label: str, *, key: str, label_visibility: Literal["visible", "collapsed"] = "visible") -> list[Photo]:
-    files = st.file_uploader(
-        label, type=PHOTO_TYPES, accept_multiple_files=True, key=key, label_visibility=label_visibility
-    )
-    return [Photo(file.name, file.type or "application/octet-stream", file.getvalue()) for file in files]
 
 
 def primary_colour() -> str:

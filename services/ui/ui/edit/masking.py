@@ -4,7 +4,7 @@ import streamlit as st
 
 from ui.components import paint_mask
 from ui.edit.photo import DisplayedPhoto, keep_mask, mask_of_file, painted_mask
-from ui.shared import PHOTO_TYPES
+from ui.photos import PHOTO_TYPES
 
 MASK_HELP = "A picture of the same shape as the photo: white may change, black is kept."
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from ui.api import Photo
 from ui.photo.attention import preview
-from ui.shared import PHOTO_TYPES
+from ui.photos import PHOTO_TYPES
 from ui.thumbnails import data_url
 from ui.wording import plain
 

@@ -14,9 +14,9 @@ from ui import examples
 from ui.api import GatewayApi, GatewayError, Photo
 from ui.edit.form import load_settings
 from ui.edit.photo import photo_in_hand, take_photo
-from ui.edit.widget_state import set_value
 from ui.jobs.navigation import close_job, open_job
 from ui.shared import show_error
+from ui.widget_state import set_value
 
 TAB, EDIT = "edit-tab", "Edit"
 """The key of the tabs, and the name of the first."""

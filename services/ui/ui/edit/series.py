@@ -11,8 +11,9 @@ from ui.api import GatewayApi, Photo
 from ui.edit.axes import Varied, axis, read_values, varied_parameters
 from ui.edit.form import PRESERVE_NAMES, ask_preserve, ask_settings, ask_words, chosen_preserve, settings
 from ui.edit.photo_input import ask_editable, require, require_mask, require_photo
-from ui.edit.widget_state import restore_value
-from ui.shared import ask_photos
+from ui.photos import ask_photos
+from ui.widget_state import restore_value
+from ui.wording import plain
 
 NOTHING = "nothing"
 WAY = "edit-series-way"
@@ -52,7 +53,7 @@ def _ask_grid(api: GatewayApi, capabilities: EditorCapabilities) -> Job | None:
         best_first = st.toggle("Best first on the contact sheet", key="edit-series-sort")
         with st.container(horizontal=True, vertical_alignment="center"):
             pressed = st.button("Start the series", type="primary", icon=":material/grid_on:")
-            st.caption(f"{count} pictures" if count != 1 else "1 picture")
+            st.caption(count)
     if not pressed:
         return None
     photo = require_photo(shown)
@@ -97,15 +98,15 @@ def _axis_values(name: str, given: Any, offered: dict[str, Varied]) -> list[Any]
     return read_values(name, offered[name], given) if isinstance(given, str) else list(given)
 
 
-def _count(axes: dict[Side, tuple[str, Any]], offered: dict[str, Varied]) -> int:
-    """Return how many pictures there would be; 0 while something written is no number."""
+def _count(axes: dict[Side, tuple[str, Any]], offered: dict[str, Varied]) -> str:
+    """Say how many pictures there would be, or what is wrong with the values as they are written."""
     count = 1
     for name, given in axes.values():
         try:
             count *= len(_axis_values(name, given, offered)) if name != NOTHING else 1
-        except ValueError:
-            return 0
-    return count
+        except ValueError as error:
+            return plain(str(error))
+    return "1 picture" if count == 1 else f"{count} pictures"
 
 
 def _ask_many(api: GatewayApi, capabilities: EditorCapabilities) -> Job | None:

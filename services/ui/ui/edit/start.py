@@ -15,9 +15,9 @@ from ui.edit.photo_input import ask_editable, require_mask, require_photo
 from ui.edit.restore import ask_restoration
 from ui.edit.reuse import EDIT, TAB, show_reuse_error, try_example
 from ui.edit.series import ask_series
-from ui.edit.widget_state import restore_value
 from ui.jobs.navigation import open_job
 from ui.shared import show_error, warn_unless_ready
+from ui.widget_state import restore_value
 from ui.wording import plain
 
 SERIES, RESTORE, HISTORY = "Series", "Restore", "History"
@@ -38,6 +38,8 @@ def show_start(api: GatewayApi, public: str) -> None:
     warn_unless_ready(api)
     show_reuse_error()
     capabilities = edit_capabilities(_api=api)
+    if capabilities.note:
+        st.caption(plain(capabilities.note), width=720)
     keep_form(capabilities)
     restore_value(TAB, EDIT)
     tabs = dict(zip(TABS, st.tabs(TABS, key=TAB, on_change="rerun"), strict=True))
@@ -49,8 +51,6 @@ def show_start(api: GatewayApi, public: str) -> None:
     if tabs[HISTORY].open:
         with tabs[HISTORY]:
             show_history(api)
-    if capabilities.note:
-        st.caption(plain(f"{capabilities.model.name}: {capabilities.note}"))
 
 
 @st.cache_data(show_spinner=False, ttl=20)

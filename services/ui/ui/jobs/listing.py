@@ -1,4 +1,4 @@
-"""The jobs of before, of some kinds, each to open, cancel or forget."""
+"""The jobs of before, of some kinds, each to open, cancel or delete."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,6 +6,7 @@ import streamlit as st
 
 from framesense.schemas.jobs import Job, JobKind, JobState
 from ui.api import MOST_JOBS, GatewayApi, GatewayError
+from ui.deletion import ask_deletion
 from ui.jobs.navigation import open_job
 from ui.shared import show_error
 from ui.wording import ago, plain
@@ -60,11 +61,17 @@ def _show_job(api: GatewayApi, job: Job, asked: str, picture: str | None, more: 
         if more:
             more(job)
         st.button("Open", key=f"open-{job.id}", on_click=open_job, args=[job.id])
-        hint = "Forget this" if job.state.finished else "Cancel"
-        if st.button("", icon=":material/delete:", key=f"delete-{job.id}", help=hint, type="tertiary"):
+        if _ask_end(job):
             try:
                 api.delete(job.id)
             except GatewayError as error:
                 show_error(error)
                 return
             st.rerun()
+
+
+def _ask_end(job: Job) -> bool:
+    """Offer to delete a job that has ended, or to cancel one that has not."""
+    if job.state.finished:
+        return ask_deletion(f"“{job.name or 'Unnamed'}” and what was found", key=f"delete-{job.id}")
+    return st.button("", icon=":material/close:", key=f"cancel-{job.id}", help="Cancel", type="tertiary")

@@ -7,50 +7,59 @@ from ui import examples
 from ui.api import GatewayApi, GatewayError, Photo
 from ui.photo.caption import show_caption
 from ui.photo.guesses import Guess, find_guesses
+from ui.photos import Answered, ask_about, ask_photos
 from ui.settings import UiSettings
-from ui.shared import PHOTO_TYPES, gateway_api, show_error, warn_unless_ready
+from ui.shared import gateway_api, show_error, warn_unless_ready
+from ui.widget_state import restore_value
 
 BEAMS_HELP = "How many half-written captions are followed at once. More are slower, and mostly a little better."
+DEFAULT_BEAMS, MOST_BEAMS = 4, 10
+"""As the captioner's own, unless its settings say otherwise."""
+BEAMS, EXAMPLE = "caption-beams", "caption-example"
+"""Keys in the session."""
 
 
 def main(api: GatewayApi, guess_below: float) -> None:
     st.title("Caption an image", anchor=False)
     st.write("What is in a photo, in words, and where the model looked at each of them.")
     warn_unless_ready(api)
-    files = st.file_uploader("Photos", type=PHOTO_TYPES, accept_multiple_files=True)
-    beams = st.slider("Beams", 1, 8, 4, help=BEAMS_HELP, width=320)
+    photos = ask_photos("Photos", key="caption-photos")
+    restore_value(BEAMS, DEFAULT_BEAMS)
+    beams = st.slider("Beams", 1, MOST_BEAMS, key=BEAMS, help=BEAMS_HELP, width=320)
     if st.button("Try the example", icon=":material/lightbulb:"):
-        st.session_state["caption_example"] = True
-    if files:
-        st.session_state["caption_example"] = False
-        photos = [Photo(file.name, file.type or "application/octet-stream", file.getvalue()) for file in files]
-    elif st.session_state.get("caption_example"):
+        st.session_state[EXAMPLE] = True
+    if photos:
+        st.session_state[EXAMPLE] = False
+    elif st.session_state.get(EXAMPLE):
         photos = list(examples.photos())
     else:
         return
     try:
-        response, guesses = _captions(api, photos, beams, guess_below)
+        answered, guesses = _captions(api, photos, beams, guess_below)
     except GatewayError as error:
         show_error(error)
         return
-    for photo, caption, guess in zip(photos, response.captions, guesses, strict=True):
+    answered.show_refusals()
+    if answered.answer is None:
+        return
+    for photo, caption, guess in zip(answered.photos, answered.answer.captions, guesses, strict=True):
         show_caption(photo, caption, guess)
-    _show_json(response)
+    _show_json(answered.answer)
 
 
 def _captions(
     api: GatewayApi, photos: list[Photo], beams: int, guess_below: float
-) -> tuple[CaptionResponse, list[Guess | None]]:
+) -> tuple[Answered[CaptionResponse], list[Guess | None]]:
     """Caption photos, and keep the last answer: any click on the page runs it again."""
     kept = st.session_state.get("captions")
     if kept and kept[0] == (photos, beams):
-        answer: tuple[CaptionResponse, list[Guess | None]] = kept[1]
-        return answer
+        known: tuple[Answered[CaptionResponse], list[Guess | None]] = kept[1]
+        return known
     with st.spinner("Looking …"):
-        response = api.caption(photos, beams=beams)
-        guesses = find_guesses(api, photos, response, guess_below)
-    st.session_state["captions"] = ((photos, beams), (response, guesses))
-    return response, guesses
+        answered = ask_about(photos, lambda some: api.caption(some, beams=beams))
+        guesses = find_guesses(api, answered.photos, answered.answer, guess_below) if answered.answer else []
+    st.session_state["captions"] = ((photos, beams), (answered, guesses))
+    return answered, guesses
 
 
 def _show_json(response: CaptionResponse) -> None:

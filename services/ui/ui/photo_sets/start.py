@@ -47,14 +47,17 @@ def _show_new(api: GatewayApi, public: str) -> None:
     )
     st.caption("Sub-folders are compared as groups; or put a groups.csv with a column `photo` among the photos.")
     parameters = ask_parameters(api)
-    ready = upload is not None and parameters is not None
-    start = st.button("Start", type="primary", icon=":material/play_arrow:", disabled=not ready)
+    # never disabled: a box passes on what was typed only when it is left, and the click on this button leaves it
+    start = st.button("Start", type="primary", icon=":material/play_arrow:")
     try:
         if example:
             words = [*examples.LABELS, *examples.SHAPES]
             _open(api.tag_set("example.zip", examples.photo_set(), PhotoSetParameters(labels=words)))
         elif start and upload and parameters:
             _open(api.tag_uploaded_set(upload.id, parameters))
+        elif start:
+            missing = "Choose photos first." if upload is None else "Write the words to look for."
+            st.warning(missing, icon=":material/info:")
     except GatewayError as error:
         show_error(error)
 

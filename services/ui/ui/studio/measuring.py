@@ -14,6 +14,7 @@ from ui.api import GatewayApi, GatewayError
 from ui.photo.attention import preview
 from ui.shared import show_error, show_warnings, theme_colour
 from ui.studio.confusion import confusion_figure
+from ui.studio.table import evaluation_csv
 from ui.studio.trying import is_example
 from ui.thumbnails import data_url
 from ui.wording import percent, plain
@@ -46,6 +47,7 @@ def show_measuring(api: GatewayApi, classifier: Classifier) -> None:
     with labels:
         _show_labels(answer)
     _show_mistakes(answer, mistaken)
+    _show_downloads(classifier.name, answer)
 
 
 @st.cache_data(show_spinner="Measuring …", max_entries=4, ttl=600)
@@ -90,6 +92,28 @@ def _show_labels(answer: EvaluationResponse) -> None:
             ),
         },
     )
+
+
+def _show_downloads(name: str, answer: EvaluationResponse) -> None:
+    with st.container(horizontal=True):
+        st.download_button(
+            "CSV",
+            evaluation_csv(answer),
+            f"{name}-labels.csv",
+            "text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+            help="The labels, one a line.",
+        )
+        st.download_button(
+            "JSON",
+            answer.model_dump_json(indent=2, exclude_none=True),
+            f"{name}-measured.json",
+            "application/json",
+            icon=":material/download:",
+            on_click="ignore",
+            help="All of it: labels, confusion matrix, mistakes.",
+        )
 
 
 def _hundredfold(share: float | None) -> float | None:

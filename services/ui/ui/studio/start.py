@@ -6,6 +6,7 @@ from framesense.schemas.classifiers import Classifier, NewClassifier
 from framesense.schemas.tags import DEFAULT_TEMPLATE
 from ui import examples
 from ui.api import GatewayApi, GatewayError
+from ui.deletion import ask_deletion
 from ui.shared import show_error, warn_unless_ready
 from ui.studio.navigation import open_classifier
 from ui.wording import ago, lines_in, plain, words_in
@@ -41,7 +42,10 @@ def _show_new(api: GatewayApi) -> None:
     name = st.text_input("Name", key=NAME, placeholder="cartoons")
     labels = words_in(st.text_area("Labels", key=LABELS, help=LABELS_HELP, placeholder="mickey mouse, bugs bunny"))
     templates = lines_in(st.text_area("In a sentence", key=TEMPLATES, height=68, help=TEMPLATES_HELP))
-    if not st.button("Create", type="primary", icon=":material/add:", disabled=not (name.strip() and labels)):
+    if not st.button("Create", type="primary", icon=":material/add:"):
+        return
+    if not (name.strip() and labels):
+        st.warning("A classifier needs a name and labels.", icon=":material/info:")
         return
     new = NewClassifier(name=name.strip(), labels=labels, templates=templates or [DEFAULT_TEMPLATE])
     try:
@@ -92,7 +96,7 @@ def _show_one(api: GatewayApi, classifier: Classifier) -> None:
             st.markdown(f"**{plain(name)}** {badge}{other}")
             st.caption(f"{len(classifier.labels)} labels · {ago(classifier.created_at)}")
         st.button("Open", key=f"open-classifier-{name}", on_click=open_classifier, args=[name])
-        if st.button("", icon=":material/delete:", key=f"delete-classifier-{name}", help="Delete", type="tertiary"):
+        if ask_deletion(f"the classifier “{name}”", key=f"delete-classifier-{name}"):
             try:
                 api.delete_classifier(name)
             except GatewayError as error:

@@ -5,7 +5,8 @@ import streamlit as st
 from framesense.schemas.classifiers import Classifier, FewShotGain
 from ui import examples
 from ui.api import GatewayApi, GatewayError, Photo
-from ui.shared import ask_photos, show_error
+from ui.photos import ask_photos
+from ui.shared import show_error
 from ui.studio.navigation import open_classifier
 from ui.studio.trying import is_example
 from ui.wording import percent, plain, signed_percent
@@ -61,8 +62,15 @@ def show_gain(gain: FewShotGain) -> None:
         st.markdown(f"**Taught with {gain.photos} photos** · measured on held-back ones, in {gain.folds} parts")
         with st.container(horizontal=True, gap="large"):
             st.metric("Words alone", percent(gain.accuracy_before), width="content")
+            change = signed_percent(gain.gain)
+            same = change == "0"
             st.metric(
-                "With photos", percent(gain.accuracy_after), f"{signed_percent(gain.gain)} points", width="content"
+                "With photos",
+                percent(gain.accuracy_after),
+                f"{change} points",
+                delta_color="off" if same else "normal",
+                delta_arrow="off" if same else "auto",
+                width="content",
             )
             st.metric("Sure to", f"± {round(100 * gain.margin)} points", width="content")
         if not gain.kept:

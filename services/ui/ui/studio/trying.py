@@ -6,7 +6,8 @@ from framesense.schemas.classifiers import Classification, Classifier
 from ui import examples
 from ui.api import GatewayApi, GatewayError, Photo
 from ui.photo.attention import preview
-from ui.shared import ask_photos, show_error, show_warnings
+from ui.photos import ask_about, ask_photos
+from ui.shared import show_error, show_warnings
 from ui.wording import percent, plain
 
 LABELS_SHOWN = 5
@@ -26,13 +27,16 @@ def show_trying(api: GatewayApi, classifier: Classifier) -> None:
         return
     try:
         with st.spinner("Looking …"):
-            answer = api.classify(classifier.name, photos)
+            answered = ask_about(photos, lambda some: api.classify(classifier.name, some))
     except GatewayError as error:
         show_error(error)
         return
-    show_warnings(answer.warnings)
+    answered.show_refusals()
+    if answered.answer is None:
+        return
+    show_warnings(answered.answer.warnings)
     columns = st.columns(ACROSS, gap="medium")
-    for index, (photo, image) in enumerate(zip(photos, answer.images, strict=True)):
+    for index, (photo, image) in enumerate(zip(answered.photos, answered.answer.images, strict=True)):
         with columns[index % ACROSS]:
             _show_ranking(photo, image)
 

@@ -1,5 +1,7 @@
 """The tags of each photo, all of them against all words, and files to take away."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from framesense.schemas.tags import Tag, TagsResponse, ThresholdOn
@@ -27,9 +29,9 @@ def show_answer(photos: tuple[Photo, ...], answer: TagsResponse) -> None:
     threshold, most = _ask_threshold(answer)
     columns = st.columns(SHOWN_ACROSS, gap="medium")
     for index, (photo, image) in enumerate(zip(photos, answer.images, strict=True)):
-        tags = chosen_tags(image.scores or [], threshold, answer.threshold_on, most)
+        scores = image.scores or []
         with columns[index % SHOWN_ACROSS]:
-            _show_photo(photo, tags)
+            _show_photo(photo, chosen_tags(scores, threshold, answer.threshold_on, most), scores)
     _show_heatmap(photos, answer)
     _show_downloads(answer, threshold)
 
@@ -51,7 +53,7 @@ def _ask_threshold(answer: TagsResponse) -> tuple[float, int]:
     return threshold, most
 
 
-def _show_photo(photo: Photo, tags: list[Tag]) -> None:
+def _show_photo(photo: Photo, tags: Sequence[Tag], scores: Sequence[Tag]) -> None:
     with st.container(border=True):
         left, right = st.columns([2, 3], gap="small")
         with left:
@@ -59,9 +61,17 @@ def _show_photo(photo: Photo, tags: list[Tag]) -> None:
                 st.image(picture)
             st.caption(plain(photo.name))
         with right, st.container(gap="small"):
+            if not tags:
+                st.caption(_nothing_fits(scores))
             for tag in tags:
                 text = f"**{plain(tag.label)}** {percent(tag.probability)} · cosine {tag.cosine:.2f}"
                 st.progress(min(1.0, tag.probability), text=text)
+
+
+def _nothing_fits(scores: Sequence[Tag]) -> str:
+    closest = max(scores, key=lambda tag: tag.probability, default=None)
+    nearest = f" The nearest is **{plain(closest.label)}**, {percent(closest.probability)}." if closest else ""
+    return f"No word fits as well as that.{nearest}"
 
 
 def _show_heatmap(photos: tuple[Photo, ...], answer: TagsResponse) -> None:

@@ -6,9 +6,9 @@ from framesense.schemas.tags import Tag, ThresholdOn
 
 
 def chosen_tags(scores: Sequence[Tag], threshold: float, on: ThresholdOn, most: int) -> list[Tag]:
-    """Choose the tags from the threshold on, the most probable first, at most ``most``; else the single best one."""
+    """Choose the tags from the threshold on, the most probable first, at most ``most``: none where no word fits."""
     ranked = sorted(scores, key=lambda tag: tag.probability, reverse=True)
-    return [tag for tag in ranked if is_over(tag, threshold, on)][:most] or ranked[:1]
+    return [tag for tag in ranked if is_over(tag, threshold, on)][:most]
 
 
 def is_over(tag: Tag, threshold: float, on: ThresholdOn) -> bool:

@@ -4,6 +4,7 @@ import streamlit as st
 
 from framesense.schemas.tags import TagsResponse
 from ui.api import GatewayApi, GatewayError, Photo
+from ui.photos import Answered, ask_about
 from ui.settings import UiSettings
 from ui.shared import gateway_api, show_error, warn_unless_ready
 from ui.tags.answer import show_answer
@@ -25,18 +26,20 @@ def main(api: GatewayApi) -> None:
         return
     offer_saving(api, question)
     try:
-        answer = _tags(question.photos, question.labels, question.templates, _api=api)
+        answered = _tags(question.photos, question.labels, question.templates, _api=api)
     except GatewayError as error:
         show_error(error)
         return
-    show_answer(question.photos, answer)
+    answered.show_refusals()
+    if answered.answer is not None:
+        show_answer(answered.photos, answered.answer)
 
 
 @st.cache_data(show_spinner="Looking …", max_entries=8, ttl=KEPT)
 def _tags(
     photos: tuple[Photo, ...], labels: tuple[str, ...], templates: tuple[str, ...], *, _api: GatewayApi
-) -> TagsResponse:
-    return _api.tags(photos, labels, templates)
+) -> Answered[TagsResponse]:
+    return ask_about(photos, lambda some: _api.tags(some, labels, templates))
 
 
 main(gateway_api(UiSettings().gateway_url))

@@ -7,7 +7,10 @@ import streamlit as st
 from framesense.schemas.tags import DEFAULT_TEMPLATE, LabelSet
 from ui import examples
 from ui.api import GatewayApi, GatewayError, Photo
-from ui.shared import ask_photos, show_error
+from ui.deletion import ask_deletion
+from ui.photos import ask_photos
+from ui.shared import show_error
+from ui.widget_state import restore_text, set_value
 from ui.wording import lines_in, words_in
 
 WORDS_HELP = "One a line, or commas between. Any words will do: nothing is trained."
@@ -25,7 +28,8 @@ class Question:
 
 def ask_question(api: GatewayApi) -> Question | None:
     """Ask for photos and words; None until there are both."""
-    st.session_state.setdefault(TEMPLATES, DEFAULT_TEMPLATE)
+    restore_text(WORDS, "")
+    restore_text(TEMPLATES, DEFAULT_TEMPLATE)
     left, right = st.columns(2, gap="large")
     with left:
         photos = ask_photos("Photos", key="tags-photos")
@@ -44,8 +48,8 @@ def ask_question(api: GatewayApi) -> Question | None:
 
 def _load_example() -> None:
     st.session_state[EXAMPLE] = True
-    st.session_state[WORDS] = ", ".join(examples.LABELS)
-    st.session_state[TEMPLATES] = DEFAULT_TEMPLATE
+    set_value(WORDS, ", ".join(examples.LABELS))
+    set_value(TEMPLATES, DEFAULT_TEMPLATE)
 
 
 def _offer_label_sets(api: GatewayApi) -> None:
@@ -62,7 +66,7 @@ def _offer_label_sets(api: GatewayApi) -> None:
             return
         try:
             st.button("Use", on_click=_use, args=[api.label_set(name)])
-            if st.button("", icon=":material/delete:", help="Delete this label set", type="tertiary"):
+            if ask_deletion(f"the label set “{name}”", key=f"delete-label-set-{name}"):
                 api.delete_label_set(name)
                 st.rerun()
         except GatewayError as error:
@@ -70,5 +74,5 @@ def _offer_label_sets(api: GatewayApi) -> None:
 
 
 def _use(chosen: LabelSet) -> None:
-    st.session_state[WORDS] = "\n".join(chosen.labels)
-    st.session_state[TEMPLATES] = "\n".join(chosen.templates)
+    set_value(WORDS, "\n".join(chosen.labels))
+    set_value(TEMPLATES, "\n".join(chosen.templates))

@@ -14,11 +14,9 @@ from ui.tags.choice import chosen_tags
         (0.5, ThresholdOn.PROBABILITY, 1, ["dog"]),
         (0.25, ThresholdOn.COSINE, 5, ["dog"]),
         (0.9, ThresholdOn.PROBABILITY, 5, ["dog"]),
-        (0.95, ThresholdOn.PROBABILITY, 5, ["dog"]),
+        (0.95, ThresholdOn.PROBABILITY, 5, []),
         (-1.0, ThresholdOn.COSINE, 5, ["dog", "cat", "=sea"]),
     ],
 )
-def test_tags_are_those_over_the_threshold_else_the_best(
-    threshold: float, on: ThresholdOn, most: int, labels: list[str]
-) -> None:
+def test_tags_are_those_over_the_threshold(threshold: float, on: ThresholdOn, most: int, labels: list[str]) -> None:
     assert [tag.label for tag in chosen_tags(SCORES, threshold, on, most)] == labels

@@ -1,10 +1,10 @@
-"""Keep the values of widgets while one goes from tab to tab, to a result and back."""
+"""Keep the values of widgets while one goes from page to page, from tab to tab, to a result and back."""
 
 from typing import Any
 
 import streamlit as st
 
-_VALUES = "edit-widget-values"
+_VALUES = "widget-values"
 
 
 def restore_value(key: str, default: Any) -> Any:
@@ -18,6 +18,18 @@ def restore_value(key: str, default: Any) -> Any:
     values[key] = st.session_state.get(key, values.get(key, default))
     st.session_state[key] = values[key]
     return values[key]
+
+
+def restore_text(key: str, default: str) -> str:
+    """Have the text box of this key show what it showed last, and return that. To be called before the box.
+
+    Unlike ``restore_value`` it sets nothing that is there: that would take away what is being typed meanwhile.
+    """
+    values: dict[str, Any] = st.session_state.setdefault(_VALUES, {})
+    if key not in st.session_state:
+        st.session_state[key] = values.get(key, default)
+    values[key] = st.session_state[key]
+    return str(values[key])
 
 
 def set_value(key: str, value: Any) -> None:
