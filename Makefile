@@ -18,7 +18,7 @@ at_a_time := -n $(N) --no-loadscope-reorder
 # What needs neither a server nor a browser.
 fast := tests/unit $(filter-out tests/contract/gateway,$(wildcard tests/contract/*))
 
-.PHONY: help demo up down status models test test-fast test-compose lint format bench constraints clean
+.PHONY: help demo up down status install-service models test test-fast test-compose lint format bench constraints clean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ up: $(VENV)/.runs  ## Start everything in the background; ready when it returns
 
 down: $(VENV)/.runs  ## Stop it
 	@$(bin)/python -m tools.stack down
+
+install-service: $(VENV)/.runs  ## Have systemd start it with your session, and keep it up
+	@$(bin)/python -m tools.service
 
 models: $(VENV)/.runs  ## Fetch models: TIER=standard, or by name MODELS="hf:ORG/NAME ..."; goes on where it stopped
 	@$(bin)/python -m tools.models $(or $(MODELS),$(TIER))

@@ -24,7 +24,7 @@ from benchmarks.patches import patch_figures
 from benchmarks.service import CAPTION, CLIENTS, PeakMemory, analyse, photos_a_second
 from benchmarks.tags import peer_figures, search_figures, tag_figures
 from tools.processes import ProcessFolder, free_port
-from tools.settings import ROOT, StackSettings
+from tools.settings import StackSettings
 from tools.stack import Stack, stop_on_signals
 
 SUBJECTS = ["video", "captions", "memory", "patches", "tags", "search", "peers", "edits", "moments"]
@@ -51,7 +51,7 @@ def services(folder: Path, console: Console) -> Iterator[Services]:
         data_dir=folder / "data",
     )
     with Stack(settings, console).running():
-        processes = ProcessFolder(settings.data, cwd=ROOT, environment={})
+        processes = ProcessFolder(settings.data, names=(), environment={})
         found = {name: process for name in processes.names() if (process := processes.find(name))}
         redis_url = processes.url("redis") or settings.redis_url
         yield Services(settings.gateway_url, found, redis_url, settings.data / "blobs")

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tools.processes import ProcessFolder, Program
-from tools.settings import ROOT
 
 START_SECONDS, STOP_SECONDS = 900, 20
 
@@ -19,14 +18,16 @@ def running(program: Program, folder: Path) -> Iterator[None]:
     ``folder`` keeps what it prints, as ``logs/NAME.log``. Raises RuntimeError, with the end of that, when it ends by
     itself or is not ready within :data:`START_SECONDS`.
     """
-    processes = ProcessFolder(folder, cwd=ROOT, environment=os.environ)
-    processes.start(program)
+    processes = ProcessFolder(folder, [program.name], os.environ, grace=STOP_SECONDS)
+    processes.supervise()
     try:
+        processes.start(program)
         deadline = time.monotonic() + START_SECONDS
         while (reason := program.check()) is not None:
-            if not processes.find(program.name) or time.monotonic() > deadline:
+            if not processes.supervised()[program.name].is_up or time.monotonic() > deadline:
                 raise RuntimeError(f"{program.name} did not start ({reason}):\n{processes.tail(program.name)}")
             time.sleep(0.5)
         yield
     finally:
-        processes.stop(program.name, STOP_SECONDS)
+        processes.stop(program.name)
+        processes.release()

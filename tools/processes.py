@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import socket
-import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +14,8 @@ from typing import Any
 
 import httpx
 import psutil
+
+from tools.supervision import LogLimits, Supervised, Supervisor
 
 
 @dataclass(frozen=True)
@@ -54,15 +56,25 @@ class PortTakenError(Exception):
 
 
 class ProcessFolder:
-    """The processes that were started, by name.
+    """The processes of one folder, by name, kept running by supervisord.
 
-    ``run/NAME.json`` says which process is NAME's, ``logs/NAME.log`` holds what it printed, and ``NAME.log.1`` what the
-    one before it did.
+    ``run/programs/NAME.json`` describes what was started and not stopped, ``run/NAME.json`` says which process it is,
+    and ``logs/NAME.log`` holds what it printed, the beginning of it in ``NAME.log.1`` and so on.
     """
 
-    def __init__(self, folder: Path, cwd: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        names: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        grace: float = 15.0,
+        log_limits: LogLimits = LogLimits(),
+    ) -> None:
         self._run, self._logs = folder / "run", folder / "logs"
-        self._cwd, self._environment = cwd, environment
+        self._environment, self._grace = environment, grace
+        commands = {name: self._launcher(name) for name in names}
+        self._supervisor = Supervisor(self._run, self._logs, commands, grace=grace, log_limits=log_limits)
 
     def log(self, name: str) -> Path:
         return self._logs / f"{name}.log"
@@ -76,18 +88,18 @@ class ProcessFolder:
 
     def names(self) -> list[str]:
         """List the processes that were started and not stopped, living or dead."""
-        return sorted(file.stem for file in self._run.glob("*.json"))
+        return sorted(file.stem for file in self._programs.glob("*.json"))
 
     def url(self, name: str) -> str | None:
-        """Return the address where a living process answers."""
-        return str(self._record(name)["url"]) if self.find(name) else None
+        """Return the address of a process that was started and not stopped, living or dead."""
+        return _read(self._program(name)).get("url")
 
     def find(self, name: str) -> psutil.Process | None:
         """Return the living process, or None.
 
         A process that merely got the same number later is not taken for it.
         """
-        record = self._record(name)
+        record = _read(self._record(name))
         try:
             process = psutil.Process(record["pid"])
             # Compared roughly: the start is derived from the boot time, which the clock's adjustments move.
@@ -96,54 +108,91 @@ class ProcessFolder:
         except (KeyError, psutil.NoSuchProcess):
             return None
 
-    def start(self, program: Program) -> None:
-        """Start a program; raises OSError when it is not there."""
-        self._run.mkdir(parents=True, exist_ok=True)
-        self._logs.mkdir(parents=True, exist_ok=True)
-        log_file = self.log(program.name)
-        if log_file.exists():
-            log_file.replace(log_file.with_suffix(".log.1"))
-        with log_file.open("wb") as log:
-            process = subprocess.Popen(
-                program.command,
-                cwd=self._cwd,
-                env={**self._environment, **program.environment},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # the terminal's Ctrl-C is for whoever started it, who then stops it in order
-            )
-        record = {"pid": process.pid, "created": psutil.Process(process.pid).create_time(), "url": program.url}
-        written = self._run / f".{program.name}"
-        written.write_text(json.dumps(record))
-        written.replace(self._file(program.name))
+    def supervised(self) -> dict[str, Supervised]:
+        """Return what supervisord says of each process; nothing where it does not run."""
+        return self._supervisor.processes()
 
-    def stop(self, name: str, grace: float) -> bool:
+    def supervise(self) -> None:
+        """Start supervisord, if it does not run.
+
+        Processes whose supervisord died are stopped: nobody would start them again. Raises SupervisorError.
+        """
+        if self._supervisor.is_running():
+            return
+        for name in self.names():
+            self._end(name)
+        self._supervisor.start()
+
+    def start(self, program: Program) -> None:
+        """Start a program anew; raises SupervisorError."""
+        self._programs.mkdir(parents=True, exist_ok=True)
+        described = {
+            "url": program.url,
+            "command": list(program.command),
+            "environment": {**self._environment, **program.environment},
+        }
+        written = self._programs / f".{program.name}"
+        written.touch(mode=0o600)  # an environment may hold passwords
+        written.write_text(json.dumps(described))
+        written.replace(self._program(program.name))
+        self._supervisor.launch(program.name)
+
+    def stop(self, name: str) -> bool:
         """Stop a process by SIGTERM, then kill it and all that it started; return True when it had to be killed."""
-        process = self.find(name)
-        killed = False
-        if process:
-            family = [process, *process.children(recursive=True)]
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.terminate()
-            # Its children have a moment longer than itself: they learn of it from its end.
-            killed = bool(_await_end([process], grace) or _await_end(family, 2))
-            if killed:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                _await_end(family, 5)
-        self._file(name).unlink(missing_ok=True)
+        killed = self._end(name)
+        for file in (self._record(name), self._program(name)):
+            file.unlink(missing_ok=True)
         return killed
 
-    def _file(self, name: str) -> Path:
+    def release(self) -> None:
+        """End supervisord where it has nothing left to keep running."""
+        if not self.names():
+            self._supervisor.shut_down()
+
+    def _end(self, name: str) -> bool:
+        process = self.find(name)
+        family = _family(process) if process else []
+        told = self._supervisor.stop(name)
+        if process is None:
+            return False
+        if not told:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.terminate()
+        # Its children have a moment longer than itself: they learn of it from its end.
+        killed = bool(_await_end([process], self._grace) or _await_end(family, 2))
+        if killed:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            _await_end(family, 5)
+        return killed
+
+    def _launcher(self, name: str) -> list[str]:
+        return [sys.executable, "-m", "tools.launch", str(self._program(name)), str(self._record(name))]
+
+    @property
+    def _programs(self) -> Path:
+        return self._run / "programs"
+
+    def _program(self, name: str) -> Path:
+        return self._programs / f"{name}.json"
+
+    def _record(self, name: str) -> Path:
         return self._run / f"{name}.json"
 
-    def _record(self, name: str) -> dict[str, Any]:
-        try:
-            record = json.loads(self._file(name).read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
-            return {}
-        return record if isinstance(record, dict) else {}
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    """Return a process and all that it started; itself alone where it ends meanwhile."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return [process, *process.children(recursive=True)]
+    return [process]
 
 
 def _lives(process: psutil.Process) -> bool:

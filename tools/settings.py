@@ -31,6 +31,9 @@ class StackSettings(BaseSettings):
         default=15, gt=0, description="seconds that a process may take to stop before it is killed"
     )
 
+    log_megabytes: int = Field(default=20, ge=1, description="size at which a log is renamed, in MB")
+    log_backups: int = Field(default=4, ge=0, description="renamed logs kept of each process")
+
     @classmethod
     def load(cls) -> Self:
         """Read the settings; raises pydantic.ValidationError."""

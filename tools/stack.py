@@ -1,7 +1,7 @@
-"""The services as processes of this machine: ``python -m tools.stack up|down|status``.
+"""The services as processes of this machine: ``python -m tools.stack up|run|down|status``.
 
-``up`` starts what does not run yet and returns when every part is ready. Nothing here is needed in containers, where
-docker-compose.yml says the same.
+``up`` starts what does not run yet and returns when every part is ready; ``run`` stays, and stops it at its own end.
+Nothing here is needed in containers, where docker-compose.yml says the same.
 """
 
 import argparse
@@ -17,18 +17,23 @@ from pathlib import Path
 from types import FrameType
 
 from celery import Celery
+from kombu.exceptions import OperationalError
 from pydantic import ValidationError
 from redis import Redis, RedisError
 from rich.console import Console
 from rich.markup import escape
 
 from tools.processes import PortTakenError, ProcessFolder, Program, answers, free_port, require_port
-from tools.settings import ROOT, StackSettings, environment
+from tools.settings import StackSettings, environment
+from tools.supervision import RESTARTING, LogLimits, Supervised, SupervisorError
 
 WORKERS = {"worker": ("video", "dataset"), "edit-worker": ("edit",)}
 """The queues of each worker. Edits have one of their own, so that they need not wait for long videos."""
 ORDER = ("redis", "captioner", "tagger", "editor", *WORKERS, "gateway", "ui")
 """Started from left to right, stopped from right to left."""
+
+LOOK_SECONDS = 2.0
+"""Between two looks of ``run`` at whether supervisord lives."""
 
 
 class StackError(Exception):
@@ -40,7 +45,13 @@ class Stack:
         self._settings, self._console = settings, console
         # Embedded models are on the disk already: whoever tries to reach a model hub all the same shall fail at once.
         defaults = {"HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
-        self._processes = ProcessFolder(settings.data, cwd=ROOT, environment={**defaults, **environment()})
+        self._processes = ProcessFolder(
+            settings.data,
+            ORDER,
+            {**defaults, **environment()},
+            grace=settings.stop_timeout,
+            log_limits=LogLimits(settings.log_megabytes, settings.log_backups),
+        )
 
     def up(self) -> bool:
         """Start what does not run, and wait until all of it is ready. False when there was nothing to start.
@@ -51,12 +62,13 @@ class Stack:
         try:
             redis = self._redis()
             programs = self._programs(redis.url if redis else self._settings.redis_url)
+            self._processes.supervise()
             for program in self._missing([redis, *programs] if redis else programs):
                 require_port(program)
             if redis:
                 self._start([redis], started)
             self._start(programs, started)
-        except (PortTakenError, OSError) as error:
+        except (PortTakenError, SupervisorError, OSError) as error:
             self._down(started)
             raise StackError(str(error)) from error
         except BaseException:
@@ -71,24 +83,43 @@ class Stack:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Run the stack inside the block; what the block found running already, it leaves running."""
-        found = {name for name in self._processes.names() if self._processes.find(name)}
+        found = set(self._processes.names())
         self.up()
         try:
             yield
         finally:
             self._down([name for name in self._processes.names() if name not in found])
 
+    def run(self) -> None:
+        """Run the stack until a signal ends this process. Raises StackError where supervisord ends."""
+        with self.running():
+            while self._processes.supervised():
+                time.sleep(LOOK_SECONDS)
+            raise StackError("supervisord ended.")
+
     def status(self) -> Mapping[str, str]:
         """Return what each part says of itself."""
         redis = self._redis()
         programs = self._programs(redis.url if redis else self._settings.redis_url)
-        running = {p.name: p for p in [redis, *programs] if p and self._processes.find(p.name)}
-        return {name: (running[name].check() or "ready") if name in running else "not running" for name in ORDER}
+        supervised = self._processes.supervised()
+        states = {program.name: self._state(program, supervised) for program in [redis, *programs] if program}
+        if self._processes.names() and not supervised:
+            states["supervisor"] = "not running: nobody starts again what dies; `make up` does"
+        return states
+
+    def _state(self, program: Program, supervised: Mapping[str, Supervised]) -> str:
+        if self._processes.find(program.name):
+            return program.check() or "ready"
+        state = supervised.get(program.name)
+        if state and (state.is_up or state.state == RESTARTING):
+            return f"died, and is being started again: see {self._processes.log(program.name)}"
+        return "not running"
 
     def _redis(self) -> Program | None:
         """Return the Redis of this stack; None where REDIS_URL names another."""
         if self._settings.redis_url:
             return None
+        # The one that was started before keeps its address, dead or alive: workers and gateway look for it there.
         url = self._processes.url("redis") or f"redis://127.0.0.1:{self._settings.redis_port or free_port()}/0"
         return _redis_program(url, self._settings.data)
 
@@ -152,31 +183,34 @@ class Stack:
 
         Raises StackError for one that runs at another address than it should now.
         """
+        supervised = self._processes.supervised()
         missing = []
         for program in programs:
-            address = self._processes.url(program.name)
-            if address is None:
+            if not (self._processes.find(program.name) or supervised[program.name].is_up):
                 missing.append(program)
-            elif address != program.url:
+            elif (address := self._processes.url(program.name)) != program.url:
                 raise StackError(f"{program.name} runs at {address}, not at {program.url}. `make down` stops it.")
         return missing
 
     def _start(self, programs: list[Program], started: list[str]) -> None:
         """Start the programs that do not run, and wait until all are ready."""
         for program in self._missing(programs):
-            self._processes.start(program)
             started.append(program.name)
+            self._processes.start(program)
         self._wait(programs)
 
     def _wait(self, programs: list[Program]) -> None:
         deadline = time.monotonic() + self._settings.start_timeout
         waiting = {program.name: "starting" for program in programs}
+        first = self._processes.supervised()
         with self._console.status("") as line:
             while True:
+                now = self._processes.supervised()
                 for program in programs:
                     if program.name not in waiting:
                         continue
-                    if not self._processes.find(program.name):
+                    # Started again by supervisord: what cannot start is not waited for.
+                    if not now[program.name].is_up or now[program.name].start != first[program.name].start:
                         raise self._failed(program.name, "stopped by itself")
                     reason = program.check()
                     if reason is None:
@@ -200,9 +234,10 @@ class Stack:
 
     def _down(self, names: list[str]) -> bool:
         for name in sorted(names, key=ORDER.index, reverse=True):
-            killed = self._processes.stop(name, self._settings.stop_timeout)
+            killed = self._processes.stop(name)
             note = f" [yellow](killed after {self._settings.stop_timeout:.0f} s)[/]" if killed else ""
             self._console.print(f"[dim]■[/] {name} stopped{note}")
+        self._processes.release()
         return bool(names)
 
 
@@ -258,7 +293,10 @@ def _worker_answers(redis_url: str, queues: Sequence[str]) -> Callable[[], str |
 
     def check() -> str | None:
         with Celery(broker=redis_url) as celery:
-            return None if celery.control.ping(destination=[node], timeout=1, limit=1) else "starting"
+            try:
+                return None if celery.control.ping(destination=[node], timeout=1, limit=1) else "starting"
+            except (OperationalError, RedisError) as error:
+                return f"cannot be asked: {error}"
 
     return check
 
@@ -289,7 +327,7 @@ def load_settings(console: Console) -> StackSettings:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.stack", description=__doc__)
-    parser.add_argument("action", choices=["up", "down", "status"])
+    parser.add_argument("action", choices=["up", "run", "down", "status"])
     action = parser.parse_args().action
     console = Console(highlight=False, soft_wrap=True)
     settings = load_settings(console)
@@ -299,6 +337,8 @@ def main() -> None:
         if action == "down":
             if not stack.down():
                 console.print("Nothing was running.")
+        elif action == "run":
+            stack.run()
         elif action == "status":
             for name, state in stack.status().items():
                 console.print(f"{name:12} {state}")

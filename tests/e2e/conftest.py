@@ -16,7 +16,7 @@ from framesense.schemas.novelty import VideoResult
 from tests.support.network import Network
 from tests.support.padded_videos import BIKES
 from tools.processes import ProcessFolder, free_port
-from tools.settings import ROOT, StackSettings
+from tools.settings import StackSettings
 from tools.stack import Stack
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[S
 @pytest.fixture(scope="package")
 def ui_memory(stack: StackSettings) -> Callable[[], int]:
     """Bytes of memory that the ui's process holds now."""
-    process = ProcessFolder(stack.data, cwd=ROOT, environment={}).find("ui")
+    process = ProcessFolder(stack.data, names=(), environment={}).find("ui")
     assert process
     return lambda: int(process.memory_info().rss)
 

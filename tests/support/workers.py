@@ -14,6 +14,7 @@ from framesense.jobs.store import JobStore, events_key, read_event
 from framesense.schemas.jobs import Job
 from framesense.storage.blobs import Storage
 from tests.support.waiting import wait_until
+from tools.processes import Program
 
 NOBODY = "http://127.0.0.1:9"
 """An address where nothing listens."""
@@ -44,6 +45,11 @@ class WorkerStack:
         self.storage = Storage(self.environment["STORAGE_URL"])
         self._folder = folder
         self._workers: list[subprocess.Popen[bytes]] = []
+
+    def program(self, name: str, **settings: object) -> Program:
+        """Describe a worker with these settings of its own, to be run under supervision."""
+        own = {key.upper(): str(value) for key, value in settings.items()}
+        return Program(name, [sys.executable, "-m", "worker"], name, lambda: None, {**self.environment, **own})
 
     def start_worker(self, **settings: object) -> "subprocess.Popen[bytes]":
         """Start one more, with these settings of its own; it leads a process group."""

@@ -1,7 +1,7 @@
 """The FastAPI application every service starts from: request ids, problem documents, health, readiness, metrics.
 
 ``/health`` answers 200 while the process runs; ``/ready`` answers 200 once every check passes, else 503 with the
-reasons; ``/metrics`` is Prometheus text.
+reasons, and names what is missing besides; ``/metrics`` is Prometheus text.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from framesense.http.browsers import BrowserGuard, BrowserPolicy
 from framesense.http.head import HeadRequests
-from framesense.http.problems import ProblemError, problem_response
+from framesense.http.problems import NO_ROOM, ProblemError, problem_response, storage_full
 from framesense.http.texts import encodable
 from framesense.schemas.problems import Problem
 
@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 
 Check = Callable[[], Awaitable[None]]
 """Returns when ready, else raises an exception whose text tells a person what to do."""
+Warnings = Callable[[], Awaitable[Mapping[str, str]]]
+"""Returns what does not work, by name, in words that tell a person what to do; bounded in time."""
+WARNINGS_KEPT = 2.0
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
@@ -41,14 +44,17 @@ def create_service(
     *,
     lifespan: Lifespan | None = None,
     checks: Mapping[str, Check] | None = None,
+    warnings: Warnings | None = None,
     registry: CollectorRegistry | None = None,
     browsers: BrowserPolicy | None = None,
     **fastapi_options: Any,
 ) -> FastAPI:
     """Build an application without routes of its own subject; the caller includes its routers.
 
-    ``checks`` are the readiness checks by name; ``registry`` holds the service's own metrics, to which the HTTP metrics
-    are added; ``browsers`` says what is refused of web pages, by default those of other origins and unknown host names.
+    ``checks`` are the readiness checks by name; ``warnings`` tells what does not work though the service does, and is
+    asked at most once in :data:`WARNINGS_KEPT` seconds; ``registry`` holds the service's own metrics, to which the HTTP
+    metrics are added; ``browsers`` says what is refused of web pages, by default those of other origins and unknown
+    host names.
     """
     registry = registry or CollectorRegistry()
     # FastAPI's own documentation pages fetch their scripts from a CDN; these come from the package.
@@ -62,7 +68,9 @@ def create_service(
     app.add_middleware(RequestMetrics, registry=registry)
     app.add_middleware(RequestId)
     app.add_middleware(HeadRequests)
+    app.add_exception_handler(OSError, _no_room)
     named_checks = dict(checks or {})
+    missing = _Kept(warnings) if warnings else None
 
     @app.get("/health", tags=["operations"], summary="Is the process alive?")
     async def health() -> dict[str, str]:
@@ -75,6 +83,9 @@ def create_service(
         if failures:
             detail = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
             raise ProblemError(503, "not-ready", "Not ready", detail, headers={"Retry-After": "2"})
+        found = await missing.get() if missing else {}
+        if found:
+            return {"status": "degraded", "checks": sorted(named_checks), "warnings": found}
         return {"status": "ready", "checks": sorted(named_checks)}
 
     @app.get("/metrics", tags=["operations"], summary="Prometheus metrics", response_class=Response)
@@ -90,6 +101,22 @@ async def _failure(check: Check) -> str | None:
     except Exception as error:  # a check may fail in any way; what matters is that its reason is told
         return str(error) or type(error).__name__
     return None
+
+
+class _Kept:
+    """Keeps an answer for a while; one that is being found out is waited for by all who ask."""
+
+    def __init__(self, warnings: Warnings) -> None:
+        self._warnings, self._lock = warnings, asyncio.Lock()
+        self._answer: Mapping[str, str] = {}
+        self._until = float("-inf")
+
+    async def get(self) -> Mapping[str, str]:
+        async with self._lock:
+            if time.monotonic() >= self._until:
+                self._answer = await self._warnings()
+                self._until = time.monotonic() + WARNINGS_KEPT
+            return self._answer
 
 
 class RequestId:
@@ -205,6 +232,14 @@ def _in_words(fault: Mapping[str, Any]) -> str:
 async def _client_disconnect(request: Request, error: Exception) -> Response:
     # Nobody reads this answer; the status is nginx's for "client closed request", so that metrics tell it apart.
     return Response(status_code=499)
+
+
+async def _no_room(request: Request, error: Exception) -> Response:
+    assert isinstance(error, OSError)
+    if error.errno not in NO_ROOM:
+        return await _unexpected(request, error)
+    log.error("no room on the disk, request %s: %s", getattr(request.state, "request_id", None), error)
+    return problem_response(request, storage_full().document())
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

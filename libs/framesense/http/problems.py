@@ -1,5 +1,6 @@
 """The one exception that becomes a problem document. Subjects raise it; :mod:`framesense.http.app` answers it."""
 
+import errno
 from collections.abc import Mapping
 
 from starlette.requests import HTTPConnection
@@ -12,6 +13,10 @@ _PREFIX = "urn:framesense:problem:"
 
 MODEL_LOADING = "model-loading"
 """The kind of problem by which clients know that a model server is there, but loads its model."""
+
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says where nothing more can be written: the disk, the quota or the file is full."""
 
 
 class ProblemError(Exception):
@@ -56,3 +61,9 @@ def problem_response(
     document = problem.model_copy(update={"request_id": getattr(request.state, "request_id", None)})
     body = document.model_dump(mode="json", exclude_none=True)
     return JSONResponse(body, document.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def storage_full(detail: str = "The server has no room for this. Nothing of it was kept.") -> ProblemError:
+    """Return the 507 of a disk that is full."""
+    what_to_do = "Delete jobs that you no longer need, or tell who runs this service."
+    return ProblemError(507, "storage-full", "Storage full", f"{detail} {what_to_do}")

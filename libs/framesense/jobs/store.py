@@ -139,7 +139,7 @@ class JobStore:
             parameters=parameters,
             created_at=datetime.now(UTC),
         )
-        document = job.model_dump(mode="json", exclude={"state", "queue_position"})
+        document = job.model_dump(mode="json", exclude={"state", "queue_position", "warning"})
         fields = {field: json.dumps(value) for field, value in document.items()}
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.hset(_job_key(job.id), "state", JobState.QUEUED)
@@ -308,12 +308,17 @@ class JobStore:
     def orphans(self) -> list[Job]:
         """Return the jobs that somebody should queue again.
 
-        They are running ones whose worker's lease has lapsed, and ones queued for a minute or more, whose message may
-        be lost. A message too many does no harm: leases see to that.
+        They are running ones whose worker's lease has lapsed, and ones queued for a minute or more: unless their
+        message waits, it was lost. A message too many does no harm: leases see to that.
         """
-        active = cast(Iterable[str], self._redis.smembers(ACTIVE))
-        jobs = (self.get(job_id) for job_id in active)
-        return [job for job in jobs if job and not self._redis.exists(_lease_key(job.id)) and _is_overdue(job)]
+        active = list(cast(Iterable[str], self._redis.smembers(ACTIVE)))
+        with self._redis.pipeline(transaction=False) as pipe:
+            for job_id in active:
+                pipe.exists(_lease_key(job_id))
+                pipe.hgetall(_job_key(job_id))
+            answers = pipe.execute()
+        jobs = [_read(fields) for held, fields in zip(answers[::2], answers[1::2], strict=True) if fields and not held]
+        return [job for job in jobs if _is_overdue(job)]
 
     def expired(self) -> list[Job]:
         """Return the finished jobs older than the retention. Whoever deletes them deletes their blobs too."""

@@ -51,6 +51,9 @@ class Job(BaseModel):
     queue_position: int | None = Field(
         default=None, ge=0, description="how many jobs run before it; absent once it runs, and in events"
     )
+    warning: str | None = Field(
+        default=None, description="why it will not start by itself while it is queued: no worker listens; not in events"
+    )
 
 
 class JobList(BaseModel):

@@ -26,6 +26,11 @@ class Storage:
         self._root: str = root.rstrip("/")
         self._local = isinstance(self._fs, LocalFileSystem)
 
+    @property
+    def folder(self) -> Path | None:
+        """Where the blobs lie on a disk of this machine; None where they lie elsewhere."""
+        return Path(self._root) if self._local else None
+
     def check(self) -> None:
         """Check that blobs can be written. Raises OSError."""
         probe = f"probe-{os.getpid()}"

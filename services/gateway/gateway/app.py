@@ -1,28 +1,28 @@
 """The gateway: the public API."""
 
 import asyncio
-import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
-from fastapi import FastAPI, Request, Response
-from kombu.exceptions import OperationalError
+from fastapi import FastAPI
+from kombu.exceptions import ChannelError, OperationalError
 from prometheus_client import CollectorRegistry
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis import RedisError
 
-from framesense.http.app import Check, create_service
+from framesense.http.app import create_service
 from framesense.http.browsers import BrowserPolicy
 from framesense.http.hosts import AllowedHosts
 from framesense.http.origins import AllowedOrigins
-from framesense.http.problems import ProblemError, problem_response
 from gateway import index
 from gateway.a1111 import routes as sdapi
 from gateway.captions import routes as captions
 from gateway.classifiers import routes as classifiers
-from gateway.dependencies import Dependencies, create_dependencies
+from gateway.dependencies import create_dependencies
 from gateway.edits import routes as edits
+from gateway.health import checks, warnings
 from gateway.http.cors import PageCORS
+from gateway.http.redis_problems import redis_problem
 from gateway.jobs import routes as jobs
 from gateway.jobs.expiry import purge_expired
 from gateway.legacy import routes as older_clients
@@ -69,7 +69,8 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
     app = create_service(
         "Framesense",
         lifespan=lifespan,
-        checks=_checks(dependencies),
+        checks=checks(dependencies),
+        warnings=partial(warnings, dependencies),
         registry=registry,
         browsers=policy,
         description=DESCRIPTION,
@@ -94,42 +95,8 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
         index,
     ):
         app.include_router(subject.router)
-    for error in (RedisConnectionError, RedisTimeoutError, OperationalError):
-        app.add_exception_handler(error, _redis_unavailable)
-    app.add_exception_handler(OSError, _disk_full)
+    for error in (RedisError, OperationalError, ChannelError):
+        app.add_exception_handler(error, redis_problem)
     app.add_middleware(TusProtocol)
     app.add_middleware(PageCORS, policy=policy)
     return app
-
-
-def _checks(dependencies: Dependencies) -> dict[str, Check]:
-    async def redis() -> None:
-        await asyncio.to_thread(dependencies.jobs.check)
-
-    async def storage() -> None:
-        await asyncio.to_thread(dependencies.storage.check)
-
-    async def captioner() -> None:
-        await dependencies.captioner.ready()
-
-    async def tagger() -> None:
-        await dependencies.tagger.ready()
-
-    return {"redis": redis, "storage": storage, "captioner": captioner, "tagger": tagger}
-
-
-async def _redis_unavailable(request: Request, error: Exception) -> Response:
-    problem = ProblemError(
-        503, "redis-unavailable", "Redis unavailable", "Jobs cannot be reached. Try again in a moment."
-    )
-    return problem_response(request, problem.document(), {"Retry-After": "5"})
-
-
-async def _disk_full(request: Request, error: Exception) -> Response:
-    assert isinstance(error, OSError)
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-        raise error
-    problem = ProblemError(
-        507, "storage-full", "Storage full", "The server has no room for this file. Tell who runs it."
-    )
-    return problem_response(request, problem.document())

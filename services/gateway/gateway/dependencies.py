@@ -13,6 +13,7 @@ from framesense.clients.captioner import AsyncCaptionerClient
 from framesense.clients.editor import AsyncEditorClient
 from framesense.clients.retry import NO_RETRY
 from framesense.clients.tagger import AsyncTaggerClient, TaggerClient
+from framesense.jobs.listeners import Listeners
 from framesense.jobs.queue import create_celery
 from framesense.jobs.store import JobStore
 from framesense.media.budget import PixelBudget
@@ -20,6 +21,7 @@ from framesense.media.images import ImageLimits
 from framesense.media.isolated import MediaTool
 from framesense.storage.analyses import AnalysisStore
 from framesense.storage.blobs import Storage
+from gateway.http.disk import DiskSpace
 from gateway.settings import GatewaySettings
 from gateway.uploads.tus import ResumableStore
 from gateway.videos.analysed import AnalysisCache
@@ -47,6 +49,7 @@ class Dependencies:
     events: AsyncRedis
     """For following event streams; the blocking client of everything else is used from threads."""
     jobs: JobStore
+    listeners: Listeners
     storage: Storage
     analyses: AnalysisStore
     analysis_cache: AnalysisCache
@@ -54,6 +57,7 @@ class Dependencies:
     references: References
     curves: Curves
     uploads: ResumableStore
+    disk: DiskSpace
     media: MediaTool
     celery: Celery
     captioner: AsyncCaptionerClient
@@ -83,6 +87,8 @@ def create_dependencies(settings: GatewaySettings) -> Dependencies:
     vocabulary = Vocabulary(partial(TaggerClient, settings.tagger_url, timeout=VOCABULARY_TIMEOUT, retry=NO_RETRY))
     details = MomentDetails(analyses, vocabulary, kept=MOMENTS_IN_MEMORY)
     settings.upload_folder.mkdir(parents=True, exist_ok=True)
+    folders = [settings.upload_folder, *([storage.folder] if storage.folder else [])]
+    disk = DiskSpace(folders, reserve=settings.disk_reserve_bytes)
     return Dependencies(
         settings=settings,
         image_limits=ImageLimits(
@@ -91,6 +97,7 @@ def create_dependencies(settings: GatewaySettings) -> Dependencies:
         redis=client,
         events=events,
         jobs=JobStore(client, lease_seconds=settings.job_lease, retention_seconds=settings.job_retention),
+        listeners=Listeners(client, within=settings.job_lease),
         storage=storage,
         analyses=analyses,
         analysis_cache=AnalysisCache(analyses, kept=settings.analyses_in_memory),
@@ -102,7 +109,9 @@ def create_dependencies(settings: GatewaySettings) -> Dependencies:
             max_video_bytes=settings.max_video_bytes,
             max_zip_bytes=settings.max_photo_set_bytes,
             expiry=settings.upload_expiry,
+            require_room=disk.require,
         ),
+        disk=disk,
         media=MediaTool(concurrency=settings.media_concurrency, timeout=settings.media_timeout),
         celery=create_celery(settings),
         captioner=captioner,

@@ -27,6 +27,11 @@ class GatewaySettings(JobSettings, HttpSettings):
     )
     upload_expiry: float = Field(default=86400, gt=0, description="seconds that an unfinished or unused upload is kept")
     upload_idle_timeout: float = Field(default=60, gt=0, description="seconds that an upload may send nothing")
+    disk_reserve_bytes: int = Field(
+        default=256 * 1024**2,
+        ge=0,
+        description="bytes that uploads leave free on the disk; what would not fit is refused",
+    )
     max_video_bytes: int = Field(default=2 * 1024**3, ge=1, description="largest video file, in bytes")
     max_photo_set_bytes: int = Field(default=8 * 1024**3, ge=1, description="largest photo set, in bytes")
     max_photos_per_request: int = Field(

@@ -5,13 +5,17 @@ shut down, raises the flag; the pool processes it forked carry out the jobs and 
 """
 
 import logging
+import os
+import socket
 import threading
+from contextlib import suppress
 from typing import Any
 
 from celery import Celery
 from celery.signals import heartbeat_sent, worker_ready, worker_shutting_down
-from redis import Redis
+from redis import Redis, RedisError
 
+from framesense.jobs.listeners import Listeners
 from framesense.jobs.queue import create_celery
 from framesense.jobs.store import JobStore
 from worker.edits import task as edits
@@ -36,25 +40,34 @@ def create_app(settings: WorkerSettings) -> Celery:
         worker_task_log_format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     shutdown, sweeping_ends = ShutdownFlag(), threading.Event()
+    # Asked from the worker's event loop, which must not wait for long.
+    heartbeats = Redis.from_url(settings.redis_url, decode_responses=True, socket_timeout=1, socket_connect_timeout=1)
+    listeners, worker = Listeners(heartbeats, within=settings.job_lease), f"{socket.gethostname()}-{os.getpid()}"
     for kind in (videos, photo_sets, edits):
         kind.register(celery, settings, shutdown)
 
     def ready(**_: Any) -> None:
         redis = Redis.from_url(settings.redis_url, decode_responses=True)
         jobs = JobStore(redis, lease_seconds=settings.job_lease, retention_seconds=settings.job_retention)
-        recovery = Recovery(redis, jobs, celery, mark_seconds=settings.job_visibility_timeout)
+        recovery = Recovery(redis, jobs, celery)
         sweeper = {"interval": settings.job_lease / 3, "stop": sweeping_ends}
         threading.Thread(target=recovery.run, kwargs=sweeper, name="sweeper", daemon=True).start()
 
     def shutting_down(**_: Any) -> None:
         shutdown.set()
         sweeping_ends.set()
+        with suppress(RedisError):  # it is forgotten soon anyway
+            listeners.leave(worker, settings.worker_queues)
 
     def beat(**_: Any) -> None:
         try:
             settings.worker_heartbeat_file.touch()
+            if not shutdown.is_set():
+                listeners.beat(worker, settings.worker_queues)
         except OSError as error:
             log.warning("cannot touch %s: %s", settings.worker_heartbeat_file, error)
+        except RedisError as error:
+            log.warning("cannot tell Redis that this worker listens: %s", error)
 
     worker_ready.connect(ready, weak=False)
     worker_shutting_down.connect(shutting_down, weak=False)

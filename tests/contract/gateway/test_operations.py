@@ -8,20 +8,44 @@ import httpx
 import pytest
 from redis import Redis
 
+from framesense.http.app import create_service
 from framesense.jobs.payloads import VideoPayload
 from framesense.jobs.queue import create_celery, enqueue
-from framesense.schemas.jobs import JobState
+from framesense.schemas.jobs import Job, JobState
 from framesense.settings import JobSettings
 from framesense.storage.analyses import video_key
 from gateway.settings import GatewaySettings
-from tests.support.gateway_process import MP4, Gateway, problem, running_gateway
+from tests.support.gateway_edits import send_edit
+from tests.support.gateway_process import MP4, Gateway, problem, running_gateway, served
 from tests.support.waiting import wait_until
 from tools.processes import free_port
 
 
-def test_ready_when_everything_answers(gateway: Gateway) -> None:
-    checks = ["captioner", "redis", "storage", "tagger"]
-    assert gateway.http.get("/ready").json() == {"status": "ready", "checks": checks}
+def test_ready_names_what_does_not_work_though_the_rest_does(redis_url: str, tmp_path: Path) -> None:
+    editor = create_service("editor")
+    with served(editor) as (url, stop), running_gateway(redis_url, tmp_path, editor_url=url) as gateway:
+        listeners = gateway.dependencies.listeners
+        checks = ["captioner", "redis", "storage", "tagger"]
+
+        def ready() -> dict[str, str]:
+            answer = gateway.http.get("/ready")
+            assert answer.status_code == 200
+            told = answer.json()
+            warnings = told.pop("warnings", {})
+            assert told == {"status": "degraded" if warnings else "ready", "checks": checks}
+            assert all(len(warning) > 20 for warning in warnings.values())
+            return dict(warnings)
+
+        assert set(ready()) == {"queue video", "queue dataset", "queue edit"}
+        listeners.beat("worker", ["video", "dataset"])
+        wait_until(lambda: set(ready()) == {"queue edit"})
+        waits = Job.model_validate(gateway.http.get(f"/jobs/{send_edit(gateway).id}").json())
+        assert waits.warning and "'edit'" in waits.warning
+        listeners.beat("edit-worker", ["edit"])
+        wait_until(lambda: ready() == {})
+        assert gateway.http.get(f"/jobs/{waits.id}").json()["warning"] is None
+        stop()
+        wait_until(lambda: set(ready()) == {"editor"})
 
 
 def test_metrics_count_jobs_and_those_that_wait_once(gateway: Gateway, redis_url: str) -> None:

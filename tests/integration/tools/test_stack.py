@@ -13,6 +13,7 @@ import av
 import httpx
 import psutil
 import pytest
+from redis import Redis, RedisError
 
 from tests.support.own_stack import OwnStack
 from tests.support.processes import network_attempts, network_guard
@@ -59,14 +60,32 @@ def test_another_port_while_it_runs_is_refused(stack: OwnStack) -> None:
     assert httpx.get(f"{stack.gateway}/health").is_success
 
 
-def test_up_replaces_what_died(stack: OwnStack) -> None:
+def test_what_dies_is_started_again(stack: OwnStack) -> None:
     before = stack.pids()
     os.killpg(before["worker"], signal.SIGKILL)
+    wait_until(lambda: stack.pids()["worker"] != before["worker"])
     again = stack.run("tools.stack", "up")
     assert again.returncode == 0, again.stdout
     after = stack.pids()
     assert psutil.pid_exists(after["worker"])
     assert {name for name in PARTS if after[name] != before[name]} == {"worker"}
+
+
+def test_redis_comes_back_at_its_port_with_its_data(stack: OwnStack) -> None:
+    before = stack.pids()
+    address = stack.redis_url()
+    with Redis.from_url(address, decode_responses=True) as redis:
+        redis.set("kept", "yes")
+        os.kill(before["redis"], signal.SIGKILL)
+        wait_until(lambda: _answers(redis))
+        assert redis.get("kept") == "yes"
+        redis.delete("kept")
+    assert stack.redis_url() == address
+    again = stack.run("tools.stack", "up")
+    assert again.returncode == 0, again.stdout
+    after = stack.pids()
+    assert {name for name in PARTS if after[name] != before[name]} == {"redis"}
+    assert set(_states(stack)) == PARTS and set(_states(stack).values()) == {"ready"}
 
 
 def test_demo_finds_what_does_not_belong(stack: OwnStack, tmp_path: Path) -> None:
@@ -94,9 +113,27 @@ def test_no_service_left_the_machine(stack: OwnStack, guard_log: Path) -> None:
     assert network_attempts(guard_log) == []
 
 
+def test_up_takes_over_from_a_supervisor_that_died(stack: OwnStack) -> None:
+    """Nobody has started Redis again: `up` does, where its data is and where workers look for it."""
+    before, address = stack.pids(), stack.redis_url()
+    with Redis.from_url(address, decode_responses=True) as redis:
+        redis.set("kept", "yes")
+        os.kill(int((stack.data / "run" / "supervisor.pid").read_text()), signal.SIGKILL)
+        os.kill(before["redis"], signal.SIGKILL)
+        states = _states(stack)
+        assert states["redis"] == "not running" and states["ui"] == "ready"
+        assert "make up" in states["supervisor"]
+        again = stack.run("tools.stack", "up")
+        assert again.returncode == 0, again.stdout
+        assert stack.redis_url() == address and redis.get("kept") == "yes"
+    assert not set(before.values()) & set(stack.pids().values())
+    assert set(_states(stack).values()) == {"ready"}
+
+
 def test_down_leaves_nothing(stack: OwnStack) -> None:
     families = [process for pid in stack.pids().values() for process in _family(pid)]
     assert len(families) > len(PARTS), "the worker has children"
+    families.append(psutil.Process(int((stack.data / "run" / "supervisor.pid").read_text())))
     down = stack.run("tools.stack", "down")
     assert down.returncode == 0 and "killed" not in down.stdout, down.stdout
     assert not _still_alive(families)
@@ -146,16 +183,18 @@ def test_stale_record_is_no_process_of_ours(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     record = {"pid": os.getpid(), "created": psutil.Process().create_time() - 3600, "url": own.gateway}
     (tmp_path / "run" / "gateway.json").write_text(json.dumps(record))
-    told = dict(line.split(maxsplit=1) for line in own.run("tools.stack", "status").stdout.splitlines())
-    assert told["gateway"] == "not running"
+    assert _states(own)["gateway"] == "not running"
     assert own.run("tools.stack", "down").returncode == 0
     assert psutil.pid_exists(os.getpid())
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_demo_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("command", "number"),
+    [(["tools.demo"], signal.SIGINT), (["tools.demo"], signal.SIGTERM), (["tools.stack", "run"], signal.SIGTERM)],
+)
+def test_what_is_interrupted_leaves_nothing(tmp_path: Path, command: list[str], number: signal.Signals) -> None:
     own = OwnStack.at(tmp_path)
-    with subprocess.Popen(own.command("tools.demo"), cwd=ROOT, env=own.environment, stdout=subprocess.PIPE) as demo:
+    with subprocess.Popen(own.command(*command), cwd=ROOT, env=own.environment, stdout=subprocess.PIPE) as demo:
         wait_until(lambda: demo.poll() is not None or own.pids().keys() >= {"captioner", "worker"})
         started = [process for pid in own.pids().values() for process in _family(pid)]
         assert started
@@ -163,6 +202,20 @@ def test_interrupted_demo_leaves_nothing(tmp_path: Path, number: signal.Signals)
         demo.communicate(timeout=60)
     assert not _still_alive(started)
     assert own.pids() == {}
+
+
+def _answers(redis: Redis) -> bool:
+    try:
+        return bool(redis.ping())
+    except RedisError:
+        return False
+
+
+def _states(stack: OwnStack) -> dict[str, str]:
+    """What `make status` says of each part."""
+    said = stack.run("tools.stack", "status")
+    assert said.returncode == 0, said.stdout
+    return dict(line.split(maxsplit=1) for line in said.stdout.splitlines())
 
 
 def _family(pid: int) -> list[psutil.Process]:

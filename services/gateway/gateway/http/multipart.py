@@ -27,7 +27,7 @@ from framesense.http.multipart import (
     not_a_file,
     not_a_form,
 )
-from framesense.http.problems import ProblemError
+from framesense.http.problems import NO_ROOM, ProblemError
 from framesense.media.names import clean_name
 from gateway.uploads.sniffing import HEAD_BYTES
 
@@ -98,7 +98,7 @@ class ReceivedFile:
 class FormLimits:
     """What a form may carry: ``files`` files of ``file_bytes`` together in the field ``file_field``, with silences of
     ``seconds``. ``receive`` makes what becomes of them, of the first one's name and a path to write to; ``shown_name``
-    is how a file's name is read.
+    is how a file's name is read. ``require_room`` raises a 507 problem where the disk has no room for so many bytes.
     """
 
     file_field: str
@@ -108,6 +108,7 @@ class FormLimits:
     files: int = 1
     receive: Callable[[str, Path], ReceivedFile] = ReceivedFile
     shown_name: Callable[[str], str] = plain_name
+    require_room: Callable[[int], None] = lambda size: None
 
 
 @dataclass
@@ -135,7 +136,8 @@ async def receive_form(request: Request, folder: Path, limits: FormLimits) -> As
     Its file lives as long as the context.
 
     Raises ProblemError: 400 for a malformed form, 408 for a silent client, 413 over a limit, 415 for another content
-    type, 422 for an unknown or a second file, and what the inspector raises; ClientDisconnect when the client hung up.
+    type, 422 for an unknown or a second file, 507 for more than the disk has room for, and what the inspector raises;
+    ClientDisconnect when the client hung up; OSError where the disk fills up meanwhile.
     """
     form = ReceivedForm()
     try:
@@ -144,7 +146,14 @@ async def receive_form(request: Request, folder: Path, limits: FormLimits) -> As
         async with aclosing(body_chunks(request, limits.seconds)) as body:
             if boundary is not None:
                 _refuse_declared_length(request, limits)
-                await _read_multipart(form, body, MultipartEvents(boundary), folder, limits)
+                try:
+                    limits.require_room(max(1, declared_length(request)))
+                    await _read_multipart(form, body, MultipartEvents(boundary), folder, limits)
+                except (OSError, ProblemError) as error:
+                    # A client that still sends would see its connection reset, and never read why.
+                    if getattr(error, "errno", None) in NO_ROOM or getattr(error, "status", None) == 507:
+                        await _read_away(body)
+                    raise
             elif media_type == "application/x-www-form-urlencoded":
                 await _read_urlencoded(form, body, limits)
             elif media_type:
@@ -158,6 +167,12 @@ async def receive_form(request: Request, folder: Path, limits: FormLimits) -> As
 def _refuse_declared_length(request: Request, limits: FormLimits) -> None:
     if declared_length(request) > limits.file_bytes + FIELD_BYTES + (limits.files - 1) * HEADER_BYTES:
         raise file_too_large(limits.file_bytes)
+
+
+async def _read_away(body: AsyncIterator[bytes]) -> None:
+    """Read the rest of a body; it has the limits that it has anyway."""
+    async for _ in body:
+        pass
 
 
 async def _read_urlencoded(form: ReceivedForm, body: AsyncIterator[bytes], limits: FormLimits) -> None:

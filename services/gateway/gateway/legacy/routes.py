@@ -91,7 +91,7 @@ async def get_video_captions(
     parameters = VideoParameters(
         every_n_second=every_n_second, metric=metric.metric, rolling_window_size=rolling_window_size
     )
-    async with receive_form(request, dependencies.settings.upload_folder, form_limits(dependencies.settings)) as form:
+    async with receive_form(request, dependencies.settings.upload_folder, form_limits(dependencies)) as form:
         job = await submit_form(dependencies, form, parameters)
     try:
         finished = await unless_disconnected(request, wait_until_finished(dependencies.events, job.id))

@@ -112,7 +112,7 @@ async def tag_photo_set(
     `path`, `image`, `image_id`) with each photo's path or file name, and a column with its group.
     The table of all photos is at `/jobs/{id}/export.csv` and `/jobs/{id}/export.parquet`.
     """
-    async with receive_form(request, dependencies.settings.upload_folder, form_limits(dependencies.settings)) as form:
+    async with receive_form(request, dependencies.settings.upload_folder, form_limits(dependencies)) as form:
         asked = _read_fields(form)
         parameters = PhotoSetParameters(**asked.model_dump(exclude={"upload_id"}))
         job = await submit_form(dependencies, form, parameters, upload_id=asked.upload_id)

@@ -14,12 +14,12 @@ from gateway.dependencies import Dependencies
 from gateway.http.multipart import FormLimits, ReceivedForm
 from gateway.jobs.submission import sha256_of, withdrawn_on_failure
 from gateway.photo_sets.photo_zip import ReceivedPhotos, relative_path
-from gateway.settings import GatewaySettings
 from gateway.uploads.sniffing import HEAD_BYTES
 
 
-def form_limits(settings: GatewaySettings) -> FormLimits:
+def form_limits(dependencies: Dependencies) -> FormLimits:
     """Return the limits within which a form with photos is received."""
+    settings = dependencies.settings
     return FormLimits(
         "photos",
         settings.max_photo_set_bytes,
@@ -27,6 +27,7 @@ def form_limits(settings: GatewaySettings) -> FormLimits:
         files=settings.max_photos_per_request,
         receive=ReceivedPhotos,
         shown_name=relative_path,
+        require_room=dependencies.disk.require,
     )
 
 

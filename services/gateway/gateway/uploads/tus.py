@@ -9,8 +9,8 @@ import binascii
 import fcntl
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -52,8 +52,17 @@ class _Announced:
 class ResumableStore:
     """The uploads of one folder. Several gateways may share it: a lock on the file keeps writers apart."""
 
-    def __init__(self, folder: Path, *, max_video_bytes: int, max_zip_bytes: int, expiry: float) -> None:
-        self._folder, self._expiry = folder, expiry
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        max_video_bytes: int,
+        max_zip_bytes: int,
+        expiry: float,
+        require_room: Callable[[int], None] = lambda size: None,
+    ) -> None:
+        """``require_room`` raises a 507 problem where the disk has no room for so many bytes more."""
+        self._folder, self._expiry, self._require_room = folder, expiry, require_room
         self._max_video_bytes, self._max_zip_bytes = max_video_bytes, max_zip_bytes
 
     @property
@@ -62,16 +71,33 @@ class ResumableStore:
         return max(self._max_video_bytes, self._max_zip_bytes)
 
     def create(self, *, length: int, name: str) -> Resumable:
-        """Begin an upload; raises a 413 problem for a length over every limit, 422 for an empty file."""
+        """Begin an upload.
+
+        Raises ProblemError: 413 for a length over every limit, 422 for an empty file, 507 for more than the disk has
+        room for, beside what other uploads have announced.
+        """
         if length > self.max_bytes:
             raise file_too_large(self.max_bytes)
         if length <= 0:
             raise ProblemError(422, "empty-file", "Empty file", f"{name} is empty: it has 0 bytes.")
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._require_room(length + self._announced())
         upload_id = uuid4().hex
-        self._data(upload_id).touch()
-        self._info(upload_id).write_text(json.dumps(asdict(_Announced(name, length))))
+        try:
+            self._data(upload_id).touch()
+            self._info(upload_id).write_text(json.dumps(asdict(_Announced(name, length))))
+        except OSError:  # a full disk for instance
+            self.delete(upload_id)
+            raise
         return self.get(upload_id)
+
+    def _announced(self) -> int:
+        """Return the bytes that unfinished uploads have announced and not sent."""
+        uploads = []
+        for info in self._folder.glob("*.json"):
+            with suppress(ProblemError):  # deleted meanwhile, or expired
+                uploads.append(self.get(info.stem))
+        return sum(upload.length - upload.offset for upload in uploads)
 
     def get(self, upload_id: str) -> Resumable:
         """Return an upload; raises a 404 problem for one that never was, was used, was deleted or has expired."""

@@ -85,7 +85,7 @@ async def video_captions(
     the same `every_n_second` is answered from what is stored; another window, metric or signal
     never needs a new job: see `/jobs/{id}/novelty`.
     """
-    async with receive_form(request, dependencies.settings.upload_folder, form_limits(dependencies.settings)) as form:
+    async with receive_form(request, dependencies.settings.upload_folder, form_limits(dependencies)) as form:
         fields = _read_fields(query, form.fields)
         parameters = VideoParameters(**fields.model_dump(exclude={"upload_id", "job_id"}))
         job = await submit_form(dependencies, form, parameters, upload_id=fields.upload_id, job_id=fields.job_id)

@@ -22,7 +22,6 @@ from gateway.http.multipart import FormLimits, ReceivedForm
 from gateway.jobs.lookups import analysis_of, find_job, payload_of, require_video
 from gateway.jobs.submission import sha256_of, withdrawn_on_failure
 from gateway.models.available import video_models
-from gateway.settings import GatewaySettings
 from gateway.uploads.sniffing import HEAD_BYTES, refuse_non_video
 from gateway.videos.plan import FROM_STORE, plan_analysis, planned_progress
 
@@ -30,9 +29,12 @@ BEAMS, MAX_TOKENS = 4, 24
 """How a video's frames are captioned."""
 
 
-def form_limits(settings: GatewaySettings) -> FormLimits:
+def form_limits(dependencies: Dependencies) -> FormLimits:
     """Return the limits within which a form with a video is received."""
-    return FormLimits("video", settings.max_video_bytes, settings.upload_idle_timeout, refuse_non_video)
+    settings, room = dependencies.settings, dependencies.disk.require
+    return FormLimits(
+        "video", settings.max_video_bytes, settings.upload_idle_timeout, refuse_non_video, require_room=room
+    )
 
 
 async def submit_form(

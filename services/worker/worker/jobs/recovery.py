@@ -1,9 +1,10 @@
-"""Jobs whose worker died are found by their lapsed leases and queued again; so are those that wait for long, since
-their message may be lost.
+"""Jobs that no worker has and no message waits for are queued again: their worker died, or their message was lost.
 
-Every worker looks. A mark in Redis sees to it that an orphan is queued once, however many workers find it and however
-long it then waits its turn; the mark goes when a worker takes the job, or after ``mark_seconds`` should the message
-get lost.
+What the queues hold decides, whatever Redis and the workers went through: a worker may die between taking a message and
+taking the job, and a Redis that was restored from a copy may know of jobs whose messages it never had. A message too
+many does no harm (:mod:`framesense.jobs.store`), one too few would let a job wait for ever.
+
+Every worker looks, one at a time.
 """
 
 import logging
@@ -13,50 +14,39 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from redis import Redis, RedisError
 
-from framesense.jobs.queue import enqueue
+from framesense.jobs.queue import QUEUES, enqueue, waiting
 from framesense.jobs.store import JobStore
 from framesense.schemas.jobs import JobState
 
 log = logging.getLogger(__name__)
 
 
+SWEEPING = "framesense:sweeping"
+
+
 class Recovery:
-    def __init__(self, redis: Redis, jobs: JobStore, celery: Celery, *, mark_seconds: float) -> None:
+    def __init__(self, redis: Redis, jobs: JobStore, celery: Celery) -> None:
         self._redis, self._jobs, self._celery = redis, jobs, celery
-        self._mark_ms = max(1, int(mark_seconds * 1000))
 
     def sweep(self) -> list[str]:
-        """Queue the orphaned jobs that nobody has queued yet, and return their ids."""
-        queued = []
-        for job in self._jobs.orphans():
-            if not self._redis.set(_mark(job.id), 1, nx=True, px=self._mark_ms):
-                continue
-            try:
-                enqueue(self._celery, job.kind, job.id)
-            except OperationalError:
-                self.taken(job.id)
-                raise
-            if job.state is JobState.RUNNING:
-                log.warning("job %s: its worker is gone; queued again", job.id)
-            else:
-                log.info("job %s: still waits for a worker; queued again, in case its message was lost", job.id)
-            queued.append(job.id)
-        return queued
-
-    def taken(self, job_id: str) -> None:
-        """Note that a worker has the job: should that one die too, the job may be queued again."""
-        self._redis.delete(_mark(job_id))
+        """Queue the orphaned jobs that no message waits for, and return their ids."""
+        orphans = self._jobs.orphans()
+        # Read after the jobs: a message that was taken in between would be of a job that is no orphan any more.
+        queued = {queue: set(waiting(self._redis, queue)) for queue in {QUEUES[job.kind] for job in orphans}}
+        lost = [job for job in orphans if job.id not in queued[QUEUES[job.kind]]]
+        for job in lost:
+            enqueue(self._celery, job.kind, job.id)
+            why = "its worker is gone" if job.state is JobState.RUNNING else "its message was lost"
+            log.warning("job %s: %s; queued again", job.id, why)
+        return [job.id for job in lost]
 
     def run(self, *, interval: float, stop: threading.Event) -> None:
-        """Sweep every ``interval`` seconds until ``stop`` is set."""
+        """Sweep every ``interval`` seconds, unless another worker just has, until ``stop`` is set."""
         while True:
             try:
-                self.sweep()
+                if self._redis.set(SWEEPING, 1, nx=True, px=max(1, int(interval * 900))):
+                    self.sweep()
             except (RedisError, OperationalError) as error:
                 log.warning("looking for abandoned jobs failed: %s", error)
             if stop.wait(interval):
                 return
-
-
-def _mark(job_id: str) -> str:
-    return f"framesense:job:{job_id}:requeued"

@@ -20,7 +20,6 @@ from framesense.storage.blobs import Storage
 from worker.jobs.concurrency import Stopped
 from worker.jobs.lease_heartbeat import LeaseHeartbeat, ShutdownFlag, StopReason
 from worker.jobs.model_change import MAX_MODEL_CHANGES, ModelChanged
-from worker.jobs.recovery import Recovery
 from worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -44,7 +43,6 @@ class JobTask(ABC):
     def __init__(self, app: Celery, settings: WorkerSettings, redis: Redis, shutdown: ShutdownFlag) -> None:
         self._app, self._settings, self._shutdown = app, settings, shutdown
         self._jobs = JobStore(redis, lease_seconds=settings.job_lease, retention_seconds=settings.job_retention)
-        self._recovery = Recovery(redis, self._jobs, app, mark_seconds=settings.job_visibility_timeout)
         self._storage = Storage(settings.storage_url)
 
     @abstractmethod
@@ -63,7 +61,6 @@ class JobTask(ABC):
             return
         requeued = False
         try:
-            self._recovery.taken(job_id)
             if not self._jobs.start(job_id):
                 log.info("job %s: is finished or unknown", job_id)
                 return

@@ -1,0 +1,71 @@
+"""Redis has no room to write, for a while: nothing that was accepted is lost, and workers go on by themselves."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from framesense.jobs.listeners import Listeners
+from framesense.jobs.payloads import EditPayload, EditSource
+from framesense.jobs.queue import create_celery, enqueue
+from framesense.schemas.jobs import Job, JobKind, JobState
+from framesense.settings import JobSettings
+from tests.support.processes import RedisProcess, running_durable_redis
+from tests.support.waiting import wait_until
+from tests.support.workers import LEASE_SECONDS, WorkerStack
+from tools.processes import ProcessFolder
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisProcess]:
+    with running_durable_redis(tmp_path) as process:
+        yield process
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[ProcessFolder]:
+    folder = ProcessFolder(tmp_path / "stack", ["edit-worker"], os.environ, grace=5)
+    folder.supervise()
+    try:
+        yield folder
+    finally:
+        for name in folder.names():
+            folder.stop(name)
+        folder.release()
+
+
+@pytest.fixture
+def stack(redis: RedisProcess, tmp_path: Path) -> Iterator[WorkerStack]:
+    stack = WorkerStack(redis.url, tmp_path, worker_queues="edit", worker_editor_retry_seconds=0)
+    yield stack
+    stack.close()
+
+
+def _submit(stack: WorkerStack) -> Job:
+    """Queue an edit whose editor is not there: what counts is that a worker takes it, and ends it with that reason."""
+    payload = EditPayload(edit=EditSource(photos=["a.png"]))
+    job = stack.jobs.create(JobKind.EDIT, name="a.png", parameters={"prompt": "x", "seed": 1}, payload=payload)
+    with create_celery(JobSettings(redis_url=stack.environment["REDIS_URL"])) as celery:
+        enqueue(celery, job.kind, job.id)
+    return job
+
+
+def test_workers_go_on_when_redis_may_write_again(
+    redis: RedisProcess, stack: WorkerStack, processes: ProcessFolder
+) -> None:
+    with Redis.from_url(redis.url, decode_responses=True) as client:
+        listeners = Listeners(client, within=2 * LEASE_SECONDS)
+        processes.start(stack.program("edit-worker"))
+        wait_until(lambda: listeners.count(["edit"])["edit"] == 1, explain=lambda: processes.tail("edit-worker"))
+        before = _submit(stack)
+        wait_until(lambda: stack.get(before).state.finished, explain=lambda: processes.tail("edit-worker"))
+        assert stack.get(before).state is JobState.FAILED
+        with redis.full_disk():
+            wait_until(lambda: listeners.count(["edit"])["edit"] == 0, explain=lambda: processes.tail("edit-worker"))
+        wait_until(lambda: listeners.count(["edit"])["edit"] == 1, explain=lambda: processes.tail("edit-worker", 40))
+        after = _submit(stack)
+        wait_until(lambda: stack.get(after).state.finished, explain=lambda: processes.tail("edit-worker", 40))
+        error = stack.get(after).error
+        assert error and "editor" in error.type
