@@ -31,8 +31,6 @@ class CaptionBatch:
     """The captions of n frames, in order."""
 
     texts: list[str]
-    tokens: list[int]
-    """How many tokens each caption has."""
     words: Floats
     """n × D: the mean of each caption's word embeddings, special tokens excluded; zeros for a caption of no words."""
     sentences: Floats
@@ -93,7 +91,6 @@ class CaptionerClient(ServiceClient):
         answer = CaptionResponse.model_validate_json(body)
         return CaptionBatch(
             texts=[caption.caption for caption in answer.captions],
-            tokens=[len(caption.tokens) for caption in answer.captions],
             words=np.stack([_mean_word(caption) for caption in answer.captions]),
             sentences=np.stack([_sentence(caption) for caption in answer.captions]),
             model=answer.model,

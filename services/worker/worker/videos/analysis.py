@@ -21,6 +21,7 @@ from worker.jobs.concurrency import map_ahead, run_ahead
 from worker.jobs.model_change import require_same_model
 from worker.settings import WorkerSettings
 from worker.thumbnails import write_thumbnail
+from worker.videos.caption_hysteresis import CaptionHysteresis
 from worker.videos.frames import SampledFrame, Video
 from worker.videos.motion import resized
 from worker.videos.rendering import Picture
@@ -100,6 +101,7 @@ def analyse(
         captioned = captioner.caption(pictures, beams=question.beams, max_tokens=question.max_tokens)
         return captioned, embedder.embed(pictures) if embedder else None
 
+    hysteresis = CaptionHysteresis.resumed(store, question.key)
     with (
         closing(run_ahead(_batches(video, question, settings, done), depth=settings.worker_prefetch, stop=stop)) as (
             decoded
@@ -110,7 +112,7 @@ def analyse(
             require_same_model(answer.model, question.models.captioner)
             if embedded and question.models.tagger:
                 require_same_model(embedded.model, question.models.tagger)
-            shown = batch.shown
+            answer, shown = hysteresis.apply(answer), batch.shown
             frames = Frames(
                 times=np.array([frame.time for frame in batch.frames]),
                 captions=[answer.texts[picture] for picture in shown],
