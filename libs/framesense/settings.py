@@ -9,7 +9,7 @@ them all.
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AliasChoices, BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -64,6 +64,12 @@ class JobSettings(ServiceSettings):
         default=15, gt=0, description="seconds after which a worker that is not heard of loses its job"
     )
     job_retention: float = Field(default=30 * 86400, gt=0, description="seconds that a finished job is kept")
+    max_video_frames: int = Field(
+        default=36_000,
+        ge=1,
+        validation_alias=AliasChoices("max_video_frames", "worker_max_frames"),
+        description="largest number of frames looked at of one video: ten hours at one a second",
+    )
     captioner_url: str = Field(default="http://127.0.0.1:8001", description="where the captioner is")
     tagger_url: str = Field(default="http://127.0.0.1:8002", description="where the tagger is")
     editor_url: str = Field(default="http://127.0.0.1:8003", description="where the editor is")

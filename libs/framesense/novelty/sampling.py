@@ -1,7 +1,10 @@
 """How often a video is looked at, where nobody says."""
 
+from collections.abc import Sequence
 from itertools import pairwise
-from math import ceil
+from math import ceil, floor, log10
+
+from framesense.http.problems import ProblemError
 
 LEAST_FRAMES = 30
 """Frames that even the shortest clip gets, as far as it has them."""
@@ -29,6 +32,26 @@ def default_interval(duration: float) -> float:
 def frame_count(duration: float, every_n_second: float) -> int:
     """Return how many of the times 0, N, 2N, … seconds lie before the end, at least 1."""
     return max(1, ceil(round(duration / every_n_second, 6)))
+
+
+def count_frames(spans: Sequence[float], every_n_second: float) -> int:
+    """Return how many frames are sampled from stretches of so many seconds each."""
+    return sum(frame_count(span, every_n_second) for span in spans)
+
+
+def too_many_frames(frames: int, most: int, every_n_second: float, covered: float) -> ProblemError:
+    """Describe an analysis of more than ``most`` frames. ``covered``: seconds for which there are frames."""
+    detail = (
+        f"A frame every {every_n_second:g} s makes {frames:,} frames of this video; at most {most:,} are allowed. "
+        f"Choose at least {_rounded_up(covered / most)} s."
+    )
+    return ProblemError(422, "too-many-frames", "Too many frames", detail)
+
+
+def _rounded_up(seconds: float) -> str:
+    """Write seconds with two digits, not less than they are: 0.5554 as 0.56."""
+    unit = 10.0 ** (floor(log10(seconds)) - 1)
+    return f"{ceil(seconds / unit) * unit:.6g}"
 
 
 assert all(shorter[0] / shorter[1] <= longer[0] / longer[1] for shorter, longer in pairwise(STEPS))

@@ -121,7 +121,7 @@ class AnalysedParameters(VideoParameters):
 
 
 class VideoPlan(BaseModel):
-    """Tell what an analysis will look at, before it starts. It goes by what the file says of its length."""
+    """Tell what an analysis will look at, before it starts."""
 
     duration: float | None = Field(default=None, ge=0, description="seconds; absent where the file does not say")
     every_n_second: EveryNSecond | None = Field(default=None, description="seconds between two frames")
@@ -129,6 +129,7 @@ class VideoPlan(BaseModel):
     seconds: float | None = Field(
         default=None, ge=0, description="how long it takes, going by recent jobs; absent where there were none"
     )
+    refused: str | None = Field(default=None, description="why the start would be refused; absent where it would not")
     video_stream: VideoStreamNumber | None = Field(default=None, description="the stream that will be looked at")
     video_streams: list[VideoStreamInfo] = Field(
         default_factory=list, description="the videos in the file; choose one by `video_stream`"

@@ -19,9 +19,12 @@ class VideoStreamInfo(BaseModel):
 
 
 class VideoProbe(BaseModel):
-    """What a file says of itself. It may be wrong: use it for plans only."""
+    """What is known of a file before it is decoded. Its header may be wrong: use it for plans only."""
 
-    duration: float | None = Field(default=None, description="seconds of the video that is meant")
+    duration: float | None = Field(default=None, description="seconds of the video that is meant, as a player shows")
+    spans: list[float] = Field(
+        default_factory=list, description="seconds of each stretch for which there are frames; between them are holes"
+    )
     video_stream: VideoStreamNumber | None = Field(
         default=None, description="the stream that is meant; null where the file has no video of the number given"
     )

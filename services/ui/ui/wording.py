@@ -65,6 +65,8 @@ def plan_text(plan: VideoPlan) -> str:
 
     Empty where the file does not say enough.
     """
+    if plan.refused:
+        return plan.refused
     if plan.frames is None or plan.every_n_second is None:
         return ""
     frames = "1 frame" if plan.frames == 1 else f"About {plan.frames} frames, one every {plan.every_n_second:g} s"

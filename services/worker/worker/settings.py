@@ -33,7 +33,6 @@ class WorkerSettings(JobSettings):
     worker_frame_size: int = Field(default=640, ge=16, description="longest side of a frame to caption, in pixels")
     worker_thumbnail_width: int = Field(default=320, ge=16, description="width of a thumbnail, in pixels")
     worker_thumbnail_quality: int = Field(default=80, ge=1, le=100, description="quality of thumbnails, as JPEG has it")
-    worker_max_frames: int = Field(default=200_000, ge=1, description="largest number of frames sampled from one video")
     worker_max_frame_pixels: int = Field(
         default=8192 * 8192, ge=1, description="largest video frame, width × height in pixels"
     )

@@ -9,7 +9,7 @@ from framesense.schemas.jobs import Job, JobState
 from framesense.schemas.novelty import VideoPlan
 from framesense.schemas.videos import VideoStreamInfo
 from tests.support.gateway_process import MP4, Gateway, problem
-from tests.support.videos import numbered_video, several_videos
+from tests.support.videos import numbered_picture, numbered_video, render_video, several_videos
 
 SECONDS = 20
 STREAM = VideoStreamInfo(number=0, width=96, height=64, codec="h264", shown_first=True)
@@ -76,6 +76,29 @@ def test_what_does_not_say_how_long_it_is_has_no_plan(gateway: Gateway) -> None:
     upload_id = upload(gateway, MP4 + bytes(5000))
     assert plan(gateway, upload_id=upload_id) == VideoPlan()
     assert plan(gateway, upload_id=upload_id, every_n_second=2) == VideoPlan(every_n_second=2)
+
+
+def test_what_the_start_refuses_the_plan_tells_in_the_same_words(gateway: Gateway, video: bytes) -> None:
+    upload_id = upload(gateway, video)
+    told = plan(gateway, upload_id=upload_id, every_n_second=0.0001)
+    assert told.refused == (
+        "A frame every 0.0001 s makes 200,000 frames of this video; at most 36,000 are allowed. "
+        "Choose at least 0.00056 s."
+    )
+    started = gateway.http.post("/video_captions", data={"upload_id": upload_id, "every_n_second": "0.0001"})
+    assert problem(started, 422).detail == told.refused
+    assert gateway.jobs.page().total == 0, "what is refused is no failed job"
+    assert plan(gateway, upload_id=upload_id, every_n_second=0.00056).refused is None
+
+
+def test_a_hole_has_no_frames(gateway: Gateway, tmp_path: Path) -> None:
+    pictures = [numbered_picture(number, 96, 64) for number in range(50)]
+    times = [number / 25 + 20_000 * (number >= 25) for number in range(50)]
+    for suffix in ("mp4", "mkv", "ts"):
+        path = render_video(tmp_path / f"hole.{suffix}", pictures, times=times, options={"g": "5"})
+        told = plan(gateway, upload_id=upload(gateway, path.read_bytes()), every_n_second=0.1)
+        assert (told.frames, told.refused) == (20, None), suffix
+        assert told.duration == pytest.approx(20_002, abs=0.1)
 
 
 def test_wrong_questions_are_refused(gateway: Gateway, video: bytes) -> None:

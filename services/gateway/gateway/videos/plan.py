@@ -3,7 +3,7 @@
 from statistics import median
 
 from framesense.jobs.store import JobStore
-from framesense.novelty.sampling import default_interval, frame_count
+from framesense.novelty.sampling import count_frames, default_interval, too_many_frames
 from framesense.schemas.jobs import Job, JobKind, JobState, Progress
 from framesense.schemas.novelty import Interval, VideoPlan
 from framesense.schemas.videos import VideoProbe
@@ -16,17 +16,21 @@ FROM_STORE = "answered from an earlier analysis"
 """Message of a job that did no work, and so tells no pace."""
 
 
-def plan_analysis(jobs: JobStore, probe: VideoProbe, interval: Interval) -> VideoPlan:
-    """Plan the analysis of a video by what is known of it. Blocking."""
-    duration = probe.duration
-    of = VideoPlan(video_stream=probe.video_stream, video_streams=probe.video_streams)
-    if duration is None:
-        return of.model_copy(update={"every_n_second": None if interval == "auto" else interval})
-    every = default_interval(duration) if interval == "auto" else interval
-    frames = frame_count(duration, every)
-    pace = _seconds_per_frame(jobs)
-    seconds = None if pace is None else round(pace * frames, 1)
-    return of.model_copy(update={"duration": duration, "every_n_second": every, "frames": frames, "seconds": seconds})
+def plan_analysis(jobs: JobStore, probe: VideoProbe, interval: Interval, *, most_frames: int) -> VideoPlan:
+    """Plan the analysis of a video by what is known of it. ``most_frames``: more are refused. Blocking."""
+    covered, plan = sum(probe.spans), VideoPlan(video_stream=probe.video_stream, video_streams=probe.video_streams)
+    if not covered:
+        return plan.model_copy(update={"every_n_second": None if interval == "auto" else interval})
+    every = default_interval(covered) if interval == "auto" else interval
+    frames, pace = count_frames(probe.spans, every), _seconds_per_frame(jobs)
+    found = {
+        "duration": probe.duration,
+        "every_n_second": every,
+        "frames": frames,
+        "seconds": None if pace is None else round(pace * frames, 1),
+        "refused": too_many_frames(frames, most_frames, every, covered).detail if frames > most_frames else None,
+    }
+    return plan.model_copy(update=found)
 
 
 def planned_progress(plan: VideoPlan) -> Progress:

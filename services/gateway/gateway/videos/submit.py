@@ -13,13 +13,13 @@ from framesense.http.problems import ProblemError
 from framesense.jobs.payloads import StoredFile, VideoPayload
 from framesense.jobs.queue import enqueue
 from framesense.media.stream_choice import unknown_stream
-from framesense.schemas.jobs import Job, JobKind, JobState, Progress
-from framesense.schemas.novelty import Interval, VideoInfo, VideoParameters, VideoPlan
+from framesense.schemas.jobs import Job, JobKind, Progress
+from framesense.schemas.novelty import Interval, VideoParameters, VideoPlan
 from framesense.schemas.videos import VideoProbe
 from framesense.storage.analyses import VideoModels, analysis_key, video_key
 from gateway.dependencies import Dependencies
 from gateway.http.multipart import FormLimits, ReceivedForm
-from gateway.jobs.lookups import analysis_of, find_job, payload_of, require_video
+from gateway.jobs.lookups import find_job, payload_of, require_video
 from gateway.jobs.submission import sha256_of, withdrawn_on_failure
 from gateway.models.available import video_models
 from gateway.uploads.sniffing import HEAD_BYTES, refuse_non_video
@@ -99,7 +99,7 @@ async def plan_video(
         earlier = await asyncio.to_thread(find_job, dependencies, job_id)
         require_video(earlier)
         probe = await _probe_earlier(dependencies, earlier, video_stream)
-    return await asyncio.to_thread(plan_analysis, dependencies.jobs, probe, interval)
+    return await asyncio.to_thread(_plan, dependencies, probe, interval)
 
 
 def submit_video(
@@ -165,7 +165,9 @@ def _submit(
         beams=BEAMS,
         max_tokens=MAX_TOKENS,
     )
-    plan = plan_analysis(dependencies.jobs, probe, parameters.every_n_second)
+    plan = _plan(dependencies, probe, parameters.every_n_second)
+    if plan.refused:
+        raise ProblemError(422, "too-many-frames", "Too many frames", plan.refused)
     job = dependencies.jobs.create(
         JobKind.VIDEO,
         name=source.name,
@@ -181,6 +183,11 @@ def _submit(
     return dependencies.jobs.get(job.id) or job
 
 
+def _plan(dependencies: Dependencies, probe: VideoProbe, interval: Interval) -> VideoPlan:
+    most = dependencies.settings.max_video_frames
+    return plan_analysis(dependencies.jobs, probe, interval, most_frames=most)
+
+
 async def _probe(dependencies: Dependencies, file: Path, number: int | None) -> VideoProbe:
     """Read what a file says of itself. Raises a 422 problem where no video of it has this number."""
     probe = await dependencies.media.probe(file, number)
@@ -190,23 +197,14 @@ async def _probe(dependencies: Dependencies, file: Path, number: int | None) -> 
 
 
 async def _probe_earlier(dependencies: Dependencies, job: Job, number: int | None) -> VideoProbe:
-    """Return what is known of a job's video: by its analysis, else by what the file says. Raises as :func:`_probe`."""
+    """Return what is known of a job's video, which may no longer be stored. Raises as :func:`_probe`."""
     if job.kind is not JobKind.VIDEO:
         return VideoProbe()
-    analysed = await asyncio.to_thread(_analysed_video, dependencies, job)
-    if analysed and number in (job.parameters.get("video_stream"), analysed.video_stream):
-        return VideoProbe.model_validate(analysed.model_dump())
     key = video_key((await asyncio.to_thread(payload_of, dependencies, job, VideoPayload)).video.sha256)
     if not await asyncio.to_thread(dependencies.storage.exists, key):
         return VideoProbe()
     async with contextmanager_in_threadpool(dependencies.storage.local_file(key)) as file:
         return await _probe(dependencies, file, number)
-
-
-def _analysed_video(dependencies: Dependencies, job: Job) -> VideoInfo | None:
-    key = analysis_of(dependencies, job)
-    found = dependencies.analysis_cache.load(key) if key and job.state is JobState.SUCCEEDED else None
-    return found[0].video if found else None
 
 
 def _answer_from_store(dependencies: Dependencies, job: Job, every_n_second: float, models: VideoModels) -> bool:

@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 from framesense.http.problems import ProblemError
 from framesense.media.containers import open_container, video_packets
 from framesense.media.group_index import GroupIndex, UnreliableIndexError, packets_from
+from framesense.media.probe import read_outline
 from framesense.media.streams import find_video_stream
 from framesense.media.timeline import Run, Segment, Timeline
 from worker.videos.refusals import no_video_track, not_opened, unsupported_codec
@@ -65,10 +66,8 @@ class VideoFile:
 
     def outline(self) -> Timeline | None:
         """Read when the video begins and ends by the container's index; None where none can be relied on."""
-        with self.open() as (container, stream), suppress(UnreliableIndexError, av.FFmpegError):
-            index = GroupIndex.read(container, stream)
-            return index.outline() if index else None
-        return None
+        with self.open() as (container, stream):
+            return read_outline(container, stream)
 
     def timeline(self) -> Timeline:
         """Read the times of all packets."""

@@ -15,7 +15,7 @@ from framesense.http.problems import ProblemError
 from framesense.jobs.payloads import StoredFile, VideoPayload
 from framesense.jobs.queue import QUEUES, TASKS
 from framesense.jobs.store import UnknownJobError
-from framesense.novelty.sampling import default_interval
+from framesense.novelty.sampling import default_interval, too_many_frames
 from framesense.schemas.jobs import JobKind, Progress
 from framesense.schemas.models import ModelInfo
 from framesense.storage.analyses import AnalysisStore, Summary, VideoModels, analysis_key, video_key
@@ -185,13 +185,7 @@ class VideoTask(JobTask):
         return open_video(path, max_pixels=self._settings.worker_max_frame_pixels, number=number)
 
     def _count_frames(self, video: Video, every_n_second: float) -> int:
-        total, limit = video.count(every_n_second), self._settings.worker_max_frames
-        if total > limit:
-            raise ProblemError(
-                422,
-                "too-many-frames",
-                "Too many frames",
-                f"A frame every {every_n_second} s makes {total} frames of this video; at most {limit} are allowed. "
-                f"Choose at least {video.timeline.covered / limit:.3g} s.",
-            )
+        total, most = video.count(every_n_second), self._settings.max_video_frames
+        if total > most:
+            raise too_many_frames(total, most, every_n_second, video.timeline.covered)
         return total
