@@ -108,6 +108,25 @@ def several_videos(path: Path, videos: Sequence[tuple[int, int, int]]) -> Path:
     return path
 
 
+def hlg_video(path: Path, frames: int) -> Path:
+    """10-bit HEVC in BT.2020 and HLG: bands of grey and of colours, 192 × 128."""
+    signal = np.zeros((128, 192, 3), dtype=np.uint16)
+    signal[:] = np.linspace(0.05, 0.75, 192)[None, :, None] * 65535
+    signal[64:, 96:, 0] //= 2
+    with av.open(str(path), "w") as container:
+        parameters = "log-level=none:colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc:qp=4"
+        stream = container.add_stream("libx265", rate=25, options={"x265-params": parameters})
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 192, 128, "yuv420p10le"
+        frame = av.VideoFrame.from_ndarray(signal, format="rgb48le")
+        frame = frame.reformat(format="yuv420p10le", dst_colorspace="BT2020", dst_color_range="MPEG")
+        for number in range(frames):
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
 def audio_only(path: Path, seconds: float = 1.0) -> Path:
     """An MP4 with sound and no picture."""
     with av.open(str(path), "w") as container:

@@ -7,7 +7,7 @@ after one is decoded and encoded (H.264, so that every browser plays it), as is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -18,11 +18,16 @@ import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.video.frame import VideoFrame
+from av.video.reformatter import Colorspace
 from av.video.stream import VideoStream
 from PIL import Image, ImageDraw, ImageFont
 
 from framesense.http.problems import ProblemError
 from framesense.media.containers import open_container, video_packets
+from framesense.media.frame_colours import colour_space, to_rgb, transfer_of
+from framesense.media.group_index import PRESENTATION_TIMES
+from framesense.media.high_dynamic_range import Transfer
+from framesense.media.probe import read_outline
 from framesense.media.streams import find_video_stream
 from framesense.media.stretches import Stretch
 from framesense.media.timeline import WRAPPING, Timeline, player_zero
@@ -35,6 +40,8 @@ COPIED_FORMATS = {"yuv420p", "yuvj420p", "yuv420p10le"}
 COPIED_AUDIO = {"aac", "mp3"}
 LONGEST_SIDE = 1280
 """Pixels: what is encoded is scaled down to this."""
+BT709 = 1
+"""Colour primaries, transfer and matrix of what is encoded (ITU-T H.273)."""
 _MP4 = {"movflags": "+faststart"}
 
 
@@ -148,7 +155,7 @@ class _Opener:
 
     def __init__(self, path: Path, number: int | None) -> None:
         self._path, self._number = path, number
-        self.timeline = self._read_timeline()
+        self.timeline, self.transfer = self._read_timeline(), self._read_transfer()
 
     @contextmanager
     def open(self) -> Iterator[_Source]:
@@ -156,12 +163,24 @@ class _Opener:
             yield _Source(container, _stream(container, self._number), self.timeline)
 
     def _read_timeline(self) -> Timeline | None:
-        """Read the timeline where the clock may start again; None for other containers, so that little is read."""
+        """Read the timeline where the clock starts again or may do so; None for others, so that little is read."""
         with open_container(self._path) as container:
-            if container.format.name not in WRAPPING:
-                return None
+            video, name = _stream(container, self._number), container.format.name
+            joinable = name in WRAPPING or (name == PRESENTATION_TIMES and read_outline(container, video) is None)
+        if not joinable:
+            return None
+        with open_container(self._path) as container:
             video = _stream(container, self._number)
-            return Timeline.read(video_packets(container, video), video)
+            timeline = Timeline.read(video_packets(container, video), video)
+        return timeline if name in WRAPPING or timeline.mended else None
+
+    def _read_transfer(self) -> Transfer | None:
+        """Read whether the video is of high dynamic range, from its first frame."""
+        with open_container(self._path) as container, suppress(av.FFmpegError):
+            video = _stream(container, self._number)
+            first = next(container.decode(video), None)
+            return transfer_of(first, int(video.codec_context.color_trc)) if first else None
+        return None
 
 
 def _copy(opener: _Opener, target: Path, stretch: Stretch) -> bool:
@@ -170,6 +189,8 @@ def _copy(opener: _Opener, target: Path, stretch: Stretch) -> bool:
         video, sound = opened.video, opened.sound
         if video.codec_context.codec.canonical_name not in COPIED_VIDEO or video.pix_fmt not in COPIED_FORMATS:
             return False
+        if opener.transfer:
+            return False  # Few browsers show high dynamic range, and none where the file does not say that it is.
         begin, end = opened.time(stretch.start), opened.time(stretch.end)
         packets = opened.packets(begin, sound)
         first = next((p for p in packets if p.stream is video and p.is_keyframe and p.pts is not None), None)
@@ -227,7 +248,7 @@ def _encode(opener: _Opener, target: Path, stretches: Sequence[Stretch], *, stam
                     place = after + round(((frame.pts or 0) - (origin or 0)) * opened.time_base * rate)
                     if place < written:
                         continue
-                    drawn = _drawn(frame, writer, opened.seconds(frame.pts or 0) if stamped else None)
+                    drawn = _drawn(frame, writer, opener.transfer, opened.seconds(frame.pts or 0) if stamped else None)
                     drawn.pts, drawn.time_base = place, 1 / rate
                     output.mux(writer.encode(drawn))
                     written = place + 1
@@ -246,21 +267,33 @@ def _writer(output: OutputContainer, frame: VideoFrame, rate: Fraction) -> Video
     writer = output.add_stream("libx264", rate=rate, options={"crf": "23", "preset": "veryfast"})
     writer.width, writer.height = (max(2, round(side * scale) // 2 * 2) for side in (frame.width, frame.height))
     writer.pix_fmt = "yuv420p"
+    context = writer.codec_context
+    context.colorspace = context.color_primaries = context.color_trc = BT709
     writer.codec_context.time_base = 1 / rate
     if frame.rotation:
         writer.set_display_rotation(frame.rotation)
     return writer
 
 
-def _drawn(frame: VideoFrame, writer: VideoStream, seconds: float | None) -> VideoFrame:
-    if seconds is None:
-        return frame.reformat(writer.width, writer.height, "yuv420p")
-    image = Image.fromarray(frame.reformat(writer.width, writer.height, "rgb24").to_ndarray())
-    draw, size = ImageDraw.Draw(image), max(12, writer.height // 18)
+def _drawn(frame: VideoFrame, writer: VideoStream, transfer: Transfer | None, seconds: float | None) -> VideoFrame:
+    """Return a frame in the clip's size and colours, with a time in its corner where ``seconds`` are given."""
+    if seconds is None and not transfer:
+        return frame.reformat(
+            writer.width, writer.height, "yuv420p", src_colorspace=colour_space(frame), dst_colorspace=Colorspace.ITU709
+        )
+    image = Image.fromarray(to_rgb(frame, writer.width, writer.height, transfer))
+    if seconds is not None:
+        _stamp(image, seconds)
+    drawn = VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
+    return drawn.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
+
+
+def _stamp(image: Image.Image, seconds: float) -> None:
+    """Draw a time into an image's corner."""
+    draw, size = ImageDraw.Draw(image), max(12, image.height // 18)
     place = (size // 2, size // 2)
     draw.text(place, _clock(seconds), fill="white", stroke_fill="black", stroke_width=max(1, size // 10),
               font=ImageFont.load_default(size))  # fmt: skip
-    return VideoFrame.from_ndarray(np.asarray(image), format="rgb24").reformat(format="yuv420p")
 
 
 def _clock(seconds: float) -> str:

@@ -23,16 +23,17 @@ from av import VideoFrame
 
 from framesense.http.problems import ProblemError
 from framesense.media.containers import Promise, last_time, promised_end
+from framesense.media.frame_colours import transfer_of
+from framesense.media.high_dynamic_range import Transfer
 from framesense.media.stream_choice import list_streams
 from framesense.media.streams import describe_streams
 from framesense.media.timeline import Timeline
 from framesense.schemas.novelty import VideoInfo
 from framesense.schemas.videos import VideoStreamInfo
 from worker.videos.decoding import NotFoundError, VideoFile, decode_all, decode_segments
-from worker.videos.high_dynamic_range import Transfer
 from worker.videos.motion import GAP, STILL, Motion, motion_between
 from worker.videos.refusals import nothing_decodes
-from worker.videos.rendering import Orientation, Picture, render, shown_size, transfer_of
+from worker.videos.rendering import Orientation, Picture, render, shown_size
 
 log = logging.getLogger(__name__)
 

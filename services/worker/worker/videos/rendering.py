@@ -4,17 +4,13 @@ from fractions import Fraction
 
 import numpy as np
 from av import VideoFrame
-from av.video.reformatter import Colorspace
 from numpy.typing import NDArray
 
-from worker.videos.high_dynamic_range import Transfer, tone_mapped
+from framesense.media.frame_colours import colour_space, to_rgb
+from framesense.media.high_dynamic_range import Transfer
 
 Picture = NDArray[np.uint8]
 """height × width × 3, RGB, 0 … 255."""
-UNTAGGED, BT2020 = 2, (9, 10)
-"""Matrix coefficients in ITU-T H.273: unspecified; BT.2020 with non-constant and with constant luminance."""
-HD_WIDTH, HD_HEIGHT = 1280, 720
-"""Pixels from which an untagged video is high definition."""
 
 
 class Orientation:
@@ -49,21 +45,6 @@ def shown_size(frame: VideoFrame, orientation: Orientation, pixel_aspect: Fracti
     return size[::-1] if orientation.swaps_axes else size
 
 
-def transfer_of(frame: VideoFrame, named: int) -> Transfer | None:
-    """Return the transfer of a video of high dynamic range, None for others. ``named``: what its container says.
-
-    A deep picture with the colours of BT.2020 and no transfer named is taken for PQ: who writes BT.2020 for screens of
-    standard range says so, who writes HDR10 forgets it now and then.
-    """
-    for number in (int(frame.color_trc), named):
-        if number in list(Transfer):
-            return Transfer(number)
-        if number != UNTAGGED:
-            return None
-    deep = any(component.bits > 8 for component in frame.format.components)
-    return Transfer.PQ if deep and frame.colorspace in BT2020 else None
-
-
 def render(
     frame: VideoFrame,
     orientation: Orientation,
@@ -74,37 +55,19 @@ def render(
 ) -> Picture:
     """Render the frame as shown, shrunk (never enlarged) until its longer side is at most ``longest_side`` pixels.
 
-    Shrinking and the change to RGB are one step of libswscale, so a large frame is never held in RGB, unless it is
-    partly transparent: then it is laid over white first. ``transfer``: that of a high dynamic range, which is mapped to
-    the standard one.
+    A large frame is never held in RGB, unless it is partly transparent: then it is laid over white first.
+    ``transfer``: that of a high dynamic range, which is mapped to the standard one.
     """
     if any(component.is_alpha for component in frame.format.components) or frame.format.has_palette:
         frame = _over_white(frame)
     width, height = max(1, round(frame.width * (pixel_aspect or 1))), frame.height
     scale = min(1.0, longest_side / max(width, height))
-    small = frame.reformat(
-        width=max(1, round(width * scale)),
-        height=max(1, round(height * scale)),
-        format="rgb48le" if transfer else "rgb24",
-        src_colorspace=_colour_space(frame),
-        interpolation="AREA",
-    )
-    picture = small.to_ndarray()
-    if transfer:
-        picture = tone_mapped(picture.astype(np.uint16), transfer, wide=frame.colorspace in BT2020)
-    return orientation.apply(np.asarray(picture, dtype=np.uint8))
-
-
-def _colour_space(frame: VideoFrame) -> Colorspace | None:
-    """Return the colour space of a frame that does not name its own, as players take it: HD is BT.709, SD is BT.601."""
-    if frame.colorspace != UNTAGGED:
-        return None
-    large = frame.width >= HD_WIDTH or frame.height >= HD_HEIGHT
-    return Colorspace.ITU709 if large else Colorspace.ITU601
+    picture = to_rgb(frame, max(1, round(width * scale)), max(1, round(height * scale)), transfer)
+    return orientation.apply(picture)
 
 
 def _over_white(frame: VideoFrame) -> VideoFrame:
-    rgba = frame.reformat(format="rgba", src_colorspace=_colour_space(frame)).to_ndarray().astype(np.uint16)
+    rgba = frame.reformat(format="rgba", src_colorspace=colour_space(frame)).to_ndarray().astype(np.uint16)
     alpha = rgba[..., 3:]
     laid = (rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
     return VideoFrame.from_ndarray(laid.astype(np.uint8), format="rgb24")

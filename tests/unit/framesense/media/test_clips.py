@@ -11,7 +11,7 @@ from framesense.media.probe import probe_video
 from framesense.media.stretches import Stretch
 from framesense.schemas.videos import VideoProbe
 from tests.support.clocks import join
-from tests.support.videos import audio_only, numbered_picture, numbered_video, read_number, render_video
+from tests.support.videos import audio_only, hlg_video, numbered_picture, numbered_video, read_number, render_video
 from worker.videos.frames import open_video
 
 FPS = 25
@@ -130,3 +130,30 @@ def test_clips_of_4_4_4_video_keep_their_colours_and_play_anywhere(stamped: bool
         usual = [frame.to_ndarray(format="rgb24").mean(axis=(0, 1)) for frame in whole.decode(video=0)]
         last = list(clip.decode(video=0))[-1].to_ndarray(format="rgb24").mean(axis=(0, 1))
     assert min(np.abs(last - colour).max() for colour in usual[70:80]) < 12
+
+
+@pytest.mark.parametrize("start", [1.0, 5.0])
+def test_clips_of_joined_matroska_files_are_on_the_time_of_both(start: float, tmp_path: Path) -> None:
+    parts = [numbered_video(tmp_path / f"{n}.mkv", 100, options={"g": "10"}, first=100 * n) for n in range(2)]
+    joined = join(tmp_path / "joined.mkv", parts)
+    cut_clip(joined, tmp_path / "clip.mp4", Stretch(start, start + 0.4))
+    join_clips(joined, tmp_path / "reel.mp4", [Stretch(start, start + 0.4)])
+    expected = set(range(round(start * FPS), round(start * FPS) + 11))
+    assert expected <= set(numbers(tmp_path / "clip.mp4")) <= {one + more for one in expected for more in range(-10, 4)}
+    assert set(numbers(tmp_path / "reel.mp4")) == expected
+
+
+@pytest.mark.parametrize("way", ["cut", "reel", "stamped"])
+def test_clips_of_high_dynamic_range_look_as_its_frames_do(way: str, tmp_path: Path) -> None:
+    source = hlg_video(tmp_path / "hlg.mp4", frames=10)
+    (sample,) = open_video(source, max_pixels=PIXELS).samples(10)
+    if way == "cut":
+        cut_clip(source, tmp_path / "clip.mp4", Stretch(0, 0.3))
+    else:
+        join_clips(source, tmp_path / "clip.mp4", [Stretch(0, 0.3)], stamped=way == "stamped")
+    with av.open(str(tmp_path / "clip.mp4")) as clip:
+        assert (clip.streams.video[0].pix_fmt, int(clip.streams.video[0].codec_context.color_trc)) == ("yuv420p", 1)
+    (shown,) = open_video(tmp_path / "clip.mp4", max_pixels=PIXELS).samples(10)
+    lower = slice(64, None)
+    assert np.abs(shown.picture[lower].astype(int) - sample.picture[lower]).mean() < 5
+    assert sample.picture.std() > 25, "it was mapped, not washed out"

@@ -9,8 +9,8 @@ import pytest
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from framesense.media.high_dynamic_range import REFERENCE_WHITE
 from worker.videos.frames import Video, open_video
-from worker.videos.high_dynamic_range import REFERENCE_WHITE
 
 BT709_TO_BT2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
 
