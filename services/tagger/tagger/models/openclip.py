@@ -40,6 +40,7 @@ class OpenClip:
         self.image_size = image_side(model)
         # Texts in other scripts mean something only to a tokenizer that was made for many languages.
         self._multilingual = type(tokenizer).__name__ != "SimpleTokenizer"
+        self.languages = "many languages" if self._multilingual else "English"
         self.dimensions = self.encode_texts(["a photo"]).shape[1]
 
     @classmethod

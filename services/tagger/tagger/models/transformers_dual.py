@@ -52,6 +52,7 @@ class TransformersDual:
         self.parameters = sum(weight.numel() for weight in model.parameters())
         self._longest = int(text.max_position_embeddings)
         self._multilingual = len(tokenizer) > MULTILINGUAL
+        self.languages = "many languages" if self._multilingual else "English"
         self.dimensions = self.encode_texts(["a photo"]).shape[1]
 
     @classmethod
