@@ -103,9 +103,9 @@ def _show_pictures(api: GatewayApi, public: str, result: EditResult, image: Edit
             label_visibility="collapsed",
         )
     if view == CHANGES:
-        st.image(api.picture(image.change_map_url or ""), caption="White where it changed most")
+        _show_map(api.picture(image.change_map_url or ""), "White where it changed most")
     elif view == REGION:
-        st.image(api.picture(image.mask_url or ""), caption="White where it was to change")
+        _show_map(api.picture(image.mask_url or ""), "White where it was to change")
     elif image.photo_url:
         compare_pictures(
             before=_photo_address(api, public, image),
@@ -116,6 +116,12 @@ def _show_pictures(api: GatewayApi, public: str, result: EditResult, image: Edit
         )
     else:
         st.image(f"{public}{image.image_url}")
+
+
+def _show_map(picture: bytes, caption: str) -> None:
+    with st.container(border=True):  # a map may be white all over, as the page is
+        st.image(picture)
+        st.caption(caption)
 
 
 def _photo_address(api: GatewayApi, public: str, image: EditedImage) -> str:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from framesense.schemas.edits import Preserve
 from framesense.schemas.jobs import Job, JobState
 from ui.api import GatewayApi, GatewayError
 from ui.edit.reuse import submitted_parameters
@@ -22,4 +23,6 @@ def watch_edit(api: GatewayApi, job: Job) -> None:
     except GatewayError:  # the next look may find it
         preview = None
     if preview:
-        st.image(jpeg_url(preview), caption="So far, as the model sees it", width=PREVIEW_WIDTH)
+        kept = parameters.preserve not in (None, Preserve.NONE)
+        caption = "So far, as the model sees it" + ("; what is to stay is put back at the end" if kept else "")
+        st.image(jpeg_url(preview), caption=caption, width=PREVIEW_WIDTH)
