@@ -33,6 +33,22 @@ class HttpSettings(BaseSettings):
     )
 
 
+class ServerSettings(HttpSettings):
+    """Hold how long the gateway and the model servers wait for slow clients, and how much JSON they take."""
+
+    header_timeout: float = Field(
+        default=30, gt=0, description="seconds in which the headers of a request must have arrived"
+    )
+    upload_idle_timeout: float = Field(default=60, gt=0, description="seconds that an upload may send nothing")
+    upload_min_rate: float = Field(
+        default=1024,
+        gt=0,
+        description="bytes a second at which an upload must arrive on the average, once it has taken as long as an "
+        "upload may be silent",
+    )
+    max_json_bytes: int = Field(default=4 * 1024**2, ge=1, description="largest JSON document, in bytes")
+
+
 class ServiceSettings(BaseSettings):
     """Hold what every service is told: how much to log, and how large an image may be."""
 

@@ -23,6 +23,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from framesense.http.bodies import BodyLimits, BoundedBodies
 from framesense.http.browsers import BrowserGuard, BrowserPolicy
 from framesense.http.head import HeadRequests
 from framesense.http.problems import NO_ROOM, ProblemError, problem_response, storage_full
@@ -47,6 +48,7 @@ def create_service(
     warnings: Warnings | None = None,
     registry: CollectorRegistry | None = None,
     browsers: BrowserPolicy | None = None,
+    bodies: BodyLimits = BodyLimits(),
     **fastapi_options: Any,
 ) -> FastAPI:
     """Build an application without routes of its own subject; the caller includes its routers.
@@ -54,7 +56,7 @@ def create_service(
     ``checks`` are the readiness checks by name; ``warnings`` tells what does not work though the service does, and is
     asked at most once in :data:`WARNINGS_KEPT` seconds; ``registry`` holds the service's own metrics, to which the HTTP
     metrics are added; ``browsers`` says what is refused of web pages, by default those of other origins and unknown
-    host names.
+    host names; ``bodies`` how slowly a request's body may arrive, and how large a JSON document may be.
     """
     registry = registry or CollectorRegistry()
     # FastAPI's own documentation pages fetch their scripts from a CDN; these come from the package.
@@ -64,6 +66,7 @@ def create_service(
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(ClientDisconnect, _client_disconnect)
     app.add_exception_handler(Exception, _unexpected)
+    app.add_middleware(BoundedBodies, limits=bodies)
     app.add_middleware(BrowserGuard, policy=browsers or BrowserPolicy())
     app.add_middleware(RequestMetrics, registry=registry)
     app.add_middleware(RequestId)

@@ -7,6 +7,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from captioner.app import create_app
 from captioner.settings import CaptionerSettings
+from framesense.http.connections import timed_protocol
 
 
 def main() -> None:
@@ -17,6 +18,7 @@ def main() -> None:
         create_app(settings),
         host=settings.captioner_host,
         port=settings.captioner_port,
+        http=timed_protocol(settings.header_timeout),
         log_config=None,
         access_log=settings.log_level == "DEBUG",
         timeout_graceful_shutdown=30,

@@ -15,6 +15,7 @@ from captioner.options import parse_extras
 from captioner.serving import BatchedCaptioner
 from captioner.settings import CaptionerSettings
 from framesense.http.app import create_service
+from framesense.http.bodies import BodyLimits
 from framesense.http.browsers import BrowserPolicy
 from framesense.http.disconnects import unless_disconnected
 from framesense.http.hosts import AllowedHosts
@@ -60,6 +61,7 @@ def create_app(
         checks={"model": runtime.check},
         registry=registry,
         browsers=BrowserPolicy(AllowedHosts(settings.allowed_hosts, address=settings.captioner_host)),
+        bodies=BodyLimits.of(settings),
     )
 
     @app.post(

@@ -12,6 +12,7 @@ from transformers.utils.logging import disable_progress_bar as disable_transform
 
 from editor.app import create_app
 from editor.settings import EditorSettings
+from framesense.http.connections import timed_protocol
 
 STARTUP_FAILURE = 3
 """The exit status that uvicorn's own command has."""
@@ -42,6 +43,7 @@ def main() -> None:
         app,
         host=settings.editor_host,
         port=settings.editor_port,
+        http=timed_protocol(settings.header_timeout),
         log_config=None,
         access_log=settings.log_level == "DEBUG",
         timeout_graceful_shutdown=30,

@@ -14,6 +14,7 @@ from editor.models.factory import load_model, require_editor
 from editor.serving import Loader, QueuedEditor
 from editor.settings import EditorSettings
 from framesense.http.app import create_service
+from framesense.http.bodies import BodyLimits
 from framesense.http.browsers import BrowserPolicy
 from framesense.http.hosts import AllowedHosts
 from framesense.serving.routes import model_routes
@@ -54,6 +55,7 @@ def create_app(settings: EditorSettings | None = None, *, load: Loader = load_mo
         checks={"model": runtime.check},
         registry=registry,
         browsers=BrowserPolicy(AllowedHosts(settings.allowed_hosts, address=settings.editor_host)),
+        bodies=BodyLimits.of(settings),
     )
     app.include_router(edits.router(EditorDependencies.build(settings, runtime, metrics)))
     app.include_router(model_routes(runtime))

@@ -2,6 +2,7 @@
 
 import uvicorn
 
+from framesense.http.connections import timed_protocol
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
 
@@ -12,6 +13,7 @@ def main() -> None:
         create_app(settings),
         host=settings.gateway_host,
         port=settings.gateway_port,
+        http=timed_protocol(settings.header_timeout),
         log_level=settings.log_level.lower(),
         timeout_graceful_shutdown=5,
     )

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from redis import RedisError
 
 from framesense.http.app import create_service
+from framesense.http.bodies import BodyLimits
 from framesense.http.browsers import BrowserPolicy
 from framesense.http.hosts import AllowedHosts
 from framesense.http.origins import AllowedOrigins
@@ -73,6 +74,7 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
         warnings=partial(warnings, dependencies),
         registry=registry,
         browsers=policy,
+        bodies=BodyLimits.of(settings),
         description=DESCRIPTION,
         version="0.1.0",
     )

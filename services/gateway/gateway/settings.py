@@ -5,10 +5,10 @@ from pathlib import Path
 from pydantic import Field
 
 from framesense.schemas.captions import DEFAULT_GUESS_BELOW, GUESS_BELOW
-from framesense.settings import CommaSeparated, HttpSettings, JobSettings
+from framesense.settings import CommaSeparated, JobSettings, ServerSettings
 
 
-class GatewaySettings(JobSettings, HttpSettings):
+class GatewaySettings(JobSettings, ServerSettings):
     gateway_host: str = Field(default="127.0.0.1", description="address to listen on")
     gateway_port: int = Field(default=8000, ge=0, le=65535, description="port to listen on")
     gateway_cors_origins: CommaSeparated = Field(
@@ -26,7 +26,6 @@ class GatewaySettings(JobSettings, HttpSettings):
         description="where uploads arrive; on the blob store's filesystem, storing one is a rename",
     )
     upload_expiry: float = Field(default=86400, gt=0, description="seconds that an unfinished or unused upload is kept")
-    upload_idle_timeout: float = Field(default=60, gt=0, description="seconds that an upload may send nothing")
     disk_reserve_bytes: int = Field(
         default=256 * 1024**2,
         ge=0,
@@ -46,7 +45,6 @@ class GatewaySettings(JobSettings, HttpSettings):
         default=16 * 1024**2, ge=1, description="largest classifier that may be uploaded, in bytes"
     )
     allow_model_switch: bool = Field(default=True, description="whether PUT /models may load another model")
-    max_json_bytes: int = Field(default=4 * 1024**2, ge=1, description="largest JSON body: labels and templates")
     editor_min_side: int = Field(default=8, ge=2, description="shortest side of a photo to edit, in pixels")
     editor_max_side: int = Field(default=12_000, ge=64, description="longest side of a photo to edit, in pixels")
     editor_max_result_pixels: int = Field(

@@ -4,6 +4,7 @@ import logging
 
 import uvicorn
 
+from framesense.http.connections import timed_protocol
 from tagger.app import create_app
 from tagger.settings import TaggerSettings
 
@@ -15,6 +16,7 @@ def main() -> None:
         create_app(settings),
         host=settings.tagger_host,
         port=settings.tagger_port,
+        http=timed_protocol(settings.header_timeout),
         log_config=None,
         access_log=settings.log_level == "DEBUG",
         timeout_graceful_shutdown=30,

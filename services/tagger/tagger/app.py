@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from framesense.http.app import create_service
+from framesense.http.bodies import BodyLimits
 from framesense.http.browsers import BrowserPolicy
 from framesense.http.hosts import AllowedHosts
 from framesense.serving.batch_metrics import BatchMetrics
@@ -50,6 +51,7 @@ def create_app(
         checks={"model": runtime.check},
         registry=registry,
         browsers=BrowserPolicy(AllowedHosts(settings.allowed_hosts, address=settings.tagger_host)),
+        bodies=BodyLimits.of(settings),
     )
     for subject in (tags, embeddings, classifiers):
         app.include_router(subject.router(dependencies))

@@ -23,6 +23,7 @@ from gateway.edits.jobs import edit_result, submit_edit, submit_series
 from gateway.edits.sources import check_counts, check_decoded
 from gateway.jobs.events import wait_until_finished
 from gateway.jobs.lookups import find_job, require_success
+from gateway.jobs.positions import with_position
 
 
 def ownership(dependencies: Dependencies) -> Ownership:
@@ -73,7 +74,7 @@ def _submit(
         else submit_edit(dependencies, edit.sources, edit.parameters)
     )
     own.record(job, client, task)
-    return job
+    return with_position(dependencies, job)
 
 
 def _collect(
