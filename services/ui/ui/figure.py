@@ -46,6 +46,7 @@ def novelty_figure(
         xaxis={
             "type": "date",
             "range": [_date(max(0.0, frames[0].time - half_step)), _date(frames[-1].time + half_step)],
+            "minallowed": _date(0.0),  # zooming out would show times before the video begins
             "tickformat": _clock_format(frames),
             "tickformatstops": _closer_formats(_clock_format(frames)),
             "showgrid": False,

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from framesense.schemas.models import ModelPhase, ModelState
 from framesense.schemas.novelty import Interval, VideoPlan
+from framesense.wording import counted
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:^&])")
 
@@ -50,14 +51,15 @@ def size(count: int) -> str:
     return f"{value:.0f} {units[0]}" if units[0] == "bytes" or value >= 100 else f"{value:.3g} {units[0]}"
 
 
-def seconds_text(seconds: float) -> str:
-    """Write seconds as words: ``1 second``, ``2.5 seconds``."""
-    return "1 second" if seconds == 1 else f"{seconds:g} seconds"
-
-
 def interval_text(interval: Interval) -> str:
     """Say how often a frame is taken: ``every 2 seconds``, or that the length of the video will decide."""
-    return "as often as its length allows" if interval == "auto" else f"every {seconds_text(interval)}"
+    return "as often as its length allows" if interval == "auto" else f"every {counted(interval, 'second')}"
+
+
+def variety_text(diversity: float) -> str:
+    """Say how much pictures differ: ``as varied as 2.3 different pictures``; ``diversity``: their Vendi score, ≥ 1."""
+    rounded = round(diversity, 1)
+    return f"as varied as {rounded:g} different pictures" if rounded > 1 else "all of them alike"
 
 
 def plan_text(plan: VideoPlan) -> str:
@@ -69,7 +71,9 @@ def plan_text(plan: VideoPlan) -> str:
         return plan.refused
     if plan.frames is None or plan.every_n_second is None:
         return ""
-    frames = "1 frame" if plan.frames == 1 else f"About {plan.frames} frames, one every {plan.every_n_second:g} s"
+    frames = counted(plan.frames, "frame")
+    if plan.frames > 1:
+        frames = f"About {frames}, one every {plan.every_n_second:g} s"
     return f"{frames}." if plan.seconds is None else f"{frames}: {span(plan.seconds)} of work, as things went lately."
 
 
@@ -95,6 +99,11 @@ def signed_percent(change: float) -> str:
     """Write the change of a share, in percentage points: ``+46``, ``−3``, ``0``."""
     points = round(100 * change)
     return f"+{points}" if points > 0 else f"−{-points}" if points < 0 else "0"
+
+
+def signed_points(change: float) -> str:
+    """Write the change of a share as words: ``+46 points``, ``−1 point``."""
+    return f"{signed_percent(change)} {'point' if abs(round(100 * change)) == 1 else 'points'}"
 
 
 def words_in(text: str) -> list[str]:

@@ -7,18 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from framesense.schemas.models import ModelPhase, ModelState
+from framesense.schemas.novelty import Interval, VideoPlan
 from ui.wording import (
     ago,
     clock,
     clock_digits,
+    interval_text,
     lines_in,
     model_state,
     percent,
     plain,
-    seconds_text,
+    plan_text,
     signed_percent,
+    signed_points,
     size,
     span,
+    variety_text,
     words_in,
 )
 
@@ -46,8 +50,35 @@ def test_size(count: int, text: str) -> None:
     assert size(count) == text
 
 
-def test_seconds() -> None:
-    assert [seconds_text(value) for value in (1, 1.0, 2.5)] == ["1 second", "1 second", "2.5 seconds"]
+@pytest.mark.parametrize(
+    ("interval", "text"),
+    [("auto", "as often as its length allows"), (1.0, "every 1 second"), (2.5, "every 2.5 seconds")],
+)
+def test_interval(interval: Interval, text: str) -> None:
+    assert interval_text(interval) == text
+
+
+@pytest.mark.parametrize(
+    ("plan", "text"),
+    [
+        (VideoPlan(), ""),
+        (VideoPlan(duration=0.1, every_n_second=0.04, frames=1), "1 frame."),
+        (
+            VideoPlan(duration=40, every_n_second=0.25, frames=160, seconds=15),
+            "About 160 frames, one every 0.25 s: 15 s of work, as things went lately.",
+        ),
+    ],
+)
+def test_plan(plan: VideoPlan, text: str) -> None:
+    assert plan_text(plan) == text
+
+
+@pytest.mark.parametrize(
+    ("diversity", "text"),
+    [(1, "all of them alike"), (1.04, "all of them alike"), (2.33, "as varied as 2.3 different pictures")],
+)
+def test_variety(diversity: float, text: str) -> None:
+    assert variety_text(diversity) == text
 
 
 @pytest.mark.parametrize(
@@ -71,6 +102,10 @@ def test_percent(share: float, text: str) -> None:
 @pytest.mark.parametrize(("change", "text"), [(0.458, "+46"), (-0.03, "−3"), (0.004, "0"), (-0.004, "0")])
 def test_signed_percent(change: float, text: str) -> None:
     assert signed_percent(change) == text
+
+
+def test_signed_points() -> None:
+    assert [signed_points(change) for change in (0.458, -0.01, 0)] == ["+46 points", "−1 point", "0 points"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from framesense.novelty.sampling import count_frames, default_interval, too_many
 from framesense.schemas.jobs import Job, JobKind, JobState, Progress
 from framesense.schemas.novelty import Interval, VideoPlan
 from framesense.schemas.videos import VideoProbe
+from framesense.wording import counted
 
 RECENT_JOBS = 20
 """Jobs whose pace is remembered."""
@@ -37,7 +38,9 @@ def planned_progress(plan: VideoPlan) -> Progress:
     """Return the progress of a job that waits, with what can be told of its plan."""
     if plan.frames is None:
         return Progress()
-    message = f"about {plan.frames} frames, one every {plan.every_n_second:g} s"
+    message = counted(plan.frames, "frame")
+    if plan.frames > 1:
+        message = f"about {message}, one every {plan.every_n_second:g} s"
     if plan.seconds is not None:
         message += f", about {max(1, round(plan.seconds))} s"
     return Progress(total=plan.frames, message=message)

@@ -7,6 +7,7 @@ import streamlit as st
 
 from framesense.schemas.edits import EditorCapabilities, Preserve, SeriesParameters, SheetOrder, Task
 from framesense.schemas.jobs import Job
+from framesense.wording import counted
 from ui.api import GatewayApi, Photo
 from ui.edit.axes import Varied, axis, read_values, varied_parameters
 from ui.edit.form import PRESERVE_NAMES, ask_preserve, ask_settings, ask_words, chosen_preserve, settings
@@ -106,14 +107,16 @@ def _count(axes: dict[Side, tuple[str, Any]], offered: dict[str, Varied]) -> str
             count *= len(_axis_values(name, given, offered)) if name != NOTHING else 1
         except ValueError as error:
             return plain(str(error))
-    return "1 picture" if count == 1 else f"{count} pictures"
+    return counted(count, "picture")
 
 
 def _ask_many(api: GatewayApi, capabilities: EditorCapabilities) -> Job | None:
     left, right = st.columns([1, 1], gap="large")
     with left:
         photos: list[Photo] = ask_photos("Photos", key="edit-series-photos")
-        st.caption(f"{len(photos)} photos, each with the same seed and settings." if photos else "Choose several.")
+        st.caption(
+            f"{counted(len(photos), 'photo')}, each with the same seed and settings." if photos else "Choose several."
+        )
     with right:
         ask_words()
         ask_settings(capabilities, several=False)

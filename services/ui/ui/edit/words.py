@@ -1,6 +1,7 @@
 """Settings and figures of an edit as people read them."""
 
 from framesense.schemas.edits import Change, EditParameters, Preserve, PromptSimilarity, Task
+from framesense.wording import counted
 from ui.wording import percent
 
 TASK_NAMES = {
@@ -24,7 +25,7 @@ def settings_text(parameters: EditParameters) -> str:
         return TASK_NAMES[parameters.task]
     parts = [] if parameters.task is Task.GENERATE else [f"strength {parameters.strength:g}"]
     if parameters.steps is not None:
-        parts.append(f"{parameters.steps} steps")
+        parts.append(counted(parameters.steps, "step"))
     if parameters.guidance_scale is not None:
         parts.append(f"guidance {parameters.guidance_scale:g}")
     if parameters.seed is not None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import streamlit as st
 
 from framesense.schemas.jobs import Job, JobState
+from framesense.wording import counted
 from ui.api import GatewayApi, GatewayError
 from ui.jobs.navigation import show_heading
 from ui.shared import show_error
@@ -96,4 +97,4 @@ def _waiting_text(before: int | None) -> str:
     """Say that a job waits; ``before``: how many jobs come first, where that is known."""
     if not before:
         return "Waiting for a free worker"
-    return "Waiting: 1 job comes first" if before == 1 else f"Waiting: {before} jobs come first"
+    return f"Waiting: {counted(before, 'job comes', 'jobs come')} first"

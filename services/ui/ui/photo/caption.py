@@ -39,8 +39,7 @@ def show_caption(photo: Photo, caption: Caption, guess: Guess | None) -> None:
 
 
 def _how_sure(caption: Caption) -> str:
-    words = percent(math.exp(caption.log_probability))
-    each = f"Each word is given its probability after those before it; their geometric mean is {words}."
+    each = "Beside each word: how likely the model found it after those before it."
     if caption.confidence is None:
         return each
     return f"Right with a chance of about {percent(caption.confidence)}. {each}"

@@ -14,6 +14,7 @@ from framesense.schemas.photo_sets import (
     PhotoSetReport,
     PhotoSetResult,
 )
+from framesense.wording import counted
 from ui.api import GatewayApi, PhotoSetFormat
 from ui.components import photo_map
 from ui.jobs.navigation import show_heading
@@ -60,15 +61,15 @@ def _stored_result(job_id: str, *, _api: GatewayApi) -> PhotoSetResult:
 
 def _show_facts(report: PhotoSetReport) -> None:
     facts = [
-        f"{report.photos} photos",
+        counted(report.photos, "photo"),
         f"{report.width.median:g} × {report.height.median:g} pixels at the median",
         f"{size(round(report.bytes.mean))} each on average",
-        f"{len(report.labels)} labels",
+        counted(len(report.labels), "label"),
         f"tags from {report.threshold_on.value} {report.threshold:.2f} on",
     ]
     st.caption(" · ".join(facts))
     if report.skipped:
-        with st.expander(f"{len(report.skipped)} files were passed over"):
+        with st.expander(counted(len(report.skipped), "file was passed over", "files were passed over")):
             for file in report.skipped[:SKIPPED_SHOWN]:
                 st.caption(f"{plain(file.path)}: {plain(file.reason)}")
 
@@ -133,9 +134,9 @@ def _show_groups(groups: GroupStatistics) -> None:
     st.subheader("Groups", anchor=False)
     tags = groups.distinct_tags
     st.markdown(
-        f"{len(groups.groups)} groups, from {plain(groups.source)}. A group has {tags.min:g} to {tags.max:g} distinct "
-        f"tags, {tags.mean:.1f} on average."
-        + (f" {groups.ungrouped} photos are in no group." if groups.ungrouped else "")
+        f"{counted(len(groups.groups), 'group')}, from {plain(groups.source)}. Distinct tags a group: {tags.min:g} to "
+        f"{tags.max:g}, {tags.mean:.1f} on average."
+        + (f" {counted(groups.ungrouped, 'photo is', 'photos are')} in no group." if groups.ungrouped else "")
     )
     st.dataframe(
         {
@@ -182,7 +183,7 @@ def _show_duplicates(public: str, report: PhotoSetReport, photos: list[Photo]) -
     )
     if not twins:
         return
-    st.subheader(f"{len(twins)} photos are there twice, or nearly", anchor=False)
+    st.subheader(f"{counted(len(twins), 'photo is', 'photos are')} there twice, or nearly", anchor=False)
     with st.container(horizontal=True, gap="medium"):
         for photo in twins[:PAIRS_SHOWN]:
             first = photos[photo.duplicate_of or 0]
@@ -199,7 +200,7 @@ def _show_photos(public: str, job: Job, photos: list[Photo]) -> None:
     st.subheader("All photos", anchor=False)
     query = st.text_input("Only with", placeholder="a tag, a group or a name", key=f"photos-{job.id}", width=320)
     shown = [photo for photo in photos if query.casefold() in f"{photo.path} {_tags(photo)}".casefold()]
-    st.caption(f"{len(shown)} of {len(photos)} photos")
+    st.caption(f"{len(shown)} of {counted(len(photos), 'photo')}")
     st.dataframe(
         {
             "Photo": [public + photo.thumbnail for photo in shown],

@@ -5,6 +5,7 @@ import streamlit as st
 from framesense.media.archives import IMAGE_SUFFIXES
 from framesense.schemas.jobs import Job, JobKind
 from framesense.schemas.photo_sets import PhotoSetParameters
+from framesense.wording import counted
 from ui import examples
 from ui.api import GatewayApi, GatewayError
 from ui.components import upload_file
@@ -70,4 +71,4 @@ def _open(job: Job) -> None:
 
 def _asked(job: Job) -> str:
     parameters = PhotoSetParameters.model_validate(job.parameters)
-    return parameters.label_set or f"{len(parameters.labels)} labels"
+    return parameters.label_set or counted(len(parameters.labels), "label")

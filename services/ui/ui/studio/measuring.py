@@ -9,6 +9,7 @@ import streamlit as st
 from framesense.http.problems import ProblemError
 from framesense.media.archives import ArchiveLimits, read_images
 from framesense.schemas.classifiers import Classifier, EvaluationResponse, Mistake
+from framesense.wording import counted
 from ui import examples
 from ui.api import GatewayApi, GatewayError
 from ui.photo.attention import preview
@@ -39,7 +40,7 @@ def show_measuring(api: GatewayApi, classifier: Classifier) -> None:
         show_error(error)
         return
     show_warnings(answer.warnings)
-    st.metric(f"Right, of {answer.photos} photos", percent(answer.accuracy))
+    st.metric(f"Right, of {counted(answer.photos, 'photo')}", percent(answer.accuracy))
     matrix, labels = st.columns([3, 2], gap="large")
     with matrix:
         figure = confusion_figure(answer, on_pale=theme_colour("textColor"), on_strong=theme_colour("backgroundColor"))
@@ -126,7 +127,7 @@ def _show_mistakes(answer: EvaluationResponse, pictures: dict[str, str]) -> None
         st.success("No mistakes.", icon=":material/check_circle:")
         return
     count = len(answer.mistakes)
-    st.subheader("1 mistake" if count == 1 else f"{count} mistakes, the surest first", anchor=False)
+    st.subheader(counted(count, "mistake", "mistakes, the surest first"), anchor=False)
     if len(mistakes) < len(answer.mistakes):
         st.caption(f"The first {len(mistakes)} of them.")
     with st.container(horizontal=True, gap="small"):

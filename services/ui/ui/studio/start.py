@@ -4,6 +4,7 @@ import streamlit as st
 
 from framesense.schemas.classifiers import Classifier, NewClassifier
 from framesense.schemas.tags import DEFAULT_TEMPLATE
+from framesense.wording import counted
 from ui import examples
 from ui.api import GatewayApi, GatewayError
 from ui.deletion import ask_deletion
@@ -94,7 +95,7 @@ def _show_one(api: GatewayApi, classifier: Classifier) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"classifier-{name}"):
         with st.container(gap=None):
             st.markdown(f"**{plain(name)}** {badge}{other}")
-            st.caption(f"{len(classifier.labels)} labels · {ago(classifier.created_at)}")
+            st.caption(f"{counted(len(classifier.labels), 'label')} · {ago(classifier.created_at)}")
         st.button("Open", key=f"open-classifier-{name}", on_click=open_classifier, args=[name])
         if ask_deletion(f"the classifier “{name}”", key=f"delete-classifier-{name}"):
             try:

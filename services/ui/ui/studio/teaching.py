@@ -3,13 +3,14 @@
 import streamlit as st
 
 from framesense.schemas.classifiers import Classifier, FewShotGain
+from framesense.wording import counted
 from ui import examples
 from ui.api import GatewayApi, GatewayError, Photo
 from ui.photos import ask_photos
 from ui.shared import show_error
 from ui.studio.navigation import open_classifier
 from ui.studio.trying import is_example
-from ui.wording import percent, plain, signed_percent
+from ui.wording import percent, plain, signed_points
 
 MOST_LABELS = 24
 """Labels that get a place for photos each; more would not fit the page."""
@@ -26,7 +27,7 @@ def show_teaching(api: GatewayApi, classifier: Classifier) -> None:
         st.info(f"This page has room for {MOST_LABELS} labels; for more, use the API.", icon=":material/info:")
         return
     if is_example(classifier) and st.toggle("Use the example's drawings", key="teach-example"):
-        st.caption(f"{len(examples.TAUGHT)} drawings of each label, of many sizes and colours.")
+        st.caption(f"{counted(len(examples.TAUGHT), 'drawing')} of each label, of many sizes and colours.")
         photos = [(examples.drawing(label, n), label) for label in classifier.labels for n in examples.TAUGHT]
     else:
         photos = _ask_labelled(classifier)
@@ -59,19 +60,19 @@ def _teach(api: GatewayApi, classifier: Classifier, photos: list[tuple[Photo, st
 
 def show_gain(gain: FewShotGain) -> None:
     with st.container(border=True):
-        st.markdown(f"**Taught with {gain.photos} photos** · measured on held-back ones, in {gain.folds} parts")
+        photos, parts = counted(gain.photos, "photo"), counted(gain.folds, "part")
+        st.markdown(f"**Taught with {photos}** · measured on held-back ones, in {parts}")
         with st.container(horizontal=True, gap="large"):
             st.metric("Words alone", percent(gain.accuracy_before), width="content")
-            change = signed_percent(gain.gain)
-            same = change == "0"
+            same = round(100 * gain.gain) == 0
             st.metric(
                 "With photos",
                 percent(gain.accuracy_after),
-                f"{change} points",
+                signed_points(gain.gain),
                 delta_color="off" if same else "normal",
                 delta_arrow="off" if same else "auto",
                 width="content",
             )
-            st.metric("Sure to", f"± {round(100 * gain.margin)} points", width="content")
+            st.metric("Sure to", f"± {counted(round(100 * gain.margin), 'point')}", width="content")
         if not gain.kept:
             st.info("The photos made it no better, so the words stay as they were.", icon=":material/info:")

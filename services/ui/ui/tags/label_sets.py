@@ -3,6 +3,7 @@
 import streamlit as st
 
 from framesense.schemas.tags import NewLabelSet
+from framesense.wording import counted
 from ui.api import GatewayApi, GatewayError
 from ui.shared import show_error
 from ui.tags.question import Question
@@ -21,4 +22,7 @@ def offer_saving(api: GatewayApi, question: Question) -> None:
         except GatewayError as error:
             show_error(error)
             return
-        st.success(f"{len(saved.labels)} words are kept as “{plain(saved.name)}”.", icon=":material/check:")
+        st.success(
+            f"{counted(len(saved.labels), 'word is', 'words are')} kept as “{plain(saved.name)}”.",
+            icon=":material/check:",
+        )

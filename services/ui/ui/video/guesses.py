@@ -4,6 +4,7 @@ import streamlit as st
 
 from framesense.schemas.captions import hedged, is_guess
 from framesense.schemas.novelty import Frame, NoveltyCurve, VideoResult
+from framesense.wording import counted
 from ui.wording import plain
 
 
@@ -13,7 +14,8 @@ def show_doubts(result: VideoResult, guess_below: float) -> None:
     if not guesses:
         return
     notes = [model.note for model in result.models if model.service == "captioner" and model.note]
-    how_many = f"{guesses} of {len(result.frames)} captions are guesses, likelier wrong than right."
+    captions = counted(len(result.frames), "caption")
+    how_many = f"Of {captions}, {counted(guesses, 'is a guess', 'are guesses')}, likelier wrong than right."
     st.caption(plain(" ".join([how_many, *notes])))
 
 

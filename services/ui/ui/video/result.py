@@ -6,6 +6,7 @@ import streamlit as st
 
 from framesense.schemas.jobs import Job
 from framesense.schemas.novelty import Frame, NoveltyCurve, NoveltyParameters, Signal, VideoResult
+from framesense.wording import counted
 from ui.api import ExportFormat, GatewayApi, GatewayError, highlights_path
 from ui.components import Seek, novelty_player
 from ui.figure import novelty_figure
@@ -17,7 +18,7 @@ from ui.video.looks import picture, search_pictures
 from ui.video.normal import offer_reference, reference_names
 from ui.video.options import ask_all, ask_stream
 from ui.video.search import find_captions
-from ui.wording import clock, clock_digits, interval_text, plain, size
+from ui.wording import clock, clock_digits, interval_text, plain, size, variety_text
 
 DOWNLOADS: list[tuple[ExportFormat, str, str]] = [
     ("csv", "CSV", "text/csv"),
@@ -72,16 +73,12 @@ def _stored_result(job_id: str, *, _api: GatewayApi) -> VideoResult:
 
 def _show_facts(result: VideoResult) -> None:
     video = result.video
-    facts = [
-        clock(video.duration),
-        f"{video.width} × {video.height}",
-        f"{video.fps:.4g} frames a second",
-        plain(video.codec),
-        size(video.bytes),
-        f"{len(result.frames)} frames looked at",
-    ]
-    if result.diversity is not None:
-        facts.append(f"as varied as {result.diversity:.1f} different pictures")
+    facts = [clock(video.duration), f"{video.width} × {video.height}"]
+    if video.fps:
+        facts.append(f"{counted(round(video.fps, 2), 'frame')} a second")
+    facts += [plain(video.codec), size(video.bytes), f"{counted(len(result.frames), 'frame')} looked at"]
+    if result.diversity is not None and len(result.frames) > 1:
+        facts.append(variety_text(result.diversity))
     st.caption(" · ".join(facts))
     for warning in video.warnings:
         st.warning(plain(warning), icon=":material/warning:")
@@ -139,7 +136,7 @@ def _show_table(public: str, job: Job, frames: list[Frame], curve: NoveltyCurve)
         )
         whole_words = st.toggle("Whole words", key=f"whole-words-{job.id}")
         found = find_captions([frame.caption for frame in frames], query, whole_words=whole_words)
-        st.caption(f"{len(found)} of {len(frames)} frames")
+        st.caption(f"{len(found)} of {counted(len(frames), 'frame')}")
     digits = clock_digits([frame.time for frame in frames])
     rows = {
         "Time": [clock(frames[i].time, digits) for i in found],

@@ -20,7 +20,7 @@ def show_start(api: GatewayApi, public: str) -> None:
     """Show how to start a job. ``public``: the gateway's address in the browser, where the video is sent."""
     st.title("Find the odd moments of a video", anchor=False)
     st.markdown(
-        "Every few seconds a frame is described in words and compared with the frames before it. "
+        "Frames are taken at even intervals, compared with one another, and described in words. "
         "What differs stands out: as a curve, as a list of moments, and in a search.",
         width=720,
     )

@@ -168,7 +168,7 @@ class NoveltyPlayer {
 
   listMoments() {
     const { moments } = this.data;
-    const count = moments.length === 1 ? "1 odd moment" : `${moments.length} odd moments`;
+    const count = `${moments.length} odd ${moments.length === 1 ? "moment" : "moments"}`;
     this.find(".moments h3").textContent = this.data.standsOut ? count : "Nothing stands out";
     const entries = moments.map((moment) => {
       const [from, to] = [this.clock(moment.start), this.clock(moment.end)];
@@ -181,8 +181,8 @@ class NoveltyPlayer {
       const button = element("button", { type: "button", onclick: () => this.playMoment(moment) },
         element("img", { src: moment.thumbnail, alt: "", loading: "lazy" }), text, score);
       button.setAttribute("aria-label", `Play from ${this.clock(moment.start)}: ${words || moment.caption}, ${moment.strength}`);
-      const save = element("a", { href: moment.clip, download: "", className: "save", title: "Save as a clip", textContent: "⤓" });
-      save.setAttribute("aria-label", `Save ${this.clock(moment.start)} as a clip`);
+      const save = element("a", { href: moment.clip, download: "", className: "save", textContent: "Save clip" });
+      save.setAttribute("aria-label", `Save clip from ${this.clock(moment.start)}`);
       return element("li", {}, button, save);
     });
     const hint = moments.length
