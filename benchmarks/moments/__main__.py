@@ -25,18 +25,23 @@ def main() -> None:
     parser.add_argument("--part", type=Part, choices=list(Part), default=Part.HELD_OUT)
     parser.add_argument("--clips", type=Path, help="a folder of more clips, with events.csv: clip, kind, start, end")
     parser.add_argument("--cache", type=Path, default=CACHE, help="where embeddings are kept")
+    parser.add_argument("--kinds", type=Kind, nargs="+", choices=list(Kind), default=list(Kind))
     parser.add_argument("--no-peers", action="store_true")
+    parser.add_argument("--only-peers", action="store_true", help="no embeddings, no tables of the product's own")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    footage = [case for case in (*recorded(options.clips), *cases(options.part)) if case.kind in options.kinds]
+    if options.only_peers:
+        print(f1_table(peer_findings(footage), options.kinds))
+        return
     product = Product(options.cache / options.part)
-    footage = [*recorded(options.clips), *cases(options.part)]
     embedded = [(case, product.embed(without_footage(case))) for case in footage]
 
     print(f"{options.part}: generated and recorded, default options\n")
     found = [finding(case, frames) for case, frames in embedded]
     print(by_kind(found), "\n")
-    for kind in Kind:
+    for kind in options.kinds:
         print(by_group(found, kind))
     print("\nrecorded clips:")
     for case, frames in embedded:
@@ -46,14 +51,14 @@ def main() -> None:
     sampled = {}
     for step in THINNED:
         sampled[f"every {step} × the default"] = [finding(case, frames.every_nth(step)) for case, frames in embedded]
-    print(f1_table(sampled, Kind), "\n\nby signal:\n")
+    print(f1_table(sampled, options.kinds), "\n\nby signal:\n")
     signals = {"auto": found}
     for signal, metric in SIGNALS:
         signals[f"{signal}, {metric}"] = [finding(case, frames, signal, metric) for case, frames in embedded]
-    print(f1_table(signals, Kind))
+    print(f1_table(signals, options.kinds))
     if not options.no_peers:
         print("\nothers:\n")
-        print(f1_table({"auto": found, **peer_findings(footage)}, Kind))
+        print(f1_table({"auto": found, **peer_findings(footage)}, options.kinds))
 
 
 if __name__ == "__main__":

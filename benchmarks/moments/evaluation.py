@@ -1,12 +1,12 @@
 """Detectors on cases: what each finds, counted."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 from benchmarks.moments import peers
-from benchmarks.moments.cases import Case, Kind, Part
+from benchmarks.moments.cases import Case
 from benchmarks.moments.product import EmbeddedFrames
-from benchmarks.moments.report import Finding
-from benchmarks.moments.scenarios import cases
+from benchmarks.moments.report import Finding, total
 from benchmarks.moments.scoring import TOLERANCE, Counts, Stretch, count, frame_ap
 from framesense.novelty.moments import find_moments
 from framesense.schemas.novelty import Metric, Signal, Strength
@@ -47,32 +47,26 @@ MOVEMENT = {"frame differencing": peers.differences, "MOG2": peers.foreground}
 DETECTORS = ("AdaptiveDetector", "ContentDetector")
 
 
-def peer_findings(footage: list[Case]) -> dict[str, list[Finding]]:
-    """Run each peer on all kinds.
+def peer_findings(footage: Iterable[Case]) -> dict[str, list[Finding]]:
+    """Run each peer on all cases.
 
-    The share of the picture that has to move is the best of the development part's fixed cameras and quiet videos.
+    The share of the picture that has to move is the best on these very cases, over all of them: in the peers' favour.
     """
-    totals = {(name, share): Counts() for name in MOVEMENT for share in peers.SHARES}
-    for case in cases(Part.DEVELOPMENT):
-        if case.kind in (Kind.FIXED, Kind.QUIET):
-            for name, measure in MOVEMENT.items():
-                curve = measure(case.footage)
-                for share in peers.SHARES:
-                    totals[name, share] += _judged(case, peers.stretches(curve, share)).strong
-
-    def best_share(name: str) -> float:
-        return max(peers.SHARES, key=lambda share: totals[name, share].f1)
-
-    best = {name: best_share(name) for name in MOVEMENT}
+    moving: defaultdict[tuple[str, float], list[Finding]] = defaultdict(list)
     found: defaultdict[str, list[Finding]] = defaultdict(list)
     for case in map(without_footage, footage):
         for name, measure in MOVEMENT.items():
-            stretches = peers.stretches(measure(case.footage), best[name])
-            found[f"{name}, {best[name]:.2%} moving"].append(_judged(case, stretches))
+            curve = measure(case.footage)
+            for share in peers.SHARES:
+                moving[name, share].append(_judged(case, peers.stretches(curve, share)))
         for detector in DETECTORS if peers.has_scenedetect() else ():
             found[f"PySceneDetect {detector}"].append(_judged(case, peers.scene_cuts(case, detector)))
     if not peers.has_scenedetect():
         print(peers.__doc__)
+    for name in MOVEMENT:
+        by_share = {share: total(moving[name, share]).f1 for share in peers.SHARES}
+        best = max(by_share, key=by_share.__getitem__)
+        found[f"{name}, {best:.2%} moving"] = moving[name, best]
     return dict(found)
 
 

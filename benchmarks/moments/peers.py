@@ -1,7 +1,10 @@
 """Others on the same footage, all of its frames: PySceneDetect for cuts, differencing and MOG2 for fixed cameras.
 
-PySceneDetect wants ``opencv-python`` where the project has the headless build, so it is not in the requirements:
-``pip install --no-deps scenedetect==0.7.2 click platformdirs tqdm`` (BSD-3-Clause).
+PySceneDetect wants ``opencv-python`` where the project has the headless build, so it is not in the requirements. It
+goes into a folder of its own (BSD-3-Clause)::
+
+    python -m pip install --no-deps --target /tmp/peers scenedetect==0.7.2 click platformdirs tqdm
+    PYTHONPATH=/tmp/peers python -m benchmarks.moments --only-peers
 """
 
 import importlib.util
@@ -23,7 +26,7 @@ from benchmarks.moments.scoring import Stretch
 SHORTEST = 3
 """Frames of the shortest scene: PySceneDetect's default, 15, would be a second and a half at FPS."""
 SHARES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
-"""Of the picture that has to move; the best on the development part is taken."""
+"""Of the picture that has to move; the best one is taken."""
 GAP = 5
 """Frames without movement that end an event."""
 WARM_UP = 10

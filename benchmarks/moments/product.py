@@ -21,26 +21,32 @@ from framesense.novelty.scores import FLOORS, auto_evidence, curve_scores
 from framesense.schemas.novelty import Metric, Signal
 
 BATCH, WINDOW, MEMORY = 16, 3, 64
-CACHE = Path(tempfile.gettempdir()) / "framesense-moments"
+LUMA = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue in a JPEG's luma (ITU-R BT.601)."""
+CACHE = Path(tempfile.gettempdir()) / "framesense-moments-2"
 
 
 @dataclass(frozen=True)
 class EmbeddedFrames:
-    """n frames of a recording: ``visual`` n × d, ``grids`` n × rows × columns × d."""
+    """n frames of a recording: ``visual`` n × d, ``grids`` n × rows × columns × d, ``brightness`` n means, 0 … 255."""
 
     times: NDArray[np.float64]
     every: float
     visual: NDArray[np.float32]
     grids: NDArray[np.float32]
+    brightness: NDArray[np.float32]
 
     def every_nth(self, step: int) -> "EmbeddedFrames":
         """Thin the frames, as if every ``step``-th had been sampled."""
-        return EmbeddedFrames(self.times[::step], self.every * step, self.visual[::step], self.grids[::step])
+        kept = slice(None, None, step)
+        return EmbeddedFrames(
+            self.times[kept], self.every * step, self.visual[kept], self.grids[kept], self.brightness[kept]
+        )
 
     def scores(self, signal: Signal = Signal.AUTO, metric: Metric = Metric.COSINE) -> NDArray[np.float64]:
         if signal is Signal.AUTO:
             return auto_evidence(
-                self.visual, lambda indices: self.grids[indices], window=WINDOW, every=self.every
+                self.visual, lambda indices: self.grids[indices], self.brightness, window=WINDOW, every=self.every
             ).scores
         if signal is Signal.VISUAL:
             curve = rolling_novelty(self.visual, window=WINDOW, metric=metric)
@@ -74,7 +80,9 @@ class Product:
         with np.load(place) as stored:
             grids = PackedGrids(stored["values"], stored["scales"])
             whole = np.stack([grids[index] for index in range(len(grids))])
-            return EmbeddedFrames(stored["times"], every, stored["visual"].astype(np.float32), whole)
+            return EmbeddedFrames(
+                stored["times"], every, stored["visual"].astype(np.float32), whole, stored["brightness"]
+            )
 
     def _embed_recording(self, recording: Recording, place: Path) -> None:
         visual, grids = [], []
@@ -86,7 +94,15 @@ class Product:
                 grids.append(patches.float().numpy())
         packed = PackedGrids.pack(np.concatenate(grids))
         half = np.concatenate(visual).astype(np.float16)  # as analyses are stored
-        np.savez(place, times=recording.times, visual=half, values=packed.values, scales=packed.scales)
+        brightness = np.array([np.dot(picture.mean(axis=(0, 1)), LUMA) for picture in recording.pictures], np.float32)
+        np.savez(
+            place,
+            times=recording.times,
+            visual=half,
+            values=packed.values,
+            scales=packed.scales,
+            brightness=brightness,
+        )
 
 
 def _batches(pictures: Sequence[NDArray[np.uint8]]) -> list[Sequence[NDArray[np.uint8]]]:

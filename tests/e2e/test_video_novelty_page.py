@@ -130,7 +130,7 @@ def test_hover_shows_picture_caption_time_and_value(page: Page, bikes_job: str, 
     open_result(page, bikes_job)
     page.mouse.move(*point(page, 6))
     frame = bikes_result.frames[6]
-    caption = hedged(frame.caption, frame.confidence, DEFAULT_GUESS_BELOW)
+    caption = hedged(frame.caption, frame.confidence, DEFAULT_GUESS_BELOW, frame.words)
     expect(page.locator(".card-caption")).to_have_text(caption)
     expect(page.locator(".card-figures")).to_have_text(f"0:06.0 · novelty {frame.novelty:.3f}")
     page.wait_for_function("document.querySelector('.card img').naturalWidth > 0")
@@ -221,7 +221,7 @@ def test_downloads_arrive_and_parse(page: Page, bikes_job: str, bikes_result: Vi
     assert [frame["caption"] for frame in json.loads(download("JSON"))["frames"]] == captions
     subtitles = download("WebVTT")
     assert subtitles.startswith("WEBVTT")
-    said = [hedged(frame.caption, frame.confidence, DEFAULT_GUESS_BELOW) for frame in bikes_result.frames]
+    said = [hedged(frame.caption, frame.confidence, DEFAULT_GUESS_BELOW, frame.words) for frame in bikes_result.frames]
     assert all(f"\n{caption}\n" in subtitles for caption in said)
 
 

@@ -46,7 +46,8 @@ class Background:
     """What stands out from the background, and how restless that is.
 
     ``oddness``: n values, the mean distance of a frame's three oddest places to their background, less what is usual
-    there; ``restlessness``: the distance that is usual at a usual place, small where the camera stands still.
+    there; ``restlessness``: the distance that is usual at a quiet place among those with structure, small where the
+    camera stands still.
     """
 
     oddness: NDArray[np.float64]
@@ -81,12 +82,28 @@ def _compare(
         distances = _distances(grids[:, *place], surroundings[:, *place])
         rare = np.partition(np.where(np.abs(apart) <= own, np.inf, distances), rank, axis=1)[:, rank]
         rare = np.where(np.isfinite(rare), rare, 0)
-        new = _new(distances, apart, late, LINGER * window)
+        new = _newness(distances, apart, late, LINGER * window)
         raw[:, *place] = rare
-        odd[:, *place] = np.maximum(rare - np.median(rare), new - np.median(new))
+        odd[:, *place] = np.maximum(rare - np.median(rare), new)
     flat = filled(odd.reshape(len(odd), -1), max(0, own - 2))
     top = min(TOP_PLACES, flat.shape[1])
-    return np.partition(flat, -top, axis=1)[:, -top:].mean(axis=1), np.quantile(raw.reshape(len(raw), -1), 0.25, axis=1)
+    told = raw.reshape(len(raw), -1)[:, _structured(surroundings)]
+    return np.partition(flat, -top, axis=1)[:, -top:].mean(axis=1), np.quantile(told, 0.25, axis=1)
+
+
+def _structured(grids: Grids) -> NDArray[np.intp]:
+    """Return the half of the places that usually differ most from those beside them.
+
+    A bare wall looks the same however the camera moves; only what is on it tells.
+    """
+    down, right = np.linalg.norm(np.diff(grids, axis=1), axis=3), np.linalg.norm(np.diff(grids, axis=2), axis=3)
+    contrast = np.zeros(grids.shape[:3])
+    for part, beside in ((contrast[:, 1:], down), (contrast[:, :-1], down)):
+        part += beside
+    for part, beside in ((contrast[:, :, 1:], right), (contrast[:, :, :-1], right)):
+        part += beside
+    usual = np.median(contrast, axis=0).ravel()
+    return np.argsort(-usual, kind="stable")[: max(1, len(usual) // 2)]
 
 
 def filled(curves: NDArray[Any], longest: int) -> NDArray[Any]:
@@ -101,18 +118,21 @@ def filled(curves: NDArray[Any], longest: int) -> NDArray[Any]:
     return lowest
 
 
-def _new(
+def _newness(
     distances: NDArray[np.float32], apart: NDArray[np.intp], late: NDArray[np.bool_], gap: int
 ) -> NDArray[np.float32]:
-    """Return each frame's distance to the nearest of all frames ``gap`` or more before it.
+    """Return each frame's distance to the nearest of all frames ``gap`` or more before it, less what is usual.
 
     Early on, when little was seen, what is new has to be there in place of something that never comes back.
     """
     before = np.where(apart >= gap, distances, np.inf).min(axis=1)
     after = np.where(apart <= -gap, distances, np.inf).min(axis=1)
     replaced = np.concatenate([np.full(min(gap, len(after)), np.inf), after[: max(0, len(after) - gap)]])
-    new = np.where(late, before, EARLY_SHARE * np.minimum(before, replaced))
-    return np.where(np.isfinite(new), new, 0).astype(np.float32)
+    new = np.where(late, before, np.minimum(before, replaced))
+    new = np.where(np.isfinite(new), new, 0)
+    # What is usual is subtracted first: a slow change, which is as new at all times, is no more new from then on.
+    risen: NDArray[np.float32] = (np.where(late, 1, EARLY_SHARE) * (new - np.median(new))).astype(np.float32)
+    return risen
 
 
 def _distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:

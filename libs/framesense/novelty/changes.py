@@ -47,6 +47,13 @@ class WordChange:
     change: float
 
 
+def fitting_words(levels: WordLevels, pictures: Floats, *, limit: int = 3) -> list[list[str]]:
+    """Return the words that fit each of n × d picture embeddings, the best first, at most ``limit`` a picture."""
+    fits = levels.z_scores(pictures)
+    best = np.argsort(-fits, axis=1, kind="stable")[:, :limit]
+    return [[levels.words[i] for i in row if fit[i] >= LEAST_FIT] for row, fit in zip(best, fits, strict=True)]
+
+
 def changed_words(levels: WordLevels, before: Floats, now: Floats, *, limit: int = 3) -> list[WordChange]:
     """Return the words whose fit changed most between frames before a moment and the moment's frame.
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from framesense.novelty.background import ReadGrids, compare_with_background, filled
+from framesense.novelty.background import LINGER, ReadGrids, compare_with_background, filled
 from framesense.novelty.curve import Floats
+from framesense.novelty.light import light_changes
 from framesense.novelty.mixing import unit
 from framesense.novelty.moments import WEAK
 from framesense.novelty.shots import above_neighbours, jumps
@@ -30,6 +31,8 @@ ODD_PLACE, ODD_PLACE_USUAL = 0.4, 0.46
 RESTLESS, STEEP = 0.5, 8.0
 """Distance of a quiet place to its background from which a camera does not stand still, and how fast what is odd there
 loses its meaning."""
+LIGHT = 1.0
+"""Halvings or doublings of the brightness that stand out where the picture stays the same otherwise."""
 RETURN = 0.45
 """A frame after a cut is back at an earlier scene where its distance to that is at most this share of the distance to
 the frame before."""
@@ -70,17 +73,22 @@ class Evidence:
     cuts: NDArray[np.float64]
     changes: NDArray[np.float64]
     places: NDArray[np.float64]
+    light: NDArray[np.float64]
 
     @property
     def scores(self) -> NDArray[np.float64]:
-        return np.maximum(np.maximum(self.cuts, self.changes), self.places)
+        scores: NDArray[np.float64] = np.max([self.cuts, self.changes, self.places, self.light], axis=0)
+        return scores
 
 
-def auto_evidence(visual: Floats, read: ReadGrids, *, window: int, every: float) -> Evidence:
-    """Collect what speaks for each frame standing out: new pictures, new places, jumps.
+def auto_evidence(
+    visual: Floats, read: ReadGrids, brightness: Floats | None = None, *, window: int, every: float
+) -> Evidence:
+    """Collect what speaks for each frame standing out: new pictures, new places, jumps, another light.
 
-    ``visual``: n × d embeddings of the pictures; ``read``: their patch descriptors; ``window``: for how many frames
-    something stays new; ``every``: seconds from frame to frame.
+    ``visual``: n × d embeddings of the pictures; ``read``: their patch descriptors; ``brightness``: the mean of each
+    picture, 0 … 255, None where it is not known; ``window``: for how many frames something stays new; ``every``:
+    seconds from frame to frame.
     """
     count = len(visual)
     pictures = unit(visual)
@@ -90,21 +98,27 @@ def auto_evidence(visual: Floats, read: ReadGrids, *, window: int, every: float)
     returns = _returns(pictures, new)
     changes, _ = newness(pictures, gap=window)
     usual = float(np.median(changes)) if count else 0.0
-    places, motion = np.zeros(count), np.ones(count)
+    places, light, motion = np.zeros(count), np.zeros(count), np.ones(count)
     found = scenes(cuts >= 1, returns, nearest)
     for scene in found:
         if len(scene) >= min(LEAST_SCENE, max(LEAST_FRAMES, count)):
             # In edited footage what moves within a shot is what the shot is for: the shorter its part, the more so.
             odd, motion[scene] = _odd_places(read, scene, window)
-            places[scene] = _lasting(odd, every) * np.sqrt(len(scene) / count)
+            part = np.sqrt(len(scene) / count)
+            places[scene] = _lasting(odd, every) * part
+            if brightness is not None:
+                stops = light_changes(np.asarray(brightness)[scene], gap=LINGER * window)
+                light[scene] = _lasting(stops, every) * part / LIGHT
     level = np.maximum(CHANGE + (CHANGE_MOVING - CHANGE) * motion, CHANGE_USUAL * usual)
     cuts, changes = np.where(returns, 0, cuts), changes / level
+    # A light that goes out leaves the scene as it is; a camera that turns to something darker shows another picture.
+    light *= 1 - motion * np.minimum(changes, 1)
     changes[:EARLY] *= EARLY_SHARE
     for back in np.flatnonzero(returns & (rises >= 1)):
         changes[back : back + window] = 0
     for visit in _visits(found, count):
         cuts[visit] = np.maximum(cuts[visit], VISIT_SHARE * np.maximum(cuts, changes)[visit].max())
-    return Evidence(cuts, changes, places)
+    return Evidence(cuts, changes, places, light)
 
 
 def _odd_places(read: ReadGrids, scene: NDArray[np.intp], window: int) -> tuple[NDArray[np.float64], float]:

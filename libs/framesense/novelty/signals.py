@@ -16,7 +16,10 @@ AUTO_WEIGHTS = {"words": 0.05, "sentence": 0.1, "visual": 0.85}
 
 
 class FrameEmbeddings(Protocol):
-    """The embeddings of n frames, a row a frame; ``visual`` is None where no model gave them."""
+    """The embeddings of n frames, a row a frame; ``visual`` is None where no model gave them.
+
+    ``confidences``: the chance that each caption is right; None where it is not known.
+    """
 
     @property
     def words(self) -> NDArray[np.float32]: ...
@@ -24,6 +27,8 @@ class FrameEmbeddings(Protocol):
     def sentences(self) -> NDArray[np.float32]: ...
     @property
     def visual(self) -> NDArray[np.float32] | None: ...
+    @property
+    def confidences(self) -> NDArray[np.float32] | None: ...
 
 
 def signal_novelty(frames: FrameEmbeddings, signal: Signal, *, window: int, metric: Metric) -> NDArray[np.float64]:
@@ -41,11 +46,27 @@ def signal_novelty(frames: FrameEmbeddings, signal: Signal, *, window: int, metr
 
 
 def auto_embeddings(frames: FrameEmbeddings) -> NDArray[np.float64]:
-    """Return what ``auto`` compares: n × d, of length 1."""
-    parts: dict[str, Floats] = {"words": frames.words, "sentence": frames.sentences}
+    """Return what ``auto`` compares: n × d, of length 1. Captions count by how likely they are right."""
+    parts: dict[str, Floats] = {
+        "words": _by_confidence(frames.words, frames.confidences),
+        "sentence": _by_confidence(frames.sentences, frames.confidences),
+    }
     if frames.visual is not None:
         parts["visual"] = frames.visual
     return mix(parts, AUTO_WEIGHTS)
+
+
+def _by_confidence(captions: Floats, confidences: NDArray[np.float32] | None) -> Floats:
+    """Draw the embeddings of n captions towards the mean of all, the more the less likely each is right.
+
+    A caption that is surely wrong says no more than what is usual. Scaling it down instead would make a frame differ
+    from the next for its confidence alone.
+    """
+    if confidences is None or not len(captions):
+        return captions
+    usual = captions.mean(axis=0)
+    drawn: Floats = usual + np.asarray(confidences, dtype=np.float64)[:, None] * (captions - usual)
+    return drawn
 
 
 def embeddings(frames: FrameEmbeddings, signal: Signal) -> NDArray[np.float32]:

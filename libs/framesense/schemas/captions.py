@@ -1,5 +1,6 @@
 """Captions: what ``POST /caption`` answers, on the gateway and on the captioner alike."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from pydantic import BaseModel, Field
@@ -28,9 +29,14 @@ def is_guess(confidence: float | None, guess_below: float) -> bool:
     return confidence is not None and confidence < guess_below
 
 
-def hedged(caption: str, confidence: float | None, guess_below: float) -> str:
-    """Return a caption as people should read it: ``perhaps: a dog runs`` where it is a guess."""
-    return f"perhaps: {caption}" if is_guess(confidence, guess_below) else caption
+def hedged(caption: str, confidence: float | None, guess_below: float, words: Sequence[str] = ()) -> str:
+    """Return a caption as people should read it: ``grass, tree; perhaps: a dog runs`` where it is a guess.
+
+    ``words``: those that fit the picture, said before a guess; they need no captioner.
+    """
+    if not is_guess(confidence, guess_below):
+        return caption
+    return f"{', '.join(words)}; perhaps: {caption}" if words else f"perhaps: {caption}"
 
 
 class CaptionToken(BaseModel):

@@ -161,11 +161,18 @@ Confidence = Annotated[
 ]
 
 
+Words = Annotated[
+    list[str],
+    Field(description="words that fit the picture, the best first; empty where no tagger ran, or none fits well"),
+]
+
+
 class Frame(BaseModel):
     index: int = Field(ge=0)
     time: float = Field(description="seconds, as a player shows: the frame's own presentation time")
     caption: str
     confidence: Confidence = None
+    words: Words = []
     novelty: float
     thumbnail: str = Field(description="URL of a JPEG")
 
@@ -204,6 +211,7 @@ class Moment(BaseModel):
     peak_index: int = Field(ge=0, description="index of the peak's frame")
     caption: str
     confidence: Confidence = None
+    words: Words = []
     novelty: float
     score: float = Field(description="how far the peak stands out; 1 is where a strong moment begins")
     strength: Strength = Field(description="whether it stands out; where no moment is strong, nothing does")

@@ -1,11 +1,13 @@
 """Novelty curves of analysed videos, by any signal: embeddings are compared at once, patches a frame at a time."""
 
+import io
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from framesense.http.problems import ProblemError
 from framesense.novelty.background import Grids
@@ -20,7 +22,7 @@ from gateway.videos.references import References
 
 Curve = NDArray[np.float64]
 
-SCORES_VERSION = 2
+SCORES_VERSION = 3
 """Part of the name under which the scores of `auto` are stored: raise it when they are computed otherwise."""
 LEAST_MEMORY, MOST_MEMORY = 64, 256
 """Frames that the patch signal remembers: the window, but no fewer and no more than these. A short memory finds odd
@@ -65,8 +67,16 @@ class Curves:
         return self._stored(
             analysed.key,
             f"auto-{SCORES_VERSION}-{window}",
-            lambda: auto_evidence(visual, read, window=window, every=every).scores,
+            lambda: auto_evidence(visual, read, self._brightness(analysed), window=window, every=every).scores,
         )
+
+    def _brightness(self, analysed: Analysed) -> Curve | None:
+        """Return the mean brightness of each frame, 0 … 255; None where a picture is missing or cannot be read."""
+        try:
+            pictures = (self._analyses.thumbnail(analysed.key, index) for index in range(len(analysed.frames)))
+            return np.array([mean_brightness(jpeg) for jpeg in pictures], dtype=np.float64)
+        except OSError:
+            return None
 
     def _stored(self, key: str, name: str, compute: Callable[[], Curve]) -> Curve:
         """Return a curve that is stored beside its analysis, computed and stored the first time."""
@@ -120,6 +130,13 @@ class Curves:
             return np.array([frame_score(distances) for distances in maps], dtype=np.float64)
 
         return self._stored(key, name, compare)
+
+
+def mean_brightness(jpeg: bytes) -> float:
+    """Return the mean of a picture's luma, 0 … 255. Raises OSError for what is no picture."""
+    with Image.open(io.BytesIO(jpeg)) as image:
+        image.draft("L", (32, 32))  # an eighth of the size is decoded, no more
+        return float(np.asarray(image.convert("L"), dtype=np.float32).mean())
 
 
 def _memory(parameters: NoveltyParameters) -> int:

@@ -58,7 +58,7 @@ def to_vtt(result: VideoResult, guess_below: float = 0.0) -> str:
     ends = [*starts[1:], round(result.video.duration * 1000)]
     cues = [
         f"{frame.index}\n{_clock(start)} --> {_clock(max(end, start + 1))}\n"
-        f"{_cue_text(hedged(frame.caption, frame.confidence, guess_below))}\n"
+        f"{_cue_text(hedged(frame.caption, frame.confidence, guess_below, frame.words))}\n"
         for frame, start, end in zip(result.frames, starts, ends, strict=True)
     ]
     return "\n".join(["WEBVTT\n", *cues])

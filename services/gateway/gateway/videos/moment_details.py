@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from framesense.novelty.changes import changed_words
+from framesense.novelty.changes import WordLevels, changed_words, fitting_words
 from framesense.novelty.patches import Map, nearest_distances
 from framesense.schemas.novelty import Box, WordChange
 from framesense.storage.analyses import AnalysisStore
@@ -59,14 +59,21 @@ class MomentDetails:
         except OSError:  # no picture, or none that can be read: any other is better
             return -1.0
 
-    def _words(self, analysed: Analysed, start: int, best: int) -> list[WordChange]:
+    def words(self, analysed: Analysed) -> list[list[str]]:
+        """Return the words that fit each frame, the best first; none where no tagger saw the video. Blocking."""
+        levels, aligned = self._levels(analysed), analysed.frames.aligned
+        if levels is None or aligned is None:
+            return [[] for _ in range(len(analysed.frames))]
+        return fitting_words(levels, aligned)
+
+    def _levels(self, analysed: Analysed) -> WordLevels | None:
         seen_by = next((model for model in analysed.summary.models if model.service == "tagger"), None)
-        if analysed.frames.aligned is None or seen_by is None:
+        return None if seen_by is None else self._vocabulary.levels(seen_by)
+
+    def _words(self, analysed: Analysed, start: int, best: int) -> list[WordChange]:
+        levels, aligned = self._levels(analysed), analysed.frames.aligned
+        if levels is None or aligned is None:
             return []
-        levels = self._vocabulary.levels(seen_by)
-        if levels is None:
-            return []
-        aligned = analysed.frames.aligned
         changes = changed_words(levels, aligned[max(0, start - FRAMES_BEFORE) : start], aligned[best])
         return [WordChange(word=change.word, change=round(change.change, 2)) for change in changes]
 

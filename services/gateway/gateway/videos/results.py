@@ -22,7 +22,10 @@ from gateway.videos.moment_details import MomentDetails
 
 ONE_FRAME = "Only one frame was looked at, so there was nothing to compare it with. Choose a shorter interval."
 ONE_PICTURE = "The video has a single picture, so there was nothing to compare it with."
-"""Warnings beside a result without a curve."""
+SAME_PICTURE = "All frames that were looked at show the same picture: nothing happens at these times."
+"""Warnings beside a result without a curve, or with a flat one."""
+STILL = 1.01
+"""Vendi score below which frames are one picture: an encoder alone makes a few thousandths."""
 
 
 @dataclass(frozen=True)
@@ -36,24 +39,27 @@ class VideoResults:
         """Return everything about an analysed video, its novelty by ``parameters``."""
         job, frames = analysed.job, analysed.frames
         curve = self.curve(analysed, parameters)
-        rows = zip(frames.times.tolist(), frames.captions, frames.chances(), curve.novelty, strict=True)
+        words = self.details.words(analysed)
+        rows = zip(frames.times.tolist(), frames.captions, frames.chances(), words, curve.novelty, strict=True)
+        diversity = _diversity(frames)
         return VideoResult(
             # The analysis may have been made for another job, whose file had the same bytes and another name.
-            video=_named(analysed, job.name),
+            video=_named(analysed, job.name, diversity),
             frames=[
                 Frame(
                     index=index,
                     time=time,
                     caption=caption,
                     confidence=confidence,
+                    words=fitting,
                     novelty=novelty,
                     thumbnail=thumbnail_url(job, index),
                 )
-                for index, (time, caption, confidence, novelty) in enumerate(rows)
+                for index, (time, caption, confidence, fitting, novelty) in enumerate(rows)
             ],
             moments=curve.moments,
             stands_out=curve.stands_out,
-            diversity=_diversity(frames),
+            diversity=diversity,
             parameters=parameters,
             models=analysed.summary.models,
         )
@@ -61,11 +67,14 @@ class VideoResults:
     def curve(self, analysed: Analysed, parameters: NoveltyParameters) -> NoveltyCurve:
         """Return the novelty of each frame and the moments, the strongest first."""
         novelty = self.curves.novelty(analysed, parameters)
-        spans = self.spans(analysed, parameters)
+        spans, words = self.spans(analysed, parameters), self.details.words(analysed)
         return NoveltyCurve(
             parameters=NoveltyParameters(**parameters.model_dump(include=set(NoveltyParameters.model_fields))),
             novelty=novelty.tolist(),
-            moments=[self._moment(analysed, novelty, parameters, rank, span) for rank, span in enumerate(spans)],
+            moments=[
+                self._moment(analysed, novelty, words[span.peak], parameters, rank, span)
+                for rank, span in enumerate(spans)
+            ],
             stands_out=stands_out(spans),
         )
 
@@ -75,7 +84,13 @@ class VideoResults:
         return find_moments(scores, sensitivity=parameters.sensitivity, limit=parameters.max_moments)
 
     def _moment(
-        self, analysed: Analysed, novelty: Curve, parameters: NoveltyParameters, rank: int, span: Span
+        self,
+        analysed: Analysed,
+        novelty: Curve,
+        words: list[str],
+        parameters: NoveltyParameters,
+        rank: int,
+        span: Span,
     ) -> Moment:
         job, frames = analysed.job, analysed.frames
         details = self.details.details(analysed, start=span.start, peak=span.peak, end=span.end)
@@ -86,6 +101,7 @@ class VideoResults:
             peak_index=span.peak,
             caption=frames.captions[span.peak],
             confidence=frames.chances()[span.peak],
+            words=words,
             novelty=novelty[span.peak],
             score=round(span.score, 3),
             strength=span.strength,
@@ -98,12 +114,14 @@ class VideoResults:
         )
 
 
-def _named(analysed: Analysed, name: str) -> VideoInfo:
+def _named(analysed: Analysed, name: str, diversity: float | None) -> VideoInfo:
     """Return what is known of the video under the name that its job gave it, with what its frames leave to be said."""
     video = analysed.summary.video
     warnings = list(video.warnings)
     if len(analysed.frames) == 1:
         warnings.append(ONE_PICTURE if video.fps == 0 else ONE_FRAME)
+    elif analysed.frames.visual is not None and diversity is not None and diversity < STILL:
+        warnings.append(SAME_PICTURE)
     return video.model_copy(update={"name": name, "warnings": warnings})
 
 

@@ -1,4 +1,4 @@
-"""Captions of a video that are likelier wrong than right: they begin with "perhaps:", and a line says so."""
+"""Captions of a video that are likelier wrong than right: words that fit the picture come first, then "perhaps:"."""
 
 import streamlit as st
 
@@ -22,7 +22,7 @@ def show_doubts(result: VideoResult, guess_below: float) -> None:
 def hedge_frames(result: VideoResult, guess_below: float) -> list[Frame]:
     """Return the frames, captions that are guesses marked so."""
     return [
-        frame.model_copy(update={"caption": hedged(frame.caption, frame.confidence, guess_below)})
+        frame.model_copy(update={"caption": hedged(frame.caption, frame.confidence, guess_below, frame.words)})
         for frame in result.frames
     ]
 
@@ -30,7 +30,7 @@ def hedge_frames(result: VideoResult, guess_below: float) -> list[Frame]:
 def hedge_moments(curve: NoveltyCurve, guess_below: float) -> NoveltyCurve:
     """Return the curve, captions of moments that are guesses marked so."""
     moments = [
-        moment.model_copy(update={"caption": hedged(moment.caption, moment.confidence, guess_below)})
+        moment.model_copy(update={"caption": hedged(moment.caption, moment.confidence, guess_below, moment.words)})
         for moment in curve.moments
     ]
     return curve.model_copy(update={"moments": moments})

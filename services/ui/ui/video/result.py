@@ -57,7 +57,7 @@ def show_result(api: GatewayApi, public: str, job: Job, *, guess_below: float) -
         show_error(error)
         return
     fit, sought = search_pictures(api, public, job, result)
-    found, seek = _show_table(public, job, frames, curve)
+    found, seek = _show_table(public, job, frames, [frame.caption for frame in result.frames], curve)
     with player:
         dragged = _show_player(public, job, frames, curve, found, sought or seek, fit)
         if chosen.signal is Signal.PATCH:
@@ -124,8 +124,10 @@ def _show_player(
     )
 
 
-def _show_table(public: str, job: Job, frames: list[Frame], curve: NoveltyCurve) -> tuple[list[int], Seek | None]:
-    """Show the frames as a table.
+def _show_table(
+    public: str, job: Job, frames: list[Frame], captions: list[str], curve: NoveltyCurve
+) -> tuple[list[int], Seek | None]:
+    """Show the frames as a table. ``captions``: what is searched, without what marks guesses.
 
     Returns the indices of the frames that a search found (none without a search), and the row that was chosen.
     """
@@ -135,7 +137,7 @@ def _show_table(public: str, job: Job, frames: list[Frame], curve: NoveltyCurve)
             "Search", key=f"query-{job.id}", placeholder="dog, red car, …", label_visibility="collapsed", width=320
         )
         whole_words = st.toggle("Whole words", key=f"whole-words-{job.id}")
-        found = find_captions([frame.caption for frame in frames], query, whole_words=whole_words)
+        found = find_captions(captions, query, whole_words=whole_words)
         st.caption(f"{len(found)} of {counted(len(frames), 'frame')}")
     digits = clock_digits([frame.time for frame in frames])
     rows = {

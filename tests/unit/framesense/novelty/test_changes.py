@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from framesense.novelty.changes import WordChange, WordLevels, changed_words
+from framesense.novelty.changes import WordChange, WordLevels, changed_words, fitting_words
 
 ROAD, CAR, BIRD = np.eye(3, 4)
 EMPTY = np.array([0.0, 0.0, 0.0, 1.0])
@@ -48,3 +48,10 @@ def test_without_frames_before_the_words_that_fit_are_told() -> None:
 def test_no_more_than_the_limit_of_each() -> None:
     changes = changed_words(levels(), np.stack([mixed()]), mixed(road=1, car=0.9, bird=0.8), limit=2)
     assert [change.word for change in changes] == ["road", "car"]
+
+
+def test_the_words_that_fit_each_picture_the_best_first() -> None:
+    pictures = np.stack([mixed(road=1), mixed(road=0.8, car=1), mixed()])
+    assert fitting_words(levels(), pictures) == [["road"], ["car", "road"], []]
+    assert fitting_words(levels(), pictures, limit=1) == [["road"], ["car"], []]
+    assert fitting_words(levels(), np.zeros((0, 4))) == []

@@ -104,6 +104,45 @@ def test_a_moving_camera_has_no_odd_places() -> None:
     assert wandering.strong() == []
 
 
+def test_a_bare_wall_does_not_tell_that_a_camera_stands_still() -> None:
+    """More than half of the places look the same whatever the camera does; what has structure wanders."""
+    rng = np.random.default_rng(1)
+    wandering = Footage([0] * 80)
+    wandering.grids[:] = wandering.grids[:, :1, :1]
+    wandering.grids[:, 4:] = _unit(rng.normal(size=wandering.grids[:, 4:].shape))
+    background = compare_with_background(lambda indices: wandering.grids[indices], np.arange(80), window=3)
+    assert background.restlessness.min() > 0.5
+    assert wandering.strong() == []
+
+
+def test_what_changes_at_a_steady_pace_is_not_odd_once_enough_was_seen() -> None:
+    """One place turns by the same angle from frame to frame and never comes back."""
+    turning = Footage([0] * 60, noise=0.0)
+    angles = np.linspace(0, np.pi / 2, 60)[:, None, None, None]
+    first, second = np.eye(2, DIMENSIONS)
+    turning.grids[:, 2:4, 2:4] = np.cos(angles) * first + np.sin(angles) * second
+    background = compare_with_background(lambda indices: turning.grids[indices], np.arange(60), window=3)
+    assert background.oddness.max() < 0.1
+
+
+def test_a_light_that_goes_out_before_a_camera_that_stands_still_is_a_moment() -> None:
+    room = Footage([0] * 80)
+    lit = np.array([120.0] * 40 + [30.0] * 40)
+    evidence = auto_evidence(room.visual, lambda indices: room.grids[indices], lit, window=3, every=1.0)
+    assert np.flatnonzero(evidence.light >= 1).tolist() == list(range(40, 52))
+    assert find_moments(evidence.scores)[0].start == 40
+
+
+def test_a_camera_that_wanders_into_the_dark_is_none() -> None:
+    rng = np.random.default_rng(1)
+    wandering = Footage([0] * 80)
+    wandering.grids[:] = _unit(rng.normal(size=wandering.grids.shape))
+    wandering.visual[40:] = _unit(rng.normal(size=(40, PICTURE)))
+    lit = np.array([120.0] * 40 + [30.0] * 40)
+    evidence = auto_evidence(wandering.visual, lambda indices: wandering.grids[indices], lit, window=3, every=1.0)
+    assert evidence.light.max() < 1e-3
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 11])
 def test_few_frames_are_no_trouble(count: int) -> None:
     if count == 0:

@@ -128,3 +128,10 @@ def test_a_guess_says_so() -> None:
     whole = result(["a dog", "a cat", "a cow"], [0, 1, 2], 3, [0.49, 0.5, None])
     assert [cue[9] for cue in CUE.findall(to_vtt(whole, 0.5))] == ["perhaps: a dog", "a cat", "a cow"]
     assert [cue[9] for cue in CUE.findall(to_vtt(whole, 0))] == ["a dog", "a cat", "a cow"]
+
+
+def test_words_that_fit_the_picture_come_before_a_guess() -> None:
+    whole = result(["a dog", "a cat"], [0, 1], 2, [0.49, 0.5])
+    frames = [frame.model_copy(update={"words": ["road", "car"]}) for frame in whole.frames]
+    cues = CUE.findall(to_vtt(whole.model_copy(update={"frames": frames}), 0.5))
+    assert [cue[9] for cue in cues] == ["road, car; perhaps: a dog", "a cat"]

@@ -112,4 +112,6 @@ def test_a_colourful_picture_is_of_no_one_colour() -> None:
 
 def test_captions_in_doubt_are_hedged() -> None:
     assert hedged("a dog", 0.2, 0.5) == "perhaps: a dog"
+    assert hedged("a dog", 0.2, 0.5, ["road", "car"]) == "road, car; perhaps: a dog"
+    assert hedged("a dog", 0.7, 0.5, ["road", "car"]) == "a dog"
     assert hedged("a dog", 0.5, 0.5) == hedged("a dog", None, 0.5) == "a dog"
