@@ -105,16 +105,22 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture
 def context(browser: Browser, stack: StackSettings) -> Iterator[BrowserContext]:
-    """A fresh profile at desktop width. Whatever a page asks for beyond this machine fails the test."""
+    """A fresh profile at desktop width.
+
+    Whatever a page asks for beyond this machine fails the test, and whatever its Content-Security-Policy refuses it.
+    """
     outside: list[str] = []
+    refused: list[str] = []
     context = browser.new_context(base_url=stack.ui_url, viewport={"width": 1440, "height": 1000})
     context.set_default_timeout(PAGE_TIMEOUT)
     expect.set_options(timeout=PAGE_TIMEOUT)
     context.on("request", lambda request: _note_outside_request(request.url, outside))
     context.on("requestfailed", lambda request: log.warning("%s: %s", request.url, request.failure))
+    context.on("console", lambda said: refused.append(said.text) if "Content Security Policy" in said.text else None)
     yield context
     context.close()
     assert not outside
+    assert not refused
 
 
 def _note_outside_request(url: str, outside: list[str]) -> None:

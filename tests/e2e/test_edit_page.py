@@ -15,7 +15,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from framesense.schemas.edits import EditedImage, EditResult
 from framesense.schemas.jobs import JobState
-from tests.support.pages import PHOTOS
+from tests.support.pages import PHOTOS, wait_for_script
 
 pytestmark = pytest.mark.browser
 
@@ -70,7 +70,7 @@ def download(page: Page, name: str) -> bytes:
 
 
 def expect_loaded(page: Page, picture: Locator) -> None:
-    page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=picture.element_handle())
+    wait_for_script(page, "image => image.complete && image.naturalWidth > 0", arg=picture.element_handle())
 
 
 def paint(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:

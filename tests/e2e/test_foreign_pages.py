@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, Response
 
 from tests.e2e.conftest import CHROMIUM_OPTIONS
 from tests.support.padded_videos import BIKES
+from tests.support.waiting import wait_until
 from tools.settings import StackSettings
 
 pytestmark = pytest.mark.browser
@@ -26,6 +27,12 @@ START_A_JOB = """async ([address, video]) => {
 READ = """async address => {
     try { return await (await fetch(address)).text(); } catch (error) { return `${error.name}`; }
 }"""
+SHOW = """address => new Promise(resolve => {
+    const picture = new Image();
+    picture.onload = () => resolve(true);
+    picture.onerror = () => resolve(false);
+    picture.src = address;
+})"""
 OPEN_SOCKET = """address => new Promise(resolve => {
     const socket = new WebSocket(address, ["streamlit"]);
     socket.onopen = () => resolve("open");
@@ -95,6 +102,15 @@ def test_it_reads_nothing(foreign_page: Page, stack: StackSettings) -> None:
     assert foreign_page.evaluate(READ, f"{stack.gateway_url}/jobs") == "TypeError"
 
 
+def test_it_builds_nothing_in(foreign_page: Page, stack: StackSettings, bikes_job: str) -> None:
+    assert foreign_page.evaluate(SHOW, f"{stack.gateway_url}/jobs/{bikes_job}/frames/0.jpg") is False
+    pages = (f"{stack.ui_url}/about", f"{stack.gateway_url}/docs")
+    foreign_page.set_content("".join(f"<iframe src='{address}'></iframe>" for address in pages))
+    frames = foreign_page.frames[1:]
+    wait_until(lambda: [foreign_page.wait_for_timeout(100), all("chrome-error" in f.url for f in frames)][1])
+    assert len(frames) == 2
+
+
 def test_it_opens_no_socket_of_the_ui(foreign_page: Page, stack: StackSettings) -> None:
     address = f"{stack.ui_url}/_stcore/stream".replace("http:", "ws:")
     assert foreign_page.evaluate(OPEN_SOCKET, address) == "refused"
@@ -118,4 +134,18 @@ def test_localhost_by_its_name_works(resolving_browser: Browser, stack: StackSet
     page.goto(f"http://localhost:{stack.ui_port}/about")
     page.get_by_text("All services are ready.").wait_for(timeout=60_000)
     assert page.evaluate(READ, f"http://localhost:{stack.gateway_port}/health") == '{"status":"ok"}'
+    page.close()
+
+
+def test_the_documentation_runs_under_its_policy(resolving_browser: Browser, stack: StackSettings) -> None:
+    """ReDoc would fetch its logo from a server of its makers; the policy keeps it from that."""
+    page = resolving_browser.new_page()
+    failed: list[str] = []
+    page.on("requestfailed", lambda request: failed.append(request.url))
+    page.goto(f"{stack.gateway_url}/docs")
+    page.get_by_text("/video_captions", exact=True).first.wait_for(timeout=60_000)
+    assert not failed
+    page.goto(f"{stack.gateway_url}/redoc")
+    page.get_by_role("heading", name="Framesense").first.wait_for(timeout=60_000)
+    assert all(address.startswith("https://cdn.redoc.ly/") for address in failed)
     page.close()

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.support.pages import wait_for_script
 from tests.support.photos import grouped_photos, photo, zipped
 
 pytestmark = pytest.mark.browser
@@ -48,7 +49,7 @@ def test_example_becomes_a_report(page: Page, gateway: httpx.Client) -> None:
     expect(card).to_be_visible()
     shown = [photo["path"] for photo in result["photos"]]
     assert card.locator(".card-name").text_content() in shown
-    page.wait_for_function("document.querySelector('.photomap .card img').naturalWidth > 0")
+    wait_for_script(page, "document.querySelector('.photomap .card img').naturalWidth > 0")
 
     with page.expect_download() as started:
         page.get_by_role("button", name="CSV", exact=True).click()

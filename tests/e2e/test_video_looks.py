@@ -12,6 +12,7 @@ from framesense.jobs.payloads import VideoPayload
 from framesense.jobs.store import JobStore
 from framesense.storage.analyses import AnalysisStore
 from framesense.storage.blobs import Storage
+from tests.support.pages import wait_for_script
 from tools.processes import ProcessFolder
 from tools.settings import StackSettings
 
@@ -34,12 +35,12 @@ def test_the_pictures_are_searched_in_words(page: Page, bikes_job: str, gateway:
     open_result(page, bikes_job)
     page.get_by_label("What to look for").fill("a bicycle")
     page.get_by_label("What to look for").press("Enter")
-    page.wait_for_function("document.querySelector('.novelty .graph').data.length === 3")
+    wait_for_script(page, "document.querySelector('.novelty .graph').data.length === 3")
     drawn = page.locator(".novelty .graph").evaluate("graph => Array.from(graph.data[2].y)")
     assert drawn == expected.json()["similarity"]
     best = expected.json()["moments"][0]
     page.get_by_role("button", name=re.compile(r"0:0\d(\.\d)?$|play_arrow")).first.click()
-    page.wait_for_function("time => document.querySelector('.novelty video').currentTime >= time", arg=best["peak"])
+    wait_for_script(page, "time => document.querySelector('.novelty video').currentTime >= time", arg=best["peak"])
 
 
 def test_a_video_that_no_tagger_saw_is_analysed_again(
@@ -81,7 +82,7 @@ def test_what_is_dragged_over_becomes_normal(page: Page, bikes_job: str, gateway
     assert box
     middle = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + 0.3 * box["width"], middle)
-    page.wait_for_function(thumbnails)
+    wait_for_script(page, thumbnails)
     page.mouse.down()
     page.mouse.move(box["x"] + 0.7 * box["width"], middle, steps=8)
     page.mouse.up()
@@ -94,5 +95,5 @@ def test_what_is_dragged_over_becomes_normal(page: Page, bikes_job: str, gateway
     answer = gateway.get(f"/jobs/{bikes_job}/novelty", params={"reference": "first-part"})
     assert answer.status_code == 200, answer.text
     expected = answer.json()["novelty"]
-    page.wait_for_function("y => document.querySelector('.novelty .graph').data[0].y[9] === y", arg=expected[9])
+    wait_for_script(page, "y => document.querySelector('.novelty .graph').data[0].y[9] === y", arg=expected[9])
     assert gateway.delete("/references/first-part").status_code == 204

@@ -17,7 +17,7 @@ from framesense.schemas.captions import DEFAULT_GUESS_BELOW, hedged
 from framesense.schemas.novelty import VideoResult
 from tests.support.network import Network
 from tests.support.padded_videos import BIKES, padded
-from tests.support.pages import choose_step, slide
+from tests.support.pages import choose_step, slide, wait_for_script
 from tests.support.videos import numbered_video
 from tools import example_video
 
@@ -68,7 +68,7 @@ def player_time(page: Page) -> float:
 
 def wait_until_sent(page: Page, share: float) -> None:
     bar = page.get_by_role("progressbar", name="Upload").element_handle()
-    page.wait_for_function("([bar, share]) => bar.value > share", arg=[bar, share])
+    wait_for_script(page, "([bar, share]) => bar.value > share", arg=[bar, share])
 
 
 def watch_offsets(page: Page) -> list[int]:
@@ -133,14 +133,14 @@ def test_hover_shows_picture_caption_time_and_value(page: Page, bikes_job: str, 
     caption = hedged(frame.caption, frame.confidence, DEFAULT_GUESS_BELOW, frame.words)
     expect(page.locator(".card-caption")).to_have_text(caption)
     expect(page.locator(".card-figures")).to_have_text(f"0:06.0 · novelty {frame.novelty:.3f}")
-    page.wait_for_function("document.querySelector('.card img').naturalWidth > 0")
+    wait_for_script(page, "document.querySelector('.card img').naturalWidth > 0")
 
 
 def test_click_plays_from_there(page: Page, bikes_job: str) -> None:
     open_result(page, bikes_job)
     assert player_time(page) == 0
     page.mouse.click(*point(page, 6))
-    page.wait_for_function("document.querySelector('.novelty video').currentTime >= 6")
+    wait_for_script(page, "document.querySelector('.novelty video').currentTime >= 6")
     assert player_time(page) < 9
     # The playhead is one line, and has moved along.
     playheads = page.locator(".novelty .graph").evaluate("g => g.layout.shapes.filter(s => s.name === 'playhead')")
@@ -156,7 +156,7 @@ def test_keyboard_steps_and_plays(page: Page, bikes_job: str, bikes_result: Vide
     expect(graph).to_have_attribute("aria-valuenow", "5")
     expect(page.locator(".novelty .spoken")).to_contain_text(bikes_result.frames[4].caption)
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelector('.novelty video').currentTime >= 4")
+    wait_for_script(page, "document.querySelector('.novelty video').currentTime >= 4")
 
 
 def test_window_redraws_without_a_new_analysis(page: Page, gateway: httpx.Client, bikes_job: str) -> None:
@@ -165,7 +165,7 @@ def test_window_redraws_without_a_new_analysis(page: Page, gateway: httpx.Client
     slide(page, "Compare with", 7)
     expected = gateway.get(f"/jobs/{bikes_job}/novelty", params={"rolling_window_size": 7}).json()["novelty"]
     assert expected != before
-    page.wait_for_function("y => document.querySelector('.novelty .graph').data[0].y[9] === y", arg=expected[9])
+    wait_for_script(page, "y => document.querySelector('.novelty .graph').data[0].y[9] === y", arg=expected[9])
     assert curve(page) == expected
     assert gateway.get("/jobs").json()["total"] == jobs
     expect(choice(page, "Cosine")).to_be_disabled()  # auto has its own
@@ -173,7 +173,7 @@ def test_window_redraws_without_a_new_analysis(page: Page, gateway: httpx.Client
         choice(page, option).click()
         url = f"/jobs/{bikes_job}/novelty"
         wanted = gateway.get(url, params={"rolling_window_size": 7, **query}).json()["novelty"][9]
-        page.wait_for_function("y => document.querySelector('.novelty .graph').data[0].y[9] === y", arg=wanted)
+        wait_for_script(page, "y => document.querySelector('.novelty .graph').data[0].y[9] === y", arg=wanted)
 
 
 def choice(page: Page, name: str) -> Locator:
@@ -187,7 +187,7 @@ def test_other_seconds_need_a_new_analysis(page: Page, gateway: httpx.Client, bi
     expect(page.get_by_text("Looking every 2 seconds needs a new analysis.")).to_be_visible()
     page.get_by_role("button", name="Analyse again").click()
     page.wait_for_url(lambda url: bikes_job not in url)
-    page.wait_for_function("document.querySelector('.novelty .graph')?.data?.[0].y.length === 5")
+    wait_for_script(page, "document.querySelector('.novelty .graph')?.data?.[0].y.length === 5")
     assert gateway.get(f"/jobs/{current_job(page)}").json()["parameters"]["every_n_second"] == 2
 
 
@@ -201,7 +201,7 @@ def test_search_counts_and_marks_the_frames(page: Page, bikes_job: str, bikes_re
     search.fill(word.upper())
     search.press("Enter")
     expect(page.get_by_text(f"{len(having)} of 10 frames")).to_be_visible()
-    page.wait_for_function("n => document.querySelector('.graph').data[1].x.length === n", arg=len(having))
+    wait_for_script(page, "n => document.querySelector('.graph').data[1].x.length === n", arg=len(having))
     search.fill("xylophone")
     search.press("Enter")
     expect(page.get_by_text("0 of 10 frames")).to_be_visible()

@@ -1,9 +1,12 @@
 """What people do on more than one page."""
 
 from pathlib import Path
+from typing import Any
 
 import skimage
 from playwright.sync_api import Page, expect
+
+from tests.support.waiting import wait_until
 
 PHOTOS = Path(skimage.__file__).parent / "data"
 
@@ -28,3 +31,13 @@ def slide(page: Page, name: str, to: int) -> None:
     for _ in range(abs(steps)):
         page.keyboard.press("ArrowRight" if steps > 0 else "ArrowLeft")
     expect(slider).to_have_value(str(to))
+
+
+def wait_for_script(page: Page, script: str, arg: Any = None) -> None:
+    """Wait until a script says yes. ``page.wait_for_function`` needs ``eval``, which the pages' policy forbids."""
+
+    def said_yes() -> bool:
+        page.wait_for_timeout(100)
+        return bool(page.evaluate(script, arg))
+
+    wait_until(said_yes)

@@ -27,6 +27,7 @@ from framesense.http.bodies import BodyLimits, BoundedBodies
 from framesense.http.browsers import BrowserGuard, BrowserPolicy
 from framesense.http.head import HeadRequests
 from framesense.http.problems import NO_ROOM, ProblemError, problem_response, storage_full
+from framesense.http.security_headers import DOCUMENTATION_POLICY, SecurityHeaders
 from framesense.http.texts import encodable
 from framesense.schemas.problems import Problem
 
@@ -71,6 +72,8 @@ def create_service(
     app.add_middleware(RequestMetrics, registry=registry)
     app.add_middleware(RequestId)
     app.add_middleware(HeadRequests)
+    documentation = dict.fromkeys(("/docs", "/redoc"), DOCUMENTATION_POLICY)
+    app.add_middleware(SecurityHeaders, pages=documentation)
     app.add_exception_handler(OSError, _no_room)
     named_checks = dict(checks or {})
     missing = _Kept(warnings) if warnings else None

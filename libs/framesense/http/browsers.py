@@ -16,13 +16,13 @@ from framesense.http.origins import AllowedOrigins
 from framesense.http.problems import ProblemError, problem_response
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
-"""Methods that change nothing. Whether a page may see their answers is a matter of CORS, which browsers see to."""
+"""Methods that change nothing. Whether a page may read their answers is a matter of CORS, which browsers see to."""
 _OWN_SITES = ("same-origin", "none")
 
 
 @dataclass(frozen=True)
 class BrowserPolicy:
-    """Which host names a service answers to, and whose pages may change something in it."""
+    """Which host names a service answers to, and whose pages may change something in it, or build its answers in."""
 
     hosts: AllowedHosts = field(default_factory=AllowedHosts)
     origins: AllowedOrigins = field(default_factory=AllowedOrigins)
@@ -33,12 +33,17 @@ class BrowserPolicy:
         for host in hosts:
             if not self.hosts.allow(host):
                 return unknown_host(host)
-        if method in READING:
-            return None
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
+        if method in READING:
+            built_in = site == "cross-site" and headers.get("sec-fetch-mode") != "navigate"
+            return foreign_page(origin or "another site") if built_in and not self._embeds(headers) else None
         if origin is None:
             return None if site in _OWN_SITES else foreign_page(f"another origin ({site})")
         return None if self.trusts(headers) else foreign_page(origin)
+
+    def _embeds(self, headers: Headers) -> bool:
+        """Tell whether a page of another site may build an answer in: a picture's request does not say whose it is."""
+        return self.trusts(headers) if "origin" in headers else bool(self.origins.listed)
 
     def trusts(self, headers: Headers) -> bool:
         """Tell whether a request is of a page that may read the answer: its origin is allowed, at a known host."""

@@ -17,14 +17,14 @@ class AllowedOrigins:
     """
 
     def __init__(self, listed: Iterable[str] = (), *, ports: Iterable[int] = ()) -> None:
-        self._listed, self._ports = frozenset(listed), frozenset(ports)
+        self.listed, self._ports = frozenset(listed), frozenset(ports)
 
     def allow(self, origin: str, host: str) -> bool:
         """Tell whether a page of ``origin`` may make a request whose Host header is ``host``.
 
         A scheme says nothing here: a proxy in front may speak TLS where the service does not.
         """
-        if ANY in self._listed or origin in self._listed:
+        if ANY in self.listed or origin in self.listed:
             return True
         found = _split(origin)
         if found is None or found.hostname is None or found.hostname != host_name(host):

@@ -3,7 +3,7 @@
 BYTE_ORDER_MARK = "\ufeff"
 """Begins every CSV that people download: without it Excel reads UTF-8 as the system's code page."""
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def safe_cell(text: str) -> str:

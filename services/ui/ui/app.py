@@ -12,6 +12,8 @@ from starlette.staticfiles import StaticFiles
 
 from framesense.http.browsers import BrowserGuard, BrowserPolicy
 from framesense.http.hosts import AllowedHosts
+from framesense.http.security_headers import SecurityHeaders
+from ui.page_policy import page_policy
 from ui.settings import UiSettings
 
 HERE = Path(__file__).parent
@@ -31,8 +33,12 @@ def create_app(settings: UiSettings) -> st.App:
         Route("/assets/plotly.min.js", plotly_js),
         Mount("/assets", StaticFiles(directory=HERE / "assets")),
     ]
-    policy = BrowserPolicy(AllowedHosts(settings.allowed_hosts, address=settings.ui_host))
-    return st.App(HERE / "home.py", routes=routes, middleware=[Middleware(BrowserGuard, policy=policy)])
+    browsers = BrowserPolicy(AllowedHosts(settings.allowed_hosts, address=settings.ui_host))
+    middleware = [
+        Middleware(BrowserGuard, policy=browsers),
+        Middleware(SecurityHeaders, policy=page_policy(settings)),
+    ]
+    return st.App(HERE / "home.py", routes=routes, middleware=middleware)
 
 
 def streamlit_options(settings: UiSettings) -> dict[str, Any]:

@@ -61,7 +61,11 @@ def test_a_rebound_name_gets_nothing(gateway: Gateway, method: str, path: str) -
 
 def test_what_pages_are_told_of_others_is_closed_to_them(gateway: Gateway) -> None:
     answer = gateway.http.get("/jobs", headers=EVIL)
+    assert problem(answer, 403)
     assert "access-control-allow-origin" not in answer.headers
+    problem(gateway.http.get("/jobs", headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}), 403)
+    followed = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
+    assert gateway.http.get("/docs", headers=followed).status_code == 200
     preflight = {**EVIL, "Access-Control-Request-Method": "PUT"}
     assert gateway.http.options("/models/captioner", headers=preflight).status_code == 400
 

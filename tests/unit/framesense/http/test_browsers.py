@@ -10,6 +10,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from framesense.http.browsers import BrowserGuard, BrowserPolicy
 from framesense.http.hosts import AllowedHosts
+from framesense.http.origins import AllowedOrigins
 
 POLICY = BrowserPolicy(AllowedHosts(["testserver"]))
 
@@ -21,7 +22,10 @@ POLICY = BrowserPolicy(AllowedHosts(["testserver"]))
         ("POST", {}, None),
         ("POST", {"host": "localhost:8000", "origin": "http://localhost:8000"}, None),
         ("POST", {"host": "localhost:8000", "sec-fetch-site": "same-origin"}, None),
-        ("GET", {"host": "localhost:8000", "origin": "https://evil.example", "sec-fetch-site": "cross-site"}, None),
+        ("GET", {"host": "localhost:8000", "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}, None),
+        ("GET", {"host": "localhost:8000", "sec-fetch-site": "same-site", "sec-fetch-mode": "no-cors"}, None),
+        ("GET", {"host": "localhost:8000", "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}, 403),
+        ("GET", {"host": "localhost:8000", "origin": "https://evil.example", "sec-fetch-site": "cross-site"}, 403),
         ("POST", {"host": "localhost:8000", "origin": "https://evil.example"}, 403),
         ("POST", {"host": "localhost:8000", "origin": "http://localhost:9000"}, 403),
         ("POST", {"host": "localhost:8000", "origin": "null"}, 403),
@@ -35,6 +39,14 @@ POLICY = BrowserPolicy(AllowedHosts(["testserver"]))
 def test_requests(method: str, headers: dict[str, str], status: int | None) -> None:
     refusal = POLICY.refusal(method, Headers(headers))
     assert (refusal.status if refusal else None) == status
+
+
+def test_pages_of_other_sites_build_pictures_in_where_some_are_listed() -> None:
+    listed = BrowserPolicy(origins=AllowedOrigins(["https://studio.example"]))
+    picture = {"host": "localhost:8000", "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
+    assert listed.refusal("GET", Headers(picture)) is None
+    assert listed.refusal("GET", Headers({**picture, "origin": "https://studio.example"})) is None
+    assert listed.refusal("GET", Headers({**picture, "origin": "https://evil.example"})) is not None
 
 
 def test_every_host_header_counts() -> None:
