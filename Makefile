@@ -18,7 +18,7 @@ at_a_time := -n $(N) --no-loadscope-reorder
 # What needs neither a server nor a browser.
 fast := tests/unit $(filter-out tests/contract/gateway,$(wildcard tests/contract/*))
 
-.PHONY: help demo up down status install-service models test test-fast test-compose lint format bench constraints clean
+.PHONY: help demo up down status install-service models test test-fast test-faults test-compose lint format bench constraints clean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ test: $(VENV)/.develops  ## All tests but those with containers (N=2: two files 
 
 test-fast: $(VENV)/.develops  ## Those that need no server and no browser: minutes
 	$(bin)/python -m pytest $(fast) $(at_a_time) $(ARGS)
+
+test-faults: $(VENV)/.develops  ## Those that break something: full disks, refused writes, processes that die
+	$(bin)/python -m pytest tests/faults tests/integration/tools/test_supervision.py tests/integration/worker $(ARGS)
 
 test-compose: $(VENV)/.develops  ## Build the images and try them; needs a Docker Engine
 	$(bin)/python -m pytest -m compose tests/compose $(ARGS)

@@ -5,6 +5,7 @@ Nothing here is needed in containers, where docker-compose.yml says the same.
 """
 
 import argparse
+import contextlib
 import shutil
 import signal
 import socket
@@ -16,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
+import httpx
 from celery import Celery
 from kombu.exceptions import OperationalError
 from pydantic import ValidationError
@@ -109,7 +111,7 @@ class Stack:
 
     def _state(self, program: Program, supervised: Mapping[str, Supervised]) -> str:
         if self._processes.find(program.name):
-            return program.check() or "ready"
+            return program.check() or _ready_but(program)
         state = supervised.get(program.name)
         if state and (state.is_up or state.state == RESTARTING):
             return f"died, and is being started again: see {self._processes.log(program.name)}"
@@ -239,6 +241,15 @@ class Stack:
             self._console.print(f"[dim]■[/] {name} stopped{note}")
         self._processes.release()
         return bool(names)
+
+
+def _ready_but(program: Program) -> str:
+    """Return "ready", with what the gateway says does not work besides."""
+    warnings = {}
+    if program.name == "gateway":
+        with contextlib.suppress(httpx.HTTPError, ValueError):
+            warnings = httpx.get(f"{program.url}/ready", timeout=10, trust_env=False).json().get("warnings", {})
+    return "; ".join(["ready", *(f"but {name}: {reason}" for name, reason in warnings.items())])
 
 
 def _model_server(name: str, port: int, environment: Mapping[str, str]) -> Program:

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,7 +134,8 @@ class ServerProcess:
     """``python -m SERVICE`` on a port of its own, which can be ended and started again at the same address.
 
     ``settings``: environment variables, in either case. ``guarded``: it reaches the loopback address only, and is not
-    told that it is offline, so that even an attempt shows in :meth:`network_attempts`.
+    told that it is offline, so that even an attempt shows in :meth:`network_attempts`. ``wrapper``: a command that
+    becomes the service.
     """
 
     service: str
@@ -143,6 +144,7 @@ class ServerProcess:
     guarded: bool = False
     port: int = field(default_factory=free_port)
     process: "subprocess.Popen[bytes] | None" = None
+    wrapper: Sequence[str] = ()
 
     @property
     def url(self) -> str:
@@ -160,7 +162,7 @@ class ServerProcess:
     def start(self) -> None:
         """Start the process, and return while it still loads."""
         with self._log_file.open("ab") as stream:
-            command = [sys.executable, "-m", self.service]
+            command = [*self.wrapper, sys.executable, "-m", self.service]
             self.process = subprocess.Popen(command, env=self._environment(), stdout=stream, stderr=stream)
 
     def wait_until_ready(self) -> None:

@@ -50,8 +50,18 @@ class Payload(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     version: Annotated[int, Field(ge=1, le=VERSION)] = VERSION
+    client: str = Field(default="", description="who sent the job, as far as the gateway can tell")
+    lateness: int = Field(default=0, ge=0, description="steps by which the job goes after others of its kind")
     attempts: Attempts | None = None
     model_changes: ModelChanges | None = None
+
+    @property
+    def content(self) -> str | None:
+        """Return the SHA-256 of the file that the job is about, which other jobs may be about too, if there is one.
+
+        All that jobs share in the store is of one such file.
+        """
+        return None
 
 
 class SharedWorkPayload(Payload):
@@ -81,12 +91,20 @@ class VideoPayload(SharedWorkPayload):
     max_tokens: int = Field(ge=1)
     work: str | None = Field(default=None, validation_alias=AliasChoices("work", "analysis"))
 
+    @property
+    def content(self) -> str:
+        return self.video.sha256
+
 
 class PhotoSetPayload(SharedWorkPayload):
     """A zip of photos to tag."""
 
     photos: StoredFile
     work: str | None = Field(default=None, validation_alias=AliasChoices("work", "tagging"))
+
+    @property
+    def content(self) -> str:
+        return self.photos.sha256
 
 
 class EditSource(BaseModel):

@@ -4,13 +4,16 @@ Redis hands a task that nobody acknowledged within ``job_visibility_timeout`` to
 still works on it. A task therefore only starts a job whose lease it gets (:mod:`framesense.jobs.store`), and a job
 whose worker died is found by its lapsed lease, not by that timeout.
 
-Within a queue some kinds go first (:data:`PRIORITIES`): the transport keeps one Redis list a priority and takes from a
-later one only while those before it are empty. A single edit thus passes every series that waits.
+Within a queue some jobs go first: the transport keeps one Redis list a priority and takes from a later one only while
+those before it are empty. A single edit thus passes every series that waits (:data:`PRIORITIES`), and a job goes steps
+later (its lateness) where its client has others under way already, or where it has had a turn and gave way: a
+multilevel feedback queue, in which short work passes long work and one client's fifty jobs do not hold up another's
+one.
 """
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import cast
 
 from celery import Celery
@@ -29,7 +32,21 @@ TASKS = {
 """The task that carries out each kind of job; its one argument is the job's id."""
 QUEUES = {JobKind.VIDEO: "video", JobKind.PHOTO_SET: "dataset", JobKind.EDIT: "edit", JobKind.EDIT_SERIES: "edit"}
 PRIORITIES = {JobKind.EDIT_SERIES: 6}
-"""0, the default, is the first; kombu knows 0, 3, 6 and 9."""
+"""Of a job that is not late; 0, the default, is the first."""
+STEPS = (0, 3, 6, 9)
+"""The priorities that kombu knows."""
+HARDLY_FAIR = 5
+"""A client with so many times its share of jobs under way sends its next ones two steps later, not one."""
+
+
+def lateness(unfinished: int, share: int) -> int:
+    """Return the steps by which a client's next job goes after others', with so many unfinished ones before it."""
+    return sum(unfinished >= limit for limit in (share, HARDLY_FAIR * share))
+
+
+def priority(kind: JobKind, late: int) -> int:
+    """Return the priority of a job that is ``late`` steps late."""
+    return STEPS[min(STEPS.index(PRIORITIES.get(kind, 0)) + late, len(STEPS) - 1)]
 
 
 def create_celery(settings: JobSettings) -> Celery:
@@ -54,14 +71,15 @@ def create_celery(settings: JobSettings) -> Celery:
     return app
 
 
-def enqueue(app: Celery, kind: JobKind, job_id: str) -> None:
+def enqueue(app: Celery, kind: JobKind, job_id: str, late: int = 0) -> None:
     """Send a job's task to its queue. Raises kombu.exceptions.OperationalError when Redis cannot be reached."""
-    app.send_task(TASKS[kind], args=[job_id], queue=QUEUES[kind], priority=PRIORITIES.get(kind, 0), retry=False)
+    app.send_task(TASKS[kind], args=[job_id], queue=QUEUES[kind], priority=priority(kind, late), retry=False)
 
 
-def waits(redis: Redis, kind: JobKind) -> bool:
-    """Return whether a task of this kind's priority waits in its queue."""
-    return redis.llen(_list_of(QUEUES[kind], PRIORITIES.get(kind, 0))) > 0
+def waits(redis: Redis, queues: Iterable[str], upto: int) -> bool:
+    """Return whether a task waits in one of the queues that has this priority, or goes before those that have."""
+    lists = [_list_of(queue, step) for queue in queues for step in STEPS if step <= upto]
+    return bool(redis.exists(*lists))
 
 
 def waiting(redis: Redis, queue: str) -> list[str]:
@@ -77,11 +95,11 @@ def waiting(redis: Redis, queue: str) -> list[str]:
 
 def _lists(queue: str) -> list[str]:
     """Return the Redis lists that a queue consists of, in the order in which they are emptied."""
-    return [_list_of(queue, priority) for priority in sorted({0, *PRIORITIES.values()})]
+    return [_list_of(queue, step) for step in STEPS]
 
 
-def _list_of(queue: str, priority: int) -> str:
-    return f"{queue}{Channel.sep}{priority}" if priority else queue
+def _list_of(queue: str, step: int) -> str:
+    return f"{queue}{Channel.sep}{step}" if step else queue
 
 
 def _messages(redis: Redis, name: str) -> list[str]:

@@ -51,6 +51,14 @@ return page
 """
 """KEYS: indexes by kind. ARGV: limit, offset, the score and id that a page before ended with, prefix of a job's key.
 Answers how many jobs there are in all, whether more follow, and the page's jobs as flat hashes, the newest first."""
+UNFINISHED = """
+local count = 0
+for _, id in ipairs(redis.call('SMEMBERS', KEYS[1])) do
+  if redis.call('HGET', ARGV[1] .. id, 'client') == ARGV[2] then count = count + 1 end
+end
+return count
+"""
+"""KEYS: active. ARGV: prefix of a job's key, client as JSON. How many of the client's jobs are not finished."""
 SAVE_PAYLOAD = """
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 redis.call('HSET', KEYS[1], 'payload', ARGV[1])

@@ -9,6 +9,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
@@ -25,6 +26,8 @@ AnyPayload = TypeVar("AnyPayload", bound=Payload)
 
 INDEX = "framesense:jobs"
 ACTIVE = "framesense:jobs:active"
+INDEXED = "framesense:jobs:indexed"
+"""Says that every job is in the index by content, which releases before had not."""
 _CURSOR = re.compile(r"\d{1,12}(?:\.\d{1,9})?-[0-9a-f]{32}")
 EVENTS_KEPT = 512
 PREVIEW_SECONDS = 300
@@ -39,6 +42,10 @@ def events_key(job_id: str) -> str:
 
 def _job_key(job_id: str) -> str:
     return f"framesense:job:{job_id}"
+
+
+def _content_key(sha256: str) -> str:
+    return f"framesense:content:{sha256}:jobs"
 
 
 def _kind_key(kind: JobKind) -> str:
@@ -111,6 +118,7 @@ class JobStore:
         self._lease_script = redis.register_script(scripts.KEEP_LEASE)
         self._claim_script = redis.register_script(scripts.CLAIM)
         self._page_script = redis.register_script(scripts.PAGE)
+        self._unfinished_script = redis.register_script(scripts.UNFINISHED)
         self._payload_script = redis.register_script(scripts.SAVE_PAYLOAD)
 
     def check(self) -> None:
@@ -144,11 +152,14 @@ class JobStore:
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.hset(_job_key(job.id), "state", JobState.QUEUED)
             pipe.hset(_job_key(job.id), "payload", payload.model_dump_json(exclude_none=True))
+            pipe.hset(_job_key(job.id), "client", json.dumps(payload.client))
             for field, value in fields.items():
                 pipe.hset(_job_key(job.id), field, value)
             pipe.zadd(INDEX, {job.id: job.created_at.timestamp()})
             pipe.zadd(_kind_key(kind), {job.id: job.created_at.timestamp()})
             pipe.sadd(ACTIVE, job.id)
+            if payload.content:
+                pipe.sadd(_content_key(payload.content), job.id)
             pipe.execute()
         self._change(job.id, (), {})
         return job
@@ -197,28 +208,47 @@ class JobStore:
         jobs = [_read(dict(zip(flat[::2], flat[1::2], strict=True))) for flat in found]
         return JobList(jobs=jobs, total=total, next_cursor=_cursor(jobs[-1]) if more and jobs else None)
 
-    def index_kinds(self) -> None:
-        """Enter jobs of releases that kept no index by kind into it. Costs one call where there are none."""
+    def unfinished(self, client: str) -> int:
+        """Return how many jobs of a client wait or run."""
+        return int(self._unfinished_script(keys=[ACTIVE], args=[_job_key(""), json.dumps(client)]))
+
+    def sharing(self, content: str) -> list[str]:
+        """Return the ids of the jobs about the file with this SHA-256."""
+        return sorted(cast(Iterable[str], self._redis.smembers(_content_key(content))))
+
+    def index(self) -> None:
+        """Enter jobs of releases that kept fewer indexes into those by kind and by content.
+
+        Costs one call where there are none.
+        """
         with self._redis.pipeline(transaction=False) as pipe:
             for key in (INDEX, *map(_kind_key, JobKind)):
                 pipe.zcard(key)
-            known, *indexed = pipe.execute()
-        if known == sum(indexed):
+            pipe.get(INDEXED)
+            known, *indexed, complete = pipe.execute()
+        if known == sum(indexed) and complete:
             return
         scores = cast(list[tuple[str, float]], self._redis.zrange(INDEX, 0, -1, withscores=True))
         with self._redis.pipeline(transaction=False) as pipe:
             for job_id, _ in scores:
-                pipe.hget(_job_key(job_id), "kind")
-            kinds = pipe.execute()
-            for (job_id, score), kind in zip(scores, kinds, strict=True):
+                pipe.hmget(_job_key(job_id), "kind", "payload")
+            found = pipe.execute()
+            for (job_id, score), (kind, payload) in zip(scores, found, strict=True):
                 if kind is None:
                     pipe.zrem(INDEX, job_id)
-                else:
-                    pipe.zadd(_kind_key(JobKind(json.loads(kind))), {job_id: score})
+                    continue
+                pipe.zadd(_kind_key(JobKind(json.loads(kind))), {job_id: score})
+                with suppress(UnknownPayloadError):
+                    if content := read_payload(JobKind(json.loads(kind)), payload or "").content:
+                        pipe.sadd(_content_key(content), job_id)
+            pipe.set(INDEXED, 1)
             pipe.execute()
 
     def delete(self, job_id: str) -> None:
         """Delete a job, its events and its lease; its blobs are the caller's to delete."""
+        with suppress(UnknownJobError, UnknownPayloadError):
+            if content := self.payload(job_id, Payload).content:
+                self._redis.srem(_content_key(content), job_id)
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.delete(_job_key(job_id), events_key(job_id), _lease_key(job_id), _preview_key(job_id))
             for index in (INDEX, *map(_kind_key, JobKind)):

@@ -1,6 +1,6 @@
 """What the routes work with, made once at start from the settings and handed to them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated
 
@@ -42,6 +42,8 @@ REDIS_TIMEOUT = 5.0
 
 @dataclass(frozen=True)
 class Dependencies:
+    """Hold the components, and who sent the request that they are used for."""
+
     settings: GatewaySettings
     image_limits: ImageLimits
     """For every picture that the gateway decodes, so that they share its budget of pixels."""
@@ -63,6 +65,8 @@ class Dependencies:
     captioner: AsyncCaptionerClient
     tagger: AsyncTaggerClient
     editor: AsyncEditorClient
+    client: str = ""
+    """The address of who sent the request; empty outside of one."""
 
     async def aclose(self) -> None:
         await self.captioner.aclose()
@@ -122,7 +126,7 @@ def create_dependencies(settings: GatewaySettings) -> Dependencies:
 
 def _dependencies(request: Request) -> Dependencies:
     dependencies: Dependencies = request.app.state.dependencies
-    return dependencies
+    return replace(dependencies, client=request.client.host if request.client else "")
 
 
 InjectedDependencies = Annotated[Dependencies, Depends(_dependencies)]

@@ -31,6 +31,12 @@ class GatewaySettings(JobSettings, ServerSettings):
         ge=0,
         description="bytes that uploads leave free on the disk; what would not fit is refused",
     )
+    client_share: int = Field(
+        default=2, ge=1, description="unfinished jobs of a client beyond which its next ones let others' pass"
+    )
+    client_max_jobs: int = Field(
+        default=0, ge=0, description="largest number of unfinished jobs of one client; 0: no limit"
+    )
     max_video_bytes: int = Field(default=2 * 1024**3, ge=1, description="largest video file, in bytes")
     max_photo_set_bytes: int = Field(default=8 * 1024**3, ge=1, description="largest photo set, in bytes")
     max_photos_per_request: int = Field(

@@ -22,6 +22,9 @@ st.markdown(
 st.subheader("Services")
 if reason := api.not_ready():
     st.warning(f"**Not ready**  \n{plain(reason)}", icon=":material/hourglass_empty:")
+elif missing := api.missing():
+    for name, reason in missing.items():
+        st.warning(f"**{plain(name.capitalize())}**  \n{plain(reason)}", icon=":material/warning:")
 else:
     st.success("All services are ready.", icon=":material/check_circle:")
 

@@ -75,6 +75,14 @@ class GatewayApi:
             return error.problem.detail
         return ""
 
+    def missing(self) -> dict[str, str]:
+        """Return what does not work though the rest does, by its name, in words; nothing while nothing works."""
+        try:
+            warnings = self._request("GET", "/ready").json().get("warnings")
+        except (GatewayError, ValueError, AttributeError):
+            return {}
+        return {str(name): str(reason) for name, reason in warnings.items()} if isinstance(warnings, dict) else {}
+
     def models(self) -> ModelServers:
         return self._read(ModelServers, "GET", "/models")
 

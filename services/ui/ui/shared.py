@@ -33,6 +33,12 @@ def warn_unless_ready(api: GatewayApi) -> None:
         st.warning(f"**Not ready yet**  \n{plain(reason)}", icon=":material/hourglass_empty:")
 
 
+def warn_of_missing(api: GatewayApi, *names: str) -> None:
+    """Show which of these do not work: ``queue edit``, ``editor`` and such, and the disk in any case."""
+    missing = api.missing()
+    show_warnings([missing[name] for name in (*names, "disk") if name in missing])
+
+
 def show_warnings(warnings: Sequence[str]) -> None:
     for warning in warnings:
         st.warning(plain(warning), icon=":material/warning:")

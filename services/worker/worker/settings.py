@@ -25,6 +25,11 @@ class WorkerSettings(JobSettings):
     worker_concurrency: int = Field(
         default=1, ge=1, description="jobs carried out at a time; decoding uses all cores anyway"
     )
+    worker_turn_seconds: float = Field(
+        default=6,
+        ge=0,
+        description="seconds after which a video or a photo set lets others pass that wait, and goes on after them",
+    )
     worker_batch: int = Field(
         default=16, ge=1, description="largest number of frames in a caption request, and between two checkpoints"
     )

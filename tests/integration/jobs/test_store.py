@@ -171,9 +171,25 @@ def test_jobs_of_a_release_without_an_index_by_kind_are_listed(jobs: JobStore, r
     redis.delete("framesense:jobs:video")
     redis.zadd("framesense:jobs", {"gone": 1.0})
     assert jobs.page().jobs == []
-    jobs.index_kinds()
+    jobs.index()
     assert jobs.page(kinds=[JobKind.VIDEO]).jobs == made[::-1]
     assert redis.zcard("framesense:jobs") == 3
+
+
+def test_jobs_about_the_same_file_know_of_each_other(jobs: JobStore, redis: Redis) -> None:
+    one, two = create(jobs, "1.mp4"), create(jobs, "2.mp4")
+    other = jobs.create(JobKind.EDIT, name="e", parameters={}, payload=EditPayload(edit=EditSource(photos=[])))
+    sha256 = payload_of("1.mp4").video.sha256
+    assert jobs.sharing(sha256) == sorted([one.id, two.id])
+    jobs.delete(one.id)
+    jobs.delete(other.id)
+    assert jobs.sharing(sha256) == [two.id]
+    redis.delete(f"framesense:content:{sha256}:jobs")  # as releases before left it
+    jobs.index()
+    assert jobs.sharing(sha256) == [two.id]
+    redis.delete(f"framesense:content:{sha256}:jobs")
+    jobs.index()
+    assert jobs.sharing(sha256) == [], "it is made once"
 
 
 def test_a_deleted_job_leaves_nothing(jobs: JobStore, redis: Redis) -> None:

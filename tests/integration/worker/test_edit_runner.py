@@ -169,7 +169,7 @@ def test_progress_is_told_in_steps_of_all_pictures(redis: Redis) -> None:
 
 def test_the_queue_tells_who_is_next(redis: Redis, redis_url: str) -> None:
     celery = create_celery(JobSettings(redis_url=redis_url))
-    assert not waits(redis, JobKind.EDIT)
+    assert not waits(redis, ["edit"], 0)
     for kind, job_id in (
         (JobKind.EDIT_SERIES, "series 1"),
         (JobKind.EDIT_SERIES, "series 2"),
@@ -181,9 +181,9 @@ def test_the_queue_tells_who_is_next(redis: Redis, redis_url: str) -> None:
         enqueue(celery, kind, job_id)
     assert waiting(redis, "edit") == ["edit 1", "edit 2", "series 1", "series 2"]
     assert waiting(redis, "video") == ["video"]
-    assert waits(redis, JobKind.EDIT)
+    assert waits(redis, ["edit"], 0)
     redis.delete("edit")
-    assert not waits(redis, JobKind.EDIT) and waits(redis, JobKind.EDIT_SERIES)
+    assert not waits(redis, ["edit"], 3) and waits(redis, ["edit"], 6) and waits(redis, ["dataset", "video"], 0)
 
 
 def test_a_job_that_gives_way_is_queued_again(redis: Redis) -> None:

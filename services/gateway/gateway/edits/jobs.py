@@ -11,7 +11,6 @@ from framesense.edits.series import plan_series
 from framesense.http.problems import ProblemError
 from framesense.http.uploads import Upload
 from framesense.jobs.payloads import EditPayload, EditSource
-from framesense.jobs.queue import enqueue
 from framesense.schemas.edits import MAX_SEED, EditedImage, EditParameters, EditResult, SeriesParameters
 from framesense.schemas.jobs import Job, JobKind
 from framesense.storage.edits import EditStore, PictureKind
@@ -19,7 +18,7 @@ from gateway.dependencies import Dependencies
 from gateway.edits.sources import Sources
 from gateway.http.zips import stream_zip
 from gateway.jobs.lookups import find_job, payload_of, require_success
-from gateway.jobs.submission import withdrawn_on_failure
+from gateway.jobs.submission import create_job, enqueue_job, withdrawn_on_failure
 
 EDITS = (JobKind.EDIT, JobKind.EDIT_SERIES)
 NAME_LENGTH = 80
@@ -157,7 +156,8 @@ def _submit(
     prompt: str,
 ) -> Job:
     names = [photo.filename for photo in sources.photos]
-    job = dependencies.jobs.create(
+    job = create_job(
+        dependencies,
         kind,
         name=_job_name(names, prompt),
         parameters=parameters.model_dump(mode="json", exclude_none=True),
@@ -169,7 +169,7 @@ def _submit(
             store.add_photo(job.id, index, photo.content)
         if sources.mask:
             store.add_mask(job.id, sources.mask.content)
-        enqueue(dependencies.celery, kind, job.id)
+        enqueue_job(dependencies, job)
     return dependencies.jobs.get(job.id) or job
 
 

@@ -90,7 +90,7 @@ _PNG = {200: examples.binary_response("PNG", "image/png"), 304: {"description": 
     status_code=202,
     summary="Edit a photo by words",
     response_model=Job,
-    responses=examples.responses(_STARTED, 400, 404, 410, 413, 415, 422, 503, 507),
+    responses=examples.responses(_STARTED, 400, 404, 410, 413, 415, 422, 429, 503, 507),
     openapi_extra=_FORM,
 )
 async def edit(request: Request, dependencies: InjectedDependencies, prefer: Prefer = None) -> Response:
@@ -123,7 +123,7 @@ async def edit(request: Request, dependencies: InjectedDependencies, prefer: Pre
     status_code=202,
     summary="Edit in series, to compare",
     response_model=Job,
-    responses=examples.responses(_STARTED, 400, 404, 410, 413, 415, 422, 503, 507),
+    responses=examples.responses(_STARTED, 400, 404, 410, 413, 415, 422, 429, 503, 507),
     openapi_extra=_SERIES_FORM,
 )
 async def edit_series(request: Request, dependencies: InjectedDependencies, prefer: Prefer = None) -> Response:

@@ -17,10 +17,15 @@ _PAGE = 200
 
 
 def delete_job(dependencies: Dependencies, job: Job) -> None:
-    """Delete a job and every blob that no other job needs. Blocking."""
-    blobs = _blobs(dependencies, job)
+    """Delete a job and every blob that no other job needs, whatever number of jobs there is. Blocking."""
+    payload = _payload(dependencies, job.id)
     dependencies.jobs.delete(job.id)
-    for prefix in blobs - _referenced(dependencies):
+    if payload is None:
+        return
+    # Looked for after the job is gone: of two that are deleted at once, the later finds that nobody needs the blobs.
+    others = dependencies.jobs.sharing(payload.content) if payload.content else []
+    needed = set().union(*(_blobs(other, _payload(dependencies, other)) for other in others))
+    for prefix in _blobs(job.id, payload) - needed:
         dependencies.storage.delete(prefix)
 
 
@@ -56,21 +61,25 @@ def every_job(dependencies: Dependencies) -> Iterator[Job]:
 
 def _referenced(dependencies: Dependencies) -> set[str]:
     """Return the prefixes in the store that some job refers to."""
-    return set().union(*(_blobs(dependencies, job) for job in every_job(dependencies)))
+    return set().union(*(_blobs(job.id, _payload(dependencies, job.id)) for job in every_job(dependencies)))
 
 
-def _blobs(dependencies: Dependencies, job: Job) -> set[str]:
-    """Return the prefixes in the store that a job's payload refers to; none for a job deleted meanwhile."""
+def _payload(dependencies: Dependencies, job_id: str) -> Payload | None:
+    """Return a job's payload; None for a job deleted meanwhile, or of a release that this one cannot read."""
     try:
-        payload = dependencies.jobs.payload(job.id, Payload)
+        return dependencies.jobs.payload(job_id, Payload)
     except (UnknownJobError, UnknownPayloadError):
-        return set()
+        return None
+
+
+def _blobs(job_id: str, payload: Payload | None) -> set[str]:
+    """Return the prefixes in the store that a job's payload refers to."""
     match payload:
         case VideoPayload():
             return {video_prefix(payload.video.sha256), *map(analysis_prefix, payload.works)}
         case PhotoSetPayload():
             return {photo_set_prefix(payload.photos.sha256), *map(tagging_prefix, payload.works)}
         case EditPayload():
-            return {edit_prefix(job.id)}
+            return {edit_prefix(job_id)}
         case _:
             return set()

@@ -23,7 +23,7 @@ async def purge_expired(dependencies: Dependencies) -> None:
 
 def sweep(dependencies: Dependencies) -> None:
     """Delete everything that has expired by now. Blocking. Raises OSError and RedisError."""
-    dependencies.jobs.index_kinds()
+    dependencies.jobs.index()
     dependencies.uploads.sweep()
     for job in dependencies.jobs.expired():
         delete_job(dependencies, job)

@@ -5,12 +5,15 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
 from framesense.http.problems import ProblemError
-from framesense.schemas.jobs import Job
+from framesense.jobs.payloads import Payload
+from framesense.jobs.queue import enqueue, lateness
+from framesense.schemas.jobs import Job, JobKind, Progress
 from gateway.dependencies import Dependencies
 from gateway.jobs.deletion import delete_job
 
@@ -23,6 +26,34 @@ def sha256_of(file: Path, name: str) -> str:
         raise ProblemError(422, "empty-file", "Empty file", f"{name} is empty: it has 0 bytes.")
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def create_job(
+    dependencies: Dependencies,
+    kind: JobKind,
+    *,
+    name: str,
+    parameters: dict[str, Any],
+    payload: Payload,
+    progress: Progress | None = None,
+) -> Job:
+    """Store a new job of the client who sent the request, later in the queue the more of it are under way.
+
+    Raises ProblemError 429 where there are as many as a client may have.
+    """
+    settings, client = dependencies.settings, dependencies.client
+    unfinished = dependencies.jobs.unfinished(client)
+    if settings.client_max_jobs and unfinished >= settings.client_max_jobs:
+        detail = f"You have {unfinished} jobs under way, and may have {settings.client_max_jobs}. Wait for one to end."
+        raise ProblemError(429, "too-many-jobs", "Too many jobs", detail, headers={"Retry-After": "30"})
+    late = lateness(unfinished, settings.client_share)
+    payload = payload.model_copy(update={"client": client, "lateness": late})
+    return dependencies.jobs.create(kind, name=name, parameters=parameters, payload=payload, progress=progress)
+
+
+def enqueue_job(dependencies: Dependencies, job: Job) -> None:
+    """Send a job to its queue. Raises kombu.exceptions.OperationalError when Redis cannot be reached."""
+    enqueue(dependencies.celery, job.kind, job.id, dependencies.jobs.payload(job.id, Payload).lateness)
 
 
 @contextmanager

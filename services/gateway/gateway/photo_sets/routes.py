@@ -69,6 +69,7 @@ _ANSWERS = examples.responses(
     413,
     415,
     422,
+    429,
     503,
     507,
 )

@@ -5,14 +5,13 @@ from pathlib import Path
 
 from framesense.http.problems import ProblemError
 from framesense.jobs.payloads import PhotoSetPayload, StoredFile
-from framesense.jobs.queue import enqueue
 from framesense.media.archives import looks_like_zip
 from framesense.schemas.jobs import Job, JobKind
 from framesense.schemas.photo_sets import PhotoSetParameters
 from framesense.storage.photo_sets import photo_set_key
 from gateway.dependencies import Dependencies
 from gateway.http.multipart import FormLimits, ReceivedForm
-from gateway.jobs.submission import sha256_of, withdrawn_on_failure
+from gateway.jobs.submission import create_job, enqueue_job, sha256_of, withdrawn_on_failure
 from gateway.photo_sets.photo_zip import ReceivedPhotos, relative_path
 from gateway.uploads.sniffing import HEAD_BYTES
 
@@ -58,7 +57,8 @@ def submit_photos(dependencies: Dependencies, file: Path, name: str, parameters:
     Raises ProblemError 422 for an empty file, 503 when the queue cannot be reached. Blocking.
     """
     source = StoredFile(sha256=sha256_of(file, name), name=name, bytes=file.stat().st_size)
-    job = dependencies.jobs.create(
+    job = create_job(
+        dependencies,
         JobKind.PHOTO_SET,
         name=name,
         parameters=parameters.model_dump(mode="json"),
@@ -66,7 +66,7 @@ def submit_photos(dependencies: Dependencies, file: Path, name: str, parameters:
     )
     with withdrawn_on_failure(dependencies, job):
         dependencies.storage.take(file, photo_set_key(source.sha256))
-        enqueue(dependencies.celery, JobKind.PHOTO_SET, job.id)
+        enqueue_job(dependencies, job)
     return dependencies.jobs.get(job.id) or job
 
 

@@ -61,7 +61,7 @@ class ResumableStore:
         expiry: float,
         require_room: Callable[[int], None] = lambda size: None,
     ) -> None:
-        """``require_room`` raises a 507 problem where the disk has no room for so many bytes more."""
+        """Open a folder. ``require_room`` raises a 507 problem where the disk has no room for so many bytes."""
         self._folder, self._expiry, self._require_room = folder, expiry, require_room
         self._max_video_bytes, self._max_zip_bytes = max_video_bytes, max_zip_bytes
 

@@ -11,7 +11,6 @@ from fastapi.concurrency import contextmanager_in_threadpool
 
 from framesense.http.problems import ProblemError
 from framesense.jobs.payloads import StoredFile, VideoPayload
-from framesense.jobs.queue import enqueue
 from framesense.media.stream_choice import unknown_stream
 from framesense.schemas.jobs import Job, JobKind, Progress
 from framesense.schemas.novelty import Interval, VideoParameters, VideoPlan
@@ -20,7 +19,7 @@ from framesense.storage.analyses import VideoModels, analysis_key, video_key
 from gateway.dependencies import Dependencies
 from gateway.http.multipart import FormLimits, ReceivedForm
 from gateway.jobs.lookups import find_job, payload_of, require_video
-from gateway.jobs.submission import sha256_of, withdrawn_on_failure
+from gateway.jobs.submission import create_job, enqueue_job, sha256_of, withdrawn_on_failure
 from gateway.models.available import video_models
 from gateway.uploads.sniffing import HEAD_BYTES, refuse_non_video
 from gateway.videos.plan import FROM_STORE, plan_analysis, planned_progress
@@ -168,7 +167,8 @@ def _submit(
     plan = _plan(dependencies, probe, parameters.every_n_second)
     if plan.refused:
         raise ProblemError(422, "too-many-frames", "Too many frames", plan.refused)
-    job = dependencies.jobs.create(
+    job = create_job(
+        dependencies,
         JobKind.VIDEO,
         name=source.name,
         parameters=parameters.model_dump(mode="json"),
@@ -179,7 +179,7 @@ def _submit(
         # After the job is there: whoever deletes another job of this video now sees that the video is still wanted.
         store()
         if not (models and plan.every_n_second and _answer_from_store(dependencies, job, plan.every_n_second, models)):
-            enqueue(dependencies.celery, JobKind.VIDEO, job.id)
+            enqueue_job(dependencies, job)
     return dependencies.jobs.get(job.id) or job
 
 

@@ -16,7 +16,7 @@ from ui.edit.restore import ask_restoration
 from ui.edit.reuse import EDIT, TAB, show_reuse_error, try_example
 from ui.edit.series import ask_series
 from ui.jobs.navigation import open_job
-from ui.shared import show_error, warn_unless_ready
+from ui.shared import show_error, warn_of_missing, warn_unless_ready
 from ui.widget_state import restore_value
 from ui.wording import plain
 
@@ -36,6 +36,7 @@ def show_start(api: GatewayApi, public: str) -> None:
         width=720,
     )
     warn_unless_ready(api)
+    warn_of_missing(api, "editor", "queue edit")
     show_reuse_error()
     capabilities = edit_capabilities(_api=api)
     if capabilities.note:

@@ -42,6 +42,8 @@ def _follow(api: GatewayApi, job_id: str, watch: Watch | None) -> None:
     progress = job.progress
     share = progress.done / progress.total if progress.total else 0.0
     st.progress(min(1.0, share), text=progress_text(job, _seconds_each(job)))
+    if job.warning:
+        st.warning(plain(job.warning), icon=":material/warning:")
     if st.button("Cancel", icon=":material/close:"):
         try:
             api.delete(job_id)

@@ -12,7 +12,7 @@ from ui.components import upload_file
 from ui.jobs.listing import show_jobs
 from ui.jobs.navigation import open_job
 from ui.photo_sets.options import ask_parameters
-from ui.shared import show_error, warn_unless_ready
+from ui.shared import show_error, warn_of_missing, warn_unless_ready
 
 ACCEPTED = ",".join([".zip", "application/zip", *sorted(IMAGE_SUFFIXES), ".csv"])
 
@@ -26,6 +26,7 @@ def show_start(api: GatewayApi, public: str) -> None:
         width=720,
     )
     warn_unless_ready(api)
+    warn_of_missing(api, "queue dataset")
     new, earlier = st.columns([3, 2], gap="large")
     with new:
         _show_new(api, public)

@@ -9,7 +9,7 @@ from ui.api import GatewayApi, GatewayError
 from ui.components import upload_file
 from ui.jobs.listing import show_jobs
 from ui.jobs.navigation import open_job
-from ui.shared import show_error, warn_unless_ready
+from ui.shared import show_error, warn_of_missing, warn_unless_ready
 from ui.video.options import ask_all, ask_stream
 from ui.wording import interval_text, plan_text
 
@@ -25,6 +25,7 @@ def show_start(api: GatewayApi, public: str) -> None:
         width=720,
     )
     warn_unless_ready(api)
+    warn_of_missing(api, "queue video")
     new, earlier = st.columns([3, 2], gap="large")
     with new:
         _show_new(api, public)

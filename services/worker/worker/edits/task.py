@@ -12,7 +12,7 @@ from framesense.clients.tagger import TaggerClient
 from framesense.edits.series import Cell, SeriesPlan, plan_series
 from framesense.http.problems import ProblemError
 from framesense.jobs.payloads import EditPayload
-from framesense.jobs.queue import QUEUES, TASKS, waits
+from framesense.jobs.queue import QUEUES, TASKS, priority, waits
 from framesense.media.images import ImageLimits, decode_image
 from framesense.schemas.edits import (
     EditedImage,
@@ -57,7 +57,7 @@ class _EditJobTask(JobTask):
 
     def __init__(self, app: Celery, settings: WorkerSettings, redis: Redis, shutdown: ShutdownFlag) -> None:
         super().__init__(app, settings, redis, shutdown)
-        self._redis, self._store = redis, EditStore(self._storage)
+        self._store = EditStore(self._storage)
 
     @abstractmethod
     def _between(self) -> None:
@@ -167,7 +167,7 @@ class SeriesEditTask(_EditJobTask):
     kind = JobKind.EDIT_SERIES
 
     def _between(self) -> None:
-        if waits(self._redis, JobKind.EDIT):
+        if waits(self._redis, [QUEUES[JobKind.EDIT]], priority(JobKind.EDIT, 1)):
             raise Requeued
 
     def _plan(self, job: Job, photos: list[str]) -> SeriesPlan:

@@ -14,9 +14,10 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from redis import Redis, RedisError
 
+from framesense.jobs.payloads import Payload, UnknownPayloadError
 from framesense.jobs.queue import QUEUES, enqueue, waiting
-from framesense.jobs.store import JobStore
-from framesense.schemas.jobs import JobState
+from framesense.jobs.store import JobStore, UnknownJobError
+from framesense.schemas.jobs import Job, JobState
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +36,16 @@ class Recovery:
         queued = {queue: set(waiting(self._redis, queue)) for queue in {QUEUES[job.kind] for job in orphans}}
         lost = [job for job in orphans if job.id not in queued[QUEUES[job.kind]]]
         for job in lost:
-            enqueue(self._celery, job.kind, job.id)
+            enqueue(self._celery, job.kind, job.id, self._lateness(job))
             why = "its worker is gone" if job.state is JobState.RUNNING else "its message was lost"
             log.warning("job %s: %s; queued again", job.id, why)
         return [job.id for job in lost]
+
+    def _lateness(self, job: Job) -> int:
+        try:
+            return self._jobs.payload(job.id, Payload).lateness
+        except (UnknownJobError, UnknownPayloadError):
+            return 0  # its worker tells what is wrong with it
 
     def run(self, *, interval: float, stop: threading.Event) -> None:
         """Sweep every ``interval`` seconds, unless another worker just has, until ``stop`` is set."""

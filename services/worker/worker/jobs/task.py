@@ -13,7 +13,7 @@ from redis import Redis, RedisError
 
 from framesense.http.problems import ProblemError
 from framesense.jobs.payloads import Attempts, ModelChanges, Payload, SharedWorkPayload, UnknownPayloadError
-from framesense.jobs.queue import enqueue
+from framesense.jobs.queue import enqueue, priority, waits
 from framesense.jobs.store import JobStore, UnknownJobError
 from framesense.schemas.jobs import JobKind, Progress
 from framesense.storage.blobs import Storage
@@ -42,6 +42,7 @@ class JobTask(ABC):
 
     def __init__(self, app: Celery, settings: WorkerSettings, redis: Redis, shutdown: ShutdownFlag) -> None:
         self._app, self._settings, self._shutdown = app, settings, shutdown
+        self._redis = redis
         self._jobs = JobStore(redis, lease_seconds=settings.job_lease, retention_seconds=settings.job_retention)
         self._storage = Storage(settings.storage_url)
 
@@ -72,7 +73,7 @@ class JobTask(ABC):
         finally:
             lease.release()
         if requeued or (heartbeat.reason is StopReason.SHUTTING_DOWN and self._jobs.is_running(job_id)):
-            enqueue(self._app, self.kind, job_id)
+            enqueue(self._app, self.kind, job_id, self._lateness(job_id))
 
     def _carry_out(self, job_id: str, heartbeat: LeaseHeartbeat) -> bool:
         """Do the work and note how it ended; return whether the job is to be queued again, because it gave way."""
@@ -170,21 +171,43 @@ class JobTask(ABC):
             self._jobs.progress(job_id, Progress(message="the other job has ended"))
 
     def _reporter(self, job_id: str, total: int, message: str) -> Callable[[int], None]:
-        """Return a function that reports the job's progress, not too often, but always the first and the last."""
+        """Return a function that reports the job's progress, not too often, but always the first and the last.
+
+        Call it when what is done is stored: it raises Requeued once the job's turn is over and others wait.
+        """
         if changes := self._jobs.payload(job_id, Payload).model_changes:
             message = f"{message}, {changes.reason}"
         interval, reported = self._settings.worker_progress_interval, float("-inf")
+        turn_ends, begun_at = time.monotonic() + self._settings.worker_turn_seconds, total
 
         def report(done: int) -> None:
-            nonlocal reported
-            now = time.monotonic()
+            nonlocal reported, begun_at
+            now, begun_at = time.monotonic(), min(begun_at, done)
             if now - reported >= interval or done >= total:
                 reported = now
                 self._jobs.progress(job_id, Progress(done=done, total=total, message=message))
+            if now >= turn_ends and begun_at < done < total:
+                self._give_way(job_id)
 
         return report
 
-    def _amend(self, job_id: str, **changes: Attempts | ModelChanges | None) -> None:
+    def _give_way(self, job_id: str) -> None:
+        """End the turn of a job where others wait for this worker that would come before its next one.
+
+        Raises Requeued. Call it only where what is done is stored.
+        """
+        late = max(1, self._lateness(job_id))
+        if waits(self._redis, self._settings.worker_queues, priority(self.kind, late)):
+            self._amend(job_id, lateness=late)
+            raise Requeued
+
+    def _lateness(self, job_id: str) -> int:
+        try:
+            return self._jobs.payload(job_id, Payload).lateness
+        except (UnknownJobError, UnknownPayloadError):
+            return 0
+
+    def _amend(self, job_id: str, **changes: Attempts | ModelChanges | int | None) -> None:
         payload = self._jobs.payload(job_id, Payload)
         self._jobs.save_payload(job_id, payload.model_copy(update=changes))
 
