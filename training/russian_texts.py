@@ -6,8 +6,8 @@
 A text and its translation should have one vector (Reimers and Gurevych, 2020, arXiv:2004.09813), and the vector of the
 English one is known. What is learnt from:
 
-- *Names* (training/russian_names.py): a thing's name in Russian, as it is and after "фотография: "; the target is the
-  vector of the English name, as it is and after "a photo of a ".
+- *Names* (training/russian_names.py): a thing's name in Russian, as it is, after "фотография: " and after "a photo of
+  a "; the target is the vector of the English name, as it is and after "a photo of a ".
 - *Captions* (columns image, split, caption): the target is the mean of the photo's English captions' vectors.
 
 The head's first layer is drawn at random and its second solved for in closed form, by ridge regression (random
@@ -44,8 +44,8 @@ from training.dual_encoder import recall
 from training.dual_encoder_data import cached_pooled, cached_sentences
 from training.russian_names import read_pairs
 
-TEMPLATES = (("{}", "{}"), ("a photo of a {}", "фотография: {}"))
-"""English and Russian."""
+TEMPLATES = (("{}", "{}"), ("a photo of a {}", "фотография: {}"), ("a photo of a {}", "a photo of a {}"))
+"""Around an English name and around a Russian one; the last is the tagger's default template around either."""
 RANDOM_WEIGHT = 2.0
 """Of the random features beside the plain ones: the larger, the less the ridge holds their coefficients down."""
 
@@ -64,10 +64,10 @@ class RussianTextsRecipe:
     cache: Annotated[Path | None, "where features and sentences are kept (none: in the user's cache)"] = None
     threads: Annotated[int, "CPU threads (0: torch decides)"] = 0
     seed: int = 1
-    hidden_size: Annotated[int, "random features"] = 2048
+    hidden_size: Annotated[int, "random features"] = 4096
     gain: Annotated[float, "standard deviation of what enters their activation"] = 1.0
     caption_weight: Annotated[float, "of a caption, where a name counts 1"] = 3.0
-    ridge: float = 2000.0
+    ridge: float = 4000.0
 
 
 @dataclass(frozen=True)
