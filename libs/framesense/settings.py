@@ -39,6 +39,7 @@ class ServerSettings(HttpSettings):
     header_timeout: float = Field(
         default=30, gt=0, description="seconds in which the headers of a request must have arrived"
     )
+    max_header_bytes: int = Field(default=65_536, ge=1024, description="largest headers of a request, in bytes")
     upload_idle_timeout: float = Field(default=60, gt=0, description="seconds that an upload may send nothing")
     upload_min_rate: float = Field(
         default=1024,

@@ -1,4 +1,4 @@
-"""Connections of uvicorn's that do not wait for ever for the headers of a request."""
+"""Connections of uvicorn's that neither wait for ever for the headers of a request nor take any number of them."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -11,14 +11,23 @@ else:
     Protocol = object
 
 
+TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain\r\ncontent-length: 38\r\n"
+    b"connection: close\r\n\r\nThe request's headers are too large.\r\n"
+)
+
+
 class TimedHeaders(Protocol):
-    """Close a connection whose next request has not shown all of its headers in ``header_timeout`` seconds.
+    """Close a connection whose next request has not shown all of its headers in ``header_timeout`` seconds, or within
+    ``max_header_bytes`` and what was read with them: of uvicorn's two parsers the faster one takes headers without end.
 
     To be mixed into one of uvicorn's protocols. A new connection that sends nothing is closed as well; one that is kept
     alive between two requests has uvicorn's own time-out.
     """
 
     header_timeout: float
+    max_header_bytes: int
+    _header_bytes: int = 0
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -27,8 +36,12 @@ class TimedHeaders(Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        self._header_bytes = 0 if self._answering else self._header_bytes + len(data)
         if self._answering:
             self._stop()
+        elif self._header_bytes > self.max_header_bytes:
+            self.transport.write(TOO_LARGE)
+            self.transport.close()
         elif self._timer is None:
             self._wait_for_headers()
 
@@ -54,6 +67,7 @@ class TimedHeaders(Protocol):
             self.transport.close()
 
 
-def timed_protocol(header_timeout: float) -> type[TimedHeaders]:
+def timed_protocol(header_timeout: float, max_header_bytes: int) -> type[TimedHeaders]:
     """Return the protocol class for ``uvicorn.Config(http=...)``. ``header_timeout``: seconds."""
-    return type("TimedProtocol", (TimedHeaders, AutoHTTPProtocol), {"header_timeout": header_timeout})
+    limits = {"header_timeout": header_timeout, "max_header_bytes": max_header_bytes}
+    return type("TimedProtocol", (TimedHeaders, AutoHTTPProtocol), limits)

@@ -18,7 +18,7 @@ def main() -> None:
         create_app(settings),
         host=settings.captioner_host,
         port=settings.captioner_port,
-        http=timed_protocol(settings.header_timeout),
+        http=timed_protocol(settings.header_timeout, settings.max_header_bytes),
         log_config=None,
         access_log=settings.log_level == "DEBUG",
         timeout_graceful_shutdown=30,

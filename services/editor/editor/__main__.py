@@ -43,7 +43,7 @@ def main() -> None:
         app,
         host=settings.editor_host,
         port=settings.editor_port,
-        http=timed_protocol(settings.header_timeout),
+        http=timed_protocol(settings.header_timeout, settings.max_header_bytes),
         log_config=None,
         access_log=settings.log_level == "DEBUG",
         timeout_graceful_shutdown=30,

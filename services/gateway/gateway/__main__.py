@@ -13,7 +13,7 @@ def main() -> None:
         create_app(settings),
         host=settings.gateway_host,
         port=settings.gateway_port,
-        http=timed_protocol(settings.header_timeout),
+        http=timed_protocol(settings.header_timeout, settings.max_header_bytes),
         log_level=settings.log_level.lower(),
         timeout_graceful_shutdown=5,
     )

@@ -16,7 +16,7 @@ def main() -> None:
         create_app(settings),
         host=settings.tagger_host,
         port=settings.tagger_port,
-        http=timed_protocol(settings.header_timeout),
+        http=timed_protocol(settings.header_timeout, settings.max_header_bytes),
         log_config=None,
         access_log=settings.log_level == "DEBUG",
         timeout_graceful_shutdown=30,

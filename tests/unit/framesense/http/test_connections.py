@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 import uvicorn
@@ -18,10 +19,12 @@ GET = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
 
 class TimedH11(TimedHeaders, H11Protocol):
     header_timeout = 1
+    max_header_bytes = 50_000
 
 
 class TimedHttpTools(TimedHeaders, HttpToolsProtocol):
     header_timeout = 1
+    max_header_bytes = 50_000
 
 
 @pytest.fixture(scope="module", params=[TimedH11, TimedHttpTools])
@@ -50,6 +53,27 @@ def test_headers_that_never_end_after_an_answer_are_given_up(url: str) -> None:
         assert connection.recv(1) == b"", "closed"
 
 
+@pytest.mark.parametrize("flood", [b"X-More: 1\r\n", b"X-Long: " + b"x" * 100_000 + b"\r\n"])
+def test_headers_without_end_are_refused_while_they_arrive(url: str, flood: bytes) -> None:
+    with connect(url) as connection:
+        connection.sendall(GET)
+        sent, answer = 0, b""
+        with suppress(ConnectionError):  # it may close while more is being sent
+            while sent < 20_000_000:
+                connection.sendall(flood)
+                sent += len(flood)
+        with suppress(ConnectionError):
+            answer = connection.recv(100)
+        assert sent < 20_000_000 and answer.split(b" ")[1:2] in ([b"431"], [b"400"], [])
+
+
+def test_a_large_body_is_no_header(url: str) -> None:
+    with connect(url) as connection:
+        body = b"x" * 1_000_000
+        connection.sendall(b"POST /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n" + body)
+        assert read_answer(connection).status == 405
+
+
 def test_headers_in_pieces_are_answered(url: str) -> None:
     with connect(url) as connection:
         for piece in (GET[:9], GET[9:], b"X-More: 1\r\n", b"\r\n"):
@@ -58,5 +82,6 @@ def test_headers_in_pieces_are_answered(url: str) -> None:
 
 
 def test_services_run_with_it() -> None:
-    assert timed_protocol(7).header_timeout == 7
-    assert issubclass(timed_protocol(7), TimedHeaders)
+    protocol = timed_protocol(7, 2000)
+    assert (protocol.header_timeout, protocol.max_header_bytes) == (7, 2000)
+    assert issubclass(protocol, TimedHeaders)
