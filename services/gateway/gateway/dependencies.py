@@ -22,6 +22,7 @@ from framesense.media.isolated import MediaTool
 from framesense.storage.analyses import AnalysisStore
 from framesense.storage.blobs import Storage
 from gateway.http.disk import DiskSpace
+from gateway.jobs.idempotency import IdempotencyKeys
 from gateway.settings import GatewaySettings
 from gateway.uploads.tus import ResumableStore
 from gateway.videos.analysed import AnalysisCache
@@ -51,6 +52,7 @@ class Dependencies:
     events: AsyncRedis
     """For following event streams; the blocking client of everything else is used from threads."""
     jobs: JobStore
+    idempotency: IdempotencyKeys
     listeners: Listeners
     storage: Storage
     analyses: AnalysisStore
@@ -93,6 +95,7 @@ def create_dependencies(settings: GatewaySettings) -> Dependencies:
     settings.upload_folder.mkdir(parents=True, exist_ok=True)
     folders = [settings.upload_folder, *([storage.folder] if storage.folder else [])]
     disk = DiskSpace(folders, reserve=settings.disk_reserve_bytes)
+    jobs = JobStore(client, lease_seconds=settings.job_lease, retention_seconds=settings.job_retention)
     return Dependencies(
         settings=settings,
         image_limits=ImageLimits(
@@ -100,7 +103,8 @@ def create_dependencies(settings: GatewaySettings) -> Dependencies:
         ),
         redis=client,
         events=events,
-        jobs=JobStore(client, lease_seconds=settings.job_lease, retention_seconds=settings.job_retention),
+        jobs=jobs,
+        idempotency=IdempotencyKeys(client, jobs, retention_seconds=settings.idempotency_retention),
         listeners=Listeners(client, within=settings.job_lease),
         storage=storage,
         analyses=analyses,

@@ -71,6 +71,9 @@ class GatewaySettings(JobSettings, ServerSettings):
     prefer_wait_limit: float = Field(
         default=300, ge=0, description="longest wait that Prefer: wait is granted, in seconds"
     )
+    idempotency_retention: float = Field(
+        default=86400, ge=1, description="seconds that an Idempotency-Key is remembered with its job"
+    )
     events_keep_alive: float = Field(
         default=15, gt=0, description="seconds between keep-alive comments in an event stream"
     )

@@ -31,6 +31,7 @@ from gateway.edits.jobs import (
     submit_series,
 )
 from gateway.edits.sources import Sources, check_sources
+from gateway.jobs.idempotency import IdempotencyKey, Inputs, upload_inputs
 from gateway.jobs.lookups import find_job
 from gateway.jobs.waiting import Prefer, answer_job
 from gateway.openapi import editing_examples, examples
@@ -93,7 +94,9 @@ _PNG = {200: examples.binary_response("PNG", "image/png"), 304: {"description": 
     responses=examples.responses(_STARTED, 400, 404, 410, 413, 415, 422, 429, 503, 507),
     openapi_extra=_FORM,
 )
-async def edit(request: Request, dependencies: InjectedDependencies, prefer: Prefer = None) -> Response:
+async def edit(
+    request: Request, dependencies: InjectedDependencies, prefer: Prefer = None, key: IdempotencyKey = None
+) -> Response:
     """Edit a photo.
 
     Send it as the multipart form field `image`, with a field for each parameter or all of them as a JSON document in
@@ -114,7 +117,9 @@ async def edit(request: Request, dependencies: InjectedDependencies, prefer: Pre
         parameters = _preserving(parameters, masked=True)
     await asyncio.to_thread(check_sources, sources, [parameters], dependencies.settings, dependencies.image_limits)
     await _check_abilities(dependencies, [parameters])
-    job = await asyncio.to_thread(submit_edit, dependencies, sources, parameters)
+    inputs = _inputs(request, form, parameters)
+    submit = partial(asyncio.to_thread, submit_edit, dependencies, sources, parameters)
+    job = await dependencies.idempotency.submit_once(key, inputs, submit)
     return await answer_job(request, dependencies, job, prefer, partial(edit_result, dependencies))
 
 
@@ -126,7 +131,9 @@ async def edit(request: Request, dependencies: InjectedDependencies, prefer: Pre
     responses=examples.responses(_STARTED, 400, 404, 410, 413, 415, 422, 429, 503, 507),
     openapi_extra=_SERIES_FORM,
 )
-async def edit_series(request: Request, dependencies: InjectedDependencies, prefer: Prefer = None) -> Response:
+async def edit_series(
+    request: Request, dependencies: InjectedDependencies, prefer: Prefer = None, key: IdempotencyKey = None
+) -> Response:
     """Edit one photo under a grid of two parameters, or many photos under the same change.
 
     Everything else, the seed too, is the same for all pictures.
@@ -149,7 +156,9 @@ async def edit_series(request: Request, dependencies: InjectedDependencies, pref
     settings, limits = dependencies.settings, dependencies.image_limits
     await asyncio.to_thread(check_sources, sources, pictures, settings, limits, several=True)
     await _check_abilities(dependencies, pictures)
-    job = await asyncio.to_thread(submit_series, dependencies, sources, series)
+    inputs = _inputs(request, form, series)
+    submit = partial(asyncio.to_thread, submit_series, dependencies, sources, series)
+    job = await dependencies.idempotency.submit_once(key, inputs, submit)
     return await answer_job(request, dependencies, job, prefer, partial(edit_result, dependencies))
 
 
@@ -278,6 +287,11 @@ async def _sources(dependencies: Dependencies, form: EditForm) -> Sources:
         raise ProblemError(422, "two-sources", "Two sources", detail)
     earlier = await asyncio.to_thread(sources_of, dependencies, form.job_id)
     return Sources(earlier.photos, form.mask or earlier.mask)
+
+
+def _inputs(request: Request, form: EditForm, parameters: EditParameters | SeriesParameters) -> Inputs:
+    asked = parameters.model_dump(mode="json")
+    return upload_inputs([*form.photos, form.mask], path=request.url.path, parameters=asked, job_id=form.job_id)
 
 
 def _preserving(parameters: EditParameters, *, masked: bool) -> EditParameters:

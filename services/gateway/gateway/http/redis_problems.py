@@ -2,7 +2,7 @@
 
 from fastapi import Request, Response
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
+from redis.exceptions import MaxConnectionsError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from framesense.http.problems import ProblemError, problem_response, storage_full
@@ -30,6 +30,9 @@ def redis_problem_of(error: BaseException) -> ProblemError | None:
         return storage_full("The database of jobs has no room: it takes no more jobs. Those it has are kept.")
     if isinstance(error, ResponseError) and not any(word in said for word in _NO_WRITES):
         return None
+    if isinstance(error, MaxConnectionsError):
+        detail = "As many clients as may follow jobs at once do so already. Try again in a moment."
+        return ProblemError(503, "too-many-listeners", "Too many listeners", detail, headers={"Retry-After": "5"})
     if isinstance(error, RedisConnectionError | RedisTimeoutError | ResponseError) or _is_of_the_queue(error):
         detail = "Jobs cannot be reached. Try again in a moment."
         return ProblemError(503, "redis-unavailable", "Redis unavailable", detail, headers={"Retry-After": "5"})

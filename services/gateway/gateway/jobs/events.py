@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import cast
 
@@ -26,27 +27,29 @@ class Event:
     job: Job
 
 
-async def follow(redis: Redis, job_id: str, after: str | None = None) -> AsyncIterator[Event]:
+async def follow(redis: Redis, job_id: str, after: str | None = None) -> AsyncGenerator[Event]:
     """Yield the job as it is, then every change of it, until it is finished or deleted.
 
     ``after`` is the last event already seen: then only its successors come. An id that no event of this job has had
-    counts as none.
+    counts as none. Raises redis.exceptions.MaxConnectionsError where as many listen as may.
     """
-    latest = await latest_event(redis, job_id)
-    if latest is None:
-        return
-    seen = after if after and _order(after) and _order(after) <= _order(latest.id) else None
-    if seen is None:
-        yield latest
-        seen = latest.id
-    finished = latest.job.state.finished and seen == latest.id
-    while not finished:
-        answer = cast(_Answer, await redis.xread({events_key(job_id): seen}, block=BLOCK_MS))
-        for event in _read_all(answer[0][1] if answer else []):
-            yield event
-            seen, finished = event.id, event.job.state.finished
-        if not answer and not await redis.exists(events_key(job_id)):
+    # One connection from the beginning to the end: with one for each read, the limit would break a stream midway.
+    async with redis.client() as own:
+        latest = await latest_event(own, job_id)
+        if latest is None:
             return
+        seen = after if after and _order(after) and _order(after) <= _order(latest.id) else None
+        if seen is None:
+            yield latest
+            seen = latest.id
+        finished = latest.job.state.finished and seen == latest.id
+        while not finished:
+            answer = cast(_Answer, await own.xread({events_key(job_id): seen}, block=BLOCK_MS))
+            for event in _read_all(answer[0][1] if answer else []):
+                yield event
+                seen, finished = event.id, event.job.state.finished
+            if not answer and not await own.exists(events_key(job_id)):
+                return
 
 
 async def latest_event(redis: Redis, job_id: str) -> Event | None:
@@ -57,8 +60,8 @@ async def latest_event(redis: Redis, job_id: str) -> Event | None:
 async def wait_until_finished(redis: Redis, job_id: str, seconds: float | None = None) -> Job | None:
     """Return the job once it is finished, or None when ``seconds`` passed first or it was deleted."""
     try:
-        async with asyncio.timeout(seconds):
-            async for event in follow(redis, job_id):
+        async with asyncio.timeout(seconds), aclosing(follow(redis, job_id)) as events:
+            async for event in events:
                 if event.job.state.finished:
                     return event.job
     except TimeoutError:

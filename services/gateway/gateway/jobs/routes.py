@@ -1,6 +1,7 @@
 """Jobs: their state, events and results."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
@@ -127,9 +128,10 @@ async def job_events(
     return EventSourceResponse(_server_sent(events), ping=dependencies.settings.events_keep_alive)
 
 
-async def _server_sent(events: AsyncIterator[Event]) -> AsyncIterator[ServerSentEvent]:
-    async for event in events:
-        yield ServerSentEvent(event.job.model_dump_json(), event="job", id=event.id)
+async def _server_sent(events: AsyncGenerator[Event]) -> AsyncIterator[ServerSentEvent]:
+    async with aclosing(events):
+        async for event in events:
+            yield ServerSentEvent(event.job.model_dump_json(), event="job", id=event.id)
 
 
 @router.get(

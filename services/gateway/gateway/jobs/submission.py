@@ -15,7 +15,9 @@ from framesense.jobs.payloads import Payload
 from framesense.jobs.queue import enqueue, lateness
 from framesense.schemas.jobs import Job, JobKind, Progress
 from gateway.dependencies import Dependencies
+from gateway.http.multipart import ReceivedForm
 from gateway.jobs.deletion import delete_job
+from gateway.jobs.idempotency import Inputs
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +28,16 @@ def sha256_of(file: Path, name: str) -> str:
         raise ProblemError(422, "empty-file", "Empty file", f"{name} is empty: it has 0 bytes.")
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def form_inputs(form: ReceivedForm, **inputs: Any) -> Inputs:
+    """Return a form's inputs: its file by name and content, and ``inputs``. Raises ProblemError 422 for an empty file.
+
+    Blocking.
+    """
+    if form.file is None:
+        return inputs
+    return {**inputs, "name": form.file.name, "sha256": sha256_of(form.file.path, form.file.name)}
 
 
 def create_job(

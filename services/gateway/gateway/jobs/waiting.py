@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable
 from typing import Annotated
@@ -11,12 +12,15 @@ from typing import Annotated
 from fastapi import Header, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from redis import RedisError
 
 from framesense.http.disconnects import unless_disconnected
 from framesense.schemas.jobs import Job
 from gateway.dependencies import Dependencies
 from gateway.jobs.events import wait_until_finished
 from gateway.jobs.positions import with_position
+
+log = logging.getLogger(__name__)
 
 _WAIT = re.compile(r"""wait\s*=\s*"?(\d{1,9})"?""", re.IGNORECASE)
 
@@ -29,16 +33,27 @@ async def answer_job(
 ) -> Response:
     """Answer 202 with the job, or 200 with its result if it is finished within the wait that ``prefer`` asks for.
 
+    A wait is only preferred: where too many clients wait already, or the gateway is stopped, the answer is the job.
     ``result`` reads a finished job's result in a thread. Raises ProblemError where the job failed, and ClientDisconnect
     when the caller hangs up while it waits; the job goes on.
     """
     wait = preferred_wait(prefer, limit=dependencies.settings.prefer_wait_limit)
     waiting = wait_until_finished(dependencies.events, job.id, wait) if wait else None
-    finished = await unless_disconnected(request, waiting) if waiting else None
     headers = {"Location": f"/jobs/{job.id}"}
+    try:
+        finished = await unless_disconnected(request, waiting) if waiting else None
+        if finished is None:
+            job = await asyncio.to_thread(with_position, dependencies, job)
+    except RedisError as error:
+        log.warning("job %s is answered without waiting for it: %s", job.id, error)
+        finished = None
+    except asyncio.CancelledError:
+        # The server is stopped and waits no longer for its requests; one that took its job on says so.
+        if task := asyncio.current_task():
+            task.uncancel()
+        finished = None
     if finished is None:
-        waiting_job = await asyncio.to_thread(with_position, dependencies, job)
-        return JSONResponse(waiting_job.model_dump(mode="json"), 202, headers)
+        return JSONResponse(job.model_dump(mode="json"), 202, headers)
     headers["Preference-Applied"] = f"wait={wait:g}"
     document = await asyncio.to_thread(result, finished)
     return Response(document.model_dump_json(), 200, headers, "application/json")

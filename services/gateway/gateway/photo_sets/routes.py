@@ -1,5 +1,6 @@
 """Photo sets in, and their thumbnails out; everything else about such a job is as with any other job."""
 
+import asyncio
 from functools import partial
 from typing import Annotated, Any
 
@@ -12,7 +13,9 @@ from framesense.schemas.jobs import Job
 from framesense.schemas.photo_sets import PhotoSetParameters, PhotoSetResult
 from gateway.dependencies import InjectedDependencies
 from gateway.http.multipart import ReceivedForm, receive_form
+from gateway.jobs.idempotency import IdempotencyKey
 from gateway.jobs.lookups import OptionalId, find_job
+from gateway.jobs.submission import form_inputs
 from gateway.jobs.waiting import Prefer, answer_job
 from gateway.openapi import examples
 from gateway.photo_sets.results import photo_set_result, photo_thumbnail, tagging_of
@@ -96,6 +99,7 @@ async def tag_photo_set(
     request: Request,
     dependencies: InjectedDependencies,
     prefer: Prefer = None,
+    key: IdempotencyKey = None,
 ) -> Response:
     """Send a zip of photos as the multipart form field `photos`, or that field once for each photo, or the `upload_id`
     of a resumable upload of a zip; and the labels, or the name of a label set.
@@ -116,7 +120,9 @@ async def tag_photo_set(
     async with receive_form(request, dependencies.settings.upload_folder, form_limits(dependencies)) as form:
         asked = _read_fields(form)
         parameters = PhotoSetParameters(**asked.model_dump(exclude={"upload_id"}))
-        job = await submit_form(dependencies, form, parameters, upload_id=asked.upload_id)
+        inputs = await asyncio.to_thread(form_inputs, form, path="/photo-sets", **asked.model_dump(mode="json"))
+        submit = partial(submit_form, dependencies, form, parameters, upload_id=asked.upload_id)
+        job = await dependencies.idempotency.submit_once(key, inputs, submit)
     return await answer_job(request, dependencies, job, prefer, partial(photo_set_result, dependencies))
 
 

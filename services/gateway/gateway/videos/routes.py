@@ -1,5 +1,7 @@
 """Videos in: what starts a job."""
 
+import asyncio
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -11,7 +13,9 @@ from framesense.schemas.novelty import Interval, VideoParameters, VideoPlan, Vid
 from framesense.schemas.videos import VideoStreamNumber
 from gateway.dependencies import InjectedDependencies
 from gateway.http.multipart import receive_form
+from gateway.jobs.idempotency import IdempotencyKey
 from gateway.jobs.lookups import OptionalId, load_analysis
+from gateway.jobs.submission import form_inputs
 from gateway.jobs.waiting import Prefer, answer_job
 from gateway.openapi import examples
 from gateway.videos.submit import form_limits, plan_video, submit_form
@@ -68,6 +72,7 @@ async def video_captions(
     dependencies: InjectedDependencies,
     query: Annotated[VideoQuery, Query()],
     prefer: Prefer = None,
+    key: IdempotencyKey = None,
 ) -> Response:
     """Send the video as the multipart form field `video`, or the `upload_id` of a resumable upload; parameters in the
     query or as form fields; one that is in both must be the same in both.
@@ -89,7 +94,9 @@ async def video_captions(
     async with receive_form(request, dependencies.settings.upload_folder, form_limits(dependencies)) as form:
         fields = _read_fields(query, form.fields)
         parameters = VideoParameters(**fields.model_dump(exclude={"upload_id", "job_id"}))
-        job = await submit_form(dependencies, form, parameters, upload_id=fields.upload_id, job_id=fields.job_id)
+        inputs = await asyncio.to_thread(form_inputs, form, path=request.url.path, **fields.model_dump(mode="json"))
+        submit = partial(submit_form, dependencies, form, parameters, upload_id=fields.upload_id, job_id=fields.job_id)
+        job = await dependencies.idempotency.submit_once(key, inputs, submit)
 
     def result(finished: Job) -> VideoResult:
         analysed = load_analysis(dependencies, finished)
