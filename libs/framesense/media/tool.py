@@ -10,8 +10,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import av.logging
-
 from framesense.media.clips import ClipError, cut_clip, join_clips
 from framesense.media.probe import probe_video
 from framesense.media.stretches import Stretch
@@ -22,7 +20,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     resource.setrlimit(resource.RLIMIT_CPU, (options.cpu_seconds, options.cpu_seconds))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    av.logging.set_level(av.logging.PANIC)
     if options.command == "probe":
         print(probe_video(options.source, options.stream).model_dump_json())  # noqa: T201 - what it is there for
         return 0

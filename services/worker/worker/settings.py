@@ -41,6 +41,17 @@ class WorkerSettings(JobSettings):
     worker_max_frame_pixels: int = Field(
         default=8192 * 8192, ge=1, description="largest video frame, width × height in pixels"
     )
+    worker_decoder_memory: int = Field(
+        default=4 * 1024**3, ge=1024**3, description="address space that decoding a video may take, in bytes"
+    )
+    worker_decoder_idle_seconds: float = Field(
+        default=120, gt=0, description="seconds without a packet read or decoded after which a decoder is given up"
+    )
+    worker_video_seconds: float = Field(
+        default=6 * 3600,
+        gt=0,
+        description="longest time that a video is worked at, in seconds; then its job fails, what is finished is kept",
+    )
     worker_max_attempts: int = Field(
         default=3, ge=1, description="workers that may die at a job without finishing a frame before it is given up"
     )

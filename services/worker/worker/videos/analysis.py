@@ -5,9 +5,10 @@ it ends.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from framesense.clients.captioner import CaptionBatch
 from framesense.clients.tagger import EmbeddingBatch
+from framesense.http.problems import ProblemError
 from framesense.novelty.patches import PackedGrids
 from framesense.storage.analyses import AnalysisStore, Frames, VideoModels
 from worker.jobs.concurrency import map_ahead, run_ahead
@@ -22,17 +24,29 @@ from worker.jobs.model_change import require_same_model
 from worker.settings import WorkerSettings
 from worker.thumbnails import write_thumbnail
 from worker.videos.caption_hysteresis import CaptionHysteresis
-from worker.videos.frames import SampledFrame, Video
+from worker.videos.frames import SampledFrame
 from worker.videos.motion import resized
 from worker.videos.rendering import Picture
 
 BATCHES_TO_OVERLAP, LEAST_BATCH = 8, 4
+MOST_FRAMES = 1024
+"""Frames of a batch, though most show one picture: what is finished is stored now and then."""
 
 
 class Captioner(Protocol):
     """The part of :class:`framesense.clients.captioner.CaptionerClient` that an analysis needs."""
 
     def caption(self, frames: Sequence[Picture], *, beams: int = ..., max_tokens: int = ...) -> CaptionBatch: ...
+
+
+class SampledVideo(Protocol):
+    """The part of :class:`worker.videos.isolated.IsolatedVideo` that an analysis needs."""
+
+    def count(self, every_n_second: float) -> int: ...
+
+    def moving_samples(
+        self, every_n_second: float, *, start: int = ..., longest_side: int = ...
+    ) -> Iterator[SampledFrame]: ...
 
 
 class Embedder(Protocol):
@@ -63,20 +77,21 @@ class _Batch:
     shown: list[int] = field(default_factory=list)
 
     def repeats(self, frame: SampledFrame) -> bool:
-        """Tell whether this frame is still on screen since the one before."""
-        return bool(self.frames) and self.frames[-1].time == frame.time
+        """Tell whether this frame looks exactly like the one before, as that of a screen that stands still."""
+        return bool(self.pictures) and (
+            frame.time == self.frames[-1].time or np.array_equal(frame.picture, self.pictures[-1])
+        )
 
-    def add(self, frame: SampledFrame, settings: WorkerSettings) -> None:
-        if not self.repeats(frame):
+    def add(self, frame: SampledFrame, settings: WorkerSettings, *, repeated: bool) -> None:
+        if not repeated:
             self.pictures.append(frame.picture)
-        repeated = self.thumbnails[-1] if self.repeats(frame) else None
-        self.thumbnails.append(repeated or write_thumbnail(frame.picture, settings))
-        self.frames.append(frame)
+        self.thumbnails.append(self.thumbnails[-1] if repeated else write_thumbnail(frame.picture, settings))
+        self.frames.append(replace(frame, picture=self.pictures[-1]))  # not a copy of it for every time
         self.shown.append(len(self.pictures) - 1)
 
 
 def analyse(
-    video: Video,
+    video: SampledVideo,
     question: Question,
     captioner: Captioner,
     embedder: Embedder | None,
@@ -102,6 +117,7 @@ def analyse(
         return captioned, embedder.embed(pictures) if embedder else None
 
     hysteresis = CaptionHysteresis.resumed(store, question.key)
+    deadline = time.monotonic() + settings.worker_video_seconds
     with (
         closing(run_ahead(_batches(video, question, settings, done), depth=settings.worker_prefetch, stop=stop)) as (
             decoded
@@ -109,6 +125,8 @@ def analyse(
         closing(map_ahead(look, decoded, calls=settings.worker_requests, stop=stop)) as seen,
     ):
         for batch, (answer, embedded) in seen:
+            if time.monotonic() > deadline:
+                raise _took_too_long(settings.worker_video_seconds)
             require_same_model(answer.model, question.models.captioner)
             if embedded and question.models.tagger:
                 require_same_model(embedded.model, question.models.tagger)
@@ -127,6 +145,14 @@ def analyse(
             on_progress(batch.frames[-1].index + 1)
 
 
+def _took_too_long(seconds: float) -> ProblemError:
+    detail = (
+        f"The video took more than {seconds:g} s. Frames that are finished are kept: send it again and the job goes on "
+        f"from there, or look at it less often."
+    )
+    return ProblemError(422, "video-too-slow", "Video too slow", detail)
+
+
 def _packed(grids: NDArray[np.float32], frames: Sequence[SampledFrame]) -> PackedGrids:
     """Pack the descriptors with the motion of the same places."""
     rows, columns = grids.shape[1:3]
@@ -134,15 +160,16 @@ def _packed(grids: NDArray[np.float32], frames: Sequence[SampledFrame]) -> Packe
     return PackedGrids.pack(grids, np.stack(motions) if len(motions) == len(grids) else None)
 
 
-def _batches(video: Video, question: Question, settings: WorkerSettings, start: int) -> Iterator[_Batch]:
+def _batches(video: SampledVideo, question: Question, settings: WorkerSettings, start: int) -> Iterator[_Batch]:
     # A short job in full batches would decode first and caption afterwards; smaller ones let the two overlap.
     size = min(settings.worker_batch, max(LEAST_BATCH, video.count(question.every_n_second) // BATCHES_TO_OVERLAP))
     batch = _Batch()
     for frame in video.moving_samples(question.every_n_second, start=start, longest_side=settings.worker_frame_size):
-        # A frame that stays on screen is looked at once: its copies go into the batch of the first.
-        if len(batch.pictures) == size and not batch.repeats(frame):
+        # A picture that stays on screen is looked at once: its copies go into the batch of the first.
+        repeated = batch.repeats(frame)
+        if (len(batch.pictures) == size and not repeated) or len(batch.frames) == MOST_FRAMES:
             yield batch
-            batch = _Batch()
-        batch.add(frame, settings)
+            batch, repeated = _Batch(), False
+        batch.add(frame, settings, repeated=repeated)
     if batch.frames:
         yield batch

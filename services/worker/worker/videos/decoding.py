@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
@@ -32,12 +32,19 @@ class NotFoundError(Exception):
 @dataclass(frozen=True)
 class VideoFile:
     """A video in a file. ``number``: of its stream, None for the one that players show; ``max_pixels``: the largest
-    frame allowed, width × height.
+    frame allowed, width × height; ``on_packet``: called for every packet that is read.
     """
 
     path: Path
     number: int | None
     max_pixels: int
+    on_packet: Callable[[], None] = lambda: None
+
+    def packets(self, container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
+        """Yield a stream's packets in file order, as far as the file can be read."""
+        for packet in video_packets(container, stream):
+            self.on_packet()
+            yield packet
 
     @contextmanager
     def open(self) -> Iterator[tuple[InputContainer, VideoStream]]:
@@ -72,7 +79,7 @@ class VideoFile:
     def timeline(self) -> Timeline:
         """Read the times of all packets."""
         with self.open() as (container, stream):
-            return Timeline.read(video_packets(container, stream), stream)
+            return Timeline.read(self.packets(container, stream), stream)
 
     def located(self, outline: Timeline, ticks: list[int], margin: int) -> Timeline | None:
         """Read the times of the packets around some times by the container's index; None as for :meth:`outline`."""
@@ -86,11 +93,13 @@ def decode_all(file: VideoFile, timeline: Timeline, warnings: list[str]) -> Iter
     """Yield every frame that decodes; at the end, note in ``warnings`` how many did not."""
     damaged = 0
     with file.open() as (container, stream):
-        for packet in chain(enumerate(video_packets(container, stream)), [None]):
+        for packet in chain(enumerate(file.packets(container, stream)), [None]):
             if packet:
                 timeline.stamp(*packet)
             try:
                 yield from stream.codec_context.decode(packet and packet[1])
+            except MemoryError:
+                raise  # PyAV's is an FFmpegError too
             except av.FFmpegError:
                 damaged += 1
     if damaged:
@@ -113,10 +122,13 @@ def decode_segments(
             begins = int(timeline.pts[segment.start])
             for packet in chain(source.packets(segment), [None]):  # None: give what is held back
                 context.skip_frame = "DEFAULT" if packet is None or packet[0] in targets else skip
+                file.on_packet()
                 if packet:
                     timeline.stamp(*packet)
                 try:
                     frames = context.decode(packet and packet[1])
+                except MemoryError:
+                    raise
                 except av.FFmpegError as error:
                     raise NotFoundError(f"a packet does not decode ({error})") from error
                 for frame in frames:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -208,19 +208,21 @@ class Video:
         yield from (held for _ in pending)
 
 
-def open_video(path: Path, *, max_pixels: int, number: int | None = None) -> Video:
+def open_video(
+    path: Path, *, max_pixels: int, number: int | None = None, on_packet: Callable[[], None] = lambda: None
+) -> Video:
     """Read a video's timeline and decode its first frame.
 
     ``max_pixels``: the largest frame allowed, width × height. ``number``: of several pictures the one to look at, by
-    its stream; without it the one that players show first.
+    its stream; without it the one that players show first. ``on_packet``: called for every packet that is read.
 
     Raises ProblemError for what is no video, or none that can be decoded, and for a number that is no picture's.
     """
-    file = VideoFile(path, number, max_pixels)
+    file = VideoFile(path, number, max_pixels, on_packet)
     with file.open() as (container, stream):
         promised = promised_end(container, stream)
         named, streams = stream.codec_context.color_trc, describe_streams(container)
-        file = VideoFile(path, stream.index, max_pixels)
+        file = VideoFile(path, stream.index, max_pixels, on_packet)
         codec, pixel_aspect = stream.codec_context.codec.canonical_name, stream.sample_aspect_ratio or None
     timeline = file.outline() or file.timeline()
     if not len(timeline.times):

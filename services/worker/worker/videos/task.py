@@ -1,8 +1,11 @@
 """The video task: has a job's video analysed."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from math import ceil
 from pathlib import Path
 
 from celery import Celery
@@ -24,7 +27,7 @@ from worker.jobs.lease_heartbeat import LeaseHeartbeat, ShutdownFlag
 from worker.jobs.task import JobTask, sleep_unless_stopped
 from worker.settings import WorkerSettings
 from worker.videos.analysis import Question, analyse
-from worker.videos.frames import Video, open_video
+from worker.videos.isolated import DecoderLimits, IsolatedVideo
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +72,12 @@ class VideoTask(JobTask):
             raise ProblemError(503, "tagger-unavailable", "Tagger unavailable", detail) from error
 
     def _analyse(self, job_id: str, heartbeat: LeaseHeartbeat) -> None:
-        payload = self._with_interval(job_id, self._jobs.payload(job_id, VideoPayload))
+        with ExitStack() as opened:
+            self._analyse_opened(job_id, heartbeat, opened)
+
+    def _analyse_opened(self, job_id: str, heartbeat: LeaseHeartbeat, opened: ExitStack) -> None:
+        """Analyse a job's video. ``opened``: what closes the video, which is opened once, when it is wanted."""
+        payload, video = self._with_interval(job_id, self._jobs.payload(job_id, VideoPayload), opened)
         source = payload.video
         captioner = CaptionerClient(
             self._settings.captioner_url,
@@ -92,21 +100,33 @@ class VideoTask(JobTask):
                 self._wait_for_turn(job_id, key, heartbeat)
             if not self._store.is_whole(key):
                 question = Question(key=key, models=models, **sampling)
-                self._complete(job_id, source, question, captioner, tagger if models.tagger else None, heartbeat)
+                open_video = partial(self._open, source, question.video_stream, opened)
+                tagger_or_none = tagger if models.tagger else None
+                self._complete(
+                    job_id,
+                    source,
+                    question,
+                    captioner,
+                    tagger_or_none,
+                    heartbeat,
+                    (lambda: video) if video else open_video,
+                )
 
-    def _with_interval(self, job_id: str, payload: VideoPayload) -> VideoPayload:
-        """Return the payload with the interval that suits the video's length, where it leaves that to us.
+    def _with_interval(
+        self, job_id: str, payload: VideoPayload, opened: ExitStack
+    ) -> tuple[VideoPayload, IsolatedVideo | None]:
+        """Return the payload with the interval that suits the video's length, where it leaves that to us, and the video
+        where it was opened for that.
 
         The length is that of what can be decoded, not what the file's header says. Raises ProblemError for a video that
         cannot be opened.
         """
         if payload.every_n_second != "auto":
-            return payload
+            return payload, None
         self._count_attempt(job_id, 0, source="video", unit="frames")
         self._jobs.progress(job_id, Progress(message="reading the video"))
-        with self._local_video(payload.video) as path:
-            video = self._open(path, payload.video_stream)
-        every = default_interval(video.timeline.covered)
+        video = self._open(payload.video, payload.video_stream, opened)
+        every = default_interval(video.covered)
         # What kills workers was passed: what they may die of next counts anew.
         resolved = self._jobs.payload(job_id, VideoPayload).model_copy(
             update={"every_n_second": every, "attempts": None}
@@ -116,7 +136,7 @@ class VideoTask(JobTask):
         if job is None:
             raise UnknownJobError(job_id)
         self._jobs.save_parameters(job_id, {**job.parameters, "every_n_second": every})
-        return resolved
+        return resolved, video
 
     @contextmanager
     def _local_video(self, source: StoredFile) -> Iterator[Path]:
@@ -152,40 +172,47 @@ class VideoTask(JobTask):
         captioner: CaptionerClient,
         tagger: TaggerClient | None,
         heartbeat: LeaseHeartbeat,
+        open_video: Callable[[], IsolatedVideo],
     ) -> None:
         """Add what an analysis still lacks."""
         finished = self._store.checkpoint(question.key)
         done = len(finished) if finished else 0
         self._count_attempt(job_id, done, source="video", unit="frames")
         try:
-            with self._local_video(source) as path:
-                self._jobs.progress(job_id, Progress(done=done, message="reading the video"))
-                video = self._open(path, question.video_stream)
-                report = self._reporter(job_id, self._count_frames(video, question.every_n_second), "captioning frames")
-                report(done)
-                analyse(
-                    video,
-                    question,
-                    captioner,
-                    tagger,
-                    self._store,
-                    self._settings,
-                    done=done,
-                    on_progress=report,
-                    stop=heartbeat.stop,
-                )
-                info = video.info(name=source.name, sha256=source.sha256, size=path.stat().st_size)
+            self._jobs.progress(job_id, Progress(done=done, message="reading the video"))
+            video = open_video()
+            report = self._reporter(job_id, self._count_frames(video, question.every_n_second), "captioning frames")
+            report(done)
+            analyse(
+                video,
+                question,
+                captioner,
+                tagger,
+                self._store,
+                self._settings,
+                done=done,
+                on_progress=report,
+                stop=heartbeat.stop,
+            )
+            info = video.info(name=source.name, sha256=source.sha256, size=source.bytes)
         except Exception as error:
             if not isinstance(error, Stopped) and self._store.checkpoint(question.key) is None:
                 self._store.delete(question.key)
             raise
         self._store.finish(question.key, Summary(video=info, models=question.models.all()))
 
-    def _open(self, path: Path, number: int | None) -> Video:
-        return open_video(path, max_pixels=self._settings.worker_max_frame_pixels, number=number)
+    def _open(self, source: StoredFile, number: int | None, opened: ExitStack) -> IsolatedVideo:
+        path, settings = opened.enter_context(self._local_video(source)), self._settings
+        limits = DecoderLimits(
+            max_pixels=settings.worker_max_frame_pixels,
+            memory=settings.worker_decoder_memory,
+            idle_seconds=settings.worker_decoder_idle_seconds,
+            cpu_seconds=ceil(settings.worker_video_seconds * (os.cpu_count() or 1)),
+        )
+        return opened.enter_context(IsolatedVideo(path, limits, number=number))
 
-    def _count_frames(self, video: Video, every_n_second: float) -> int:
+    def _count_frames(self, video: IsolatedVideo, every_n_second: float) -> int:
         total, most = video.count(every_n_second), self._settings.max_video_frames
         if total > most:
-            raise too_many_frames(total, most, every_n_second, video.timeline.covered)
+            raise too_many_frames(total, most, every_n_second, video.covered)
         return total
