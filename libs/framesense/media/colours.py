@@ -38,6 +38,12 @@ _ON_ITS_SIDE = frozenset({_Turn.TRANSPOSE, _Turn.ROTATE_270, _Turn.TRANSVERSE, _
 """Those that make rows columns."""
 _FROM_BELOW = frozenset({_Turn.ROTATE_180, _Turn.FLIP_TOP_BOTTOM, _Turn.ROTATE_270, _Turn.TRANSVERSE})
 """Those after which the first row, or column, is what the last one was."""
+SRGB_GAMMA = 2.2
+"""The power that comes near to sRGB's curve."""
+GAMMA_TOLERANCE = 0.05
+"""Share by which a PNG's gamma may differ from that and mean the same."""
+LEAST_GAMMA = 0.1
+"""A gamma below, or above its reciprocal, is no picture's."""
 _SAMPLES = np.stack(np.meshgrid(*[np.arange(0, 256, 51, dtype=np.uint8)] * 3), axis=-1).reshape(6, 36, 3)
 
 
@@ -55,7 +61,7 @@ def to_srgb(image: Image.Image, *, orientation: object = None, white_is_zero: bo
     narrow = _narrowing(image, white_is_zero=white_is_zero) if _is_wide(image) else None
     profile = image.info.get("icc_profile")
     mode = "L" if narrow else _opaque_mode(image)
-    convert = _converter(mode, profile) if profile or mode == "LAB" else _plain
+    convert = _converter(mode, profile) if profile or mode == "LAB" else _of_gamma(_gamma(image))
     for top, band in _bands(image):
         colours, alpha = _without_alpha(band)
         converted = convert(narrow(colours) if narrow else colours)
@@ -102,6 +108,24 @@ def _without_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]
         return (image.convert("RGB") if image.mode in ("P", "RGBX") else image), None
     picture = image.convert("RGBA")
     return picture.convert("RGB"), picture.getchannel("A")
+
+
+def _gamma(image: Image.Image) -> float | None:
+    """Return the gamma that a PNG states and that counts: none of sRGB stands beside it (PNG, third edition, 4.3)."""
+    gamma = image.info.get("gamma")
+    if "srgb" in image.info or not isinstance(gamma, float) or not LEAST_GAMMA <= gamma <= 1 / LEAST_GAMMA:
+        return None
+    return None if abs(gamma * SRGB_GAMMA - 1) < GAMMA_TOLERANCE else gamma
+
+
+def _of_gamma(gamma: float | None) -> _Conversion:
+    """Return what takes values to the power of 1 / ``gamma`` for light, and writes that as sRGB; None: as they are."""
+    if gamma is None:
+        return _plain
+    light = (np.arange(256) / 255) ** (1 / gamma)
+    curved = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    table = np.rint(curved * 255).astype(int).tolist()
+    return lambda image: image.convert("RGB").point(table * 3)
 
 
 def _plain(image: Image.Image) -> Image.Image:

@@ -2,6 +2,7 @@
 
 import colorsys
 import io
+import struct
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from framesense.media import colours
 from framesense.media.colours import to_srgb
@@ -245,3 +247,20 @@ def test_profiles_that_do_not_fit_are_passed_over(mode: str, icc: bytes) -> None
     image = _raw(mode, BYTES[..., :3] if mode == "RGB" else BYTES[..., 0])
     image.info["icc_profile"] = icc
     assert np.array_equal(np.asarray(to_srgb(image)), np.asarray(image.convert("RGB")))
+
+
+@pytest.mark.parametrize(
+    ("gamma", "marked"), [(1.0, False), (1 / 1.8, False), (1 / 2.2, False), (1.0, True), (0, False)]
+)
+def test_a_png_s_gamma_counts_unless_it_says_srgb(gamma: float, marked: bool) -> None:
+    info = PngInfo()
+    info.add(b"gAMA", struct.pack(">I", round(gamma * 100_000)))
+    if marked:
+        info.add(b"sRGB", b"\0")
+    written = io.BytesIO()
+    Image.fromarray(BYTES[..., :3]).save(written, "PNG", pnginfo=info)
+    shown = decode_image(written.getvalue(), LIMITS)
+    right = BYTES[..., :3].astype(float)
+    if gamma in (1.0, 1 / 1.8) and not marked:
+        right = 255 * linear_to_srgb((right / 255) ** (1 / gamma))
+    assert np.abs(np.asarray(shown).astype(float) - right).max() <= 0.51
