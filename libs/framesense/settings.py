@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from framesense.logs import LogFormat
+
 
 def _separate(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -58,6 +60,7 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="DEBUG, INFO, WARNING or ERROR: how much is logged"
     )
+    log_format: LogFormat = Field(default="text", description="text or json: how lines of the log are written")
     max_image_bytes: int = Field(default=32 * 1024**2, ge=1, description="largest image file, in bytes")
     max_image_pixels: int = Field(default=64_000_000, ge=1, description="largest image, in pixels")
     max_pixels_at_once: int = Field(

@@ -12,6 +12,7 @@ import httpx
 from framesense.clients.answers import Answer
 from framesense.clients.retry import Failure, RetryPolicy, RetryTimer
 from framesense.http.problems import MODEL_LOADING, ProblemError, model_loading
+from framesense.logs import current_request_id
 from framesense.schemas.models import ModelInfo, ModelsResponse
 
 HttpClient = TypeVar("HttpClient", httpx.Client, httpx.AsyncClient)
@@ -37,6 +38,8 @@ class BaseClient(Generic[HttpClient]):
 class ServiceClient(BaseClient[httpx.Client]):
     """Ask a model server, blocking. One instance may be shared by threads. A context manager, or call :meth:`close`.
 
+    Its requests carry the id of the request within which it was made.
+
     Args:
         base_url: such as ``http://127.0.0.1:8001``.
         timeout: seconds for one attempt.
@@ -58,7 +61,11 @@ class ServiceClient(BaseClient[httpx.Client]):
         clock: Callable[[], float] = time.monotonic,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        super().__init__(httpx.Client(base_url=base_url, timeout=timeout, transport=transport, trust_env=False))
+        request_id = current_request_id()
+        headers = {"X-Request-ID": request_id} if request_id else {}
+        super().__init__(
+            httpx.Client(base_url=base_url, timeout=timeout, transport=transport, trust_env=False, headers=headers)
+        )
         self._retry, self._sleep, self._clock = retry, sleep, clock
 
     def model(self) -> ModelInfo:

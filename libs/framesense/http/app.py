@@ -29,6 +29,7 @@ from framesense.http.head import HeadRequests
 from framesense.http.problems import NO_ROOM, ProblemError, problem_response, storage_full
 from framesense.http.security_headers import DOCUMENTATION_POLICY, SecurityHeaders
 from framesense.http.texts import encodable
+from framesense.logs import within_request
 from framesense.schemas.problems import Problem
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,8 @@ Check = Callable[[], Awaitable[None]]
 Warnings = Callable[[], Awaitable[Mapping[str, str]]]
 """Returns what does not work, by name, in words that tell a person what to do; bounded in time."""
 WARNINGS_KEPT = 2.0
+BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+"""Seconds: a caption takes milliseconds, on a busy machine half a minute; a request that waits for a job, minutes."""
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
@@ -145,7 +148,8 @@ class RequestId:
                 MutableHeaders(scope=message)["X-Request-ID"] = request_id
             await send(message)
 
-        await self._app(scope, receive, send_with_id)
+        with within_request(request_id):
+            await self._app(scope, receive, send_with_id)
 
 
 class RequestMetrics:
@@ -155,7 +159,9 @@ class RequestMetrics:
         self._app = app
         labels = ("method", "route")
         self._requests = Counter("http_requests", "Requests answered", (*labels, "status"), registry=registry)
-        self._seconds = Histogram("http_request_seconds", "Time to the end of the answer", labels, registry=registry)
+        self._seconds = Histogram(
+            "http_request_seconds", "Time to the end of the answer", labels, registry=registry, buckets=BUCKETS
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -50,6 +50,7 @@ class Payload(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     version: Annotated[int, Field(ge=1, le=VERSION)] = VERSION
+    request_id: str = Field(default="", description="of the request that made the job; its worker's log has it too")
     client: str = Field(default="", description="who sent the job, as far as the gateway can tell")
     lateness: int = Field(default=0, ge=0, description="steps by which the job goes after others of its kind")
     attempts: Attempts | None = None

@@ -1,18 +1,17 @@
 """``python -m captioner``: run the service."""
 
-import logging
-
 import uvicorn
 from transformers.utils.logging import disable_progress_bar
 
 from captioner.app import create_app
 from captioner.settings import CaptionerSettings
 from framesense.http.connections import timed_protocol
+from framesense.logs import configure_logging
 
 
 def main() -> None:
     settings = CaptionerSettings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configure_logging(settings.log_level, settings.log_format)
     disable_progress_bar()  # type: ignore[no-untyped-call]  # the log is no terminal
     uvicorn.run(
         create_app(settings),

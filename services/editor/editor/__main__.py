@@ -1,7 +1,6 @@
 """``python -m editor``: run the service."""
 
 import contextlib
-import logging
 import socket
 import sys
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from transformers.utils.logging import disable_progress_bar as disable_transform
 from editor.app import create_app
 from editor.settings import EditorSettings
 from framesense.http.connections import timed_protocol
+from framesense.logs import configure_logging
 
 STARTUP_FAILURE = 3
 """The exit status that uvicorn's own command has."""
@@ -35,7 +35,7 @@ class Server(uvicorn.Server):
 
 def main() -> None:
     settings = EditorSettings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configure_logging(settings.log_level, settings.log_format)
     disable_diffusers_bar()  # the log is no terminal
     disable_transformers_bar()  # type: ignore[no-untyped-call]
     app = create_app(settings)

@@ -3,17 +3,20 @@
 import uvicorn
 
 from framesense.http.connections import timed_protocol
+from framesense.logs import configure_logging
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
 
 
 def main() -> None:
     settings = GatewaySettings()
+    configure_logging(settings.log_level, settings.log_format)
     uvicorn.run(
         create_app(settings),
         host=settings.gateway_host,
         port=settings.gateway_port,
         http=timed_protocol(settings.header_timeout, settings.max_header_bytes),
+        log_config=None,
         log_level=settings.log_level.lower(),
         timeout_graceful_shutdown=5,
     )

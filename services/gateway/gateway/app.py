@@ -62,7 +62,7 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
         await dependencies.aclose()
 
     registry = CollectorRegistry()
-    registry.register(JobMetrics(dependencies.jobs, dependencies.redis))
+    registry.register(JobMetrics(dependencies.jobs, dependencies.redis, dependencies.listeners, dependencies.disk))
     policy = BrowserPolicy(
         AllowedHosts(settings.allowed_hosts, address=settings.gateway_host),
         AllowedOrigins(settings.gateway_cors_origins, ports=[settings.ui_public_port]),

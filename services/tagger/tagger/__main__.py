@@ -1,17 +1,16 @@
 """``python -m tagger``: run the service."""
 
-import logging
-
 import uvicorn
 
 from framesense.http.connections import timed_protocol
+from framesense.logs import configure_logging
 from tagger.app import create_app
 from tagger.settings import TaggerSettings
 
 
 def main() -> None:
     settings = TaggerSettings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configure_logging(settings.log_level, settings.log_format)
     uvicorn.run(
         create_app(settings),
         host=settings.tagger_host,

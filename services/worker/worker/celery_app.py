@@ -12,12 +12,13 @@ from contextlib import suppress
 from typing import Any
 
 from celery import Celery
-from celery.signals import heartbeat_sent, worker_ready, worker_shutting_down
+from celery.signals import heartbeat_sent, setup_logging, worker_ready, worker_shutting_down
 from redis import Redis, RedisError
 
 from framesense.jobs.listeners import Listeners
 from framesense.jobs.queue import create_celery
 from framesense.jobs.store import JobStore
+from framesense.logs import configure_logging
 from worker.edits import task as edits
 from worker.jobs.lease_heartbeat import ShutdownFlag
 from worker.jobs.recovery import Recovery
@@ -34,11 +35,7 @@ def create_app(settings: WorkerSettings) -> Celery:
     The signal handlers act in the process that runs a worker of it.
     """
     celery = create_celery(settings)
-    celery.conf.update(
-        worker_concurrency=settings.worker_concurrency,
-        worker_log_format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        worker_task_log_format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    celery.conf.update(worker_concurrency=settings.worker_concurrency)
     shutdown, sweeping_ends = ShutdownFlag(), threading.Event()
     # Asked from the worker's event loop, which must not wait for long.
     heartbeats = Redis.from_url(settings.redis_url, decode_responses=True, socket_timeout=1, socket_connect_timeout=1)
@@ -69,6 +66,10 @@ def create_app(settings: WorkerSettings) -> Celery:
         except RedisError as error:
             log.warning("cannot tell Redis that this worker listens: %s", error)
 
+    def configure(**_: Any) -> None:  # in place of Celery's own logging
+        configure_logging(settings.log_level, settings.log_format)
+
+    setup_logging.connect(configure, weak=False)
     worker_ready.connect(ready, weak=False)
     worker_shutting_down.connect(shutting_down, weak=False)
     heartbeat_sent.connect(beat, weak=False)

@@ -57,6 +57,8 @@ def test_metrics_count_jobs_and_those_that_wait_once(gateway: Gateway, redis_url
     assert 'framesense_jobs{state="cancelled"} 1.0' in told
     assert 'framesense_jobs{state="failed"} 0.0' in told
     assert 'framesense_queue_length{queue="video"} 1.0' in told
+    assert 'framesense_queue_workers{queue="video"} 0.0' in told
+    assert "framesense_disk_free_bytes" in told and 'le="300.0"' in told
     assert 'route="/jobs/{job_id}"' not in told or gateway.jobs.page().jobs[0].id not in told
 
 
@@ -170,6 +172,21 @@ def test_blobs_that_no_job_refers_to_are_swept_once_they_are_old(redis_url: str,
         wait_until(lambda: len(gateway.storage.list("videos")) == 1)
         sha256 = gateway.jobs.payload(job.id, VideoPayload).video.sha256
         assert gateway.storage.exists(video_key(sha256))
+
+
+def test_the_file_of_a_form_that_a_gateway_died_at_is_swept(redis_url: str, tmp_path: Path) -> None:
+    with running_gateway(redis_url, tmp_path, housekeeping_interval=0.05, orphan_grace=0.5) as gateway:
+        upload = gateway.http.post("/uploads", headers={"Tus-Resumable": "1.0.0", "Upload-Length": "1000"})
+        (gateway.settings.upload_folder / "form-0123").write_bytes(b"half a video")
+        wait_until(lambda: "form-0123" not in gateway.left_behind())
+        assert len(gateway.left_behind()) == 2, "an upload may still be gone on with"
+        assert upload.status_code == 201
+
+
+def test_a_job_carries_the_id_of_its_request_for_its_worker_s_log(gateway: Gateway) -> None:
+    files = {"video": ("a.mp4", MP4)}
+    sent = gateway.http.post("/video_captions?every_n_second=10", files=files, headers={"X-Request-ID": "night-7"})
+    assert gateway.jobs.payload(sent.json()["id"], VideoPayload).request_id == "night-7"
 
 
 def test_unknown_addresses_and_methods_are_problems(gateway: Gateway) -> None:

@@ -24,7 +24,7 @@ async def purge_expired(dependencies: Dependencies) -> None:
 def sweep(dependencies: Dependencies) -> None:
     """Delete everything that has expired by now. Blocking. Raises OSError and RedisError."""
     dependencies.jobs.index()
-    dependencies.uploads.sweep()
+    dependencies.uploads.sweep(form_seconds=dependencies.settings.orphan_grace)
     for job in dependencies.jobs.expired():
         delete_job(dependencies, job)
     delete_orphans(dependencies, older_than=dependencies.settings.orphan_grace)

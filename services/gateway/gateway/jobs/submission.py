@@ -13,6 +13,7 @@ from redis import RedisError
 from framesense.http.problems import ProblemError
 from framesense.jobs.payloads import Payload
 from framesense.jobs.queue import enqueue, lateness
+from framesense.logs import current_request_id
 from framesense.schemas.jobs import Job, JobKind, Progress
 from gateway.dependencies import Dependencies
 from gateway.http.multipart import ReceivedForm
@@ -59,7 +60,7 @@ def create_job(
         detail = f"You have {unfinished} jobs under way, and may have {settings.client_max_jobs}. Wait for one to end."
         raise ProblemError(429, "too-many-jobs", "Too many jobs", detail, headers={"Retry-After": "30"})
     late = lateness(unfinished, settings.client_share)
-    payload = payload.model_copy(update={"client": client, "lateness": late})
+    payload = payload.model_copy(update={"client": client, "lateness": late, "request_id": current_request_id()})
     return dependencies.jobs.create(kind, name=name, parameters=parameters, payload=payload, progress=progress)
 
 

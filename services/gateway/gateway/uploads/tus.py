@@ -159,12 +159,21 @@ class ResumableStore:
         self._info(upload_id).unlink(missing_ok=True)
         self._data(upload_id).unlink(missing_ok=True)
 
-    def sweep(self) -> int:
-        """Delete what nobody touched within the expiry, also what a crash left, and count the files."""
-        oldest = time.time() - self._expiry
-        data = {path.stem: path.stat().st_mtime for path in self._folder.glob("*.data")}
-        # An upload's announcement is as fresh as its data.
-        stale = [path for path in self._folder.glob("*") if data.get(path.stem, path.stat().st_mtime) < oldest]
+    def sweep(self, *, form_seconds: float | None = None) -> int:
+        """Delete what nobody touched within the expiry, and count the files.
+
+        The files of forms, which a gateway leaves that is killed while they arrive, go after ``form_seconds`` already:
+        nobody can come back for them.
+        """
+        now, data = time.time(), {path.stem: path.stat().st_mtime for path in self._folder.glob("*.data")}
+
+        def is_stale(path: Path) -> bool:
+            of_form = form_seconds is not None and path.name.startswith("form-")
+            # An upload's announcement is as fresh as its data.
+            age = now - data.get(path.stem, path.stat().st_mtime)
+            return age > (min(self._expiry, form_seconds or 0) if of_form else self._expiry)
+
+        stale = [path for path in self._folder.glob("*") if is_stale(path)]
         for path in stale:
             path.unlink(missing_ok=True)
         return len(stale)

@@ -15,6 +15,7 @@ from framesense.http.problems import ProblemError
 from framesense.jobs.payloads import Attempts, ModelChanges, Payload, SharedWorkPayload, UnknownPayloadError
 from framesense.jobs.queue import enqueue, priority, waits
 from framesense.jobs.store import JobStore, UnknownJobError
+from framesense.logs import within_request
 from framesense.schemas.jobs import JobKind, Progress
 from framesense.storage.blobs import Storage
 from worker.jobs.concurrency import Stopped
@@ -56,6 +57,16 @@ class JobTask(ABC):
 
     def run(self, job_id: str) -> None:
         """Carry out a job, unless it is finished or another worker has it."""
+        with within_request(self._request_id(job_id)):
+            self._run(job_id)
+
+    def _request_id(self, job_id: str) -> str:
+        try:
+            return self._jobs.payload(job_id, Payload).request_id
+        except (UnknownJobError, UnknownPayloadError):
+            return ""  # what is wrong is told where it matters
+
+    def _run(self, job_id: str) -> None:
         lease = self._jobs.lease(job_id)
         if lease is None:
             log.info("job %s: another worker has it", job_id)
