@@ -157,6 +157,13 @@ class Timeline:
         """Return the seconds for which there are frames: the duration without the holes."""
         return float(sum(end - start for start, end in self.spans) * self.time_base)
 
+    def holes(self) -> list[tuple[float, float]]:
+        """Return from when to when there are no frames, in seconds as a player shows."""
+        holes = [(before[1], after[0]) for before, after in pairwise(self.spans)]
+        if self.spans and self.spans[-1][1] < self.end:
+            holes.append((self.spans[-1][1], self.end))
+        return [(self.seconds(start), self.seconds(end)) for start, end in holes]
+
     def stamp(self, ordinal: int, packet: Packet[Any]) -> None:
         """Mend the times of the packet with this number, in place: a decoder gives frames their packets' times."""
         if self.exact and self.mended:
@@ -200,13 +207,8 @@ class Timeline:
         if wild:
             frames = "1 frame has a time" if wild == 1 else f"{wild} frames have times"
             yield f"{frames} far away from those around; the neighbours' times were used."
-        holes = [(before[1], after[0]) for before, after in pairwise(self.spans)]
-        if self.spans and self.spans[-1][1] < self.end:
-            holes.append((self.spans[-1][1], self.end))
-        if holes:
-            shown = ", ".join(
-                f"{_clock(self.seconds(begin))}–{_clock(self.seconds(end))}" for begin, end in holes[:LISTED]
-            )
+        if holes := self.holes():
+            shown = ", ".join(f"{_clock(begin)}–{_clock(end)}" for begin, end in holes[:LISTED])
             more = f" and {len(holes) - LISTED} more" if len(holes) > LISTED else ""
             yield f"There are no frames for a long time: {shown}{more}. The curve has a hole there."
 

@@ -15,7 +15,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, core_schema
 
 from framesense.schemas.models import ModelInfo
-from framesense.schemas.references import ReferenceName
+from framesense.schemas.references import ReferenceName, TimeRange
 from framesense.schemas.videos import VideoStreamInfo, VideoStreamNumber
 
 EveryNSecond = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
@@ -152,6 +152,9 @@ class VideoInfo(BaseModel):
         default=None, description="the stream that was looked at; null in analyses of earlier releases"
     )
     video_streams: list[VideoStreamInfo] = Field(default_factory=list, description="the videos in the file")
+    holes: list[TimeRange] = Field(
+        default_factory=list, description="where there are no frames for more than a minute, seconds as a player shows"
+    )
     warnings: list[str] = Field(default_factory=list, description="what was lost, in words")
 
 

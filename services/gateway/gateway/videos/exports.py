@@ -50,12 +50,15 @@ def to_json(result: VideoResult, guess_below: float = 0.0) -> str:
 
 
 def to_vtt(result: VideoResult, guess_below: float = 0.0) -> str:
-    """Write a cue a frame, shown until the next one (https://www.w3.org/TR/webvtt1/); a guess begins with "perhaps:".
+    """Write a cue a frame, shown until the next one or until there are no frames (https://www.w3.org/TR/webvtt1/); a
+    guess begins with "perhaps:".
 
     A cue never ends before it begins.
     """
     starts = [round(frame.time * 1000) for frame in result.frames]
-    ends = [*starts[1:], round(result.video.duration * 1000)]
+    holes = [round(hole.start * 1000) for hole in result.video.holes]
+    following = [*starts[1:], round(result.video.duration * 1000)]
+    ends = [min([end, *(hole for hole in holes if hole > start)]) for start, end in zip(starts, following, strict=True)]
     cues = [
         f"{frame.index}\n{_clock(start)} --> {_clock(max(end, start + 1))}\n"
         f"{_cue_text(hedged(frame.caption, frame.confidence, guess_below, frame.words))}\n"

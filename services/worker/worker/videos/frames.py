@@ -29,6 +29,7 @@ from framesense.media.stream_choice import list_streams
 from framesense.media.streams import describe_streams
 from framesense.media.timeline import Timeline
 from framesense.schemas.novelty import VideoInfo
+from framesense.schemas.references import TimeRange
 from framesense.schemas.videos import VideoStreamInfo
 from worker.videos.decoding import NotFoundError, VideoFile, decode_all, decode_segments
 from worker.videos.motion import GAP, STILL, Motion, motion_between
@@ -94,6 +95,7 @@ class Video:
             rotation=self.orientation.degrees,
             video_stream=self.file.number,
             video_streams=self.streams,
+            holes=[TimeRange(start=max(0.0, start), end=end) for start, end in self.timeline.holes()],
             warnings=list(self.warnings),
         )
 

@@ -9,6 +9,7 @@ import pytest
 
 from framesense.schemas.models import ModelInfo
 from framesense.schemas.novelty import AnalysedParameters, Frame, Moment, Strength, VideoInfo, VideoResult
+from framesense.schemas.references import TimeRange
 from gateway.videos.exports import to_csv, to_json, to_vtt
 
 CUE = re.compile(r"(\d+)\n(\d\d):(\d\d):(\d\d)\.(\d{3}) --> (\d\d):(\d\d):(\d\d)\.(\d{3})\n([^\n]+)\n")
@@ -103,6 +104,14 @@ def test_cues_follow_one_another() -> None:
     assert [cue[0] for cue in CUE.findall(subtitles)] == ["0", "1"]
     assert "00:00:00.000 --> 01:00:00.000\na dog\n" in subtitles
     assert "01:00:00.000 --> 01:02:05.250\na cat\n" in subtitles
+
+
+def test_no_cue_lasts_into_a_hole() -> None:
+    whole = result(["a dog", "a cat", "a cow"], [0, 2, 3600], 3602)
+    video = whole.video.model_copy(update={"holes": [TimeRange(start=4, end=3600)]})
+    subtitles = to_vtt(whole.model_copy(update={"video": video}))
+    assert "00:00:02.000 --> 00:00:04.000\na cat\n" in subtitles
+    assert "01:00:00.000 --> 01:00:02.000\na cow\n" in subtitles
 
 
 def test_a_cue_never_ends_before_it_begins() -> None:

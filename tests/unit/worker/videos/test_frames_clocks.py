@@ -99,6 +99,8 @@ def test_a_hole_is_no_copies_of_one_frame(suffix: str, tmp_path: Path) -> None:
     assert [read_number(frame.picture) for frame in frames] == list(range(0, 100, 5))
     assert [frame.time for frame in frames] == pytest.approx(times[::5], abs=0.002)
     assert video.count(0.2) == 20
+    (hole,) = video.info(name="", sha256="", size=1).holes
+    assert (hole.start, hole.end) == (pytest.approx(2, abs=0.01), pytest.approx(3600, abs=0.01))
     assert any("0:02.0–1:00:00.0" in warning for warning in video.warnings), video.warnings
 
 
