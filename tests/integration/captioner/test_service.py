@@ -112,7 +112,7 @@ def test_a_client_that_hangs_up_midway_leaves_nothing_behind(url: str) -> None:
     host, port = url.removeprefix("http://").split(":")
     body = b'--edge\r\nContent-Disposition: form-data; name="images"; filename="x.png"\r\n\r\n' + bytes(5000)
     head = (
-        b"POST /caption HTTP/1.1\r\nHost: captioner\r\nContent-Type: multipart/form-data; boundary=edge\r\n"
+        b"POST /caption HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=edge\r\n"
         b"Content-Length: 900000\r\n\r\n"
     )
     with socket.create_connection((host, int(port))) as connection:
@@ -134,7 +134,7 @@ def test_too_large_a_request_of_untold_length_is_refused_while_it_comes(url: str
     part = b'--edge\r\nContent-Disposition: form-data; name="images"; filename="x.png"\r\n\r\n'
     with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(
-            b"POST /caption HTTP/1.1\r\nHost: captioner\r\nTransfer-Encoding: chunked\r\n"
+            b"POST /caption HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
             b"Content-Type: multipart/form-data; boundary=edge\r\n\r\n"
         )
         for chunk in (part, *[bytes(1_000_000)] * (MAX_REQUEST_BYTES // 1_000_000)):
