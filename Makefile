@@ -18,7 +18,7 @@ at_a_time := -n $(N) --no-loadscope-reorder
 # What needs neither a server nor a browser.
 fast := tests/unit $(filter-out tests/contract/gateway,$(wildcard tests/contract/*))
 
-.PHONY: help demo up down status install-service models test test-fast test-faults test-compose lint format bench constraints clean
+.PHONY: help demo up down status install-service models test test-fast test-faults test-compose lint sbom audit format bench constraints clean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -59,6 +59,13 @@ lint: $(VENV)/.develops  ## ruff, mypy, and who may import what
 	$(bin)/ruff format --check .
 	$(bin)/mypy tools training benchmarks $(packages)
 	$(bin)/lint-imports
+
+sbom: $(VENV)/.runs  ## Write out/sbom.cdx.json: what is installed, with versions and licences (CycloneDX)
+	@mkdir -p out
+	@tools/with-tool cyclonedx-bom==7.5.0 cyclonedx-py environment $(bin)/python --output-file out/sbom.cdx.json
+
+audit:  ## Look the pinned versions up among known vulnerabilities (asks PyPI's advisory service; docs/security.md)
+	@tools/with-tool pip-audit==2.10.1 pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 format: $(VENV)/.develops  ## Let ruff put things right
 	$(bin)/ruff check --fix .

@@ -21,7 +21,7 @@ def main() -> None:
     written.write_text(json.dumps({"pid": process.pid, "created": process.create_time()}))
     written.replace(record)
     # The number of the process stays the same.
-    os.execve(described["command"][0], described["command"], described["environment"])
+    os.execve(described["command"][0], described["command"], described["environment"])  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def main() -> None:
     console.print(f"Wrote {folder / UNIT}.")
     enable = ["systemctl", "--user", "enable", "--now", UNIT]
     if shutil.which("systemctl"):
-        reloaded = subprocess.run(["systemctl", "--user", "daemon-reload"]).returncode == 0
+        reloaded = subprocess.run(["systemctl", "--user", "daemon-reload"]).returncode == 0  # noqa: S607
         if reloaded and subprocess.run(enable).returncode == 0:
             console.print(
                 f"It runs: systemctl --user status {UNIT}. To start it with the machine: loginctl enable-linger"

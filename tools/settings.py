@@ -46,7 +46,7 @@ class StackSettings(BaseSettings):
     @property
     def local_address(self) -> str:
         """How this machine reaches what listens on ``bind_address``."""
-        return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.bind_address, self.bind_address)
+        return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.bind_address, self.bind_address)  # noqa: S104
 
     @property
     def gateway_url(self) -> str:

@@ -94,6 +94,7 @@ class Supervisor:
         """Start supervisord, if it does not run. Raises SupervisorError."""
         if self.is_running():
             return
+        self._run.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (self._run, self._logs, self._socket.parent):
             folder.mkdir(parents=True, exist_ok=True)
         configuration = self._run / "supervisor.conf"
@@ -105,6 +106,7 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                umask=0o077,  # what people sent, and what came of it, is for the account that runs this
                 start_new_session=True,  # the terminal's Ctrl-C is for whoever started it, who then stops it in order
             )
         deadline = time.monotonic() + START_SECONDS

@@ -115,3 +115,11 @@ def test_a_folder_with_a_long_name_works_too(tmp_path: Path) -> None:
     folder.stop("a")
     folder.release()
     wait_until(lambda: not folder.supervised())
+
+
+def test_what_is_written_is_for_the_account_alone(processes: ProcessFolder, tmp_path: Path) -> None:
+    folder = tmp_path / "blobs"
+    code = f"import pathlib, time; p = pathlib.Path({str(folder)!r}); p.mkdir(); (p / 'photo').touch(); time.sleep(600)"
+    processes.start(_program(code))
+    wait_until(lambda: (folder / "photo").exists())
+    assert (folder.stat().st_mode & 0o777, (folder / "photo").stat().st_mode & 0o777) == (0o700, 0o600)
