@@ -53,7 +53,7 @@ def test_what_the_server_can_do(gateway: Gateway) -> None:
     answer = gateway.http.options("/uploads")
     assert answer.status_code == 204
     assert answer.headers["tus-version"] == "1.0.0"
-    assert answer.headers["tus-extension"] == "creation,termination,expiration"
+    assert answer.headers["tus-extension"] == "creation,creation-with-upload,termination,expiration"
     assert answer.headers["tus-max-size"] == "250000"
     assert (answer.headers["max-video-size"], answer.headers["max-photo-set-size"]) == ("200000", "250000")
 

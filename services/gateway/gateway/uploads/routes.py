@@ -4,6 +4,7 @@ from email.utils import formatdate
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from framesense.http.multipart import body_chunks
 from framesense.http.problems import ProblemError
@@ -54,9 +55,10 @@ def capabilities(dependencies: InjectedDependencies) -> Response:
     status_code=201,
     summary="Begin a resumable upload",
     dependencies=speaks_tus,
-    responses=problem_responses(400, 412, 413, 422, 507),
+    responses=problem_responses(400, 408, 412, 413, 415, 422, 507),
 )
-def create_upload(
+async def create_upload(
+    request: Request,
     dependencies: InjectedDependencies,
     upload_length: Annotated[int | None, Header(description="bytes of the whole file", examples=[18204511])] = None,
     upload_metadata: Annotated[
@@ -66,11 +68,16 @@ def create_upload(
     """Begin an upload, and answer its address as Location.
 
     Send the bytes there with PATCH; when all have arrived, name the upload as `upload_id` of `/video_captions` or
-    `/photo-sets`. Any tus client does this, tus-js-client for instance.
+    `/photo-sets`. Any tus client does this, tus-js-client for instance. The first bytes may come with this request, as
+    the body of type `application/offset+octet-stream`.
     """
     if upload_length is None:
         raise ProblemError(400, "missing-length", "Missing length", "Say how many bytes will come: Upload-Length: N.")
-    upload = dependencies.uploads.create(length=upload_length, name=upload_name(read_metadata(upload_metadata)))
+    name = upload_name(read_metadata(upload_metadata))
+    upload = await run_in_threadpool(dependencies.uploads.create, length=upload_length, name=name)
+    if request.headers.get("content-type") == PATCH_MEDIA_TYPE:
+        body = body_chunks(request, dependencies.settings.upload_idle_timeout)
+        upload = await dependencies.uploads.append(upload.id, 0, body)
     return Response(status_code=201, headers={"Location": f"/uploads/{upload.id}", **_headers(upload)})
 
 

@@ -25,7 +25,7 @@ from gateway.http.multipart import BUFFER_BYTES, plain_name
 from gateway.uploads.sniffing import HEAD_BYTES, refuse_non_video
 
 TUS_VERSION = "1.0.0"
-TUS_EXTENSIONS = "creation,termination,expiration"
+TUS_EXTENSIONS = "creation,creation-with-upload,termination,expiration"
 
 
 @dataclass(frozen=True)
