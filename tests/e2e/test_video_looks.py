@@ -4,12 +4,14 @@ import re
 from dataclasses import replace
 
 import httpx
+import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 from redis import Redis
 
 from framesense.jobs.payloads import VideoPayload
 from framesense.jobs.store import JobStore
+from framesense.schemas.novelty import SearchResult
 from framesense.storage.analyses import AnalysisStore
 from framesense.storage.blobs import Storage
 from tests.support.pages import wait_for_script
@@ -41,6 +43,16 @@ def test_the_pictures_are_searched_in_words(page: Page, bikes_job: str, gateway:
     best = expected.json()["moments"][0]
     page.get_by_role("button", name=re.compile(r"0:0\d(\.\d)?$|play_arrow")).first.click()
     wait_for_script(page, "time => document.querySelector('.novelty video').currentTime >= time", arg=best["peak"])
+
+
+def test_russian_words_find_what_english_ones_do(bikes_job: str, gateway: httpx.Client) -> None:
+    answers = [
+        gateway.get(f"/jobs/{bikes_job}/search", params={"q": words}, timeout=60)
+        for words in ("a man on a bicycle", "мужчина на велосипеде")
+    ]
+    english, russian = (SearchResult.model_validate_json(answer.content) for answer in answers)
+    assert russian.warnings == []
+    assert np.corrcoef(english.similarity, russian.similarity)[0, 1] > 0.5
 
 
 def test_a_video_that_no_tagger_saw_is_analysed_again(
