@@ -108,7 +108,8 @@ def auto_evidence(
             places[scene] = _lasting(odd, every) * part
             if brightness is not None:
                 stops = light_changes(np.asarray(brightness)[scene], gap=LINGER * window)
-                light[scene] = _lasting(stops, every) * part / LIGHT
+                # What a wandering view or a dusk changes at all times is usual.
+                light[scene] = _lasting(np.maximum(stops - np.median(stops), 0), every) * part / LIGHT
     level = np.maximum(CHANGE + (CHANGE_MOVING - CHANGE) * motion, CHANGE_USUAL * usual)
     cuts, changes = np.where(returns, 0, cuts), changes / level
     # A light that goes out leaves the scene as it is; a camera that turns to something darker shows another picture.

@@ -69,6 +69,7 @@ def analyse(
     searchable: bool = True,
     moving: bool = False,
     calibrated: bool = False,
+    still: bool = False,
     video: bytes = MP4,
 ) -> Job:
     """A finished job, in two chunks. In the tagger's space ODD and the frame after it point the second way, all others
@@ -80,6 +81,8 @@ def analyse(
     gateway.jobs.save_payload(job.id, payload.with_work(key))
     assert gateway.jobs.start(job.id)
     frames, grids = frames_and_patches()
+    if still and frames.visual is not None:
+        frames.visual[:], grids[:] = frames.visual[0], grids[0]
     for part in (slice(0, 9), slice(9, COUNT)):
         some = Frames(
             frames.times[part],
@@ -122,6 +125,14 @@ def test_an_analysis_of_an_earlier_release_has_no_confidences(gateway: Gateway) 
     result = gateway.http.get(f"/jobs/{job.id}/result").json()
     assert {frame["confidence"] for frame in result["frames"]} == {None}
     assert "perhaps" not in gateway.http.get(f"/jobs/{job.id}/export.vtt").text
+
+
+def test_a_video_of_one_picture_is_told_so(gateway: Gateway) -> None:
+    result = VideoResult.model_validate(gateway.http.get(f"/jobs/{analyse(gateway, still=True).id}/result").json())
+    assert [warning for warning in result.video.warnings if "the same picture" in warning]
+    assert not result.moments and not result.stands_out
+    other = VideoResult.model_validate(gateway.http.get(f"/jobs/{analyse(gateway, video=MP4 + b'2').id}/result").json())
+    assert not [warning for warning in other.video.warnings if "the same picture" in warning]
 
 
 def test_auto_is_the_default_and_finds_what_words_do_not(gateway: Gateway) -> None:

@@ -14,9 +14,15 @@ def show_doubts(result: VideoResult, guess_below: float) -> None:
     if not guesses:
         return
     notes = [model.note for model in result.models if model.service == "captioner" and model.note]
-    captions = counted(len(result.frames), "caption")
-    how_many = f"Of {captions}, {counted(guesses, 'is a guess', 'are guesses')}, likelier wrong than right."
+    how_many = f"{doubts_text(guesses, len(result.frames))}, likelier wrong than right."
     st.caption(plain(" ".join([how_many, *notes])))
+
+
+def doubts_text(guesses: int, captions: int) -> str:
+    """Say how many captions are guesses: ``All 121 captions are guesses``, ``Of 121 captions, 1 is a guess``."""
+    if guesses == captions:
+        return "The caption is a guess" if captions == 1 else f"All {counted(captions, 'caption')} are guesses"
+    return f"Of {counted(captions, 'caption')}, {counted(guesses, 'is a guess', 'are guesses')}"
 
 
 def hedge_frames(result: VideoResult, guess_below: float) -> list[Frame]:
@@ -28,9 +34,14 @@ def hedge_frames(result: VideoResult, guess_below: float) -> list[Frame]:
 
 
 def hedge_moments(curve: NoveltyCurve, guess_below: float) -> NoveltyCurve:
-    """Return the curve, captions of moments that are guesses marked so."""
-    moments = [
-        moment.model_copy(update={"caption": hedged(moment.caption, moment.confidence, guess_below, moment.words)})
-        for moment in curve.moments
-    ]
+    """Return the curve; of a moment whose caption is a guess the words that fit its picture are told instead.
+
+    Where none fits, the caption is marked as a guess.
+    """
+    moments = []
+    for moment in curve.moments:
+        said = hedged(moment.caption, moment.confidence, guess_below)
+        if moment.words and is_guess(moment.confidence, guess_below):
+            said = ", ".join(moment.words)
+        moments.append(moment.model_copy(update={"caption": said}))
     return curve.model_copy(update={"moments": moments})

@@ -20,7 +20,8 @@ OWN_METRIC = (Signal.AUTO, Signal.PATCH)
 """Signals that no metric changes."""
 SIGNAL_HELP = """What of a frame is compared.
 
-- **Auto**: the picture and its caption together. The best choice for most videos.
+- **Auto**: cuts, pictures unlike all before, light, and what comes and goes before a camera that stands still. The
+  best choice for most videos.
 - **Words**, **Sentence**: the caption only, as words or by its sense.
 - **Visual**: the picture only.
 - **Patch**: the picture place by place, for cameras that stand still. Pictures then show where something is odd.
