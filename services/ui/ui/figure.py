@@ -8,6 +8,7 @@ from statistics import median
 import plotly.graph_objects as go
 
 from framesense.schemas.novelty import Frame, Moment, NoveltyCurve
+from framesense.schemas.references import TimeRange
 
 NOTHING = 1e-3
 """Novelty below which a curve is drawn flat: filling the graph with it would show rounding as events."""
@@ -16,9 +17,15 @@ MARKERS_UP_TO = 300
 
 
 def novelty_figure(
-    frames: Sequence[Frame], curve: NoveltyCurve, found: Sequence[int] = (), fit: Sequence[float] = ()
+    frames: Sequence[Frame],
+    curve: NoveltyCurve,
+    found: Sequence[int] = (),
+    fit: Sequence[float] = (),
+    holes: Sequence[TimeRange] = (),
 ) -> go.Figure:
     """Draw the curve over time, its moments shaded, the frames with indices ``found`` (by a search) marked.
+
+    ``holes``: where the video has no frames; the curve is covered there.
 
     ``frames``: one or more; ``curve`` has a value for each, and so has ``fit``: how well each fits what was searched
     for, drawn over the curve on a scale of its own.
@@ -34,6 +41,8 @@ def novelty_figure(
         figure.add_scatter(x=times, y=list(fit), mode="lines", name="fit", hoverinfo="skip", yaxis="y2")
         figure.update_layout(yaxis2={"overlaying": "y", "visible": False, "fixedrange": True})
     half_step = _step(frames) / 2
+    for hole in holes:
+        figure.add_shape(**_cover(hole))
     for moment in curve.moments:
         figure.add_shape(**_shade(moment, half_step))
     figure.update_layout(
@@ -72,6 +81,23 @@ def _shade(moment: Moment, half_step: float) -> dict[str, object]:
         "y1": 1,
         "line": {"width": 0},
         "layer": "below",
+    }
+
+
+def _cover(hole: TimeRange) -> dict[str, object]:
+    """Draw a rectangle that hides the curve: a point left out of it would move those that follow to other frames."""
+    return {
+        "type": "rect",
+        "name": "hole",
+        "xref": "x",
+        "yref": "paper",
+        "x0": _date(hole.start),
+        "x1": _date(hole.end),
+        "y0": 0,
+        "y1": 1,
+        "line": {"width": 0},
+        "layer": "above",
+        "label": {"text": "no frames"},
     }
 
 

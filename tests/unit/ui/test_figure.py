@@ -3,6 +3,7 @@
 import pytest
 
 from framesense.schemas.novelty import Frame, Moment, NoveltyCurve, NoveltyParameters, Strength
+from framesense.schemas.references import TimeRange
 from ui.figure import MARKERS_UP_TO, novelty_figure
 
 
@@ -30,6 +31,15 @@ def test_the_curve_lies_on_a_clock() -> None:
     assert figure.layout.xaxis.tickformat == "%-M:%S"
     assert [stop.value for stop in figure.layout.xaxis.tickformatstops] == ["%-M:%S.%3f", "%-M:%S.%2f", "%-M:%S.%1f"]
     assert tuple(figure.layout.xaxis.range) == ("1970-01-01T00:00:00.000", "1970-01-01T00:00:07.000")
+
+
+def test_a_hole_covers_the_curve_and_moves_no_frame() -> None:
+    frames = _frames(4)
+    figure = novelty_figure(frames, _curve(frames), holes=[TimeRange(start=3, end=5)])
+    (cover,) = figure.layout.shapes
+    assert (cover.name, cover.layer, cover.label.text) == ("hole", "above", "no frames")
+    assert (cover.x0, cover.x1) == ("1970-01-01T00:00:03.000", "1970-01-01T00:00:05.000")
+    assert len(figure.data[0].x) == 4
 
 
 def test_a_moment_of_one_frame_has_a_width() -> None:

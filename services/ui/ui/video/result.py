@@ -6,6 +6,7 @@ import streamlit as st
 
 from framesense.schemas.jobs import Job
 from framesense.schemas.novelty import Frame, NoveltyCurve, NoveltyParameters, Signal, VideoResult
+from framesense.schemas.references import TimeRange
 from framesense.wording import counted
 from ui.api import ExportFormat, GatewayApi, GatewayError, highlights_path
 from ui.components import Seek, novelty_player
@@ -59,7 +60,7 @@ def show_result(api: GatewayApi, public: str, job: Job, *, guess_below: float) -
     fit, sought = search_pictures(api, public, job, result)
     found, seek = _show_table(public, job, frames, [frame.caption for frame in result.frames], curve)
     with player:
-        dragged = _show_player(public, job, frames, curve, found, sought or seek, fit)
+        dragged = _show_player(public, job, frames, curve, found, sought or seek, fit, result.video.holes)
         if chosen.signal is Signal.PATCH:
             offer_reference(api, job, result.frames[-1].time, dragged)
     _show_downloads(api, public, job, chosen)
@@ -99,11 +100,12 @@ def _show_player(
     found: list[int],
     seek: Seek | None,
     fit: list[float],
+    holes: list[TimeRange],
 ) -> tuple[float, float] | None:
     """Show the player; return the stretch of the curve that was dragged over, in seconds."""
     return novelty_player(
         video_url=f"{public}/jobs/{job.id}/video",
-        figure=novelty_figure(frames, curve, found, fit).to_plotly_json(),
+        figure=novelty_figure(frames, curve, found, fit, holes).to_plotly_json(),
         frames=[
             {
                 "time": frame.time,

@@ -82,7 +82,9 @@ class NoveltyPlayer {
     if (fit) fit.line = { color: colour("green-color"), width: 1.5, dash: "dot" };
     const axis = { color: colour("text-color"), gridcolor: colour("border-color"), linecolor: colour("border-color") };
     for (const shape of layout.shapes ?? [])
-      Object.assign(shape, { fillcolor: colour("orange-color"), opacity: shape.name.startsWith("strong") ? 0.25 : 0.1 });
+      if (shape.name === "hole") Object.assign(shape, { fillcolor: colour("background-color"), opacity: 1 });
+      else
+        Object.assign(shape, { fillcolor: colour("orange-color"), opacity: shape.name.startsWith("strong") ? 0.25 : 0.1 });
     this.shades = layout.shapes ?? [];
     Object.assign(layout, {
       paper_bgcolor: "rgba(0,0,0,0)",
