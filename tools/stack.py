@@ -123,7 +123,7 @@ class Stack:
             return None
         # The one that was started before keeps its address, dead or alive: workers and gateway look for it there.
         url = self._processes.url("redis") or f"redis://127.0.0.1:{self._settings.redis_port or free_port()}/0"
-        return _redis_program(url, self._settings.data)
+        return redis_program(url, self._settings.data)
 
     def _programs(self, redis_url: str) -> list[Program]:
         settings = self._settings
@@ -268,7 +268,8 @@ def _model_server(name: str, port: int, environment: Mapping[str, str]) -> Progr
     )
 
 
-def _redis_program(url: str, data: Path) -> Program:
+def redis_program(url: str, data: Path) -> Program:
+    """Describe a Redis that keeps what it holds in a folder below ``data``."""
     folder, port = data / "redis", int(url.rsplit(":", 1)[1].split("/")[0])
     folder.mkdir(parents=True, exist_ok=True)
     options = {"bind": "127.0.0.1", "port": str(port), "dir": str(folder), "appendonly": "yes", "save": ""}

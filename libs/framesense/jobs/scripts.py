@@ -51,6 +51,18 @@ return page
 """
 """KEYS: indexes by kind. ARGV: limit, offset, the score and id that a page before ended with, prefix of a job's key.
 Answers how many jobs there are in all, whether more follow, and the page's jobs as flat hashes, the newest first."""
+STATES = """
+local counts = {}
+for _, id in ipairs(redis.call('ZRANGE', KEYS[1], ARGV[2], ARGV[3])) do
+  local state = redis.call('HGET', ARGV[1] .. id, 'state')
+  if state then counts[state] = (counts[state] or 0) + 1 end
+end
+local flat = {}
+for state, count in pairs(counts) do flat[#flat + 1] = state; flat[#flat + 1] = count end
+return flat
+"""
+"""KEYS: index. ARGV: prefix of a job's key, first and last of the jobs to look at. Their states, each with its
+count."""
 UNFINISHED = """
 local count = 0
 for _, id in ipairs(redis.call('SMEMBERS', KEYS[1])) do

@@ -8,6 +8,7 @@ leave one of the two, never a mixture.
 import base64
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ INDEXED = "framesense:jobs:indexed"
 """Says that every job is in the index by content, which releases before had not."""
 _CURSOR = re.compile(r"\d{1,12}(?:\.\d{1,9})?-[0-9a-f]{32}")
 EVENTS_KEPT = 512
+COUNTED_AT_ONCE = 5000
 PREVIEW_SECONDS = 300
 QUEUED_AT_MOST = timedelta(minutes=1)
 """After which a queued job's message may be lost: the gateway may have died between writing the job and sending it."""
@@ -118,6 +120,7 @@ class JobStore:
         self._lease_script = redis.register_script(scripts.KEEP_LEASE)
         self._claim_script = redis.register_script(scripts.CLAIM)
         self._page_script = redis.register_script(scripts.PAGE)
+        self._states_script = redis.register_script(scripts.STATES)
         self._unfinished_script = redis.register_script(scripts.UNFINISHED)
         self._payload_script = redis.register_script(scripts.SAVE_PAYLOAD)
 
@@ -364,12 +367,14 @@ class JobStore:
                 pipe.hget(_job_key(job_id), "state")
             return [job_id for job_id, state in zip(listed, pipe.execute(), strict=True) if state == JobState.QUEUED]
 
-    def states(self) -> list[JobState]:
-        """Return the state of every job kept, in no particular order."""
-        with self._redis.pipeline(transaction=False) as pipe:
-            for job_id in cast(list[str], self._redis.zrange(INDEX, 0, -1)):
-                pipe.hget(_job_key(job_id), "state")
-            return [JobState(state) for state in pipe.execute() if state]
+    def states(self) -> Counter[JobState]:
+        """Count the jobs kept by their state; a few thousand at a time, so that Redis answers others meanwhile."""
+        counts: Counter[JobState] = Counter()
+        for first in range(0, self._redis.zcard(INDEX), COUNTED_AT_ONCE):
+            flat = self._states_script(keys=[INDEX], args=[_job_key(""), first, first + COUNTED_AT_ONCE - 1])
+            for state, count in zip(flat[::2], flat[1::2], strict=True):
+                counts[JobState(state)] += count
+        return counts
 
     def _change(self, job_id: str, allowed: tuple[JobState, ...], fields: dict[str, str]) -> bool:
         keys = [_job_key(job_id), events_key(job_id), ACTIVE]

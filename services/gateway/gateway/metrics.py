@@ -1,6 +1,5 @@
 """The gateway's own metrics: jobs by state, queues with their workers, the disk; read whenever they are scraped."""
 
-from collections import Counter
 from collections.abc import Iterator
 
 from prometheus_client.core import GaugeMetricFamily
@@ -30,7 +29,7 @@ class JobMetrics(Collector):
         if (free := self._disk.free()) is not None:
             yield GaugeMetricFamily("framesense_disk_free_bytes", "Room for uploads, beside the reserve", value=free)
         try:
-            counts = Counter(self._jobs.states())
+            counts = self._jobs.states()
             lengths = {queue: self._length(queue) for queue in set(QUEUES.values())}
             listening = self._listeners.count(lengths)
         except RedisError:

@@ -1,6 +1,8 @@
 """What those who run the gateway see: readiness, metrics, cross-origin rules, and no surprises when parts are gone."""
 
+import os
 import socket
+import time
 from collections import defaultdict
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from framesense.jobs.queue import create_celery, enqueue
 from framesense.schemas.jobs import Job, JobState
 from framesense.settings import JobSettings
 from framesense.storage.analyses import video_key
+from gateway.jobs.expiry import FORM_SECONDS
 from gateway.settings import GatewaySettings
 from tests.support.gateway_edits import send_edit
 from tests.support.gateway_process import MP4, Gateway, problem, running_gateway, served
@@ -175,11 +178,14 @@ def test_blobs_that_no_job_refers_to_are_swept_once_they_are_old(redis_url: str,
 
 
 def test_the_file_of_a_form_that_a_gateway_died_at_is_swept(redis_url: str, tmp_path: Path) -> None:
-    with running_gateway(redis_url, tmp_path, housekeeping_interval=0.05, orphan_grace=0.5) as gateway:
+    with running_gateway(redis_url, tmp_path, housekeeping_interval=0.05) as gateway:
         upload = gateway.http.post("/uploads", headers={"Tus-Resumable": "1.0.0", "Upload-Length": "1000"})
-        (gateway.settings.upload_folder / "form-0123").write_bytes(b"half a video")
-        wait_until(lambda: "form-0123" not in gateway.left_behind())
-        assert len(gateway.left_behind()) == 2, "an upload may still be gone on with"
+        for name in ("form-01", "form-02"):
+            (gateway.settings.upload_folder / name).write_bytes(b"half a video")
+        long_ago = time.time() - FORM_SECONDS - 1
+        os.utime(gateway.settings.upload_folder / "form-01", (long_ago, long_ago))
+        wait_until(lambda: "form-01" not in gateway.left_behind())
+        assert len(gateway.left_behind()) == 3, "a form may be at work, an upload may still be gone on with"
         assert upload.status_code == 201
 
 
