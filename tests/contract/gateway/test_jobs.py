@@ -291,6 +291,18 @@ def test_exports(gateway: Gateway, finished: Job) -> None:
     assert subtitles.text.startswith("WEBVTT\n\n0\n00:00:00.000 --> 00:00:02.000\na street\n")
 
 
+def test_a_csv_may_have_another_separator(gateway: Gateway, finished: Job) -> None:
+    url = f"/jobs/{finished.id}/export.csv"
+    plain = gateway.http.get(url).text
+    semicolons = gateway.http.get(url, params={"separator": ";", "metric": "euclidean"}).text
+    assert plain.splitlines()[0].replace(",", ";") == semicolons.splitlines()[0]
+    assert ";0,000;" in semicolons, "with decimal commas"
+    assert "\t0.000\t" in gateway.http.get(url, params={"separator": "tab"}).text
+    problem(gateway.http.get(url, params={"separator": "|"}), 422)
+    refused = problem(gateway.http.get(f"/jobs/{finished.id}/export.json", params={"separator": ";"}), 422)
+    assert refused.type.endswith(":no-separator")
+
+
 def test_an_export_may_ask_for_another_curve(gateway: Gateway, finished: Job) -> None:
     query: dict[str, str | int] = {"metric": "cosine", "rolling_window_size": 1}
     exported = result_of(gateway.http.get(f"/jobs/{finished.id}/export.json", params=query))

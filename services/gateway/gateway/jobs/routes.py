@@ -7,9 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
+from pydantic import Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from framesense.http.problems import ProblemError
+from framesense.media.spreadsheets import Separator, with_separator
 from framesense.schemas.jobs import Job, JobKind, JobList
 from gateway.dependencies import InjectedDependencies
 from gateway.http.attachments import attachment
@@ -20,7 +22,16 @@ from gateway.jobs.positions import with_position, with_positions
 from gateway.jobs.results import Result, export_of, result_of
 from gateway.openapi import examples
 from gateway.videos.exports import ExportFormat, to_csv, to_vtt
-from gateway.videos.novelty_query import Changes
+from gateway.videos.novelty_query import NoveltyQuery
+
+
+class ExportQuery(NoveltyQuery):
+    """Which novelty a file has, and how a CSV is written."""
+
+    separator: Separator | None = Field(
+        None, description="between the cells of a CSV: a comma by default; `;` comes with decimal commas"
+    )
+
 
 router = APIRouter(tags=["jobs"], prefix="/jobs")
 
@@ -179,16 +190,27 @@ def job_export(
     dependencies: InjectedDependencies,
     job_id: JobId,
     export_format: Annotated[ExportFormat, Path(description="kind of file", examples=["csv"])],
-    changes: Changes,
+    query: Annotated[ExportQuery, Query()],
 ) -> Response:
     """Return the result as a file.
 
     Of a video, the same numbers as the result, or as the novelty that the same query asks for. Of a photo set, a row
     a photo, with the cosine of every label. Of an edit, all its pictures in a zip.
+
+    A CSV opens right in spreadsheets of languages with a decimal point; for those with a decimal comma there is
+    `separator=;`.
     """
     job = find_job(dependencies, job_id)
-    file = export_of(dependencies, job, export_format, changes.model_dump(exclude_none=True))
+    if query.separator and export_format is not ExportFormat.CSV:
+        raise ProblemError(422, "no-separator", "No separator", f"A separator is for csv, not for {export_format}.")
+    changes = query.model_dump(exclude_none=True, exclude={"separator"})
+    file = export_of(dependencies, job, export_format, changes)
     headers = {"Content-Disposition": attachment(f"{job.name}.{export_format}")}
     if isinstance(file.content, bytes | str):
-        return Response(file.content, headers=headers, media_type=file.media_type)
+        content = _separated(file.content, query.separator) if query.separator else file.content
+        return Response(content, headers=headers, media_type=file.media_type)
     return StreamingResponse(file.content, headers=headers, media_type=file.media_type)
+
+
+def _separated(table: bytes | str, separator: Separator) -> str:
+    return with_separator(table.decode() if isinstance(table, bytes) else table, separator)

@@ -47,10 +47,7 @@ async def models(dependencies: InjectedDependencies) -> ModelServers:
             200: examples.json_example("It answers from now on", examples.MODEL_STATE),
             202: examples.json_example("It is being loaded; the old one answers until then", examples.SWITCHING_STATE),
         },
-        403,
-        404,
-        409,
-        503,
+        *(400, 403, 404, 408, 409, 413, 503),
     ),
 )
 async def switch_model(

@@ -54,6 +54,7 @@ def capabilities(dependencies: InjectedDependencies) -> Response:
     "",
     status_code=201,
     summary="Begin a resumable upload",
+    response_class=Response,
     dependencies=speaks_tus,
     responses=problem_responses(400, 408, 412, 413, 415, 422, 507),
 )

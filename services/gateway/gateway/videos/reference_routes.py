@@ -20,7 +20,9 @@ Name = Annotated[ReferenceName, Path(description="as given when it was made")]
     "",
     status_code=201,
     summary="Mark footage as normal",
-    responses=examples.responses({201: examples.json_example("The reference", examples.REFERENCE)}, 404, 409, 410, 503),
+    responses=examples.responses(
+        {201: examples.json_example("The reference", examples.REFERENCE)}, *(400, 404, 408, 409, 410, 413, 503)
+    ),
 )
 def create_reference(dependencies: InjectedDependencies, new: NewReference, response: Response) -> Reference:
     """Mark the frames of a finished job, or those in some time ranges of it, as normal footage.
