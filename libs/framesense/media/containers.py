@@ -26,6 +26,8 @@ FORMATS = (
 )
 """Containers that hold their video themselves. Playlists and the like stay out: they make the reader open other
 files and addresses."""
+SYNC_BYTE = 0x47
+"""First byte of a transport stream's packet (ISO/IEC 13818-1, 2.4.3.2)."""
 MEASURED = {"mpegts", "mpeg", "h264", "hevc", "m4v", "mpegvideo", "dv", "yuv4mpegpipe"}
 """Containers whose headers state no duration: libavformat guesses it."""
 PER_STREAM = {"mov,mp4,m4a,3gp,3g2,mj2", "avi", "mxf"}
@@ -37,8 +39,25 @@ def open_container(path: Path) -> Iterator[InputContainer]:
     """Open a local video file for reading. Raises av.FFmpegError for what is no video in one of :data:`FORMATS`."""
     # libavformat takes a clock that starts again for one that wraps: framesense.media.clock tells them apart.
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "correct_ts_overflow": "0"}
-    with av.open(str(path), "r", options=options, metadata_errors="replace") as container:
+    try:
+        opened = av.open(str(path), "r", options=options, metadata_errors="replace")
+    except (av.InvalidDataError, av.EOFError):
+        if not _is_transport_stream(path):
+            raise
+        opened = av.open(str(path), "r", format="mpegts", options=options, metadata_errors="replace")
+    with opened as container:
         yield container
+
+
+def _is_transport_stream(path: Path) -> bool:
+    """Tell whether a file that libavformat does not know, as it is too short, is a transport stream all the same."""
+    with path.open("rb") as file:
+        head = file.read(16 * 192)
+    for cell, sync in ((188, 0), (192, 4)):  # the latter of cameras and Blu-ray discs, with a time before each packet
+        marks = head[sync::cell]
+        if len(marks) > 1 and set(marks) == {SYNC_BYTE}:
+            return True
+    return False
 
 
 def video_packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
