@@ -205,7 +205,8 @@ def test_the_tagger_is_told_that_a_caller_has_gone(gateway: Gateway) -> None:
     form = httpx.Request("POST", f"{gateway.http.base_url}/tags", files=image_form(10))
     body = form.read()
     head = (
-        f"POST /tags HTTP/1.1\r\nHost: x\r\nContent-Type: {form.headers['content-type']}\r\nContent-Length: {len(body)}"
+        f"POST /tags HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+        f"Content-Type: {form.headers['content-type']}"
     )
     with connected(gateway) as connection:
         connection.sendall(f"{head}\r\n\r\n".encode() + body)
@@ -214,7 +215,10 @@ def test_the_tagger_is_told_that_a_caller_has_gone(gateway: Gateway) -> None:
 
 
 def test_a_caller_that_falls_silent_is_given_up(gateway: Gateway) -> None:
-    head = "POST /tags HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000"
+    head = (
+        "POST /tags HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
+        "Content-Type: multipart/form-data; boundary=x"
+    )
     with connected(gateway) as connection:
         connection.sendall(f"{head}\r\n\r\n--x\r\n".encode())
         assert b" 408 " in connection.recv(100)
@@ -223,7 +227,7 @@ def test_a_caller_that_falls_silent_is_given_up(gateway: Gateway) -> None:
 def raw(gateway: Gateway, request_line: str) -> bytes:
     """The beginning of the answer to a request whose address no client library has put right."""
     with connected(gateway) as connection:
-        connection.sendall(f"{request_line}\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        connection.sendall(f"{request_line}\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         return connection.recv(4096)
 
 
