@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 from uuid import uuid4
 
 from redis import Redis
@@ -67,7 +68,7 @@ def _fill(redis: Redis, store: JobStore, count: int) -> None:
     payload = EditPayload(edit=EditSource(photos=["a.png"]))
     pattern = store.create(JobKind.EDIT, name="edit", parameters={"prompt": "a red room"}, payload=payload)
     store.cancel(pattern.id)
-    fields = redis.hgetall(f"framesense:job:{pattern.id}")
+    fields = cast(dict[Any, str], redis.hgetall(f"framesense:job:{pattern.id}"))
     for start in range(1, count, 1000):
         with redis.pipeline(transaction=False) as pipe:
             for number in range(start, min(start + 1000, count)):

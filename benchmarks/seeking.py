@@ -15,6 +15,7 @@ import av
 import cv2
 import numpy as np
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from framesense.media.containers import open_container
 from framesense.media.streams import find_video_stream
@@ -82,7 +83,7 @@ def _render(path: Path) -> Path:
         assert isinstance(stream, VideoStream)
         (stream.width, stream.height), stream.pix_fmt = SIZE, "yuv420p"
         for number in range(MINUTE * FPS):
-            picture = np.roll(scene, (number, 2 * number), axis=(0, 1))
+            picture: NDArray[np.uint8] = np.roll(scene, (number, 2 * number), axis=(0, 1)).astype(np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
     return path
@@ -98,7 +99,7 @@ def _repeat(source: Path, path: Path, times: int) -> Path:
             stream = writer.add_stream_from_template(template)
             for turn in range(times):
                 for packet, (pts, dts) in zip(packets, stamps, strict=True):
-                    packet.time_base, packet.stream = template.time_base, stream
+                    packet.time_base, packet.stream = template.time_base or Fraction(1, 1000), stream
                     packet.pts, packet.dts = pts + turn * length, dts + turn * length
                     writer.mux(packet)
     return path

@@ -118,7 +118,8 @@ class Teacher:
         """Embed n English texts: n×384, L2-normalised."""
         sentences = cached_sentences(texts, self._cache, torch.device("cpu"))
         with torch.inference_mode():
-            return self._model.text_head(torch.from_numpy(sentences)).clone()
+            embeddings: Tensor = self._model.text_head(torch.from_numpy(sentences)).clone()
+        return embeddings
 
     def photos(self, split: str) -> dict[str, Tensor]:
         """Embed the photos of a split, by name: 384, L2-normalised."""
