@@ -12,6 +12,8 @@ from framesense.jobs.payloads import EditPayload, EditSource
 from framesense.jobs.queue import create_celery, enqueue
 from framesense.schemas.jobs import Job, JobKind, JobState
 from framesense.settings import JobSettings
+from tests.support.gateway_edits import ROOM, send_edit
+from tests.support.gateway_process import MP4, problem, running_gateway
 from tests.support.processes import RedisProcess, running_durable_redis
 from tests.support.waiting import wait_until
 from tests.support.workers import LEASE_SECONDS, WorkerStack
@@ -69,3 +71,17 @@ def test_workers_go_on_when_redis_may_write_again(
         wait_until(lambda: stack.get(after).state.finished, explain=lambda: processes.tail("edit-worker", 40))
         error = stack.get(after).error
         assert error and "editor" in error.type
+
+
+def test_the_gateway_says_that_there_is_no_room_and_takes_jobs_again(redis: RedisProcess, tmp_path: Path) -> None:
+    with running_gateway(redis.url, tmp_path / "gateway") as gateway:
+        kept = send_edit(gateway)
+        with redis.full_disk():
+            for path, files in (("/edits", {"image": ("a.png", ROOM)}), ("/video_captions", {"video": ("a.mp4", MP4)})):
+                refused = gateway.http.post(path, files=files, data={"prompt": "x"} if path == "/edits" else {})
+                assert problem(refused, 507).type.endswith(":storage-full")
+            assert [job["id"] for job in gateway.http.get("/jobs").json()["jobs"]] == [kept.id]
+        assert gateway.left_behind() == []
+        send_edit(gateway)
+        assert gateway.jobs.page().total == 2
+        wait_until(lambda: len(gateway.storage.list("edits")) == 2)
