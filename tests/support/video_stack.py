@@ -21,12 +21,16 @@ class VideoStack(WorkerStack):
         self.analyses = AnalysisStore(self.storage)
         self._celery = create_celery(JobSettings(redis_url=redis_url))
 
-    def submit(self, video: Path, every_n_second: float = 0.04, *, queue: bool = True) -> Job:
+    def submit(
+        self, video: Path, every_n_second: float = 0.04, *, queue: bool = True, video_stream: int | None = None
+    ) -> Job:
         data = video.read_bytes()
         sha256 = hashlib.sha256(data).hexdigest()
         self.storage.write(video_key(sha256), data)
         source = StoredFile(sha256=sha256, name=video.name, bytes=len(data))
-        payload = VideoPayload(video=source, every_n_second=every_n_second, beams=4, max_tokens=24)
+        payload = VideoPayload(
+            video=source, every_n_second=every_n_second, video_stream=video_stream, beams=4, max_tokens=24
+        )
         job = self.jobs.create(JobKind.VIDEO, name=video.name, parameters={}, payload=payload)
         if queue:
             enqueue(self._celery, JobKind.VIDEO, job.id)

@@ -173,16 +173,19 @@ class Video:
 
     def _frames_at(self, ticks: list[int], timeline: Timeline) -> Iterator[tuple[VideoFrame, int]]:
         """Yield, for each tick, the frame on screen and its time."""
-        found = 0
+        found, last = 0, None
         if timeline.exact:
             try:
-                for frame, time in self._by_timeline(ticks, timeline):
-                    yield frame, time
+                for last in self._by_timeline(ticks, timeline):
+                    yield last
                     found += 1
                 return
             except NotFoundError as miss:
                 log.info("%s: decoding everything, because %s", self.file.path.name, miss)
-        yield from self._one_after_another(ticks[found:])
+        for shown in self._one_after_another(ticks[found:]):
+            # Of a damaged file another way may decode fewer frames; time never goes back.
+            last = shown if last is None or shown[1] >= last[1] else last
+            yield last
 
     def _by_timeline(self, ticks: list[int], timeline: Timeline) -> Iterator[tuple[VideoFrame, int]]:
         wanted = deque(timeline.on_screen(ticks))

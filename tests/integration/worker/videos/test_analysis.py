@@ -10,7 +10,7 @@ from framesense.jobs.payloads import VideoPayload
 from framesense.schemas.jobs import JobState
 from tests.support.number_captioner import NumberCaptioner
 from tests.support.video_stack import VideoStack, numbers
-from tests.support.videos import numbered_picture, numbered_video, render_video
+from tests.support.videos import numbered_picture, numbered_video, render_video, several_videos
 
 
 def test_every_frame_is_captioned_once_and_stored(
@@ -52,6 +52,28 @@ def test_a_frame_that_stays_is_captioned_once(stack: VideoStack, captioner: Numb
     assert stack.finished(job).state is JobState.SUCCEEDED, stack.logs
     assert sorted(captioner.seen) == [0, 1, 2]
     assert numbers(stack.frames(job)) == [*[0] * 80, *[1] * 80, 2]
+
+
+def test_pictures_that_are_the_same_are_captioned_once(
+    stack: VideoStack, captioner: NumberCaptioner, tmp_path: Path
+) -> None:
+    stack.start_worker()
+    pictures = [numbered_picture(number) for number in (5, 5, 5, 5, 6, 6, 5)]
+    job = stack.submit(render_video(tmp_path / "same.mkv", pictures, codec="ffv1", pixel_format="yuv444p"))
+    assert stack.finished(job).state is JobState.SUCCEEDED, stack.logs
+    assert sorted(captioner.seen) == [5, 5, 6]
+    assert numbers(stack.frames(job)) == [5, 5, 5, 5, 6, 6, 5]
+
+
+def test_the_video_that_was_chosen_is_looked_at(stack: VideoStack, tmp_path: Path) -> None:
+    stack.start_worker()
+    path = several_videos(tmp_path / "two.mp4", [(192, 128, 10), (96, 64, 5)])
+    job = stack.submit(path, video_stream=1)
+    assert stack.finished(job).state is JobState.SUCCEEDED, stack.logs
+    video, frames = stack.load(job)[0].video, stack.frames(job)
+    assert (video.video_stream, video.width, len(frames)) == (1, 96, 5)
+    unknown = stack.finished(stack.submit(path, video_stream=7))
+    assert unknown.error is not None and "stream 0 (192 × 128, h264) and stream 1" in unknown.error.detail
 
 
 def test_with_a_tagger_frames_can_be_searched_in_words(
