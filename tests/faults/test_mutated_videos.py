@@ -8,11 +8,11 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from framesense.http.problems import ProblemError
 from tests.support.containers import Recipe, write
+from tests.support.decoders import decoders
 from worker.videos.isolated import DecoderLimits, IsolatedVideo
 
 TRIED = int(os.environ.get("MUTATED_VIDEOS", "30"))
@@ -77,4 +77,4 @@ def test_damaged_videos_give_frames_or_a_reason(originals: dict[str, bytes], tmp
             assert "got no further" not in error.detail, (seed, container)
             outcomes["refused"] += 1
     assert min(outcomes.values()) > 0, "the damage is neither too little nor too much"
-    assert psutil.Process().children() == []
+    assert decoders() == []

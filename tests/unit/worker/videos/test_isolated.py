@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from framesense.http.problems import ProblemError
+from tests.support.decoders import decoders
 from tests.support.videos import numbered_video, several_videos
 from worker.videos.frames import open_video
 from worker.videos.isolated import DecoderLimits, IsolatedVideo
@@ -23,14 +24,14 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def decoder() -> psutil.Process:
-    (process,) = psutil.Process().children()
+    (process,) = decoders()
     return process
 
 
 @pytest.fixture(autouse=True)
 def _nothing_stays() -> Iterator[None]:
     yield
-    assert psutil.Process().children() == []
+    assert decoders() == []
 
 
 def test_the_frames_are_the_same(clip: Path) -> None:
