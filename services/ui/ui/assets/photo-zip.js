@@ -106,13 +106,24 @@ export function chosen(files) {
   return [...files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
 }
 
-// Which of them make a photo set: images and the table of groups, each path once, in order.
-export function photosOf(entries, suffixes) {
-  const wanted = ({ path }) => {
-    const name = path.split("/").pop().toLowerCase();
-    return !name.startsWith(".") && (name === "groups.csv" || suffixes.some((suffix) => name.endsWith(suffix)));
-  };
-  const once = new Map(entries.filter(wanted).map((entry) => [entry.path, entry]));
+// How the files of each kind of picture begin; a dot is any byte.
+const BEGINNINGS = [/^\xff\xd8\xff/, /^\x89PNG/, /^GIF8/, /^RIFF....WEBP/s, /^BM/, /^II\*\0/, /^MM\0\*/];
+
+async function beginsLikePicture(file) {
+  const beginning = String.fromCharCode(...new Uint8Array(await file.slice(0, 12).arrayBuffer()));
+  return BEGINNINGS.some((kind) => kind.test(beginning));
+}
+
+// Which of them make a photo set: images, by their ending or by how they begin, and the table of groups, each path once,
+// in order.
+export async function photosOf(entries, suffixes) {
+  const once = new Map();
+  for (const entry of entries) {
+    const name = entry.path.split("/").pop().toLowerCase();
+    if (name.startsWith(".")) continue;
+    const named = name === "groups.csv" || suffixes.some((suffix) => name.endsWith(suffix));
+    if (named || (await beginsLikePicture(entry.file))) once.set(entry.path, entry);
+  }
   return [...once.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 

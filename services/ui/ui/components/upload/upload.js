@@ -118,8 +118,9 @@ class Uploader {
       const zip = await import(new URL("/assets/photo-zip.js", location.href).href);
       const entries = await entriesBy(zip);
       if (!entries.length || turn !== this.turn) return;
-      if (entries.length === 1 && !zip.photosOf(entries, this.photos).length) return this.choose(entries[0].file);
-      const photos = zip.photosOf(entries, this.photos);
+      const photos = await zip.photosOf(entries, this.photos);
+      if (turn !== this.turn) return;
+      if (entries.length === 1 && !photos.length) return this.choose(entries[0].file);
       if (!photos.length) return this.say("There is no photo among these files.", true);
       const bytes = photos.reduce((sum, { file }) => sum + file.size, 0);
       if (this.largest && bytes > this.largest) {
