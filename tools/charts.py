@@ -3,7 +3,6 @@
 import io
 import textwrap
 from collections.abc import Callable
-from itertools import groupby
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -14,6 +13,7 @@ from PIL import Image
 from rich.table import Table
 from rich.text import Text
 
+from framesense.schemas.captions import DEFAULT_GUESS_BELOW, hedged, words_or_caption
 from framesense.schemas.novelty import Frame, Moment, VideoResult
 
 Thumbnail = Callable[[Frame | Moment], bytes]
@@ -50,29 +50,24 @@ def curve(result: VideoResult, width: int = 72, height: int = 8) -> Text:
     return drawn
 
 
-def captions_table(result: VideoResult) -> Table:
-    """Tabulate the captions, a line for each run of frames with the same one: times, highest novelty, caption."""
-    rows = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("from", "to", "novelty"):
-        rows.add_column(name, justify="right")
-    rows.add_column("caption")
-    for caption, run in groupby(result.frames, key=lambda frame: frame.caption):
-        frames = list(run)
-        novelty = max(frame.novelty for frame in frames)
-        rows.add_row(clock(frames[0].time), clock(frames[-1].time), f"{novelty:.2f}", Text(caption))
-    return rows
+def _said(moment: Moment) -> str:
+    return words_or_caption(moment.caption, moment.confidence, DEFAULT_GUESS_BELOW, moment.words)
+
+
+def _hedged(frame: Frame) -> str:
+    return hedged(frame.caption, frame.confidence, DEFAULT_GUESS_BELOW, frame.words)
 
 
 def moments_table(result: VideoResult) -> Table:
     rows = Table(title="Odd moments", title_justify="left", title_style="bold", box=None, pad_edge=False)
     for name in ("from", "to", "score"):
         rows.add_column(name, justify="right")
-    for name in ("strength", "what changed", "caption"):
+    for name in ("strength", "what changed", "in words"):
         rows.add_column(name)
     for moment in result.moments:
         changes = ", ".join(f"{'+' if change.change > 0 else '−'} {change.word}" for change in moment.changes)
         times = clock(moment.start), clock(moment.end)
-        rows.add_row(*times, f"{moment.score:.1f}", moment.strength, Text(changes), Text(moment.caption))
+        rows.add_row(*times, f"{moment.score:.1f}", moment.strength, Text(changes), Text(_said(moment)))
     return rows
 
 
@@ -89,7 +84,7 @@ def save_picture(result: VideoResult, thumbnail: Thumbnail, path: Path) -> None:
         axes.plot(moment.peak, moment.novelty, "o", color=ODD)
         picture = OffsetImage(np.asarray(Image.open(io.BytesIO(thumbnail(moment)))), zoom=0.28)
         axes.add_artist(AnnotationBbox(picture, (moment.peak, top * 1.3), pad=0.2, bboxprops={"edgecolor": ODD}))
-        axes.text(moment.peak, top * 1.53, textwrap.fill(moment.caption, 26), ha="center", va="bottom", fontsize=8)
+        axes.text(moment.peak, top * 1.53, textwrap.fill(_said(moment), 26), ha="center", va="bottom", fontsize=8)
     axes.set(
         xlabel="seconds",
         ylabel=_axis(result),
@@ -109,7 +104,7 @@ def save_page(result: VideoResult, path: Path) -> None:
         go.Scatter(
             x=[frame.time for frame in result.frames],
             y=[frame.novelty for frame in result.frames],
-            customdata=[[clock(frame.time), frame.caption] for frame in result.frames],
+            customdata=[[clock(frame.time), _hedged(frame)] for frame in result.frames],
             hovertemplate="%{customdata[0]}<br>%{customdata[1]}<br>novelty %{y:.2f}<extra></extra>",
             mode="lines+markers",
             line={"color": CURVE},

@@ -39,6 +39,13 @@ def hedged(caption: str, confidence: float | None, guess_below: float, words: Se
     return f"{', '.join(words)}; perhaps: {caption}" if words else f"perhaps: {caption}"
 
 
+def words_or_caption(caption: str, confidence: float | None, guess_below: float, words: Sequence[str]) -> str:
+    """Return the words that fit a picture in place of a caption that is a guess; where none fits, it is marked."""
+    if words and is_guess(confidence, guess_below):
+        return ", ".join(words)
+    return hedged(caption, confidence, guess_below)
+
+
 class CaptionToken(BaseModel):
     text: str
     log_probability: float = Field(le=0, description="natural logarithm of the token's probability given those before")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from framesense.schemas.captions import hedged, is_guess
+from framesense.schemas.captions import hedged, is_guess, words_or_caption
 from framesense.schemas.novelty import Frame, NoveltyCurve, VideoResult
 from framesense.wording import counted
 from ui.wording import plain
@@ -38,10 +38,10 @@ def hedge_moments(curve: NoveltyCurve, guess_below: float) -> NoveltyCurve:
 
     Where none fits, the caption is marked as a guess.
     """
-    moments = []
-    for moment in curve.moments:
-        said = hedged(moment.caption, moment.confidence, guess_below)
-        if moment.words and is_guess(moment.confidence, guess_below):
-            said = ", ".join(moment.words)
-        moments.append(moment.model_copy(update={"caption": said}))
+    moments = [
+        moment.model_copy(
+            update={"caption": words_or_caption(moment.caption, moment.confidence, guess_below, moment.words)}
+        )
+        for moment in curve.moments
+    ]
     return curve.model_copy(update={"moments": moments})
