@@ -4,6 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui.widget_state import values_shown
+
 HERE = Path(__file__).parent
 ASSETS = HERE / "assets"
 
@@ -31,3 +33,4 @@ page = st.navigation(
     position="top",
 )
 page.run()
+values_shown()

@@ -19,7 +19,7 @@ from framesense.schemas.edits import (
     Preserve,
     Task,
 )
-from ui.widget_state import reset_value, restore_text, restore_value, set_value
+from ui.widget_state import reset_value, restore_value, set_value
 
 LEAST_STRENGTH, LEAST_SIDE = 0.05, 8
 STRENGTH_HELP = "How far the photo may change. Low keeps what is there; at 1 only the words count."
@@ -47,7 +47,6 @@ FIT_NAMES = {
     Fit.FILL: "Whole, blurred edges",
 }
 
-TEXTS = ("prompt", "negative_prompt")
 _FIELDS = (
     "prompt",
     "negative_prompt",
@@ -74,7 +73,7 @@ def keep_form(capabilities: EditorCapabilities) -> None:
     """Restore the values of the form. To be called before any of its widgets."""
     offered = _offered(capabilities)
     for field, default in _defaults(capabilities).items():
-        value = (restore_text if field in TEXTS else restore_value)(key_of(field), default)
+        value = restore_value(key_of(field), default)
         if field in offered and value not in offered[field]:  # settings of another model's picture
             reset_value(key_of(field))
             restore_value(key_of(field), default)
@@ -174,7 +173,7 @@ def _ask_seed() -> None:
 
 
 def _roll() -> None:
-    st.session_state[key_of("seed")] = random.randrange(MAX_SEED + 1)
+    set_value(key_of("seed"), random.randrange(MAX_SEED + 1))
 
 
 def _ask_scheduler(capabilities: EditorCapabilities) -> None:

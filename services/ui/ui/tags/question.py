@@ -10,7 +10,7 @@ from ui.api import GatewayApi, GatewayError, Photo
 from ui.deletion import ask_deletion
 from ui.photos import ask_photos
 from ui.shared import show_error
-from ui.widget_state import restore_text, set_value
+from ui.widget_state import restore_value, set_value
 from ui.wording import lines_in, words_in
 
 WORDS_HELP = "One a line, or commas between. Any words will do: nothing is trained."
@@ -28,8 +28,8 @@ class Question:
 
 def ask_question(api: GatewayApi) -> Question | None:
     """Ask for photos and words; None until there are both."""
-    restore_text(WORDS, "")
-    restore_text(TEMPLATES, DEFAULT_TEMPLATE)
+    restore_value(WORDS, "")
+    restore_value(TEMPLATES, DEFAULT_TEMPLATE)
     left, right = st.columns(2, gap="large")
     with left:
         photos = ask_photos("Photos", key="tags-photos")
