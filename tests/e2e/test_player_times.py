@@ -50,7 +50,11 @@ SHOWN = """async ([source, times, bits]) => {
     [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
     const context = canvas.getContext("2d", {willReadFrequently: true});
     for (const time of times) {
+        // "seeked" may come before the new frame can be drawn; the first time there may be no new one
+        const drawn = new Promise(resolve => video.requestVideoFrameCallback(resolve));
+        const patience = new Promise(resolve => setTimeout(resolve, 1000));
         await new Promise(resolve => { video.onseeked = resolve; video.currentTime = time; });
+        await Promise.race([drawn, patience]);
         context.drawImage(video, 0, 0);
         const row = context.getImageData(0, canvas.height >> 2, canvas.width, 1).data;
         const bright = bit => row[4 * Math.floor((2 * bit + 1) * canvas.width / (2 * bits))] > 127;
