@@ -3,6 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING
 
+import h11
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 if TYPE_CHECKING:  # uvicorn's two protocols have the same parts
@@ -28,6 +29,7 @@ class TimedHeaders(Protocol):
     header_timeout: float
     max_header_bytes: int
     _header_bytes: int = 0
+    _in_body: bool = False
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -35,8 +37,11 @@ class TimedHeaders(Protocol):
         self._wait_for_headers()
 
     def data_received(self, data: bytes) -> None:
+        was_body = self._receives_body
         super().data_received(data)
-        self._header_bytes = 0 if self._answering else self._header_bytes + len(data)
+        # a body may go on after its answer, as where a service refuses a file before it has come
+        is_header = not (self._answering or was_body or self._receives_body)
+        self._header_bytes = self._header_bytes + len(data) if is_header else 0
         if self._answering:
             self._stop()
         elif self._header_bytes > self.max_header_bytes:
@@ -45,6 +50,14 @@ class TimedHeaders(Protocol):
         elif self._timer is None:
             self._wait_for_headers()
 
+    def on_headers_complete(self) -> None:  # httptools calls these two; h11 knows by itself
+        self._in_body = True
+        super().on_headers_complete()  # type: ignore[misc]
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        super().on_message_complete()  # type: ignore[misc]
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop()
         super().connection_lost(exc)
@@ -52,6 +65,11 @@ class TimedHeaders(Protocol):
     @property
     def _answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
+
+    @property
+    def _receives_body(self) -> bool:
+        parser = getattr(self, "conn", None)
+        return self._in_body if parser is None else parser.their_state is h11.SEND_BODY
 
     def _wait_for_headers(self) -> None:
         self._timer = self.loop.call_later(self.header_timeout, self._close)

@@ -74,6 +74,18 @@ def test_a_large_body_is_no_header(url: str) -> None:
         assert read_answer(connection).status == 405
 
 
+def test_a_body_that_goes_on_after_its_answer_is_no_header(url: str) -> None:
+    with connect(url) as connection:
+        connection.sendall(b"POST /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1000)
+        assert read_answer(connection).status == 405
+        for _ in range(9):
+            connection.sendall(b"x" * 100_000)
+        connection.sendall(b"x" * 99_000 + GET + b"\r\n")
+        assert read_answer(connection).status == 200, "the same connection takes the next request"
+        connection.sendall(GET + b"X-Long: " + b"x" * 100_000)
+        assert connection.recv(12) in (b"HTTP/1.1 431", b"HTTP/1.1 400"), "whose headers count again"
+
+
 def test_headers_in_pieces_are_answered(url: str) -> None:
     with connect(url) as connection:
         for piece in (GET[:9], GET[9:], b"X-More: 1\r\n", b"\r\n"):
