@@ -29,6 +29,8 @@ LONGEST_SOCKET_PATH = 100
 """Bytes; the system's limit is little more."""
 UP = ("STARTING", "RUNNING")
 RESTARTING = "BACKOFF"
+KILL_MARGIN = 5
+"""Seconds that whoever stops a process has to kill it, and to say so, before supervisord does."""
 
 
 class SupervisorError(Exception):
@@ -184,7 +186,7 @@ class Supervisor:
                 "autorestart=true",
                 f"startsecs={STEADY_SECONDS}",
                 "startretries=1000000",
-                f"stopwaitsecs={round(self._grace) + 2}",
+                f"stopwaitsecs={round(self._grace) + KILL_MARGIN}",
                 "killasgroup=true",
                 "redirect_stderr=true",
                 f"stdout_logfile={_escaped(self._logs / f'{name}.log')}",
