@@ -14,7 +14,7 @@ from framesense.schemas.jobs import Job, JobKind, JobState
 from framesense.settings import JobSettings
 from tests.support.gateway_edits import ROOM, send_edit
 from tests.support.gateway_process import MP4, problem, running_gateway
-from tests.support.processes import RedisProcess, running_durable_redis
+from tests.support.processes import RedisProcess, running_durable_redis, supervised
 from tests.support.waiting import wait_until
 from tests.support.workers import LEASE_SECONDS, WorkerStack
 from tools.processes import ProcessFolder
@@ -28,14 +28,8 @@ def redis(tmp_path: Path) -> Iterator[RedisProcess]:
 
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[ProcessFolder]:
-    folder = ProcessFolder(tmp_path / "stack", ["edit-worker"], os.environ, grace=5)
-    folder.supervise()
-    try:
+    with supervised(ProcessFolder(tmp_path / "stack", ["edit-worker"], os.environ, grace=5)) as folder:
         yield folder
-    finally:
-        for name in folder.names():
-            folder.stop(name)
-        folder.release()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import httpx
 from redis import Redis, RedisError, ResponseError
 
 from tests.support.waiting import wait_until
-from tools.processes import free_port
+from tools.processes import ProcessFolder, free_port
 
 _GUARD = Path(__file__).parent / "guard"
 
@@ -248,3 +248,15 @@ def running_server(
     finally:
         if server.process is not None and server.process.poll() is None:
             server.stop()
+
+
+@contextmanager
+def supervised(folder: ProcessFolder) -> Iterator[ProcessFolder]:
+    """Have supervisord look after a folder's processes, and stop them and it in the end."""
+    folder.supervise()
+    try:
+        yield folder
+    finally:
+        for name in folder.names():
+            folder.stop(name)
+        folder.release()

@@ -1,8 +1,7 @@
 """The captioner's routes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import FastAPI, Query, Request, Response
@@ -14,15 +13,12 @@ from captioner.models.factory import require_captioner
 from captioner.options import parse_extras
 from captioner.serving import BatchedCaptioner
 from captioner.settings import CaptionerSettings
-from framesense.http.app import create_service
-from framesense.http.bodies import BodyLimits
-from framesense.http.browsers import BrowserPolicy
 from framesense.http.disconnects import unless_disconnected
-from framesense.http.hosts import AllowedHosts
 from framesense.http.uploads import UploadLimits, images_form, read_uploads
 from framesense.schemas.arrays import EncodingFormat
 from framesense.schemas.captions import CaptionResponse
 from framesense.schemas.problems import problem_responses
+from framesense.serving.app import create_model_server
 from framesense.serving.batch_metrics import BatchMetrics
 from framesense.serving.routes import model_routes
 from framesense.serving.runtime import ModelRuntime
@@ -50,18 +46,8 @@ def create_app(
         max_files=settings.captioner_max_images,
     )
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with runtime:
-            yield
-
-    app = create_service(
-        "Framesense captioner",
-        lifespan=lifespan,
-        checks={"model": runtime.check},
-        registry=registry,
-        browsers=BrowserPolicy(AllowedHosts(settings.allowed_hosts, address=settings.captioner_host)),
-        bodies=BodyLimits.of(settings),
+    app = create_model_server(
+        "Framesense captioner", runtime, settings, address=settings.captioner_host, registry=registry
     )
 
     @app.post(

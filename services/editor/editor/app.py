@@ -1,7 +1,5 @@
 """The editor's application: its dependencies, its lifespan, its routes."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from weakref import WeakSet
 
 from fastapi import FastAPI
@@ -13,10 +11,7 @@ from editor.metrics import EditMetrics
 from editor.models.factory import load_model, require_editor
 from editor.serving import Loader, QueuedEditor
 from editor.settings import EditorSettings
-from framesense.http.app import create_service
-from framesense.http.bodies import BodyLimits
-from framesense.http.browsers import BrowserPolicy
-from framesense.http.hosts import AllowedHosts
+from framesense.serving.app import create_model_server
 from framesense.serving.routes import model_routes
 from framesense.serving.runtime import ModelRuntime
 
@@ -44,19 +39,7 @@ def create_app(settings: EditorSettings | None = None, *, load: Loader = load_mo
     policy = settings.policy(settings.editor_load, settings.editor_unload_after)
     runtime = ModelRuntime("editor", settings.editor_model, load_named, policy, accepts=require_editor)
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with runtime:
-            yield
-
-    app = create_service(
-        "Framesense editor",
-        lifespan=lifespan,
-        checks={"model": runtime.check},
-        registry=registry,
-        browsers=BrowserPolicy(AllowedHosts(settings.allowed_hosts, address=settings.editor_host)),
-        bodies=BodyLimits.of(settings),
-    )
+    app = create_model_server("Framesense editor", runtime, settings, address=settings.editor_host, registry=registry)
     app.include_router(edits.router(EditorDependencies.build(settings, runtime, metrics)))
     app.include_router(model_routes(runtime))
     app.state.abort = abort

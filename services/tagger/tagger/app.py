@@ -1,15 +1,11 @@
 """The tagger's application: its components, its lifespan, its routes."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from framesense.http.app import create_service
-from framesense.http.bodies import BodyLimits
-from framesense.http.browsers import BrowserPolicy
-from framesense.http.hosts import AllowedHosts
+from framesense.serving.app import create_model_server
 from framesense.serving.batch_metrics import BatchMetrics
 from framesense.serving.routes import model_routes
 from framesense.serving.runtime import ModelRuntime
@@ -40,19 +36,7 @@ def create_app(
     runtime = ModelRuntime("tagger", settings.tagger_model, load_named, policy)
     dependencies = TaggerDependencies.build(settings, runtime)
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with runtime:
-            yield
-
-    app = create_service(
-        "Framesense tagger",
-        lifespan=lifespan,
-        checks={"model": runtime.check},
-        registry=registry,
-        browsers=BrowserPolicy(AllowedHosts(settings.allowed_hosts, address=settings.tagger_host)),
-        bodies=BodyLimits.of(settings),
-    )
+    app = create_model_server("Framesense tagger", runtime, settings, address=settings.tagger_host, registry=registry)
     for subject in (tags, embeddings, classifiers):
         app.include_router(subject.router(dependencies))
     app.include_router(model_routes(runtime))

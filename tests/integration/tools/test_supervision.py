@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.processes import supervised
 from tests.support.waiting import wait_until
 from tools.processes import ProcessFolder, Program
 from tools.supervision import LogLimits
@@ -22,14 +23,9 @@ ODD = """50 % of "this", 'that' and ; \\ a\ttab"""
 
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[ProcessFolder]:
-    folder = ProcessFolder(tmp_path, ["a", "b"], {**os.environ, "MARK": ODD}, grace=1, log_limits=LogLimits(1, 2))
-    folder.supervise()
-    try:
+    environment = {**os.environ, "MARK": ODD}
+    with supervised(ProcessFolder(tmp_path, ["a", "b"], environment, grace=1, log_limits=LogLimits(1, 2))) as folder:
         yield folder
-    finally:
-        for name in folder.names():
-            folder.stop(name)
-        folder.release()
 
 
 def _program(code: str, name: str = "a") -> Program:
