@@ -14,6 +14,8 @@ import numpy as np
 from av import VideoFrame
 from numpy.typing import NDArray
 
+from tools.mp4 import write_mp4
+
 WIDTH, HEIGHT, FPS = 640, 360, 25
 
 
@@ -114,23 +116,17 @@ def render(clip: Clip, folder: Path) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / clip.name
-    with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"crf": "23", "preset": "veryfast"})
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        for number, frame in enumerate(chain.from_iterable(map(_frames, clip.scenes))):
-            frame.pts = number
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    pictures = chain.from_iterable(map(_pictures, clip.scenes))
+    write_mp4(path, pictures, (WIDTH, HEIGHT), fps=FPS, crf=23, preset="veryfast")
     return path
 
 
-def _frames(scene: Scene) -> Iterator[VideoFrame]:
+def _pictures(scene: Scene) -> Iterator[NDArray[np.uint8]]:
     with av.open(str(_footage() / scene.source)) as container:
         decoded = islice(container.decode(video=0), scene.first, scene.last + 1)
         pictures = [_fill(frame) for frame in decoded]
     to_and_fro = cycle([*pictures, *pictures[-2:0:-1]])
-    for picture in islice(to_and_fro, round(scene.duration * FPS)):
-        yield VideoFrame.from_ndarray(picture, format="rgb24")
+    return islice(to_and_fro, round(scene.duration * FPS))
 
 
 def _fill(frame: VideoFrame) -> NDArray[np.uint8]:

@@ -5,14 +5,12 @@ the photos of the other examples, so that it may be given away as they are.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
-import av
 import numpy as np
-from av import VideoFrame
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from tools.mp4 import write_mp4
 from tools.settings import ROOT
 
 EXAMPLES = ROOT / "services" / "ui" / "ui" / "assets" / "examples"
@@ -21,18 +19,6 @@ CAT, ROCKET = (6, 9), (14, 16)
 """From and to which second each is to be seen."""
 NOISE = 3.0
 """Standard deviation of a pixel's noise, of 255: no camera gives the same picture twice."""
-
-
-def render(path: Path) -> None:
-    """Write the video, H.264 in MP4."""
-    with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"crf": "30", "preset": "veryslow"})
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        for number, picture in enumerate(_pictures()):
-            frame = VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts = number
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
 
 
 def _pictures() -> Iterator[NDArray[np.uint8]]:
@@ -55,4 +41,4 @@ def _fill(name: str, size: tuple[int, int]) -> Image.Image:
 
 if __name__ == "__main__":
     (EXAMPLES / "video").mkdir(exist_ok=True)
-    render(EXAMPLES / "video" / "coffee-table.mp4")
+    write_mp4(EXAMPLES / "video" / "coffee-table.mp4", _pictures(), (WIDTH, HEIGHT), fps=FPS, crf=30, preset="veryslow")
