@@ -6,6 +6,7 @@
 import os
 import random
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,7 @@ def test_damaged_videos_give_frames_or_a_reason(originals: dict[str, bytes], tmp
                     times.append(frame.time)
                     if len(times) == MOST_FRAMES:
                         break
-            assert times == sorted(times), (seed, container)
+            assert all(before < after for before, after in pairwise(times)), (seed, container)
             outcomes["frames"] += 1
         except ProblemError as error:
             assert error.status in (415, 422), (seed, container, error.detail)

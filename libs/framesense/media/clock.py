@@ -24,6 +24,8 @@ WILD_SECONDS = 1.0
 """Least seconds by which a wild time lies outside those around it."""
 WRAP = 2**33
 """Times in MPEG transport and program streams count modulo this (ISO/IEC 13818-1)."""
+QUICK_SHARE = 0.1
+"""Share of the frames that are quick ones: a few with times too close to one another are passed over."""
 WRAP_SLACK = 10.0
 """Most seconds between two frames with the wrap between them."""
 
@@ -69,6 +71,15 @@ def usual_interval(durations: Times, times: Times) -> int:
     steps: Times = durations if len(durations) else np.diff(np.sort(times)).astype(np.int64)
     steps = np.sort(steps[steps > 0])
     return int(steps[(len(steps) - 1) // 2]) if len(steps) else 0
+
+
+def quick_interval(times: Times, usual: int) -> int:
+    """Return the time within which the quickest tenth of the frames are followed by the next, at most ``usual``.
+
+    In a recording of a screen most frames may stay for seconds and some for a 30th of one; those must not be missed.
+    """
+    steps = np.diff(np.unique(times))
+    return min(usual, int(np.quantile(steps, QUICK_SHARE, method="lower"))) if len(steps) else usual
 
 
 def _unwrapped(pts: Times, slack: int) -> Times:

@@ -23,7 +23,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from framesense.media.clock import REORDERED, usual_interval
+from framesense.media.clock import REORDERED, quick_interval, usual_interval
 from framesense.media.packet_times import PacketTimes
 from framesense.media.timeline import HOLE_SECONDS, Run, Timeline, longest_still
 
@@ -74,6 +74,7 @@ class GroupIndex:
         # Matroska lists key frames alone.
         self._frames = len(times) if self._by_decoding else 0
         self._interval = usual_interval(np.diff(times), times) if self._by_decoding else 0
+        self._times = times
 
     @classmethod
     def read(cls, container: InputContainer, stream: VideoStream) -> Self | None:
@@ -112,7 +113,13 @@ class GroupIndex:
         frames = self._frames or round((self._stream.average_rate or Fraction(25)) * covered * base)
         if not start < end:
             raise UnreliableIndexError("it ends before it begins")
-        return head.timeline.outlined(spans, end, frames, Run(0, head.seek))
+        return head.timeline.outlined(spans, end, frames, self._quickest(head.timeline), Run(0, head.seek))
+
+    def _quickest(self, head: Timeline) -> int:
+        if self._by_decoding:
+            return quick_interval(self._times, head.interval)
+        rate = self._stream.average_rate
+        return min(head.quickest, max(1, round(1 / rate / head.time_base))) if rate else head.quickest
 
     def located(self, outline: Timeline, ticks: Sequence[int], margin: int) -> Timeline:
         """Return the outline with the packets that decide what is on screen at ascending times, and ``margin`` later.

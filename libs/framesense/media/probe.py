@@ -51,7 +51,8 @@ def probe_video(path: Path, number: int | None = None, *, seconds: float = READI
     if timeline is None or not len(timeline.times):
         return found.model_copy(update={"duration": promised, "spans": [promised] if promised else []})
     spans = [float((end - start) * timeline.time_base) for start, end in timeline.spans]
-    return found.model_copy(update={"duration": timeline.seconds(timeline.end), "spans": spans})
+    about = {"duration": timeline.seconds(timeline.end), "spans": spans, "frame_interval": timeline.frame_interval}
+    return found.model_copy(update=about)
 
 
 def read_outline(container: InputContainer, stream: VideoStream) -> Timeline | None:

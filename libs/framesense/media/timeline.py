@@ -20,7 +20,7 @@ from av import Packet
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from framesense.media.clock import Clock, mend_clock, usual_interval
+from framesense.media.clock import Clock, mend_clock, quick_interval, usual_interval
 from framesense.media.packet_times import PacketTimes
 
 HOLE_SECONDS = 60.0
@@ -28,6 +28,8 @@ HOLE_SECONDS = 60.0
 recorded there."""
 HOLE_INTERVALS = 20
 """How many times the usual interval a hole is at least."""
+TELLING_FRAMES = 8
+"""Frames whose times tell how fast they come; of fewer their durations do."""
 FROM_ZERO = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
 """Containers whose times browsers show as they are."""
 LISTED = 5
@@ -66,8 +68,9 @@ class Timeline:
     last one leaves. ``origin``: where players begin to count (:func:`player_zero`). ``spans``: from
     when to when there are frames, without the holes between; ``joins``: where another recording begins. ``exact``: a
     frame can be recognised by its packet's time; else (times missing) frames can only be counted, from the first.
-    ``mended``: packets' times were changed. ``interval``: a frame's usual duration. ``frames``: how many there are in
-    all. ``notes``: what is odd about the clock, in words.
+    ``mended``: packets' times were changed. ``interval``: a frame's usual duration; ``quickest``: that of the quick
+    ones (:func:`framesense.media.clock.quick_interval`). ``frames``: how many there are in all. ``notes``: what is odd
+    about the clock, in words.
     """
 
     pts: NDArray[np.int64]
@@ -80,6 +83,7 @@ class Timeline:
     time_base: Fraction
     exact: bool
     interval: int
+    quickest: int
     frames: int
     mended: bool = False
     joins: tuple[int, ...] = ()
@@ -93,10 +97,11 @@ class Timeline:
 
     @classmethod
     def of(cls, packets: PacketTimes, stream: VideoStream, interval: int = 0) -> Timeline:
-        """Mend the times of one stream's packets. ``interval``: the usual one, where these are too few to tell."""
+        """Mend the times of one stream's packets. ``interval``: the usual one, where it is known."""
         time_base = stream.time_base or Fraction(1, 1000)
         missing, dts_missing, key, shown = packets.pts_missing, packets.dts_missing, packets.key, packets.shown
         stamps = packets.dts if missing and not dts_missing else packets.pts
+        known = interval
         interval = interval or usual_interval(packets.durations, stamps)
         interval = interval or round(1 / (stream.average_rate or stream.guessed_rate or Fraction(25)) / time_base)
         if missing and dts_missing:
@@ -104,10 +109,12 @@ class Timeline:
         elif not len(packets):
             clock = Clock(stamps)
         else:
-            known = None if dts_missing else packets.dts
+            dts = None if dts_missing else packets.dts
             wraps = stream.container.format.name in WRAPPING
-            clock = mend_clock(stamps, known, key, interval=interval, time_base=time_base, wraps=wraps)
+            clock = mend_clock(stamps, dts, key, interval=interval, time_base=time_base, wraps=wraps)
         times = np.sort(clock.times[shown], kind="stable")
+        if not known and len(times) >= TELLING_FRAMES:  # Matroska's durations may be those of a nominal rate.
+            interval = usual_interval(np.diff(times), times) or interval
         hold = interval if len(clock.joins) or clock.wild else packets.last_duration or interval
         found = cls(
             pts=clock.times,
@@ -120,6 +127,7 @@ class Timeline:
             time_base=time_base,
             exact=stream.container.format.name not in UNTIMED and not missing,
             interval=max(1, interval),
+            quickest=quick_interval(times, max(1, interval)),
             frames=len(times),
             mended=bool(np.any(clock.times != packets.pts)),
             joins=tuple(clock.joins),
@@ -142,9 +150,9 @@ class Timeline:
             runs=tuple(Run(first, seek) for first, (seek, _) in zip(firsts, runs, strict=True)),
         )
 
-    def outlined(self, spans: tuple[tuple[int, int], ...], end: int, frames: int, run: Run) -> Timeline:
+    def outlined(self, spans: tuple[tuple[int, int], ...], end: int, frames: int, quickest: int, run: Run) -> Timeline:
         """Return the timeline of a whole video of whose packets these are the first ones."""
-        found = replace(self, spans=spans, end=end, frames=frames, runs=(run,))
+        found = replace(self, spans=spans, end=end, frames=frames, quickest=quickest, runs=(run,))
         return replace(found, notes=tuple(found._notes(0)))
 
     @property
@@ -176,16 +184,34 @@ class Timeline:
         """Convert a time to the seconds that a player shows."""
         return float((time - self.origin) * self.time_base)
 
+    @property
+    def frame_interval(self) -> float:
+        """Return the seconds below which it makes no sense to look at the video more often."""
+        return round(float(self.quickest * self.time_base), 6)
+
+    def takes_every_frame(self, every: Fraction) -> bool:
+        """Tell whether a sample each ``every`` seconds is one of every frame: frames come no faster than that.
+
+        Where times are rounded, to milliseconds say, an interval that differs by no more is the same.
+        """
+        return every / self.time_base <= self.interval + min(Fraction(1), Fraction(self.interval, 20))
+
     def count(self, every: Fraction) -> int:
-        """Count the times 0, ``every``, 2·``every``, … seconds after the start of a span that lie before its end."""
+        """Count the times of :meth:`ticks`."""
+        if self.takes_every_frame(every):
+            return len(self._every_frame())
         return sum(self._ticks_in(span, every) for span in self.spans) or 1
 
-    def ticks(self, every: Fraction, start: int) -> list[int]:
+    def ticks(self, every: Fraction, start: int = 0) -> list[int]:
         """Return the times 0, ``every``, 2·``every``, … after each span's start, from number ``start`` of all on.
 
         They are rounded down, in time-base units: a frame shown at or before a tick is shown at or before the exact
-        time.
+        time. No frame is looked at twice because ``every`` is shorter than frames are: then the times are those of the
+        frames, and of a frame that stays for longer the multiples of the usual interval after it; the packets of all
+        frames must be there (:meth:`takes_every_frame`).
         """
+        if self.takes_every_frame(every):
+            return self._every_frame()[start:]
         step, skipped, found = every / self.time_base, start, list[int]()
         for span in self.spans:
             count = self._ticks_in(span, every)
@@ -193,6 +219,17 @@ class Timeline:
             found.extend(span[0] + k * step.numerator // step.denominator for k in range(begin, count))
             skipped -= begin
         return found
+
+    def _every_frame(self) -> list[int]:
+        times = np.unique(self.times)
+        ends = np.append(times[1:], self.end)
+        stops = np.array([stop for _, stop in self.spans], dtype=np.int64)
+        stops = stops[np.minimum(np.searchsorted(stops, times, side="right"), len(stops) - 1)] if len(stops) else ends
+        lengths = np.minimum(ends, stops) - times
+        counts = np.maximum(1, (2 * lengths + self.interval - 1) // (2 * self.interval))
+        firsts = np.cumsum(counts) - counts
+        passed = np.arange(int(counts.sum())) - np.repeat(firsts, counts)
+        return [int(time) for time in np.repeat(times, counts) + passed * self.interval]
 
     def _ticks_in(self, span: tuple[int, int], every: Fraction) -> int:
         return max(1, -(-((span[1] - span[0]) * self.time_base) // every))

@@ -15,12 +15,17 @@ STEPS = ((15.0, 0.2), (60.0, 0.25), (300.0, 0.5), (1200.0, 1.0), (3600.0, 2.0))
 LONG_STEPS = (5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 
 
-def default_interval(duration: float) -> float:
+def default_interval(duration: float, frame_interval: float = 0.0) -> float:
     """Choose the seconds between sampled frames for a video of ``duration`` seconds.
 
     Short clips are looked at five times a second, as cuts and passers-by last for a fraction of one; longer videos less
-    and less often, so that there are at least about LEAST_FRAMES and at most about MOST_FRAMES frames.
+    and less often, so that there are at least about LEAST_FRAMES and at most about MOST_FRAMES frames. No video is
+    looked at more often than it has frames: every ``frame_interval`` seconds.
     """
+    return max(_by_length(duration), frame_interval)
+
+
+def _by_length(duration: float) -> float:
     if duration < LEAST_FRAMES * STEPS[0][1]:
         return max(0.04, round(duration / LEAST_FRAMES, 2))
     for longest, step in STEPS:

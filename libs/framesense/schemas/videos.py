@@ -25,6 +25,7 @@ class VideoProbe(BaseModel):
     spans: list[float] = Field(
         default_factory=list, description="seconds of each stretch for which there are frames; between them are holes"
     )
+    frame_interval: float = Field(default=0.0, description="seconds from frame to frame where they are quick")
     video_stream: VideoStreamNumber | None = Field(
         default=None, description="the stream that is meant; null where the file has no video of the number given"
     )

@@ -30,7 +30,7 @@ from framesense.storage.blobs import Storage
 
 VIDEOS, ANALYSES = "videos", "analyses"
 """Prefixes under which each video and each analysis has one of its own."""
-FORMAT = 4
+FORMAT = 5
 """Part of every key: raise it when chunks change their meaning, and old analyses are made anew."""
 
 

@@ -1,5 +1,6 @@
 """What is told of a video's analysis before it starts: how many frames, and about how long."""
 
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -78,17 +79,24 @@ def test_what_does_not_say_how_long_it_is_has_no_plan(gateway: Gateway) -> None:
     assert plan(gateway, upload_id=upload_id, every_n_second=2) == VideoPlan(every_n_second=2)
 
 
-def test_what_the_start_refuses_the_plan_tells_in_the_same_words(gateway: Gateway, video: bytes) -> None:
-    upload_id = upload(gateway, video)
-    told = plan(gateway, upload_id=upload_id, every_n_second=0.0001)
+def test_what_the_start_refuses_the_plan_tells_in_the_same_words(gateway: Gateway, tmp_path: Path) -> None:
+    steps = [0.04] * 60 + [50.0] * 40
+    pictures = [numbered_picture(number, 96, 64) for number in range(100)]
+    path = render_video(tmp_path / "stills.mp4", pictures, times=[0, *accumulate(steps[:-1])])
+    upload_id = upload(gateway, path.read_bytes())
+    told = plan(gateway, upload_id=upload_id, every_n_second=0.04)
     assert told.refused == (
-        "A frame every 0.0001 s makes 200,000 frames of this video; at most 36,000 are allowed. "
-        "Choose at least 0.00056 s."
+        "A frame every 0.04 s makes 48,811 frames of this video; at most 36,000 are allowed. Choose at least 0.055 s."
     )
-    started = gateway.http.post("/video_captions", data={"upload_id": upload_id, "every_n_second": "0.0001"})
+    started = gateway.http.post("/video_captions", data={"upload_id": upload_id, "every_n_second": "0.04"})
     assert problem(started, 422).detail == told.refused
     assert gateway.jobs.page().total == 0, "what is refused is no failed job"
-    assert plan(gateway, upload_id=upload_id, every_n_second=0.00056).refused is None
+    assert plan(gateway, upload_id=upload_id, every_n_second=0.055).refused is None
+
+
+def test_frames_are_not_counted_more_often_than_there_are_any(gateway: Gateway, video: bytes) -> None:
+    told = plan(gateway, upload_id=upload(gateway, video), every_n_second=0.0001)
+    assert (told.frames, told.refused) == (25 * SECONDS, None)
 
 
 def test_a_hole_has_no_frames(gateway: Gateway, tmp_path: Path) -> None:

@@ -22,8 +22,9 @@ def plan_analysis(jobs: JobStore, probe: VideoProbe, interval: Interval, *, most
     covered, plan = sum(probe.spans), VideoPlan(video_stream=probe.video_stream, video_streams=probe.video_streams)
     if not covered:
         return plan.model_copy(update={"every_n_second": None if interval == "auto" else interval})
-    every = default_interval(covered) if interval == "auto" else interval
-    frames, pace = count_frames(probe.spans, every), _seconds_per_frame(jobs)
+    every = default_interval(covered, probe.frame_interval) if interval == "auto" else interval
+    frames = count_frames(probe.spans, max(every, probe.frame_interval))
+    pace = _seconds_per_frame(jobs)
     found = {
         "duration": probe.duration,
         "every_n_second": every,

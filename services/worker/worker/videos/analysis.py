@@ -79,7 +79,7 @@ class _Batch:
     def repeats(self, frame: SampledFrame) -> bool:
         """Tell whether this frame looks exactly like the one before, as that of a screen that stands still."""
         return bool(self.pictures) and (
-            frame.time == self.frames[-1].time or np.array_equal(frame.picture, self.pictures[-1])
+            frame.picture is self.pictures[-1] or np.array_equal(frame.picture, self.pictures[-1])
         )
 
     def add(self, frame: SampledFrame, settings: WorkerSettings, *, repeated: bool) -> None:

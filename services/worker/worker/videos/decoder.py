@@ -84,7 +84,8 @@ def _answer(writer: _Writer, video: Video, request: dict[str, Any]) -> None:
 
 def _write_info(writer: _Writer, video: Video, kind: str) -> None:
     info = video.info(name="", sha256="", size=1)
-    writer.write({"kind": kind, "info": info.model_dump(mode="json"), "covered": video.timeline.covered})
+    timeline = {"covered": video.timeline.covered, "frame_interval": video.timeline.frame_interval}
+    writer.write({"kind": kind, "info": info.model_dump(mode="json"), **timeline})
 
 
 def _write_frame(writer: _Writer, frame: SampledFrame, *, repeated: bool) -> None:

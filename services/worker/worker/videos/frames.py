@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -46,9 +46,10 @@ UNMARKED_LOSS = 0.5
 class SampledFrame:
     """A frame sampled from a video.
 
-    ``index`` counts the samples from 0; ``time`` is the frame's own presentation time, in seconds as a player shows
-    it; ``picture`` is as shown, RGB, height × width × 3 uint8; ``motion`` tells how its places move, None where it
-    was not measured.
+    ``index`` counts the samples from 0; ``time`` is when the frame is first shown, in seconds as a player shows; that
+    of a frame which stays on screen for several samples is when it was looked at again, so that of each sample is
+    greater than the one before. ``picture`` is as shown, RGB, height × width × 3 uint8; ``motion`` tells how its places
+    move, None where it was not measured.
     """
 
     index: int
@@ -78,7 +79,7 @@ class Video:
 
     def count(self, every_n_second: float) -> int:
         """Count the frames that :meth:`samples` gives."""
-        return self.timeline.count(_exact(every_n_second))
+        return self._sampled(_exact(every_n_second)).count(_exact(every_n_second))
 
     def info(self, *, name: str, sha256: str, size: int) -> VideoInfo:
         """Describe the video. ``size``: of the file, in bytes."""
@@ -102,20 +103,21 @@ class Video:
     def samples(self, every_n_second: float, *, start: int = 0, longest_side: int = 640) -> Iterator[SampledFrame]:
         """Yield the frames on screen 0, N, 2N, … seconds after the first one, from sample ``start`` on.
 
-        A frame that stays on screen for several of these times is given for each of them. Nothing is given for a hole,
-        and counting begins anew after it.
+        A frame that stays on screen for several of these times is given for each of them, as the same picture. Nothing
+        is given for a hole, and counting begins anew after it. Where frames come no faster than every N seconds each is
+        given once (:meth:`framesense.media.timeline.Timeline.ticks`).
 
         Raises ProblemError when nothing at all can be decoded.
         """
-        ticks = self.timeline.ticks(_exact(every_n_second), start)
+        before, ticks = self._ticks(_exact(every_n_second), start)
         timeline = self._located(ticks, 0)
-        index, shown, picture = start, None, None
-        for frame, time in self._frames_at(ticks, timeline):
+        shown, picture = None, None
+        for place, (frame, time) in enumerate(self._frames_at(ticks, timeline)):
             if picture is None or time != shown:
                 picture = self._render(frame, longest_side)
                 shown = time
-            yield SampledFrame(index=index, time=self.timeline.seconds(time), picture=picture)
-            index += 1
+            looked_at = _sample_time(time, before[place], ticks[place])
+            yield SampledFrame(index=start + place, time=self.timeline.seconds(looked_at), picture=picture)
 
     def moving_samples(
         self, every_n_second: float, *, start: int = 0, longest_side: int = 640
@@ -127,28 +129,36 @@ class Video:
 
         A frame without such a neighbour, as where the file is damaged or has only one, stands still.
         """
-        ticks, gap = self.timeline.ticks(_exact(every_n_second), start), Fraction(str(GAP))
+        (before, ticks), gap = self._ticks(_exact(every_n_second), start), Fraction(str(GAP))
         timeline = self._located(ticks, int(gap / self.timeline.time_base))
         times = timeline.on_screen(ticks)
         neighbours = timeline.neighbours(times, gap)
         wanted = sorted({*times, *neighbours})
         found: dict[int, tuple[int, Picture]] = {}
-        pending, index = deque(zip(times, neighbours, strict=True)), start
+        pending, place = deque(zip(times, neighbours, strict=True)), 0
         for time, (frame, at) in zip(wanted, self._frames_at(wanted, timeline), strict=True):
             found[time] = at, self._render(frame, longest_side)
             while pending and time >= max(pending[0]):
                 shown, neighbour = pending.popleft()
-                yield self._moving(index, found[shown], found[neighbour])
-                index += 1
+                picture, motion = self._moving(found[shown], found[neighbour])
+                looked_at = _sample_time(found[shown][0], before[place], ticks[place])
+                yield SampledFrame(start + place, self.timeline.seconds(looked_at), picture, motion)
+                place += 1
             least = min(pending[0]) if pending else time
             for old in [one for one in found if one < least]:
                 del found[old]
 
-    def _moving(self, index: int, shown: tuple[int, Picture], neighbour: tuple[int, Picture]) -> SampledFrame:
+    def _ticks(self, every: Fraction, start: int) -> tuple[Sequence[int | None], list[int]]:
+        """Return the times to look at from number ``start`` on, and before each the one before it."""
+        ticks = self._sampled(every).ticks(every, max(0, start - 1))
+        before: list[int | None] = [None, *ticks]
+        return (before[1:], ticks[1:]) if start else (before, ticks)
+
+    def _moving(self, shown: tuple[int, Picture], neighbour: tuple[int, Picture]) -> tuple[Picture, Motion]:
         (before, picture), (after, later) = sorted([shown, neighbour], key=lambda one: one[0])
         gap = float((after - before) * self.timeline.time_base)
         motion = motion_between(picture, later, gap) if gap else STILL
-        return SampledFrame(index, self.timeline.seconds(shown[0]), shown[1], motion)
+        return shown[1], motion
 
     def _render(self, frame: VideoFrame, longest_side: int) -> Picture:
         return render(
@@ -159,11 +169,15 @@ class Video:
             transfer=self.transfer,
         )
 
+    def _sampled(self, every: Fraction) -> Timeline:
+        """Return a timeline that knows the times of samples ``every`` seconds."""
+        return self._read_whole() if self.timeline.takes_every_frame(every) else self.timeline
+
     def _located(self, ticks: list[int], margin: int) -> Timeline:
         """Return a timeline with the packets that decide what is on screen at these times, and ``margin`` later."""
-        indexed = self.timeline.runs[0].seek is not None
-        found = self.file.located(self.timeline, ticks, margin) if indexed else self.timeline
-        return found or self._read_whole()
+        if self._whole or self.timeline.runs[0].seek is None:
+            return self._read_whole()
+        return self.file.located(self.timeline, ticks, margin) or self._read_whole()
 
     def _read_whole(self) -> Timeline:
         if self.timeline.runs[0].seek is None:
@@ -277,6 +291,14 @@ def _is_cut_off(path: Path, promised: Promise, timeline: Timeline) -> bool:
     if promised.end - timeline.end * timeline.time_base <= tolerated:
         return False
     return not promised.whole_file or promised.end - last_time(path) > tolerated
+
+
+def _sample_time(shown: int, before: int | None, tick: int) -> int:
+    """Return the time of a sample at ``tick`` of a frame shown since ``shown``; ``before``: the tick before.
+
+    It lies after that and not after ``tick``, so samples' times rise, whatever a damaged file's frames do.
+    """
+    return shown if (before is None or before < shown) and shown <= tick else tick
 
 
 def _exact(seconds: float) -> Fraction:

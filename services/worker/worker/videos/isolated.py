@@ -88,6 +88,11 @@ class IsolatedVideo:
         """Return the seconds for which there are frames."""
         return self._covered
 
+    @property
+    def frame_interval(self) -> float:
+        """Return the seconds below which it makes no sense to look at the video more often."""
+        return self._frame_interval
+
     def count(self, every_n_second: float) -> int:
         """Count the frames that :meth:`moving_samples` gives."""
         self._request({"count": every_n_second})
@@ -118,6 +123,7 @@ class IsolatedVideo:
 
     def _take_info(self, header: dict[str, Any]) -> None:
         self._info, self._covered = VideoInfo.model_validate(header["info"]), float(header["covered"])
+        self._frame_interval = float(header["frame_interval"])
 
     def _request(self, request: dict[str, Any]) -> None:
         try:

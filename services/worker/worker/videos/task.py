@@ -126,7 +126,7 @@ class VideoTask(JobTask):
         self._count_attempt(job_id, 0, source="video", unit="frames")
         self._jobs.progress(job_id, Progress(message="reading the video"))
         video = self._open(payload.video, payload.video_stream, opened)
-        every = default_interval(video.covered)
+        every = default_interval(video.covered, video.frame_interval)
         # What kills workers was passed: what they may die of next counts anew.
         resolved = self._jobs.payload(job_id, VideoPayload).model_copy(
             update={"every_n_second": every, "attempts": None}

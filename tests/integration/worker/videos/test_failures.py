@@ -30,7 +30,7 @@ def test_bad_videos_fail_with_a_problem_and_leave_nothing(stack: VideoStack, tmp
 
 
 def test_sampling_far_too_often_is_refused(stack: VideoStack, tmp_path: Path) -> None:
-    stack.start_worker(WORKER_MAX_FRAMES="100")
+    stack.start_worker(WORKER_MAX_FRAMES="40")
     job = stack.finished(stack.submit(numbered_video(tmp_path / "clip.mp4", 50), every_n_second=0.001))
     assert job.error is not None
     assert (job.error.status, job.error.type) == (422, "urn:framesense:problem:too-many-frames")

@@ -23,3 +23,9 @@ def test_enough_frames_and_not_too_many(duration: float) -> None:
 
 def test_a_flash_of_a_video_still_has_an_interval() -> None:
     assert default_interval(0.0) == default_interval(0.1) == 0.04
+
+
+def test_no_video_is_looked_at_more_often_than_it_has_frames() -> None:
+    assert default_interval(0.3, 0.1) == 0.1
+    assert default_interval(10, 1.0) == 1.0
+    assert default_interval(300, 0.04) == default_interval(300)

@@ -6,6 +6,7 @@ The pictures carry their numbers, so that a wrong frame is told from a right one
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from framesense.http.problems import ProblemError
+from tests.support.sampling import plain_samples
 from tests.support.videos import (
     audio_only,
     cut_off,
@@ -32,34 +34,32 @@ from worker.videos.frames import SampledFrame, Video, open_video
 PIXELS = 10_000_000
 
 
-def plain_samples(path: Path, every: float) -> list[tuple[float, int]]:
-    """(time, number) of what is on screen at 0, ``every``, … by decoding all of it."""
+def decoded_samples(path: Path, every: float) -> list[tuple[float, int]]:
+    """(time, number) of what is to be sampled each ``every`` seconds, by decoding all of it."""
+    video = open_video(path, max_pixels=PIXELS)
     with av.open(str(path)) as container:
         shown: list[tuple[Fraction, int, Fraction]] = []
         stream = container.streams.video[0]
-        # Of a short transport stream with odd times nothing says how long its frames last: as at its nominal rate then.
-        nominal = 1 / (stream.average_rate or stream.guessed_rate or Fraction(25))
+        # Of a short transport stream with odd times nothing says how long its frames last: as is usual in it then.
+        usual = video.timeline.interval * video.timeline.time_base
         for frame in container.decode(stream):
             assert frame.pts is not None
             assert frame.time_base is not None
-            length = frame.duration * frame.time_base or nominal
+            length = frame.duration * frame.time_base or usual
             shown.append(
                 (frame.pts * frame.time_base, read_number(frame.to_ndarray(format="rgb24").astype(np.uint8)), length)
             )
     shown.sort()
     first, end = shown[0][0], shown[-1][0] + shown[-1][2]
-    samples, tick = [], Fraction(0)
-    while tick == 0 or tick < end - first:
-        time, number, _ = max(entry for entry in shown if entry[0] <= first + tick)
-        samples.append((float(time - first), number))
-        tick += Fraction(str(every))
-    return samples
+    found = plain_samples([(time, number) for time, number, _ in shown], end, every, video)
+    return [(float(time - first), number) for time, number in found]
 
 
 def sampled(path: Path, every: float, start: int = 0) -> list[tuple[float, int]]:
     video = open_video(path, max_pixels=PIXELS)
     frames = list(video.samples(every, start=start))
     assert [frame.index for frame in frames] == list(range(start, video.count(every)))
+    assert all(before.time < after.time for before, after in pairwise(frames))
     return [(frame.time, read_number(frame.picture)) for frame in frames]
 
 
@@ -94,7 +94,7 @@ CLIPS: dict[str, dict[str, Any]] = {
 def test_samples_are_those_of_a_plain_decode(name: str, tmp_path: Path) -> None:
     path = numbered_video(tmp_path / name, 70, **CLIPS[name])
     for every in (0.04, 0.1, 0.33, 1.0, 10.0):
-        assert sampled(path, every) == plain_samples(path, every)
+        assert sampled(path, every) == decoded_samples(path, every)
     whole = sampled(path, 0.33)
     assert sampled(path, 0.33, start=3) == whole[3:]
 
@@ -120,7 +120,10 @@ def test_any_variable_frame_rate(
     options = {"preset": "veryfast", "x264-params": f"keyint={keyint}:bframes={bframes}:open-gop={int(open_gop)}"}
     pictures = [numbered_picture(number, 96, 64) for number in range(len(times))]
     path = render_video(tmp_path / f"clip.{container}", pictures, times=times, options=options)
-    assert sampled(path, every) == plain_samples(path, every)
+    found, right = sampled(path, every), decoded_samples(path, every)
+    assert [number for _, number in found] == [number for _, number in right]
+    # Ticks are rounded to the file's time base.
+    assert [time for time, _ in found] == pytest.approx([time for time, _ in right], abs=0.001)
 
 
 def remux(source: Path, path: Path, *, shift: float) -> Path:
@@ -145,7 +148,7 @@ def test_a_late_start_counts_as_players_count_it(container: str, shift: float, t
     samples = sampled(path, 0.5)
     assert [number for _, number in samples] == [0, 12, 25, 37, 50]
     late = 0.0 if container == "ts" else shift
-    assert [time - late for time, _ in samples] == pytest.approx([time for time, _ in plain_samples(path, 0.5)])
+    assert [time - late for time, _ in samples] == pytest.approx([time for time, _ in decoded_samples(path, 0.5)])
 
 
 def test_frames_wrongly_marked_as_key_frames_are_not_believed(tmp_path: Path) -> None:
@@ -178,7 +181,7 @@ def test_opencv_s_clock_is_off_where_ours_is_exact(tmp_path: Path) -> None:
     times = [0.0, 0.04, 0.08, 1.0, 2.0, 2.04, 4.0, 4.04, 7.0, 7.04]
     pictures = [numbered_picture(number) for number in range(len(times))]
     path = render_video(tmp_path / "variable.mp4", pictures, times=times)
-    exact = {number: time for time, number in sampled(path, 0.04)}
+    exact = {number: time for time, number in reversed(sampled(path, 0.04))}
     assert [exact[number] for number in range(10)] == pytest.approx(times, abs=1e-4)
 
     capture = cv2.VideoCapture(str(path))

@@ -107,8 +107,44 @@ def test_a_hole_is_no_copies_of_one_frame(suffix: str, tmp_path: Path) -> None:
 def test_a_still_is_no_hole(tmp_path: Path) -> None:
     path = render_video(tmp_path / "slides.mp4", [numbered_picture(n) for n in range(5)], times=[0, 20, 40, 60, 80])
     video = opened(path)
-    assert numbers(video, 10) == [0, 0, 1, 1, 2, 2, 3, 3, 4]
+    assert numbers(video, 30) == [0, 1, 3]
+    assert numbers(video, 10) == numbers(video, 0.2) == [0, 1, 2, 3, 4], "none twice, as none is followed sooner"
     assert video.warnings == []
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "webm"])
+@pytest.mark.parametrize("start", [0, 4, 13])
+def test_a_picture_that_is_held_is_sampled_again_at_times_of_its_own(suffix: str, start: int, tmp_path: Path) -> None:
+    """A frame rate that varies, as of a recorded screen: 10 frames in a second, a still of three, 10 frames again."""
+    times = [*(n / 10 for n in range(10)), *(4 + n / 10 for n in range(10))]
+    pictures = [numbered_picture(n) for n in range(20)]
+    codec = "libvpx" if suffix == "webm" else "libx264"
+    video = opened(render_video(tmp_path / f"held.{suffix}", pictures, times=times, codec=codec))
+    samples = list(video.samples(0.5, start=start))
+    expected = [(0, 0), (0.5, 5), (0.9, 9), *((k / 2, 9) for k in range(3, 8)), (4, 10), (4.5, 15)][start:]
+    assert [read_number(frame.picture) for frame in samples] == [number for _, number in expected]
+    assert [frame.time for frame in samples] == pytest.approx([time for time, _ in expected], abs=0.002)
+    again = list(video.moving_samples(0.5, start=start))
+    assert [(frame.index, frame.time) for frame in again] == [(frame.index, frame.time) for frame in samples]
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "avi", "ts", "flv"])
+@pytest.mark.parametrize("fps", [10, 24, 30000 / 1001])
+def test_no_frame_is_sampled_twice_because_the_interval_is_shorter(suffix: str, fps: float, tmp_path: Path) -> None:
+    video = opened(numbered_video(tmp_path / f"steady.{suffix}", 30, fps=fps))
+    assert video.timeline.frame_interval == pytest.approx(1 / fps, abs=0.001)
+    for every in (0.001, 0.01, round(1 / fps - 0.0001, 4), video.timeline.frame_interval):
+        samples = list(video.samples(every))
+        assert [read_number(frame.picture) for frame in samples] == list(range(30)), every
+        assert len(samples) == video.count(every)
+
+
+def test_a_still_in_a_steady_video_is_sampled_again_as_often_as_frames_come(tmp_path: Path) -> None:
+    times = [*(n / 10 for n in range(10)), 2, 2.1, 2.2]
+    video = opened(render_video(tmp_path / "still.mkv", [numbered_picture(n) for n in range(13)], times=times))
+    samples = list(video.samples(0.02))
+    assert [read_number(frame.picture) for frame in samples] == [*range(9), *[9] * 11, 10, 11, 12]
+    assert [frame.time for frame in samples] == pytest.approx([n / 10 for n in range(23)], abs=0.002)
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "mp4", "webm", "flv", "ts"])

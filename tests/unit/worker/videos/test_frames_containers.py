@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.clocks import join
 from tests.support.containers import FPS, STEADY, Recipe, write
+from tests.support.sampling import plain_samples
 from tests.support.videos import read_number
 from worker.videos.frames import Video, open_video
 
@@ -57,18 +58,15 @@ def decoded(path: Path, number: int) -> list[tuple[Fraction, Fraction, int]]:
     return sorted(found)
 
 
-def expected(shown: list[tuple[Fraction, Fraction, int]], every: float) -> list[tuple[float, int]]:
-    """Seconds after the first frame, and number, of what is on screen at 0, ``every``, … of each stretch of frames."""
-    start, samples, step = shown[0][0], [], Fraction(str(every))
+def expected(shown: list[tuple[Fraction, Fraction, int]], every: float, video: Video) -> list[tuple[float, int]]:
+    """Seconds after the first frame, and number, of what is sampled of each stretch of frames."""
+    start, samples = shown[0][0], list[tuple[float, int]]()
     cuts = [n for n in range(1, len(shown)) if shown[n][0] - shown[n - 1][0] > HOLE]
     for begin, end in zip([0, *cuts], [*cuts, len(shown)], strict=True):
         stretch = shown[begin:end]
         length = stretch[-1][1] if end == len(shown) else Fraction(1, FPS)
-        stop, tick = stretch[-1][0] + length, stretch[0][0]
-        while tick == stretch[0][0] or tick < stop:
-            time, _, number = max(one for one in stretch if one[0] <= tick)
-            samples.append((float(time - start), number))
-            tick += step
+        found = plain_samples([(time, number) for time, _, number in stretch], stretch[-1][0] + length, every, video)
+        samples.extend((float(time - start), number) for time, number in found)
     return samples
 
 
@@ -91,7 +89,7 @@ def test_any_container_is_sampled_as_a_plain_decode_shows_it(
     path = tmp_path / f"clip.{recipe.container}"
     number = write(path, recipe)
     video = open_video(path, max_pixels=1_000_000, number=number)
-    right = expected(decoded(path, number), every)
+    right = expected(decoded(path, number), every, video)
     assert close(sampled(video, every), right)
     assert video.count(every) == len(right)
     assert close(sampled(open_video(path, max_pixels=1_000_000, number=number), every, start), right[start:])
