@@ -150,6 +150,7 @@ class Stack:
                     "GATEWAY_HOST": settings.bind_address,
                     "GATEWAY_PORT": str(settings.gateway_port),
                     "UPLOAD_FOLDER": str(settings.data / "incoming"),
+                    "KEYS_FILE": environment().get("KEYS_FILE", str(settings.data / "keys.json")),
                     "UI_PUBLIC_PORT": str(settings.ui_port),
                 },
                 (settings.bind_address, settings.gateway_port),

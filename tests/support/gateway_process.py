@@ -235,6 +235,7 @@ def running_gateway(redis_url: str, folder: Path, **changes: object) -> Iterator
             "captioner_url": captioner_url,
             "tagger_url": tagger_url,
             "editor_url": NOBODY,
+            "keys_file": folder / "keys.json",
         }
         settings = GatewaySettings(**{**own, **changes})  # type: ignore[arg-type]  # the tests' own words
         app = create_app(settings)

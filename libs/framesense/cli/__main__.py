@@ -7,26 +7,29 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from framesense.access.keys import KeysUnreadableError
+from framesense.cli import keys
 from framesense.cli.download import DownloadLimits, download
 from framesense.cli.resize import resize
+from framesense.schemas.access import Scope
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status.
 
-    0: all done; 1: some files failed, and are named in the manifest; 2: it could not be begun.
+    0: all done; 1: some files failed, and are named in the manifest, or there is no such key; 2: it could not be begun.
     """
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         return int(options.run(options))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeysUnreadableError) as error:
         logging.error("framesense: %s", error)
         return 2
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="framesense", description="Prepares photo sets.")
+    parser = argparse.ArgumentParser(prog="framesense", description="Prepares photo sets, and makes keys.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser(
@@ -58,7 +61,41 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--max-bytes", type=_positive, default=32 * 1024**2, help="of one photo; default: 32 MiB")
     command.add_argument("--timeout", type=float, default=30, help="seconds of silence; default: 30")
     command.set_defaults(run=_download)
+
+    _add_keys(commands)
     return parser
+
+
+def _add_keys(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "keys",
+        help="make, list and revoke the keys of the gateway",
+        description="Changes the file of keys, which the gateway reads again at once. The file is KEYS_FILE, or else "
+        "keys.json in DATA_DIR, of the environment or of .env here.",
+    )
+    parser.add_argument("--file", type=Path, help="another file of keys")
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+
+    action = actions.add_parser("add", help="make a key, and show it once")
+    action.add_argument("name", metavar="NAME", help="whose it is, or what for")
+    action.add_argument(
+        "--scope",
+        action="append",
+        type=Scope,
+        choices=list(Scope),
+        help="read, submit (which includes read) or admin (everything); default: submit",
+    )
+    action.add_argument("--jobs", type=_positive, metavar="N", help="most unfinished jobs at once")
+    action.add_argument("--requests", type=_positive, metavar="N", help="most requests a minute")
+    action.add_argument("--bytes", type=_positive, metavar="N", help="most bytes stored")
+    action.set_defaults(run=keys.add)
+
+    action = actions.add_parser("list", help="list the keys: ids, names, scopes, limits")
+    action.set_defaults(run=keys.show)
+
+    action = actions.add_parser("revoke", help="make a key useless, and end its sessions")
+    action.add_argument("id", metavar="ID", help="as `list` shows it")
+    action.set_defaults(run=keys.revoke)
 
 
 def _resize(options: argparse.Namespace) -> int:

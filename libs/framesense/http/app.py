@@ -41,6 +41,8 @@ Warnings = Callable[[], Awaitable[Mapping[str, str]]]
 WARNINGS_KEPT = 2.0
 BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 """Seconds: a caption takes milliseconds, on a busy machine half a minute; a request that waits for a job, minutes."""
+Guard = Callable[[ASGIApp], ASGIApp]
+"""Builds a middleware around an application."""
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
@@ -53,6 +55,7 @@ def create_service(
     registry: CollectorRegistry | None = None,
     browsers: BrowserPolicy | None = None,
     bodies: BodyLimits = BodyLimits(),
+    guard: Guard | None = None,
     **fastapi_options: Any,
 ) -> FastAPI:
     """Build an application without routes of its own subject; the caller includes its routers.
@@ -60,7 +63,8 @@ def create_service(
     ``checks`` are the readiness checks by name; ``warnings`` tells what does not work though the service does, and is
     asked at most once in :data:`WARNINGS_KEPT` seconds; ``registry`` holds the service's own metrics, to which the HTTP
     metrics are added; ``browsers`` says what is refused of web pages, by default those of other origins and unknown
-    host names; ``bodies`` how slowly a request's body may arrive, and how large a JSON document may be.
+    host names; ``bodies`` how slowly a request's body may arrive, and how large a JSON document may be; ``guard``
+    stands before everything that reads a request, and answers those who may not send it.
     """
     registry = registry or CollectorRegistry()
     # FastAPI's own documentation pages fetch their scripts from a CDN; these come from the package.
@@ -71,6 +75,8 @@ def create_service(
     app.add_exception_handler(ClientDisconnect, _client_disconnect)
     app.add_exception_handler(Exception, _unexpected)
     app.add_middleware(BoundedBodies, limits=bodies)
+    if guard:
+        app.add_middleware(guard)
     app.add_middleware(BrowserGuard, policy=browsers or BrowserPolicy())
     app.add_middleware(RequestMetrics, registry=registry)
     app.add_middleware(RequestId)

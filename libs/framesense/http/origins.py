@@ -24,8 +24,10 @@ class AllowedOrigins:
 
         A scheme says nothing here: a proxy in front may speak TLS where the service does not.
         """
-        if ANY in self.listed or origin in self.listed:
-            return True
+        return ANY in self.listed or origin in self.listed or self.own(origin, host)
+
+    def own(self, origin: str, host: str) -> bool:
+        """Tell whether ``origin`` is the service's own, or at one of its ports on the same host."""
         found = _split(origin)
         if found is None or found.hostname is None or found.hostname != host_name(host):
             return False

@@ -52,6 +52,7 @@ class Payload(BaseModel):
     version: Annotated[int, Field(ge=1, le=VERSION)] = VERSION
     request_id: str = Field(default="", description="of the request that made the job; its worker's log has it too")
     client: str = Field(default="", description="who sent the job, as far as the gateway can tell")
+    size: int = Field(default=0, ge=0, description="bytes of the files that came with the job")
     lateness: int = Field(default=0, ge=0, description="steps by which the job goes after others of its kind")
     attempts: Attempts | None = None
     model_changes: ModelChanges | None = None

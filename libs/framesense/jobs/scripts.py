@@ -71,6 +71,16 @@ end
 return count
 """
 """KEYS: active. ARGV: prefix of a job's key, client as JSON. How many of the client's jobs are not finished."""
+STORED = """
+local bytes = 0
+for _, key in ipairs(KEYS) do
+  for _, id in ipairs(redis.call('ZRANGE', key, 0, -1)) do
+    bytes = bytes + tonumber(redis.call('HGET', ARGV[1] .. id, 'size') or 0)
+  end
+end
+return bytes
+"""
+"""KEYS: a client's indexes by kind. ARGV: prefix of a job's key. The bytes of the files of the client's jobs."""
 SAVE_PAYLOAD = """
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 redis.call('HSET', KEYS[1], 'payload', ARGV[1])

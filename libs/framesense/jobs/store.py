@@ -50,8 +50,9 @@ def _content_key(sha256: str) -> str:
     return f"framesense:content:{sha256}:jobs"
 
 
-def _kind_key(kind: JobKind) -> str:
-    return f"{INDEX}:{kind}"
+def _kind_key(kind: JobKind, client: str | None = None) -> str:
+    """Return the key of the index of a kind's jobs: of one client, or of all."""
+    return f"{INDEX}:{kind}" if client is None else f"{INDEX}:of:{client}:{kind}"
 
 
 def _cursor(job: Job) -> str:
@@ -122,6 +123,7 @@ class JobStore:
         self._page_script = redis.register_script(scripts.PAGE)
         self._states_script = redis.register_script(scripts.STATES)
         self._unfinished_script = redis.register_script(scripts.UNFINISHED)
+        self._stored_script = redis.register_script(scripts.STORED)
         self._payload_script = redis.register_script(scripts.SAVE_PAYLOAD)
 
     def check(self) -> None:
@@ -159,7 +161,9 @@ class JobStore:
             for field, value in fields.items():
                 pipe.hset(_job_key(job.id), field, value)
             pipe.zadd(INDEX, {job.id: job.created_at.timestamp()})
-            pipe.zadd(_kind_key(kind), {job.id: job.created_at.timestamp()})
+            pipe.hset(_job_key(job.id), "size", payload.size)
+            for index in (_kind_key(kind), _kind_key(kind, payload.client)):
+                pipe.zadd(index, {job.id: job.created_at.timestamp()})
             pipe.sadd(ACTIVE, job.id)
             if payload.content:
                 pipe.sadd(_content_key(payload.content), job.id)
@@ -171,6 +175,11 @@ class JobStore:
         """Return a job, or None for one that is unknown or was deleted."""
         fields = cast(dict[str, str], self._redis.hgetall(_job_key(job_id)))
         return _read(fields) if fields else None
+
+    def client(self, job_id: str) -> str | None:
+        """Return who made a job, or None for one that is unknown or was deleted."""
+        client = cast(str | None, self._redis.hget(_job_key(job_id), "client"))
+        return str(json.loads(client)) if client else None
 
     def payload(self, job_id: str, of: type[AnyPayload]) -> AnyPayload:
         """Return a job's payload, of the type that its kind has.
@@ -197,16 +206,23 @@ class JobStore:
         return self._change(job_id, (JobState.QUEUED, JobState.RUNNING), {"parameters": json.dumps(parameters)})
 
     def page(
-        self, *, limit: int = 50, offset: int = 0, cursor: str | None = None, kinds: Collection[JobKind] = ()
+        self,
+        *,
+        limit: int = 50,
+        offset: int = 0,
+        cursor: str | None = None,
+        kinds: Collection[JobKind] = (),
+        client: str | None = None,
     ) -> JobList:
-        """Return up to ``limit`` jobs, the newest first: of some kinds, or of all where ``kinds`` is empty.
+        """Return up to ``limit`` jobs, the newest first: of some kinds, or of all where ``kinds`` is empty; of one
+        client, or of all.
 
         ``cursor`` is the ``next_cursor`` of the page before; jobs made or deleted meanwhile neither repeat nor hide
         any. ``offset`` passes over that many more. One round trip, however many jobs there are. Raises ValueError for a
         cursor that no page gave.
         """
         score, job_id = _read_cursor(cursor) if cursor else ("+inf", "")
-        keys = [_kind_key(kind) for kind in (kinds or JobKind)]
+        keys = [_kind_key(kind, client) for kind in (kinds or JobKind)]
         total, more, *found = self._page_script(keys=keys, args=[limit, offset, score, job_id, _job_key("")])
         jobs = [_read(dict(zip(flat[::2], flat[1::2], strict=True))) for flat in found]
         return JobList(jobs=jobs, total=total, next_cursor=_cursor(jobs[-1]) if more and jobs else None)
@@ -214,6 +230,11 @@ class JobStore:
     def unfinished(self, client: str) -> int:
         """Return how many jobs of a client wait or run."""
         return int(self._unfinished_script(keys=[ACTIVE], args=[_job_key(""), json.dumps(client)]))
+
+    def stored(self, client: str) -> int:
+        """Return the bytes of the files that came with a client's jobs; a file of several counts for each."""
+        keys = [_kind_key(kind, client) for kind in JobKind]
+        return int(self._stored_script(keys=keys, args=[_job_key("")]))
 
     def sharing(self, content: str) -> list[str]:
         """Return the ids of the jobs about the file with this SHA-256."""
@@ -252,9 +273,10 @@ class JobStore:
         with suppress(UnknownJobError, UnknownPayloadError):
             if content := self.payload(job_id, Payload).content:
                 self._redis.srem(_content_key(content), job_id)
+        client = self.client(job_id)
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.delete(_job_key(job_id), events_key(job_id), _lease_key(job_id), _preview_key(job_id))
-            for index in (INDEX, *map(_kind_key, JobKind)):
+            for index in (INDEX, *(_kind_key(kind, whose) for kind in JobKind for whose in (None, client))):
                 pipe.zrem(index, job_id)
             pipe.srem(ACTIVE, job_id)
             pipe.execute()

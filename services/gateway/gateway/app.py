@@ -10,6 +10,7 @@ from kombu.exceptions import ChannelError, OperationalError
 from prometheus_client import CollectorRegistry
 from redis import RedisError
 
+from framesense.access.keys import KeyStore, KeysUnreadableError
 from framesense.http.app import create_service
 from framesense.http.bodies import BodyLimits
 from framesense.http.browsers import BrowserPolicy
@@ -17,6 +18,9 @@ from framesense.http.hosts import AllowedHosts
 from framesense.http.origins import AllowedOrigins
 from gateway import index
 from gateway.a1111 import routes as sdapi
+from gateway.access import routes as access
+from gateway.access.guard import AccessGuard, Gatekeeper, keys_problem
+from gateway.access.sessions import Sessions
 from gateway.captions import routes as captions
 from gateway.classifiers import routes as classifiers
 from gateway.dependencies import create_dependencies
@@ -29,6 +33,7 @@ from gateway.jobs.expiry import purge_expired
 from gateway.legacy import routes as older_clients
 from gateway.metrics import JobMetrics
 from gateway.models import routes as models
+from gateway.openapi.access import describe_access
 from gateway.photo_sets import routes as photo_sets
 from gateway.settings import GatewaySettings
 from gateway.tags import routes as tags
@@ -67,6 +72,13 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
         AllowedHosts(settings.allowed_hosts, address=settings.gateway_host),
         AllowedOrigins(settings.gateway_cors_origins, ports=[settings.ui_public_port]),
     )
+    keys = KeyStore(settings.keys_file)
+    gatekeeper = Gatekeeper(
+        keys,
+        Sessions(dependencies.redis, keys, seconds=settings.session_lifetime),
+        required=settings.keys_required,
+        tries=settings.wrong_keys_a_minute,
+    )
     app = create_service(
         "Framesense",
         lifespan=lifespan,
@@ -75,11 +87,13 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
         registry=registry,
         browsers=policy,
         bodies=BodyLimits.of(settings),
+        guard=partial(AccessGuard, gatekeeper=gatekeeper),
         description=DESCRIPTION,
         version="0.1.0",
     )
-    app.state.dependencies = dependencies
+    app.state.dependencies, app.state.gatekeeper = dependencies, gatekeeper
     for subject in (
+        access,
         captions,
         tags,
         classifiers,
@@ -99,6 +113,8 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
         app.include_router(subject.router)
     for error in (RedisError, OperationalError, ChannelError):
         app.add_exception_handler(error, redis_problem)
+    app.add_exception_handler(KeysUnreadableError, keys_problem)
+    describe_access(app)
     app.add_middleware(TusProtocol)
     app.add_middleware(PageCORS, policy=policy)
     return app

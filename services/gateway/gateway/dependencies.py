@@ -19,8 +19,10 @@ from framesense.jobs.store import JobStore
 from framesense.media.budget import PixelBudget
 from framesense.media.images import ImageLimits
 from framesense.media.isolated import MediaTool
+from framesense.schemas.jobs import Job
 from framesense.storage.analyses import AnalysisStore
 from framesense.storage.blobs import Storage
+from gateway.access.callers import EVERYBODY, Caller, caller_of
 from gateway.http.disk import DiskSpace
 from gateway.jobs.idempotency import IdempotencyKeys
 from gateway.settings import GatewaySettings
@@ -67,8 +69,19 @@ class Dependencies:
     captioner: AsyncCaptionerClient
     tagger: AsyncTaggerClient
     editor: AsyncEditorClient
-    client: str = ""
-    """The address of who sent the request; empty outside of one."""
+    caller: Caller = EVERYBODY
+    """Who sent the request that these are used for."""
+
+    @property
+    def client(self) -> str:
+        """Whose jobs the request starts; empty outside of one."""
+        return self.caller.client
+
+    def job(self, job_id: str) -> Job | None:
+        """Return a job that the caller may see; None for one that is unknown, was deleted or is another's. Blocking."""
+        if self.caller.owner is not None and self.jobs.client(job_id) != self.caller.owner:
+            return None
+        return self.jobs.get(job_id)
 
     async def aclose(self) -> None:
         await self.captioner.aclose()
@@ -130,7 +143,13 @@ def create_dependencies(settings: GatewaySettings) -> Dependencies:
 
 def _dependencies(request: Request) -> Dependencies:
     dependencies: Dependencies = request.app.state.dependencies
-    return replace(dependencies, client=request.client.host if request.client else "")
+    caller = caller_of(request)
+    return replace(
+        dependencies,
+        caller=caller,
+        idempotency=dependencies.idempotency.of(caller),
+        uploads=dependencies.uploads.of(caller),
+    )
 
 
 InjectedDependencies = Annotated[Dependencies, Depends(_dependencies)]

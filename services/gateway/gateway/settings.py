@@ -1,6 +1,8 @@
 """The gateway's settings; the environment variable of each is its name in capitals."""
 
+import ipaddress
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -20,6 +22,28 @@ class GatewaySettings(JobSettings, ServerSettings):
         ge=1,
         le=65535,
         description="the UI's port as the browser sees it: its pages may call the gateway where the host is the same",
+    )
+    require_keys: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="whether requests need a key: auto: where the gateway can be reached from other machines "
+        "(docs/security.md)",
+    )
+    published_address: str = Field(
+        default="",
+        description="address at which the gateway can be reached, by which REQUIRE_KEYS=auto decides; empty: "
+        "GATEWAY_HOST",
+    )
+    keys_file: Path = Field(
+        default=Path("./data/keys.json"), description="the keys that `framesense keys` makes and revokes"
+    )
+    session_lifetime: float = Field(
+        default=12 * 3600, ge=60, description="seconds after which a browser has to sign in again"
+    )
+    wrong_keys_a_minute: int = Field(
+        default=10, ge=1, description="wrong keys a minute from one address, after which it is refused for a while"
+    )
+    audit_log: Path | None = Field(
+        default=None, description="file for the audit log; empty: standard error, with the rest of the log"
     )
     upload_folder: Path = Field(
         default=Path("./data/incoming"),
@@ -94,3 +118,17 @@ class GatewaySettings(JobSettings, ServerSettings):
     media_concurrency: int = Field(default=2, ge=1, description="videos that are probed or cut at once; others wait")
     media_timeout: float = Field(default=60, gt=0, description="seconds that reading or cutting a video may take")
     clip_longest: float = Field(default=60, ge=2, description="longest clip of a moment, in seconds")
+
+    @property
+    def is_local(self) -> bool:
+        """Tell whether only this machine reaches the gateway; by a name other than localhost, others do too."""
+        address = (self.published_address or self.gateway_host).strip("[]")
+        try:
+            return address == "localhost" or ipaddress.ip_address(address).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def keys_required(self) -> bool:
+        """Tell whether requests need a key."""
+        return self.require_keys == "always" or (self.require_keys == "auto" and not self.is_local)

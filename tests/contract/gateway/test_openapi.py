@@ -7,6 +7,7 @@ import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from framesense.schemas.access import Session
 from framesense.schemas.captions import CaptionResponse
 from framesense.schemas.classifiers import Classifier, ClassifierList, ClassifyResponse, EvaluationResponse
 from framesense.schemas.edits import EditorCapabilities, EditResult
@@ -77,6 +78,9 @@ PROMISED = {
     ("delete", "/uploads/{upload_id}"),
     ("get", "/models"),
     ("put", "/models/{service}"),
+    ("get", "/session"),
+    ("post", "/session"),
+    ("delete", "/session"),
     ("get", "/"),
     ("get", "/health"),
     ("get", "/ready"),
@@ -126,6 +130,8 @@ EXAMPLES: dict[tuple[str, str, str], type[BaseModel]] = {
     ("get", "/jobs/{job_id}/result", "200"): VideoResult,
     ("get", "/jobs/{job_id}/novelty", "200"): NoveltyCurve,
     ("get", "/models", "200"): ModelServers,
+    ("get", "/session", "200"): Session,
+    ("post", "/session", "200"): Session,
     ("put", "/models/{service}", "200"): ModelState,
     ("put", "/models/{service}", "202"): ModelState,
     ("post", "/tags", "200"): TagsResponse,

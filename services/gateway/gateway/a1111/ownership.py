@@ -8,15 +8,15 @@ sessions and browsers send back by themselves; or, where it sends neither, its a
 import hashlib
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 from fastapi import Request, Response
 from redis import Redis
 
 from framesense.http.problems import ProblemError
-from framesense.jobs.store import JobStore
 from framesense.schemas.jobs import Job, JobState
+from gateway.access.callers import caller_of
 from gateway.edits.jobs import EDITS
 
 COOKIE = "framesense-client"
@@ -38,12 +38,14 @@ def identities(request: Request) -> tuple[str, ...]:
 
     Addresses of a proxy's clients are known where it sets X-Forwarded-For and is trusted (``FORWARDED_ALLOW_IPS``).
     """
+    caller = caller_of(request)
+    # Two keys never share an identity, whatever else their requests say.
+    key = [caller.key.id] if caller.key else []
     if named := request.headers.get("x-client-id"):
-        return (_hashed("name", named),)
-    address = request.client.host if request.client else ""
-    anonymous = _hashed("address", address, request.headers.get("authorization", ""))
+        return (_hashed("name", named, *key),)
+    anonymous = _hashed("address", caller.address, request.headers.get("authorization", ""), *key)
     cookie = request.cookies.get(COOKIE)
-    return (_hashed("cookie", cookie), anonymous) if cookie else (anonymous,)
+    return (_hashed("cookie", cookie, *key), anonymous) if cookie else (anonymous,)
 
 
 def _hashed(*said: str) -> str:
@@ -51,10 +53,17 @@ def _hashed(*said: str) -> str:
 
 
 class Ownership:
-    """Remember which job belongs to which client, and its name. Blocking; ``redis`` must decode responses to str."""
+    """Remember which job belongs to which client, and its name. Blocking.
 
-    def __init__(self, redis: Redis, jobs: JobStore, *, retention_seconds: float) -> None:
-        self._redis, self._jobs, self._retention = redis, jobs, int(retention_seconds) + 1
+    Args:
+        redis: must decode responses to str.
+        job: returns a job that the caller may see by its id, or None.
+        key: the caller's, within which names of tasks are its own; empty where keys are not required.
+        retention_seconds: how long it is remembered.
+    """
+
+    def __init__(self, redis: Redis, job: Callable[[str], Job | None], *, key: str, retention_seconds: float) -> None:
+        self._redis, self._job, self._key, self._retention = redis, job, key, int(retention_seconds) + 1
 
     def require_free(self, task: str) -> None:
         """Raise ProblemError 409 while an unfinished job has this name."""
@@ -71,12 +80,12 @@ class Ownership:
             pipe.zremrangebyrank(key, 0, -MAX_TRACKED_JOBS - 1)
             pipe.expire(key, self._retention)
             if task:
-                pipe.set(_task_key(task), job.id, ex=self._retention)
+                pipe.set(_task_key(self._key, task), job.id, ex=self._retention)
             pipe.execute()
 
     def get(self, name: str) -> Job | None:
         """Return an edit job by its task's name or its id, or None."""
-        job = self._named(name) or self._jobs.get(name)
+        job = self._named(name) or self._job(name)
         return job if job and job.kind in EDITS else None
 
     def find(self, name: str) -> Job:
@@ -91,7 +100,7 @@ class Ownership:
         """Return the client's unfinished jobs, in the order sent."""
         key = _client_key(client)
         ids = cast(list[str], self._redis.zrange(key, 0, -1))
-        jobs = {job_id: self._jobs.get(job_id) for job_id in ids}
+        jobs = {job_id: self._job(job_id) for job_id in ids}
         if ended := [job_id for job_id, job in jobs.items() if job is None or job.state.finished]:
             self._redis.zrem(key, *ended)
         return [job for job in jobs.values() if job and not job.state.finished]
@@ -106,13 +115,13 @@ class Ownership:
         return None
 
     def _named(self, task: str) -> Job | None:
-        job_id = cast(str | None, self._redis.get(_task_key(task)))
-        return self._jobs.get(job_id) if job_id else None
+        job_id = cast(str | None, self._redis.get(_task_key(self._key, task)))
+        return self._job(job_id) if job_id else None
 
 
 def _client_key(client: str) -> str:
     return f"framesense:a1111:client:{client}"
 
 
-def _task_key(task: str) -> str:
-    return f"framesense:a1111:task:{hashlib.sha256(task.encode()).hexdigest()}"
+def _task_key(key: str, task: str) -> str:
+    return f"framesense:a1111:task:{hashlib.sha256(f'{key}{task}'.encode()).hexdigest()}"

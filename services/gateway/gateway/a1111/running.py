@@ -27,7 +27,9 @@ from gateway.jobs.positions import with_position
 
 
 def ownership(dependencies: Dependencies) -> Ownership:
-    return Ownership(dependencies.redis, dependencies.jobs, retention_seconds=dependencies.settings.job_retention)
+    """Return whose jobs are whose, as the caller sees it."""
+    key, retention = dependencies.caller.key, dependencies.settings.job_retention
+    return Ownership(dependencies.redis, dependencies.job, key=key.id if key else "", retention_seconds=retention)
 
 
 def pictures_of(dependencies: Dependencies, job: Job) -> int:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from framesense.http.uploads import UploadLimits, images_form
 from framesense.schemas.classifiers import (
@@ -12,6 +12,7 @@ from framesense.schemas.classifiers import (
     EvaluationResponse,
     NewClassifier,
 )
+from gateway.access.shared import Shared, record_new, require_own
 from gateway.captions.routes import images_body
 from gateway.dependencies import InjectedDependencies
 from gateway.http.forwarding import Body, form_body, forward
@@ -52,7 +53,8 @@ async def create_classifier(request: Request, dependencies: InjectedDependencies
          -d '{"name": "rooms", "labels": ["kitchen", "bathroom"], "templates": ["a photo of a {label}"]}'
     ```
     """
-    return await forward(request, dependencies.tagger, "/classifiers", body=json_document(request, dependencies))
+    answer = await forward(request, dependencies.tagger, "/classifiers", body=json_document(request, dependencies))
+    return await record_new(dependencies, Shared.CLASSIFIER, answer)
 
 
 @router.get(
@@ -95,7 +97,8 @@ async def upload_classifier(
     largest = dependencies.settings.max_classifier_bytes
     limits = UploadLimits(max_bytes=largest + 10_000, max_file_bytes=largest, max_files=1)
     body = form_body(request, limits, dependencies.settings.upload_idle_timeout, file_field="head")
-    return await forward(request, dependencies.tagger, "/classifiers/upload", query=_given(name=name), body=body)
+    answer = await forward(request, dependencies.tagger, "/classifiers/upload", query=_given(name=name), body=body)
+    return await record_new(dependencies, Shared.CLASSIFIER, answer)
 
 
 @router.get(
@@ -134,7 +137,13 @@ async def download_classifier(request: Request, dependencies: InjectedDependenci
     return await forward(request, dependencies.tagger, f"/classifiers/{name}/head")
 
 
-@router.delete("/{name}", status_code=204, summary="Delete a classifier", responses=examples.responses({}, 404, 503))
+@router.delete(
+    "/{name}",
+    status_code=204,
+    summary="Delete a classifier",
+    dependencies=[Depends(require_own(Shared.CLASSIFIER))],
+    responses=examples.responses({}, 404, 503),
+)
 async def delete_classifier(request: Request, dependencies: InjectedDependencies, name: Name) -> Response:
     """Download it first to keep it.
 
@@ -209,6 +218,7 @@ async def evaluate_classifier(request: Request, dependencies: InjectedDependenci
 @router.post(
     "/{name}/improve",
     summary="Improve a classifier with a handful of labelled photos",
+    dependencies=[Depends(require_own(Shared.CLASSIFIER))],
     response_model=Classifier,
     responses=examples.responses(
         {200: examples.json_example("The classifier, and what the photos brought", tagging_examples.IMPROVED)},
@@ -239,7 +249,8 @@ async def improve_classifier(
     ```
     """
     path, query = f"/classifiers/{name}/improve", _given(new_name=new_name)
-    return await forward(request, dependencies.tagger, path, query=query, body=_labelled(request, dependencies))
+    answer = await forward(request, dependencies.tagger, path, query=query, body=_labelled(request, dependencies))
+    return await record_new(dependencies, Shared.CLASSIFIER, answer) if new_name else answer
 
 
 def _labelled(request: Request, dependencies: InjectedDependencies) -> Body:

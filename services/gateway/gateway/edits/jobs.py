@@ -156,12 +156,16 @@ def _submit(
     prompt: str,
 ) -> Job:
     names = [photo.filename for photo in sources.photos]
+    files = [*sources.photos, *([sources.mask] if sources.mask else [])]
     job = create_job(
         dependencies,
         kind,
         name=_job_name(names, prompt),
         parameters=parameters.model_dump(mode="json", exclude_none=True),
-        payload=EditPayload(edit=EditSource(photos=names, mask=sources.mask is not None)),
+        payload=EditPayload(
+            edit=EditSource(photos=names, mask=sources.mask is not None),
+            size=sum(len(file.content) for file in files),
+        ),
     )
     store = EditStore(dependencies.storage)
     with withdrawn_on_failure(dependencies, job):

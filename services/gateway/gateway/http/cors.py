@@ -28,16 +28,32 @@ METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 class PageCORS:
     """Answer pages of allowed origins with CORS headers: the browser page is served on another port, which to a browser
-    is another origin.
+    is another origin. That page may use the session's cookie, pages that are allowed besides may not.
     """
 
     def __init__(self, app: ASGIApp, policy: BrowserPolicy) -> None:
         self._policy = policy
         self._closed = CORSMiddleware(app, allow_methods=METHODS)
-        self._open = CORSMiddleware(
-            app, allow_origin_regex=".*", allow_methods=METHODS, allow_headers=("*",), expose_headers=EXPOSED
+        self._open, self._own = (
+            CORSMiddleware(
+                app,
+                allow_origin_regex=".*",
+                allow_methods=METHODS,
+                allow_headers=("*",),
+                allow_credentials=credentials,
+                expose_headers=EXPOSED,
+            )
+            for credentials in (False, True)
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        trusted = scope["type"] == "http" and self._policy.trusts(Headers(scope=scope))
-        await (self._open if trusted else self._closed)(scope, receive, send)
+        await self._answering(scope)(scope, receive, send)
+
+    def _answering(self, scope: Scope) -> CORSMiddleware:
+        if scope["type"] != "http":
+            return self._closed
+        headers = Headers(scope=scope)
+        if not self._policy.trusts(headers):
+            return self._closed
+        own = self._policy.origins.own(headers.get("origin", ""), headers.get("host", ""))
+        return self._own if own else self._open

@@ -9,7 +9,8 @@ import hashlib
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Annotated, Any, cast
+from copy import copy
+from typing import Annotated, Any, Self, cast
 
 from fastapi import Header
 from redis import Redis
@@ -18,6 +19,7 @@ from framesense.http.problems import ProblemError
 from framesense.http.uploads import Upload
 from framesense.jobs.store import JobStore
 from framesense.schemas.jobs import Job
+from gateway.access.callers import Caller
 
 PENDING_SECONDS = 120
 """How long a key is held for a request under way: longer than storing its input takes, should the gateway die then."""
@@ -41,6 +43,13 @@ class IdempotencyKeys:
 
     def __init__(self, redis: Redis, jobs: JobStore, *, retention_seconds: float) -> None:
         self._redis, self._jobs, self._retention = redis, jobs, int(retention_seconds)
+        self._client = ""
+
+    def of(self, caller: Caller) -> Self:
+        """Return the keys as a caller has them: with API keys, another caller's of the same text are others."""
+        own = copy(self)
+        own._client = caller.client if caller.key else ""
+        return own
 
     async def submit_once(self, key: str | None, inputs: Inputs, submit: Callable[[], Awaitable[Job]]) -> Job:
         """Return the job that ``submit`` starts, or the one that it started for the same key and inputs before.
@@ -50,7 +59,7 @@ class IdempotencyKeys:
         """
         if key is None:
             return await submit()
-        name, fingerprint = _name(key), _fingerprint(inputs)
+        name, fingerprint = _name(key, self._client), _fingerprint(inputs)
         if earlier := await asyncio.to_thread(self._claim, name, fingerprint):
             return earlier
         try:
@@ -87,13 +96,13 @@ def upload_inputs(uploads: Sequence[Upload | None], **inputs: Any) -> Inputs:
     return {**inputs, "files": hashes}
 
 
-def _name(key: str) -> str:
-    """Return what a key is called in Redis. Raises a 400 problem."""
+def _name(key: str, client: str) -> str:
+    """Return what a client's key is called in Redis. Raises a 400 problem."""
     bare = key[1:-1] if len(key) > 1 and key[0] == key[-1] == '"' else key
     if not _KEY.fullmatch(bare):
         detail = "An Idempotency-Key is a text of 1 to 255 visible ASCII characters, such as a UUID."
         raise ProblemError(400, "invalid-idempotency-key", "Invalid idempotency key", detail)
-    return f"framesense:idempotency:{hashlib.sha256(bare.encode()).hexdigest()}"
+    return f"framesense:idempotency:{hashlib.sha256(f'{client}{bare}'.encode()).hexdigest()}"
 
 
 def _fingerprint(inputs: Inputs) -> str:

@@ -21,8 +21,8 @@ OptionalId = Annotated[str | None, BeforeValidator(lambda value: value or None)]
 
 
 def find_job(dependencies: Dependencies, job_id: str) -> Job:
-    """Return a job by its id. Raises a 404 problem for one that is unknown or was deleted."""
-    job = dependencies.jobs.get(job_id)
+    """Return a job by its id. Raises a 404 problem for one that is unknown, was deleted or is another client's."""
+    job = dependencies.job(job_id)
     if job is None:
         raise _unknown_job(job_id)
     return job

@@ -50,6 +50,8 @@ def list_jobs(
 ) -> JobList:
     """List jobs, newest first; they are kept for `JOB_RETENTION` seconds after they were made.
 
+    Where keys are required they are your own, or everybody's with the scope `admin`.
+
     ```sh
     curl 'http://127.0.0.1:8000/jobs?kind=edit&kind=edit_series&limit=20'
     ```
@@ -57,7 +59,9 @@ def list_jobs(
     For the next page, send the answer's `next_cursor` as `cursor`: jobs made or deleted meanwhile change no page.
     """
     try:
-        page = dependencies.jobs.page(limit=limit, offset=offset, cursor=cursor, kinds=kind or ())
+        page = dependencies.jobs.page(
+            limit=limit, offset=offset, cursor=cursor, kinds=kind or (), client=dependencies.caller.owner
+        )
     except ValueError as error:
         raise ProblemError(422, "invalid-cursor", "Invalid cursor", f"cursor: {error}.") from None
     return page.model_copy(update={"jobs": with_positions(dependencies, page.jobs)})

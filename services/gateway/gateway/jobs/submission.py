@@ -15,6 +15,7 @@ from framesense.jobs.payloads import Payload
 from framesense.jobs.queue import enqueue, lateness
 from framesense.logs import current_request_id
 from framesense.schemas.jobs import Job, JobKind, Progress
+from gateway.access.refusals import over_quota
 from gateway.dependencies import Dependencies
 from gateway.http.multipart import ReceivedForm
 from gateway.jobs.deletion import delete_job
@@ -52,16 +53,33 @@ def create_job(
 ) -> Job:
     """Store a new job of the client who sent the request, later in the queue the more of it are under way.
 
-    Raises ProblemError 429 where there are as many as a client may have.
+    Raises ProblemError: 429 where there are as many as a client may have, 507 for more bytes than its key may store.
     """
     settings, client = dependencies.settings, dependencies.client
-    unfinished = dependencies.jobs.unfinished(client)
-    if settings.client_max_jobs and unfinished >= settings.client_max_jobs:
-        detail = f"You have {unfinished} jobs under way, and may have {settings.client_max_jobs}. Wait for one to end."
+    unfinished, limit = (
+        dependencies.jobs.unfinished(client),
+        dependencies.caller.limits.jobs or settings.client_max_jobs,
+    )
+    if limit and unfinished >= limit:
+        detail = f"You have {unfinished} jobs under way, and may have {limit}. Wait for one to end."
         raise ProblemError(429, "too-many-jobs", "Too many jobs", detail, headers={"Retry-After": "30"})
+    require_quota(dependencies, payload.size)
     late = lateness(unfinished, settings.client_share)
     payload = payload.model_copy(update={"client": client, "lateness": late, "request_id": current_request_id()})
     return dependencies.jobs.create(kind, name=name, parameters=parameters, payload=payload, progress=progress)
+
+
+def require_quota(dependencies: Dependencies, size: int, *, uploads: int = 0) -> None:
+    """Raise a 507 problem where the caller's key may not store so many bytes more.
+
+    ``uploads``: bytes of its uploads that no job has taken yet, if they count.
+    """
+    limit = dependencies.caller.limits.bytes
+    if limit is None:
+        return
+    stored = dependencies.jobs.stored(dependencies.client) + uploads
+    if stored + size > limit:
+        raise over_quota(limit, stored, size)
 
 
 def enqueue_job(dependencies: Dependencies, job: Job) -> None:

@@ -62,7 +62,7 @@ def submit_photos(dependencies: Dependencies, file: Path, name: str, parameters:
         JobKind.PHOTO_SET,
         name=name,
         parameters=parameters.model_dump(mode="json"),
-        payload=PhotoSetPayload(photos=source),
+        payload=PhotoSetPayload(photos=source, size=source.bytes),
     )
     with withdrawn_on_failure(dependencies, job):
         dependencies.storage.take(file, photo_set_key(source.sha256))

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from framesense.http.multipart import limited_body
 from framesense.schemas.arrays import EncodingFormat
@@ -17,6 +17,7 @@ from framesense.schemas.tags import (
     TagsResponse,
     ThresholdOn,
 )
+from gateway.access.shared import Shared, record_new, require_own
 from gateway.captions.routes import images_body
 from gateway.dependencies import InjectedDependencies
 from gateway.http.forwarding import Body, forward
@@ -160,7 +161,8 @@ async def create_label_set(request: Request, dependencies: InjectedDependencies)
          -d '{"name": "rooms", "labels": ["kitchen", "bathroom", "bedroom"]}'
     ```
     """
-    return await forward(request, dependencies.tagger, "/label-sets", body=json_document(request, dependencies))
+    answer = await forward(request, dependencies.tagger, "/label-sets", body=json_document(request, dependencies))
+    return await record_new(dependencies, Shared.LABEL_SET, answer)
 
 
 @router.get(
@@ -182,6 +184,7 @@ async def get_label_set(request: Request, dependencies: InjectedDependencies, na
 @router.put(
     "/label-sets/{name}",
     summary="Replace a label set",
+    dependencies=[Depends(require_own(Shared.LABEL_SET))],
     response_model=LabelSet,
     responses=examples.responses(
         {200: examples.json_example("The label set", tagging_examples.LABEL_SET)}, 404, 408, 413, 503
@@ -200,7 +203,11 @@ async def replace_label_set(request: Request, dependencies: InjectedDependencies
 
 
 @router.delete(
-    "/label-sets/{name}", status_code=204, summary="Delete a label set", responses=examples.responses({}, 404, 503)
+    "/label-sets/{name}",
+    status_code=204,
+    summary="Delete a label set",
+    dependencies=[Depends(require_own(Shared.LABEL_SET))],
+    responses=examples.responses({}, 404, 503),
 )
 async def delete_label_set(request: Request, dependencies: InjectedDependencies, name: Name) -> Response:
     """Delete a label set. Answers that used it are not changed.

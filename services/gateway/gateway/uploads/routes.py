@@ -9,7 +9,8 @@ from fastapi.concurrency import run_in_threadpool
 from framesense.http.multipart import body_chunks
 from framesense.http.problems import ProblemError
 from framesense.schemas.problems import problem_responses
-from gateway.dependencies import InjectedDependencies
+from gateway.dependencies import Dependencies, InjectedDependencies
+from gateway.jobs.submission import require_quota
 from gateway.uploads.tus import TUS_EXTENSIONS, TUS_VERSION, Resumable, read_metadata, upload_name
 
 PATCH_MEDIA_TYPE = "application/offset+octet-stream"
@@ -75,7 +76,7 @@ async def create_upload(
     if upload_length is None:
         raise ProblemError(400, "missing-length", "Missing length", "Say how many bytes will come: Upload-Length: N.")
     name = upload_name(read_metadata(upload_metadata))
-    upload = await run_in_threadpool(dependencies.uploads.create, length=upload_length, name=name)
+    upload = await run_in_threadpool(_create, dependencies, upload_length, name)
     if request.headers.get("content-type") == PATCH_MEDIA_TYPE:
         body = body_chunks(request, dependencies.settings.upload_idle_timeout)
         upload = await dependencies.uploads.append(upload.id, 0, body)
@@ -141,6 +142,11 @@ def delete_upload(dependencies: InjectedDependencies, upload_id: UploadId) -> Re
     dependencies.uploads.get(upload_id)
     dependencies.uploads.delete(upload_id)
     return Response(status_code=204)
+
+
+def _create(dependencies: Dependencies, length: int, name: str) -> Resumable:
+    require_quota(dependencies, length, uploads=dependencies.uploads.stored())
+    return dependencies.uploads.create(length=length, name=name)
 
 
 def _headers(upload: Resumable) -> dict[str, str]:

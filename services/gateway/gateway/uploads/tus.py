@@ -11,9 +11,10 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
+from copy import copy
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 from uuid import uuid4
 
 from fastapi.concurrency import run_in_threadpool
@@ -21,6 +22,7 @@ from fastapi.concurrency import run_in_threadpool
 from framesense.http.multipart import file_too_large
 from framesense.http.problems import ProblemError
 from framesense.media.archives import looks_like_zip
+from gateway.access.callers import EVERYBODY, Caller
 from gateway.http.multipart import BUFFER_BYTES, plain_name
 from gateway.uploads.sniffing import HEAD_BYTES, refuse_non_video
 
@@ -37,6 +39,7 @@ class Resumable:
     length: int
     offset: int
     expires: float
+    client: str = ""
 
     @property
     def complete(self) -> bool:
@@ -47,6 +50,7 @@ class Resumable:
 class _Announced:
     name: str
     length: int
+    client: str = ""
 
 
 class ResumableStore:
@@ -64,6 +68,13 @@ class ResumableStore:
         """Open a folder. ``require_room`` raises a 507 problem where the disk has no room for so many bytes."""
         self._folder, self._expiry, self._require_room = folder, expiry, require_room
         self._max_video_bytes, self._max_zip_bytes = max_video_bytes, max_zip_bytes
+        self._caller = EVERYBODY
+
+    def of(self, caller: Caller) -> Self:
+        """Return the store as a caller sees it: without the uploads of others."""
+        own = copy(self)
+        own._caller = caller
+        return own
 
     @property
     def max_bytes(self) -> int:
@@ -85,19 +96,25 @@ class ResumableStore:
         upload_id = uuid4().hex
         try:
             self._data(upload_id).touch()
-            self._info(upload_id).write_text(json.dumps(asdict(_Announced(name, length))))
+            self._info(upload_id).write_text(json.dumps(asdict(_Announced(name, length, self._caller.client))))
         except OSError:  # a full disk for instance
             self.delete(upload_id)
             raise
         return self.get(upload_id)
 
+    def stored(self) -> int:
+        """Return the bytes that the caller's own uploads have announced."""
+        return sum(upload.length for upload in self._uploads() if upload.client == self._caller.client)
+
     def _announced(self) -> int:
-        """Return the bytes that unfinished uploads have announced and not sent."""
-        uploads = []
+        """Return the bytes that unfinished uploads, of everybody, have announced and not sent."""
+        return sum(upload.length - upload.offset for upload in self.of(EVERYBODY)._uploads())
+
+    def _uploads(self) -> Iterator[Resumable]:
+        """Iterate over the uploads that the caller sees."""
         for info in self._folder.glob("*.json"):
-            with suppress(ProblemError):  # deleted meanwhile, or expired
-                uploads.append(self.get(info.stem))
-        return sum(upload.length - upload.offset for upload in uploads)
+            with suppress(ProblemError):  # deleted meanwhile, expired, or another's
+                yield self.get(info.stem)
 
     def get(self, upload_id: str) -> Resumable:
         """Return an upload; raises a 404 problem for one that never was, was used, was deleted or has expired."""
@@ -106,10 +123,12 @@ class ResumableStore:
             stat = self._data(upload_id).stat()
         except FileNotFoundError:
             raise _unknown(upload_id) from None
+        if not self._caller.sees(announced.client):
+            raise _unknown(upload_id)
         expires = stat.st_mtime + self._expiry
         if expires < time.time():
             raise _unknown(upload_id)
-        return Resumable(upload_id, announced.name, announced.length, stat.st_size, expires)
+        return Resumable(upload_id, announced.name, announced.length, stat.st_size, expires, announced.client)
 
     async def append(self, upload_id: str, offset: int, body: AsyncIterator[bytes]) -> Resumable:
         """Append what ``body`` yields; what arrived before the body breaks off is kept.

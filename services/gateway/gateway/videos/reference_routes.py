@@ -2,11 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Depends, Path, Response
 
 from framesense.http.problems import ProblemError
 from framesense.schemas.jobs import JobKind
 from framesense.schemas.references import NewReference, Reference, ReferenceList, ReferenceName
+from gateway.access.refusals import not_yours
+from gateway.access.shared import Shared, SharedOwners, require_own
 from gateway.dependencies import InjectedDependencies
 from gateway.jobs.lookups import find_job, load_analysis
 from gateway.openapi import examples
@@ -40,8 +42,14 @@ def create_reference(dependencies: InjectedDependencies, new: NewReference, resp
     job = find_job(dependencies, new.job)
     if job.kind is not JobKind.VIDEO:
         raise ProblemError(422, "not-a-video-job", "Not a video job", f"Job {job.id} is no video job.")
+    owners, caller = SharedOwners(dependencies.redis), dependencies.caller
+    taken = any(reference.name == new.name for reference in dependencies.references.list().references)
+    if taken and not owners.allow(caller, Shared.REFERENCE, new.name):
+        raise not_yours(f"The reference {new.name!r}")
     response.headers["Location"] = f"/references/{new.name}"
-    return dependencies.references.create(new, load_analysis(dependencies, job), dependencies.analyses)
+    reference = dependencies.references.create(new, load_analysis(dependencies, job), dependencies.analyses)
+    owners.record(caller, Shared.REFERENCE, new.name)
+    return reference
 
 
 @router.get(
@@ -68,6 +76,7 @@ def get_reference(dependencies: InjectedDependencies, name: Name) -> Reference:
     "/{name}",
     status_code=204,
     summary="Delete a reference",
+    dependencies=[Depends(require_own(Shared.REFERENCE))],
     responses=examples.responses({204: {"description": "Deleted"}}, 404, 503),
 )
 def delete_reference(dependencies: InjectedDependencies, name: Name) -> None:

@@ -159,6 +159,7 @@ def _submit(
 ) -> Job:
     payload = VideoPayload(
         video=source,
+        size=source.bytes,
         every_n_second=parameters.every_n_second,
         video_stream=parameters.video_stream,
         beams=BEAMS,
