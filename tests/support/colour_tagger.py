@@ -6,10 +6,11 @@ import threading
 from dataclasses import dataclass, field
 
 import numpy as np
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from numpy.typing import NDArray
 
 from framesense.http.app import create_service
+from framesense.http.declared_names import ignore_unknown_names
 from framesense.http.problems import ProblemError
 from framesense.http.uploads import UploadLimits, read_form
 from framesense.media.images import ImageLimits, decode_image
@@ -32,6 +33,9 @@ MODEL = ModelInfo(
 )
 THRESHOLD = 0.9
 
+LENIENT = [Depends(ignore_unknown_names)]
+"""It takes what its clients send, and declares none of it."""
+
 
 @dataclass
 class ColourTagger:
@@ -53,7 +57,7 @@ class ColourTagger:
     def app(self) -> FastAPI:
         app = create_service("colour tagger")
 
-        @app.get("/models")
+        @app.get("/models", dependencies=LENIENT)
         def models() -> ModelsResponse:
             self._refuse_if_ill()
             return ModelsResponse(models=[self.model])
@@ -64,7 +68,7 @@ class ColourTagger:
                 raise ProblemError(404, "unknown-label-set", "Unknown label set", f"There is no label set {name!r}.")
             return self.label_sets[name]
 
-        @app.post("/tags")
+        @app.post("/tags", dependencies=LENIENT)
         async def tags(request: Request) -> Response:
             self._refuse_if_ill()
             form = await read_form(request, UploadLimits(10**8, 10**8, 100))
@@ -96,7 +100,7 @@ class ColourTagger:
             )
             return Response(answer.model_dump_json(), media_type="application/json")
 
-        @app.post("/embed/images")
+        @app.post("/embed/images", dependencies=LENIENT)
         async def embed_images(request: Request) -> Response:
             self._refuse_if_ill()
             form = await read_form(request, UploadLimits(10**8, 10**8, 1000))
@@ -107,7 +111,7 @@ class ColourTagger:
             answer = ImageEmbeddings(images=names, embeddings=encode(images, EncodingFormat.BASE64), model=self.model)
             return Response(answer.model_dump_json(), media_type="application/json")
 
-        @app.post("/embed/texts")
+        @app.post("/embed/texts", dependencies=LENIENT)
         def embed_texts(asked: TextsRequest) -> TextEmbeddings:
             """A text is the colour that it names."""
             self._refuse_if_ill()

@@ -11,10 +11,11 @@ from pathlib import Path
 import httpx
 import numpy as np
 import uvicorn
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 from starlette.requests import ClientDisconnect
 
 from framesense.http.app import create_service
+from framesense.http.declared_names import ignore_unknown_names
 from framesense.http.problems import ProblemError
 from framesense.http.uploads import UploadLimits, read_uploads
 from framesense.jobs.payloads import VideoPayload
@@ -41,6 +42,9 @@ MP4 = b"\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2avc1mp41"
 """How an MP4 file begins: enough for the gateway, which does not decode."""
 WORDS = ("a", "red", "dog", "cat", "street", "<b>bold</b>")
 
+LENIENT = [Depends(ignore_unknown_names)]
+"""It takes what its clients send, and declares none of it."""
+
 
 class StubCaptioner:
     """Captions a picture by its checksum. ``failure``: the status it answers instead."""
@@ -54,7 +58,7 @@ class StubCaptioner:
     def app(self) -> FastAPI:
         app = create_service("stub captioner")
 
-        @app.post("/caption")
+        @app.post("/caption", dependencies=LENIENT)
         async def caption(request: Request, extras: list[str] = Query([], alias="return")) -> Response:
             self.calls += 1
             images = await read_uploads(request, UploadLimits(10**8, 10**8, 100))
@@ -64,7 +68,7 @@ class StubCaptioner:
             body = CaptionResponse(captions=captions, model=self.model).model_dump_json()
             return Response(body, media_type="application/json")
 
-        @app.get("/models")
+        @app.get("/models", dependencies=LENIENT)
         async def models() -> ModelsResponse:
             if self.failure:
                 raise ProblemError(self.failure, "loading", "Loading", "The model is being loaded.")
@@ -126,11 +130,11 @@ class StubTagger:
     def app(self) -> FastAPI:
         app = create_service("stub tagger")
 
-        @app.get("/models")
+        @app.get("/models", dependencies=LENIENT)
         def models() -> ModelsResponse:
             return ModelsResponse(models=[TAGGER_MODEL])
 
-        @app.api_route("/{path:path}", methods=["GET", "POST", "PUT", "DELETE"])
+        @app.api_route("/{path:path}", dependencies=LENIENT, methods=["GET", "POST", "PUT", "DELETE"])
         async def anything(request: Request, path: str) -> Response:
             body = b""
             async for chunk in request.stream():

@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import StreamingResponse
 from PIL import Image
 
 from framesense.http.app import create_service
+from framesense.http.declared_names import ignore_unknown_names
 from framesense.http.problems import ProblemError
 from framesense.http.uploads import Upload, UploadLimits, read_named_form
 from framesense.media.images import RGB, ImageLimits, decode_image
@@ -52,6 +53,9 @@ CAPABILITIES = EditorCapabilities(
 )
 _LIMITS = ImageLimits(10**8, 10**8)
 
+LENIENT = [Depends(ignore_unknown_names)]
+"""It takes what its clients send, and declares none of it."""
+
 
 @dataclass
 class PaintEditor:
@@ -75,7 +79,7 @@ class PaintEditor:
     def app(self) -> FastAPI:
         app = create_service("paint editor")
 
-        @app.get("/models")
+        @app.get("/models", dependencies=LENIENT)
         def models() -> ModelsResponse:
             return ModelsResponse(models=[self.model])
 
@@ -84,7 +88,7 @@ class PaintEditor:
             self._refuse_if_ill()
             return CAPABILITIES.model_copy(update={"model": self.model})
 
-        @app.post("/edits", response_model=None)
+        @app.post("/edits", dependencies=LENIENT, response_model=None)
         async def edits(request: Request) -> StreamingResponse:
             self._refuse_if_ill()
             form = await read_named_form(request, UploadLimits(10**8, 10**8, 2), fields=("image", "mask"))

@@ -25,10 +25,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from framesense.http.bodies import BodyLimits, BoundedBodies
 from framesense.http.browsers import BrowserGuard, BrowserPolicy
+from framesense.http.declared_names import ignore_unknown_names, refuse_unknown_query
 from framesense.http.head import HeadRequests
 from framesense.http.problems import NO_ROOM, ProblemError, problem_response, storage_full
 from framesense.http.security_headers import DOCUMENTATION_POLICY, SecurityHeaders
-from framesense.http.texts import encodable
+from framesense.http.validation import validation_problem
 from framesense.logs import within_request
 from framesense.schemas.problems import Problem
 
@@ -67,11 +68,12 @@ def create_service(
     stands before everything that reads a request, and answers those who may not send it.
     """
     registry = registry or CollectorRegistry()
+    every_route = [Depends(refuse_unknown_query), Depends(_refuse_half_pairs)]
     # FastAPI's own documentation pages fetch their scripts from a CDN; these come from the package.
-    app = FastAPIOffline(title=title, lifespan=lifespan, dependencies=[Depends(_refuse_half_pairs)], **fastapi_options)
+    app = FastAPIOffline(title=title, lifespan=lifespan, dependencies=every_route, **fastapi_options)
     app.add_exception_handler(ProblemError, _problem_error)
     app.add_exception_handler(HTTPException, _http_exception)
-    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(RequestValidationError, validation_problem)
     app.add_exception_handler(ClientDisconnect, _client_disconnect)
     app.add_exception_handler(Exception, _unexpected)
     app.add_middleware(BoundedBodies, limits=bodies)
@@ -87,11 +89,14 @@ def create_service(
     named_checks = dict(checks or {})
     missing = _Kept(warnings) if warnings else None
 
-    @app.get("/health", tags=["operations"], summary="Is the process alive?")
+    # Probes and scrapers are set up by people who add parameters of their own.
+    operations: dict[str, Any] = {"tags": ["operations"], "dependencies": [Depends(ignore_unknown_names)]}
+
+    @app.get("/health", summary="Is the process alive?", **operations)
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
-    @app.get("/ready", tags=["operations"], summary="Can it serve?", responses={503: {"model": Problem}})
+    @app.get("/ready", summary="Can it serve?", responses={503: {"model": Problem}}, **operations)
     async def ready() -> dict[str, Any]:
         reasons = await asyncio.gather(*map(_failure, named_checks.values()))
         failures = {name: reason for name, reason in zip(named_checks, reasons, strict=True) if reason}
@@ -103,7 +108,7 @@ def create_service(
             return {"status": "degraded", "checks": sorted(named_checks), "warnings": found}
         return {"status": "ready", "checks": sorted(named_checks)}
 
-    @app.get("/metrics", tags=["operations"], summary="Prometheus metrics", response_class=Response)
+    @app.get("/metrics", summary="Prometheus metrics", response_class=Response, **operations)
     def metrics() -> Response:  # in a thread: a collector may ask a database
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
@@ -219,32 +224,13 @@ async def _http_exception(request: Request, error: Exception) -> Response:
     detail = str(error.detail)
     if error.status_code == 404 and detail == title:
         detail = f"There is nothing at {request.url.path}. /docs lists what there is."
+    elif error.status_code == 400 and detail == "There was an error parsing the body":
+        detail = "The body cannot be read: it is not JSON in UTF-8."
     elif error.status_code == 405 and detail == title:
         allowed = (error.headers or {}).get("Allow", "another method")
         detail = f"{request.url.path} does not answer {request.method}; it answers {allowed}."
     problem = Problem(title=title, status=error.status_code, detail=detail)
     return problem_response(request, problem, error.headers)
-
-
-async def _validation_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    faults = [
-        {
-            "in": str(e["loc"][0]),
-            "parameter": encodable(".".join(map(str, e["loc"][1:]))),
-            "message": encodable(_in_words(e)),
-        }
-        for e in error.errors()
-    ]
-    detail = "; ".join(f"{f['parameter'] or f['in']}: {f['message']}" for f in faults)
-    document = {"title": "Invalid request", "status": 422, "detail": detail, "faults": faults}
-    problem = Problem.model_validate({"type": "urn:framesense:problem:invalid-request", **document})
-    return problem_response(request, problem)
-
-
-def _in_words(fault: Mapping[str, Any]) -> str:
-    # pydantic's own words speak of "extra inputs".
-    return "There is no such parameter" if fault["type"] == "extra_forbidden" else str(fault["msg"])
 
 
 async def _client_disconnect(request: Request, error: Exception) -> Response:

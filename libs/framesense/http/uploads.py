@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import Request
 
+from framesense.http.declared_names import refuse_unknown_fields
 from framesense.http.multipart import (
     MultipartEvent,
     MultipartEvents,
@@ -67,8 +68,6 @@ class NamedForm:
 
     files: list[tuple[str, Upload]]
     values: dict[str, list[str]]
-    other_files: list[str]
-    """The fields of files that were not asked for; what these hold is dropped."""
 
     def file(self, field: str) -> Upload | None:
         """Return the field's one file, or None. Raises ProblemError 422 for several."""
@@ -84,10 +83,11 @@ class NamedForm:
 
 
 async def read_uploads(request: Request, limits: UploadLimits, *, fields: Sequence[str] = IMAGE_FIELDS) -> list[Upload]:
-    """Read the files of a multipart request, in the order sent; other fields are ignored.
+    """Read the files of a multipart request, in the order sent.
 
     Raises:
         ProblemError: 413 over a limit (while reading, not after), 415 not multipart, 400 malformed, 422 no file.
+        RequestValidationError: fields that the route does not declare, unless it ignores those.
         ClientDisconnect: the caller hung up midway.
     """
     return (await read_form(request, limits, fields=fields)).files
@@ -120,7 +120,9 @@ async def read_named_form(
         async for chunk in chunks:
             for event, data in events.feed(chunk):
                 reader.take(event, data)
-    return reader.finish()
+    form = reader.finish()
+    refuse_unknown_fields(request, form.values, files=reader.other_files, known=fields)
+    return form
 
 
 @dataclass
@@ -130,7 +132,9 @@ class _FormReader:
     limits: UploadLimits
     fields: Sequence[str]
     max_values: int
-    form: NamedForm = field(default_factory=lambda: NamedForm([], {}, []))
+    form: NamedForm = field(default_factory=lambda: NamedForm([], {}))
+    other_files: list[str] = field(default_factory=list)
+    """The fields of files that are not taken; what these hold is dropped."""
     _headers: PartHeaders = field(default_factory=PartHeaders)
     _content: bytearray = field(default_factory=bytearray)
     _name: str = ""
@@ -193,4 +197,4 @@ class _FormReader:
             upload = Upload(bytes(self._content), self._file_name, self._headers.content_type())
             self.form.files.append((self._name, upload))
         else:
-            self.form.other_files.append(self._name)
+            self.other_files.append(self._name)

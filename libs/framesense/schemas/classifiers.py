@@ -3,13 +3,15 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from framesense.schemas.models import ModelInfo
 from framesense.schemas.tags import DEFAULT_TEMPLATE
 
 
 class NewClassifier(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
     name: str = Field(examples=["cartoons"])
     labels: list[str] = Field(examples=[["mickey mouse", "bugs bunny"]])
     templates: list[str] = Field(

@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class WordEmbeddings(StrEnum):
@@ -62,6 +62,8 @@ class ModelState(BaseModel):
 
 class ModelSwitch(BaseModel):
     """Which model shall answer from now on."""
+
+    model_config = ConfigDict(extra="forbid")
 
     model: str = Field(
         min_length=1,

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 ReferenceName = Annotated[
     str,
@@ -16,6 +16,8 @@ ReferenceName = Annotated[
 class TimeRange(BaseModel):
     """Frames from ``start`` to ``end``, both included; seconds."""
 
+    model_config = ConfigDict(extra="forbid")
+
     start: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     end: float = Field(ge=0, allow_inf_nan=False)
 
@@ -27,6 +29,8 @@ class TimeRange(BaseModel):
 
 
 class NewReference(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
     name: ReferenceName
     job: str = Field(description="id of a finished video job whose frames are normal")
     ranges: list[TimeRange] | None = Field(
@@ -35,6 +39,8 @@ class NewReference(BaseModel):
 
 
 class Reference(NewReference):
+    model_config = ConfigDict(extra="ignore")
+
     created_at: datetime
     revision: str = Field(description="changes when the reference is made anew")
     frames: int = Field(ge=1, description="how many frames it was made of")

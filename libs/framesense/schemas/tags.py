@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from framesense.schemas.arrays import Array, EncodingFormat
 from framesense.schemas.models import ModelInfo
@@ -52,6 +52,8 @@ class ImageEmbeddings(BaseModel):
 
 
 class TextsRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
     texts: list[str] = Field(examples=[["a red car", "people at a table"]])
     templates: list[str] | None = Field(
         default=None,
@@ -108,6 +110,8 @@ class SimilarityResponse(BaseModel):
 
 
 class LabelSetContent(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
     labels: list[str] = Field(examples=[["kitchen", "bathroom", "bedroom"]])
     templates: list[str] = Field(default_factory=lambda: [DEFAULT_TEMPLATE])
 
@@ -117,6 +121,8 @@ class NewLabelSet(LabelSetContent):
 
 
 class LabelSet(NewLabelSet):
+    model_config = ConfigDict(extra="ignore")
+
     created_at: datetime
 
 

@@ -1,9 +1,10 @@
 """Answer at the root: where everything is."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from pydantic import BaseModel
 
+from framesense.http.declared_names import ignore_unknown_names
 from gateway.http.negotiation import HTML, JSON, preferred_type
 from gateway.openapi import examples
 
@@ -17,7 +18,7 @@ LINKS = {
 }
 _ANSWER = {"name": "Framesense", "version": "0.1.0", "links": LINKS}
 
-router = APIRouter(tags=["operations"])
+router = APIRouter(tags=["operations"], dependencies=[Depends(ignore_unknown_names)])
 
 
 class Index(BaseModel):

@@ -100,7 +100,11 @@ def test_parameters_that_make_no_sense_are_refused(gateway: Gateway, fields: dic
         ({"image": ("a.png", photo("red", size=(100, 7)))}, 422, "100 × 7"),
         ({"image": ("a.png", photo("red", size=(20_000, 8)))}, 413, "20000"),
         ({"image": ("a.png", b"x" * 150_000)}, 413, "bytes"),
-        ({"photo": ("a.png", ROOM)}, 422, "'photo'"),
+        (
+            {"photo": ("a.png", ROOM)},
+            422,
+            "files are taken as image, file, mask",
+        ),
         ([("image", ("a.png", ROOM)), ("image", ("b.png", ROOM))], 422, "/edits/series"),
         ({"image": ("a.png", ROOM), "mask": ("m.png", edit_mask(white=False))}, 422, "black all over"),
         ({"mask": ("m.png", edit_mask(white=True)), "task": (None, b"generate")}, 422, "takes no mask"),

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from pydantic import BaseModel
 
 from framesense.schemas.access import Session
@@ -186,6 +187,20 @@ def test_every_route_is_described(operations: dict[tuple[str, str], dict[str, An
     for status, answer in operation["responses"].items():
         for content in answer.get("content", {}).values() if status == "200" else ():
             assert "example" in content or content.get("schema", {}).get("format") == "binary", (path, content)
+
+
+LENIENT = ("/sdapi/", "/internal/", "/uploads", "/get_", "/health", "/ready", "/metrics")
+"""Whose clients send what nobody here knows (docs/api.md)."""
+
+
+def test_every_other_route_refuses_a_parameter_that_it_does_not_declare(app: FastAPI) -> None:
+    client = TestClient(app, base_url="http://localhost")
+    strict = [name for name in sorted(PROMISED) if name[1] != "/" and not name[1].startswith(LENIENT)]
+    for method, path in strict:
+        answer = client.request(method, re.sub(r"\{.*?\}", "0", path), params={"nonsense": "1"})
+        assert answer.status_code == 422, (method, path)
+        assert "nonsense: There is no such parameter" in answer.json()["detail"], (method, path, answer.text)
+    assert len(strict) > 45
 
 
 def test_every_command_is_a_code_block(operations: dict[tuple[str, str], dict[str, Any]]) -> None:

@@ -75,7 +75,7 @@ def test_a_parameter_in_query_and_form_is_taken_where_both_agree(gateway: Gatewa
     both = {"params": {"every_n_second": "2", "metric": "cosine"}, "data": {"every_n_second": "2.0"}}
     assert post(gateway, MP4, **both).json()["parameters"]["every_n_second"] == 2
     refused = problem(post(gateway, MP4, params={"every_n_second": "2"}, data={"every_n_second": "3"}), 422)
-    assert refused.detail == "every_n_second: The query and the form differ. Send it once"
+    assert refused.detail == "every_n_second: The query and the form differ. Send it once."
 
 
 @pytest.mark.parametrize("where", ["params", "data"])

@@ -112,7 +112,7 @@ def _parameters(values: dict[str, list[str]]) -> EditParameters:
         return EditParameters.model_validate_json(given[0])
     except ValidationError as error:
         raise RequestValidationError(
-            [{**fault, "loc": ("parameters", *fault["loc"])} for fault in error.errors(include_context=False)]
+            [{**fault, "loc": ("parameters", *fault["loc"])} for fault in error.errors()]
         ) from error
 
 

@@ -44,9 +44,6 @@ async def read_edit_form(
         max_files=settings.edit_max_photos + 1,
     )
     form = await read_named_form(request, limits, fields=(*photo_fields, MASK_FIELD))
-    if form.other_files:
-        detail = f"The form has a file in the field {form.other_files[0]!r}; send it as 'image', or as 'mask'."
-        raise ProblemError(422, "unknown-file-field", "Unknown file field", detail)
     if repeated := [name for name, values in form.values.items() if len(values) > 1]:
         detail = f"The form has the field {repeated[0]!r} several times. Send it once."
         raise ProblemError(422, "repeated-field", "Repeated field", detail)

@@ -53,6 +53,7 @@ _FORM = examples.form_body(
     {
         **_FILES,
         **EditParameters.model_json_schema(ref_template="#/components/schemas/{model}")["properties"],
+        "denoising_strength": {"type": "number", "description": "the same as strength, as other programs call it"},
         "parameters": {
             "type": "string",
             "description": "all of them as one JSON document, instead of a field each",

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from fastapi import Request
 
+from framesense.http.declared_names import refuse_unknown_fields
 from framesense.http.multipart import (
     MultipartEvent,
     MultipartEvents,
@@ -137,7 +138,8 @@ async def receive_form(request: Request, folder: Path, limits: FormLimits) -> As
 
     Raises ProblemError: 400 for a malformed form, 408 for a silent client, 413 over a limit, 415 for another content
     type, 422 for an unknown or a second file, 507 for more than the disk has room for, and what the inspector raises;
-    ClientDisconnect when the client hung up; OSError where the disk fills up meanwhile.
+    RequestValidationError for fields that the route does not declare, unless it ignores those; ClientDisconnect when
+    the client hung up; OSError where the disk fills up meanwhile.
     """
     form = ReceivedForm()
     try:
@@ -158,6 +160,7 @@ async def receive_form(request: Request, folder: Path, limits: FormLimits) -> As
                 await _read_urlencoded(form, body, limits)
             elif media_type:
                 raise not_a_form(limits.file_field)
+        refuse_unknown_fields(request, form.values)
         yield form
     finally:
         if form.file:

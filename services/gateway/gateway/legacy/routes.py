@@ -4,9 +4,10 @@ import asyncio
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
+from framesense.http.declared_names import ignore_unknown_names
 from framesense.http.disconnects import unless_disconnected
 from framesense.http.problems import ProblemError
 from framesense.http.uploads import images_form, read_uploads
@@ -23,7 +24,7 @@ from gateway.legacy.answers import OlderMetric, captions_page, video_answer
 from gateway.openapi import examples
 from gateway.videos.submit import form_limits, submit_form
 
-router = APIRouter(tags=["older clients"])
+router = APIRouter(tags=["older clients"], dependencies=[Depends(ignore_unknown_names)])
 
 _FIELDS = ("image", "images", "file")
 """The form fields an image may come in; the first is the one that the page's form has."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from framesense.http.texts import split_texts
 from framesense.schemas.jobs import Job
@@ -27,9 +27,7 @@ A_YEAR = 31_536_000
 
 
 class PhotoSetForm(PhotoSetParameters):
-    """The parameters as form fields, beside the zip; a misspelt one is an error, not a default."""
-
-    model_config = ConfigDict(extra="forbid")
+    """The parameters as form fields, beside the zip."""
 
     upload_id: OptionalId = Field(default=None, description="a complete upload of /uploads, instead of `photos`")
 

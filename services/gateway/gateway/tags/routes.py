@@ -53,6 +53,7 @@ _TEMPLATES = _TEXTS | {"description": "each holds {label}; several are averaged"
             "labels": _TEXTS | {"description": HOW_TO_LIST, "example": ["kitchen", "bathroom"]},
             "label_set": {"type": "string", "description": "the name of a stored label set, instead of labels"},
             "template": _TEMPLATES,
+            "templates": _TEMPLATES | {"description": "the same as template"},
             "threshold": {"type": "number", "description": "least cosine or probability; the model's own by default"},
             "threshold_on": {
                 "type": "string",
@@ -104,6 +105,7 @@ async def tags(
             "images": IMAGES,
             "texts": _TEXTS | {"description": HOW_TO_LIST, "example": ["a kitchen", "a red car"]},
             "template": _TEMPLATES | {"description": "each holds {label}; the texts as they are without one"},
+            "templates": _TEMPLATES | {"description": "the same as template"},
         },
         required=["images", "texts"],
     ),

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from framesense.http.declared_names import ignore_unknown_names
 from framesense.http.multipart import body_chunks
 from framesense.http.problems import ProblemError
 from framesense.schemas.problems import problem_responses
@@ -30,7 +31,8 @@ def _tus_resumable(
         raise ProblemError(412, "unsupported-tus-version", "Unsupported protocol version", detail, headers=headers)
 
 
-router = APIRouter(prefix="/uploads", tags=["uploads"])
+# tus clients add parameters of their own to the address, as the protocol lets them.
+router = APIRouter(prefix="/uploads", tags=["uploads"], dependencies=[Depends(ignore_unknown_names)])
 speaks_tus = [Depends(_tus_resumable)]
 
 UploadId = Annotated[

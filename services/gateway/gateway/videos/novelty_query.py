@@ -3,7 +3,7 @@
 from typing import Annotated, Self
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from framesense.schemas.novelty import MaxMoments, Metric, RollingWindowSize, Sensitivity, Signal
 from framesense.schemas.references import ReferenceName
@@ -13,8 +13,6 @@ AS_BEFORE = "left out: as in the job's parameters"
 
 class NoveltyQuery(BaseModel):
     """Novelty parameters that take the place of the job's own; what is left out stays as it was."""
-
-    model_config = ConfigDict(extra="forbid")
 
     metric: Metric | None = Field(None, description=AS_BEFORE)
     rolling_window_size: RollingWindowSize | None = Field(None, description=AS_BEFORE)

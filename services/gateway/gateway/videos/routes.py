@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from framesense.schemas.jobs import Job
 from framesense.schemas.novelty import Interval, VideoParameters, VideoPlan, VideoResult
@@ -23,13 +23,7 @@ from gateway.videos.submit import form_limits, plan_video, submit_form
 router = APIRouter(tags=["videos"])
 
 
-class VideoQuery(VideoParameters):
-    """The parameters as a query; a misspelt one is an error, not a default."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class VideoForm(VideoQuery):
+class VideoForm(VideoParameters):
     """The parameters as form fields, beside the video."""
 
     upload_id: OptionalId = Field(default=None, description="a complete upload of /uploads, instead of `video`")
@@ -70,7 +64,7 @@ _FORM = examples.form_body(
 async def video_captions(
     request: Request,
     dependencies: InjectedDependencies,
-    query: Annotated[VideoQuery, Query()],
+    query: Annotated[VideoParameters, Query()],
     prefer: Prefer = None,
     key: IdempotencyKey = None,
 ) -> Response:
@@ -108,8 +102,6 @@ async def video_captions(
 class PlanQuery(BaseModel):
     """Which video is meant, and how often it is to be looked at."""
 
-    model_config = ConfigDict(extra="forbid")
-
     upload_id: OptionalId = Field(default=None, description="a complete upload of /uploads")
     job_id: OptionalId = Field(default=None, description="an earlier job whose video is meant")
     every_n_second: Interval = "auto"
@@ -135,7 +127,7 @@ async def video_plan(dependencies: InjectedDependencies, query: Annotated[PlanQu
     )
 
 
-def _read_fields(query: VideoQuery, form: dict[str, str]) -> VideoForm:
+def _read_fields(query: VideoParameters, form: dict[str, str]) -> VideoForm:
     """Read the parameters of the query and of the form together.
 
     Raises RequestValidationError for one that is wrong, or that is there twice and differs.

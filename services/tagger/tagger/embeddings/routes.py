@@ -84,6 +84,7 @@ def router(dependencies: TaggerDependencies) -> APIRouter:
             images=FILES,
             texts=TEXTS | {"description": f"texts: {HOW_TO_LIST}"},
             template=TEMPLATES | {"description": "each holds {label}; the texts as they are without one"},
+            templates=TEMPLATES | {"description": "the same as template"},
         ),
     )
     async def similarity(request: Request, encoding_format: Encoding = EncodingFormat.FLOAT) -> Response:

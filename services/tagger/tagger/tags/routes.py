@@ -35,6 +35,7 @@ TAGS_FORM = form_body(
     labels=LABELS,
     label_set={"type": "string", "description": "the name of a stored label set, instead of labels"},
     template=TEMPLATES,
+    templates=TEMPLATES | {"description": "the same as template"},
     threshold={"type": "number", "description": "least cosine or probability; the model's own by default"},
     threshold_on={"type": "string", "enum": list(ThresholdOn), "description": "the model's own by default"},
     top_k={"type": "integer", "minimum": 1, "description": "the most tags an image"},
