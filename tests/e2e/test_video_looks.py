@@ -1,6 +1,5 @@
 """The page *Video novelty*: what the pictures themselves show, in a real browser, against real services."""
 
-import re
 from dataclasses import replace
 
 import httpx
@@ -41,8 +40,18 @@ def test_the_pictures_are_searched_in_words(page: Page, bikes_job: str, gateway:
     drawn = page.locator(".novelty .graph").evaluate("graph => Array.from(graph.data[2].y)")
     assert drawn == expected.json()["similarity"]
     best = expected.json()["moments"][0]
-    page.get_by_role("button", name=re.compile(r"0:0\d(\.\d)?$|play_arrow")).first.click()
-    wait_for_script(page, "time => document.querySelector('.novelty video').currentTime >= time", arg=best["peak"])
+    player = page.locator(".novelty video")
+    page.locator("[class*=st-key-found-]").get_by_role("button").first.click()
+    wait_for_script(page, "time => document.querySelector('.novelty video').currentTime > time", arg=best["peak"])
+    expect(player).to_be_in_viewport(ratio=1)
+    # And so does a row of the table, though nothing on it is a button.
+    player.evaluate("video => { video.pause(); video.currentTime = 0 }")
+    table = page.get_by_test_id("stDataFrame")
+    table.scroll_into_view_if_needed()
+    expect(player).not_to_be_in_viewport(ratio=1)
+    table.click(position={"x": 12, "y": 60})
+    wait_for_script(page, "!document.querySelector('.novelty video').paused")
+    expect(player).to_be_in_viewport(ratio=1)
 
 
 def test_russian_words_find_what_english_ones_do(bikes_job: str, gateway: httpx.Client) -> None:
@@ -98,6 +107,8 @@ def test_what_is_dragged_over_becomes_normal(page: Page, bikes_job: str, gateway
     page.mouse.down()
     page.mouse.move(box["x"] + 0.7 * box["width"], middle, steps=8)
     page.mouse.up()
+    for unused in ("Compare with", "Metric"):
+        expect(page.get_by_text(unused)).to_have_count(0)
     page.get_by_role("textbox", name="Name").fill("first-part")
     page.get_by_role("button", name="This is normal").click()
     for _ in range(150):
@@ -108,4 +119,9 @@ def test_what_is_dragged_over_becomes_normal(page: Page, bikes_job: str, gateway
     assert answer.status_code == 200, answer.text
     expected = answer.json()["novelty"]
     wait_for_script(page, "y => document.querySelector('.novelty .graph').data[0].y[9] === y", arg=expected[9])
-    assert gateway.delete("/references/first-part").status_code == 204
+    expect(page.get_by_role("textbox", name="Name")).to_have_count(0)
+    expect(page.get_by_role("button", name="Show all of it")).to_be_hidden()
+    page.locator(".st-key-delete-normal-first-part").get_by_role("button").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.get_by_text("Compared with what was marked")).to_have_count(0)
+    assert gateway.get("/references/first-part").status_code == 404

@@ -47,8 +47,8 @@ def open_result(page: Page, job_id: str) -> None:
     expect(page.locator(".novelty .graph .main-svg").first).to_be_visible()
 
 
-def curve(page: Page) -> list[float]:
-    values: list[float] = page.locator(".novelty .graph").evaluate("graph => Array.from(graph.data[0].y)")
+def curve(page: Page) -> list[float | None]:
+    values: list[float | None] = page.locator(".novelty .graph").evaluate("graph => Array.from(graph.data[0].y)")
     return values
 
 
@@ -168,12 +168,52 @@ def test_window_redraws_without_a_new_analysis(page: Page, gateway: httpx.Client
     wait_for_script(page, "y => document.querySelector('.novelty .graph').data[0].y[9] === y", arg=expected[9])
     assert curve(page) == expected
     assert gateway.get("/jobs").json()["total"] == jobs
-    expect(choice(page, "Cosine")).to_be_disabled()  # auto has its own
+    expect(page.get_by_text("Metric", exact=True)).to_have_count(0)  # auto has its own
     for option, query in (("Visual", {"signal": "visual"}), ("Cosine", {"signal": "visual", "metric": "cosine"})):
         choice(page, option).click()
         url = f"/jobs/{bikes_job}/novelty"
         wanted = gateway.get(url, params={"rolling_window_size": 7, **query}).json()["novelty"][9]
         wait_for_script(page, "y => document.querySelector('.novelty .graph').data[0].y[9] === y", arg=wanted)
+
+
+def test_a_stretch_is_zoomed_in_and_left_without_playing(page: Page, bikes_job: str) -> None:
+    open_result(page, bikes_job)
+    reset = page.get_by_role("button", name="Show all of it")
+    expect(reset).to_be_hidden()
+    for leave in (reset.click, lambda: page.mouse.dblclick(*point(page, 5))):
+        page.mouse.move(*point(page, 3))
+        page.mouse.down()
+        page.mouse.move(*point(page, 7), steps=5)
+        page.mouse.up()
+        expect(reset).to_be_visible()
+        leave()
+        expect(reset).to_be_hidden()
+    page.wait_for_timeout(500)  # a single click would have begun to play by now
+    assert page.locator(".novelty video").evaluate("video => video.paused && video.currentTime === 0")
+
+
+def test_what_is_looked_at_is_in_the_address(page: Page, gateway: httpx.Client, bikes_job: str) -> None:
+    open_result(page, bikes_job)
+    choice(page, "Visual").click()
+    choice(page, "Cosine").click()
+    slide(page, "Compare with", 7)
+    search = page.get_by_role("textbox", name="Search")
+    search.fill("man")
+    search.press("Enter")
+    page.wait_for_url(re.compile(r"caption=man"))
+    page.locator(".novelty video").evaluate("video => { video.currentTime = 4 }")
+    page.wait_for_url(re.compile(r"[?&]t=4(&|$)"))
+    page.reload()
+    query = {"signal": "visual", "metric": "cosine", "rolling_window_size": 7}
+    wanted = gateway.get(f"/jobs/{bikes_job}/novelty", params=query).json()["novelty"]
+    wait_for_script(page, "y => document.querySelector('.novelty .graph')?.data?.[0].y[9] === y", arg=wanted[9])
+    assert curve(page) == [None, *wanted[1:]]  # nothing comes before the first frame
+    expect(search).to_have_value("man")
+    assert player_time(page) == 4
+    page.get_by_role("button", name="All videos").click()
+    page.wait_for_url(lambda url: not httpx.URL(url).params)
+    open_result(page, bikes_job)
+    assert player_time(page) == 0
 
 
 def choice(page: Page, name: str) -> Locator:

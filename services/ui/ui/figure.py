@@ -7,7 +7,7 @@ from statistics import median
 
 import plotly.graph_objects as go
 
-from framesense.schemas.novelty import Frame, Moment, NoveltyCurve
+from framesense.schemas.novelty import Frame, Moment, NoveltyCurve, Signal
 from framesense.schemas.references import TimeRange
 
 NOTHING = 1e-3
@@ -28,18 +28,21 @@ def novelty_figure(
     ``holes``: where the video has no frames; the curve is covered there.
 
     ``frames``: one or more; ``curve`` has a value for each, and so has ``fit``: how well each fits what was searched
-    for, drawn over the curve on a scale of its own.
+    for, drawn over the curve on an axis of its own.
+
+    Where the first frame has nothing before it to be compared with, the curve begins with the second one: the zero that
+    stands for the first would look like an event.
 
     The times are those of a video from midnight of 1 January 1970 on: Plotly labels dates as a clock at every zoom.
     """
     times = [_date(frame.time) for frame in frames]
     mode = "lines+markers" if len(times) <= MARKERS_UP_TO else "lines"
-    figure = go.Figure(go.Scatter(x=times, y=curve.novelty, mode=mode, name="novelty"))
+    figure = go.Figure(go.Scatter(x=times, y=measured(curve), mode=mode, name="novelty"))
     found_at, found_novelty = [times[i] for i in found], [curve.novelty[i] for i in found]
-    figure.add_scatter(x=found_at, y=found_novelty, mode="markers", name="found", hoverinfo="skip")
+    figure.add_scatter(x=found_at, y=found_novelty, mode="markers", name="found")
     if fit:
-        figure.add_scatter(x=times, y=list(fit), mode="lines", name="fit", hoverinfo="skip", yaxis="y2")
-        figure.update_layout(yaxis2={"overlaying": "y", "visible": False, "fixedrange": True})
+        figure.add_scatter(x=times, y=list(fit), mode="lines", name="fit", yaxis="y2")
+        figure.update_layout(yaxis2=_fit_axis())
     half_step = _step(frames) / 2
     for hole in holes:
         figure.add_shape(**_cover(hole))
@@ -48,12 +51,12 @@ def novelty_figure(
     figure.update_layout(
         template=None,
         showlegend=False,
-        hovermode="x",
-        hoverdistance=-1,
+        hovermode=False,  # the page has a pointer of its own
         dragmode="zoom",
-        margin={"l": 44, "r": 12, "t": 12, "b": 36},
+        margin={"l": 56, "r": 56 if fit else 12, "t": 8, "b": 48},
         xaxis={
             "type": "date",
+            "title": {"text": "Time in the video"},
             "range": [_date(max(0.0, frames[0].time - half_step)), _date(frames[-1].time + half_step)],
             "minallowed": _date(0.0),  # zooming out would show times before the video begins
             "tickformat": _clock_format(frames),
@@ -61,11 +64,38 @@ def novelty_figure(
             "showgrid": False,
             "zeroline": False,
         },
-        yaxis={"rangemode": "tozero", "fixedrange": True, "zeroline": False, "nticks": 5},
+        yaxis={
+            "title": {"text": "Novelty"},
+            "rangemode": "tozero",
+            "fixedrange": True,
+            "zeroline": False,
+            "nticks": 5,
+        },
     )
     if max(curve.novelty) < NOTHING:
         figure.update_layout(yaxis={"range": [0, 1]})
     return figure
+
+
+def measured(curve: NoveltyCurve) -> list[float | None]:
+    """Return the values of a curve; None for a first frame that nothing was compared with, for which it has a zero."""
+    parameters = curve.parameters
+    compared = parameters.signal is Signal.AUTO or parameters.reference is not None
+    return list(curve.novelty) if compared else [None, *curve.novelty[1:]]
+
+
+def _fit_axis() -> dict[str, object]:
+    return {
+        "title": {"text": "Fit"},
+        "overlaying": "y",
+        "side": "right",
+        "showline": True,
+        "showgrid": False,
+        "zeroline": False,
+        "fixedrange": True,
+        "tickmode": "auto",  # of its own; Plotly would put them at the left axis's places
+        "nticks": 5,
+    }
 
 
 def _shade(moment: Moment, half_step: float) -> dict[str, object]:

@@ -26,10 +26,10 @@ class Upload(BaseModel):
 
 @dataclass(frozen=True)
 class Seek:
-    """Asks the player for a place, once for each ``token``. ``time``: seconds."""
+    """Asks the player to go to a place and play, once for each ``token``. ``time``: seconds."""
 
     time: float
-    token: str
+    token: int
 
 
 @dataclass(frozen=True)
@@ -87,17 +87,19 @@ def novelty_player(
     moments: list[dict[str, Any]],
     stands_out: bool,
     digits: int,
+    sought: str,
     seek: Seek | None,
+    view: int,
     key: str,
 ) -> tuple[float, float] | None:
     """Show the video, its curve and its moments.
 
     A click on a point of the curve or a moment seeks the video, with no round trip. Returns the stretch of the curve
-    that was dragged over, in seconds: it fills the graph until a double click.
+    that was dragged over, in seconds: it fills the graph until a double click, a button, or another ``view``.
 
-    ``frames``: ``time`` (seconds), ``novelty``, ``caption``, ``thumbnail`` (URL). ``moments``: the fields of
-    framesense.schemas.novelty.Moment, with the thumbnail's whole URL. ``figure``: Plotly JSON. ``digits``: of a
-    second's fraction in times.
+    ``frames``: ``time`` (seconds), ``novelty`` (None where it was not measured), ``caption``, ``thumbnail`` (URL).
+    ``moments``: the fields of framesense.schemas.novelty.Moment, with the thumbnail's whole URL. ``figure``: Plotly
+    JSON. ``digits``: of a second's fraction in times. ``sought``: the words whose fit the figure has.
     """
     component = _component("novelty", isolate_styles=False)  # Plotly puts its styles into the document's head
     data: dict[str, Any] = {
@@ -107,7 +109,7 @@ def novelty_player(
         "moments": moments,
         "standsOut": stands_out,
     }
-    data |= {"digits": digits, "seek": asdict(seek) if seek else None}
+    data |= {"digits": digits, "sought": sought, "seek": asdict(seek) if seek else None, "view": view}
     answer = component(
         key=key,
         data=data,

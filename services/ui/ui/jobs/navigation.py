@@ -32,7 +32,9 @@ def open_job(job_id: str) -> None:
 
 
 def close_job() -> None:
-    st.query_params.clear()
+    """Go back to the list. What else is in the address belongs to widgets, and goes with them."""
+    st.query_params.pop("job", None)
+    st.query_params.pop("t", None)
 
 
 def show_way_back(kind: JobKind) -> None:

@@ -7,12 +7,13 @@ import streamlit as st
 from framesense.schemas.jobs import Job
 from framesense.schemas.novelty import Frame, NoveltyCurve, SearchResult, Signal, VideoResult
 from ui.api import GatewayApi, GatewayError
-from ui.components import Seek
 from ui.shared import show_error, show_warnings
 from ui.video.again import offer_analysis
-from ui.wording import clock, clock_digits
+from ui.video.seeking import request_seek
+from ui.wording import clock, clock_digits, plain
 
 MOMENTS_SHOWN = 5
+NOTHING_FOUND: tuple[str, list[float]] = ("", [])
 NEEDS_ANALYSIS = (":search-not-stored", ":model-changed")
 """Problems of a search that a new analysis solves: no tagger saw the frames, or another model than runs now."""
 
@@ -28,23 +29,21 @@ def picture(public: str, job: Job, frame: Frame, curve: NoveltyCurve) -> str:
     return f"{public}/jobs/{job.id}/frames/{frame.index}/heatmap.png?{urlencode(query)}"
 
 
-def search_pictures(api: GatewayApi, public: str, job: Job, result: VideoResult) -> tuple[list[float], Seek | None]:
-    """Ask for words to find; return how well each frame fits them, and the moment that was chosen.
-
-    Without words, nothing fits and nothing is chosen.
-    """
+def search_pictures(api: GatewayApi, public: str, job: Job, result: VideoResult) -> tuple[str, list[float]]:
+    """Ask for words to find; return them and how well each frame fits them; nothing of both where none does."""
     st.subheader("Search the pictures", anchor=False)
     words = st.text_input(
         "What to look for",
-        key=f"words-{job.id}",
+        key="find",
+        bind="query-params",
         placeholder="a red car, people at a table, …",
         label_visibility="collapsed",
         width=320,
         max_chars=200,
     ).strip()
     if not words:
-        st.caption("In words of your own, whatever the captions say. The fit is drawn over the curve, dotted.")
-        return [], None
+        st.caption("In words of your own, whatever the captions say. The fit is drawn over the curve, dashed.")
+        return NOTHING_FOUND
     try:
         found = _search(job.id, words, _api=api)
     except GatewayError as error:
@@ -53,9 +52,13 @@ def search_pictures(api: GatewayApi, public: str, job: Job, result: VideoResult)
             offer_analysis(
                 api, job, result.parameters, "A new analysis makes the pictures searchable; nothing is sent again."
             )
-        return [], None
+        return NOTHING_FOUND
     show_warnings(found.warnings)
-    return found.similarity, _choose(public, job, found, clock_digits([frame.time for frame in result.frames]))
+    if not found.moments:
+        st.caption(f"Nothing in this video fits “{plain(words)}”.")
+        return NOTHING_FOUND
+    _show_found(public, job, found, clock_digits([frame.time for frame in result.frames]))
+    return words, found.similarity
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
@@ -63,18 +66,15 @@ def _search(job_id: str, words: str, *, _api: GatewayApi) -> SearchResult:
     return _api.search(job_id, words)
 
 
-def _choose(public: str, job: Job, found: SearchResult, digits: int) -> Seek | None:
-    """Show the best moments as pictures, each with a button that goes there. ``digits``: of the times."""
-    chosen: Seek | None = None
-    shown = found.moments[:MOMENTS_SHOWN]
-    if not shown:
-        st.caption("All frames fit alike.")
-        return None
-    for column, moment in zip(st.columns(MOMENTS_SHOWN), shown, strict=False):
+def _show_found(public: str, job: Job, found: SearchResult, digits: int) -> None:
+    """Show the best moments as pictures, each with a button that plays it. ``digits``: of the times."""
+    for column, moment in zip(st.columns(MOMENTS_SHOWN), found.moments, strict=False):
         with column:
             st.image(public + moment.thumbnail, caption=f"fit {moment.similarity:.2f}")
-            if st.button(
-                clock(moment.peak, digits), key=f"found-{job.id}-{moment.peak_index}", icon=":material/play_arrow:"
-            ):
-                chosen = Seek(moment.peak, f"{found.q}-{moment.peak_index}")
-    return chosen
+            st.button(
+                clock(moment.peak, digits),
+                key=f"found-{job.id}-{moment.peak_index}",
+                icon=":material/play_arrow:",
+                on_click=request_seek,
+                args=[moment.peak],
+            )

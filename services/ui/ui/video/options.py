@@ -1,9 +1,10 @@
 """The widgets that ask how a video is analysed and how its novelty is reckoned."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from framesense.schemas.novelty import Interval, Metric, Signal, VideoParameters
 from framesense.schemas.videos import VideoStreamInfo
@@ -15,7 +16,7 @@ EVERY_N_HELP = """A frame is looked at every so many seconds. Fewer seconds find
 **auto** follows the video's length: five times a second for clips of seconds, every 10 seconds for five hours.
 """
 WINDOW_HELP = "Each frame is compared with the mean of up to so many frames before it. A larger window forgets slower."
-METRIC_HELP = "Euclidean suits the mean of word vectors, cosine suits sentences. Auto and Patch have their own."
+METRIC_HELP = "Euclidean suits the mean of word vectors, cosine suits sentences."
 OWN_METRIC = (Signal.AUTO, Signal.PATCH)
 """Signals that no metric changes."""
 SIGNAL_HELP = """What of a frame is compared.
@@ -30,6 +31,8 @@ SENSITIVITY_HELP = "Further right, fainter moments are listed too. The curve sta
 REFERENCE_HELP = "What is normal: the frames before, or footage that was marked as normal."
 STREAM_HELP = "The file holds several videos. Thumbnails and clips are of the one that is chosen here."
 FRAMES_BEFORE = "The frames before"
+WANTED_REFERENCE = "wanted-reference"
+"""Session key: the reference that is to be chosen next."""
 
 Choice = TypeVar("Choice", Metric, Signal)
 
@@ -47,34 +50,32 @@ def _interval_label(interval: Interval) -> str:
     return "auto" if interval == "auto" else f"{interval:g} s"
 
 
-def ask_window(default: int, *, key: str) -> int:
+def ask_window(default: int, **options: Any) -> int:
     shown = min(10, default)
-    chosen = st.slider("Compare with … frames before", 1, 10, shown, help=WINDOW_HELP, key=f"window-{key}")
+    chosen = st.slider("Compare with … frames before", 1, 10, shown, help=WINDOW_HELP, **options)
     return default if chosen == shown else chosen
 
 
-def ask_signal(default: Signal, *, key: str) -> Signal:
-    return _choose("Signal", Signal, default, help_text=SIGNAL_HELP, key=f"signal-{key}")
+def ask_signal(default: Signal, **options: Any) -> Signal:
+    return _choose("Signal", Signal, default, help=SIGNAL_HELP, **options)
 
 
-def ask_metric(default: Metric, signal: Signal, *, key: str) -> Metric:
-    """Ask for the metric; greyed out for signals that have their own."""
-    disabled = signal in OWN_METRIC
-    return _choose("Metric", Metric, default, help_text=METRIC_HELP, key=f"metric-{key}", disabled=disabled)
+def ask_metric(default: Metric, **options: Any) -> Metric:
+    return _choose("Metric", Metric, default, help=METRIC_HELP, **options)
 
 
-def ask_sensitivity(default: float, *, key: str) -> float:
+def ask_sensitivity(default: float, **options: Any) -> float:
     """Ask how unusual a moment has to be to be listed, from 0 to 1."""
-    return st.slider("Sensitivity", 0.0, 1.0, default, step=0.05, help=SENSITIVITY_HELP, key=f"sensitivity-{key}")
+    return st.slider("Sensitivity", 0.0, 1.0, default, step=0.05, help=SENSITIVITY_HELP, **options)
 
 
-def ask_reference(default: str | None, references: Sequence[str], *, key: str) -> str | None:
+def ask_reference(default: str | None, references: Sequence[str], **options: Any) -> str | None:
     """Ask what to compare with. None: the frames before."""
     choices = [FRAMES_BEFORE, *references]
-    if (wanted := st.session_state.pop(f"wanted-reference-{key}", None)) in choices:
-        st.session_state[f"reference-{key}"] = wanted
+    if (wanted := st.session_state.pop(WANTED_REFERENCE, None)) in choices:
+        st.session_state[options["key"]] = wanted
     shown = choices.index(default) if default in choices else 0
-    chosen = st.selectbox("Normal is", choices, index=shown, help=REFERENCE_HELP, key=f"reference-{key}", width=280)
+    chosen = st.selectbox("Normal is", choices, index=shown, help=REFERENCE_HELP, width=280, **options)
     return None if chosen == FRAMES_BEFORE else chosen
 
 
@@ -94,24 +95,55 @@ def _stream_label(stream: VideoStreamInfo) -> str:
     return f"{stream.number}: {stream.width} × {stream.height}, {stream.codec}"
 
 
-def ask_all(
-    default: VideoParameters, *, key: str, across: bool, references: Callable[[], Sequence[str]] = tuple
-) -> VideoParameters:
-    """Ask for all options, ``across`` the page side by side, else below one another; on a phone always the latter."""
-    seconds, window, choices = st.columns([2, 2, 3], gap="medium") if across else (st.container() for _ in range(3))
+def ask_new(default: VideoParameters) -> VideoParameters:
+    """Ask for the options of a new analysis, below one another."""
+    every_n_second = ask_every_n(default.every_n_second, key="new")
+    return _ask_novelty(default, every_n_second, [st.container() for _ in range(2)], tuple, _options_of_new)
+
+
+def ask_again(default: VideoParameters, *, job_id: str, references: Callable[[], Sequence[str]]) -> VideoParameters:
+    """Ask for the options of an analysis that is there, side by side; on a phone below one another.
+
+    What redraws the curve is part of the page's address.
+    """
+    seconds, *others = st.columns([2, 2, 3], gap="medium")
     with seconds:
-        every_n_second = ask_every_n(default.every_n_second, key=key)
-    with window:
-        rolling_window_size = ask_window(default.rolling_window_size, key=key)
-        sensitivity = ask_sensitivity(default.sensitivity, key=key)
-    with choices, st.container(horizontal=True, gap="medium"):
-        signal = ask_signal(default.signal, key=key)
-        metric = ask_metric(default.metric, signal, key=key)
-        reference = ask_reference(default.reference, references(), key=key) if signal is Signal.PATCH else None
+        every_n_second = ask_every_n(default.every_n_second, key=job_id)
+    return _ask_novelty(default, every_n_second, others, references, _options_in_address)
+
+
+def _options_of_new(name: str) -> dict[str, Any]:
+    return {"key": f"new-{name}"}
+
+
+def _options_in_address(name: str) -> dict[str, Any]:
+    return {"key": name, "bind": "query-params"}
+
+
+def _ask_novelty(
+    default: VideoParameters,
+    every_n_second: Interval,
+    places: Sequence[DeltaGenerator],
+    references: Callable[[], Sequence[str]],
+    options: Callable[[str], dict[str, Any]],
+) -> VideoParameters:
+    """Ask for what makes a curve, and only for what changes it. ``options``: of the widget of a name."""
+    numbers, choices = places
+    window, metric, reference = default.rolling_window_size, default.metric, None
+    with choices:
+        signal = ask_signal(default.signal, **options("signal"))
+        if signal not in OWN_METRIC:
+            metric = ask_metric(default.metric, **options("metric"))
+        if signal is Signal.PATCH:
+            reference = ask_reference(default.reference, references(), **options("normal"))
+    with numbers:
+        if signal is not Signal.PATCH:
+            window = ask_window(default.rolling_window_size, **options("window"))
+        sensitivity = ask_sensitivity(default.sensitivity, **options("sensitivity"))
     return VideoParameters(
         every_n_second=every_n_second,
         video_stream=default.video_stream,
-        rolling_window_size=rolling_window_size,
+        rolling_window_size=window,
         signal=signal,
         metric=metric,
         reference=reference,
@@ -119,17 +151,8 @@ def ask_all(
     )
 
 
-def _choose(
-    label: str, choices: type[Choice], default: Choice, *, help_text: str, key: str, disabled: bool = False
-) -> Choice:
+def _choose(label: str, choices: type[Choice], default: Choice, **options: Any) -> Choice:
     chosen = st.segmented_control(
-        label,
-        list(choices),
-        default=default,
-        format_func=str.capitalize,
-        help=help_text,
-        key=key,
-        required=True,
-        disabled=disabled,
+        label, list(choices), default=default, format_func=str.capitalize, required=True, **options
     )
     return choices(chosen or default)

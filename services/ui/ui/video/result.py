@@ -9,16 +9,17 @@ from framesense.schemas.novelty import Frame, NoveltyCurve, NoveltyParameters, S
 from framesense.schemas.references import TimeRange
 from framesense.wording import counted
 from ui.api import ExportFormat, GatewayApi, GatewayError, highlights_path
-from ui.components import Seek, novelty_player
-from ui.figure import novelty_figure
+from ui.components import novelty_player
+from ui.figure import measured, novelty_figure
 from ui.jobs.navigation import show_heading
 from ui.shared import show_error
 from ui.video.again import offer_analysis
 from ui.video.guesses import hedge_frames, hedge_moments, show_doubts
 from ui.video.looks import picture, search_pictures
-from ui.video.normal import offer_reference, reference_names
-from ui.video.options import ask_all, ask_stream
+from ui.video.normal import curve_view, offer_deletion, offer_reference, reference_names
+from ui.video.options import ask_again, ask_stream
 from ui.video.search import find_captions
+from ui.video.seeking import request_seek, take_seek
 from ui.wording import clock, clock_digits, interval_text, plain, size, variety_text
 
 DOWNLOADS: list[tuple[ExportFormat, str, str]] = [
@@ -40,7 +41,7 @@ def show_result(api: GatewayApi, public: str, job: Job, *, guess_below: float) -
     show_doubts(result, guess_below)
     frames = hedge_frames(result, guess_below)
     player = st.container()
-    chosen = ask_all(result.parameters, key=job.id, across=True, references=partial(reference_names, api))
+    chosen = ask_again(result.parameters, job_id=job.id, references=partial(reference_names, api))
     stream = ask_stream(result.parameters.video_stream, result.video.video_streams, key=job.id)
     chosen = chosen.model_copy(update={"video_stream": stream})
     if chosen.video_stream != result.parameters.video_stream:
@@ -57,12 +58,14 @@ def show_result(api: GatewayApi, public: str, job: Job, *, guess_below: float) -
     except GatewayError as error:
         show_error(error)
         return
-    fit, sought = search_pictures(api, public, job, result)
-    found, seek = _show_table(public, job, frames, [frame.caption for frame in result.frames], curve)
+    search = search_pictures(api, public, job, result)
+    found = _show_table(public, frames, [frame.caption for frame in result.frames], curve)
     with player:
-        dragged = _show_player(public, job, frames, curve, found, sought or seek, fit, result.video.holes)
+        dragged = _show_player(public, job, frames, curve, found, search, result.video.holes)
         if chosen.signal is Signal.PATCH:
-            offer_reference(api, job, result.frames[-1].time, dragged)
+            offer_reference(api, job, frames, dragged)
+        if chosen.reference:
+            offer_deletion(api, chosen.reference)
     _show_downloads(api, public, job, chosen)
 
 
@@ -98,11 +101,14 @@ def _show_player(
     frames: list[Frame],
     curve: NoveltyCurve,
     found: list[int],
-    seek: Seek | None,
-    fit: list[float],
+    search: tuple[str, list[float]],
     holes: list[TimeRange],
 ) -> tuple[float, float] | None:
-    """Show the player; return the stretch of the curve that was dragged over, in seconds."""
+    """Show the player; return the stretch of the curve that was dragged over, in seconds.
+
+    ``found``: indices of frames. ``search``: the words that pictures were searched for, and how each frame fits them.
+    """
+    sought, fit = search
     return novelty_player(
         video_url=f"{public}/jobs/{job.id}/video",
         figure=novelty_figure(frames, curve, found, fit, holes).to_plotly_json(),
@@ -113,7 +119,7 @@ def _show_player(
                 "caption": frame.caption,
                 "thumbnail": picture(public, job, frame, curve),
             }
-            for frame, value in zip(frames, curve.novelty, strict=True)
+            for frame, value in zip(frames, measured(curve), strict=True)
         ],
         moments=[
             {**moment.model_dump(), "thumbnail": public + moment.thumbnail, "clip": public + moment.clip}
@@ -121,24 +127,29 @@ def _show_player(
         ],
         stands_out=curve.stands_out,
         digits=clock_digits([frame.time for frame in frames]),
-        seek=seek,
+        sought=sought,
+        seek=take_seek(),
+        view=curve_view(job),
         key=f"player-{job.id}",
     )
 
 
-def _show_table(
-    public: str, job: Job, frames: list[Frame], captions: list[str], curve: NoveltyCurve
-) -> tuple[list[int], Seek | None]:
+def _show_table(public: str, frames: list[Frame], captions: list[str], curve: NoveltyCurve) -> list[int]:
     """Show the frames as a table. ``captions``: what is searched, without what marks guesses.
 
-    Returns the indices of the frames that a search found (none without a search), and the row that was chosen.
+    A row that is chosen is played. Returns the indices of the frames that a search found (none without a search).
     """
     st.subheader("Search the captions", anchor=False)
     with st.container(horizontal=True, vertical_alignment="center"):
         query = st.text_input(
-            "Search", key=f"query-{job.id}", placeholder="dog, red car, …", label_visibility="collapsed", width=320
+            "Search",
+            key="caption",
+            bind="query-params",
+            placeholder="dog, red car, …",
+            label_visibility="collapsed",
+            width=320,
         )
-        whole_words = st.toggle("Whole words", key=f"whole-words-{job.id}")
+        whole_words = st.toggle("Whole words", key="whole-words", bind="query-params")
         found = find_captions(captions, query, whole_words=whole_words)
         st.caption(f"{len(found)} of {counted(len(frames), 'frame')}")
     digits = clock_digits([frame.time for frame in frames])
@@ -148,14 +159,20 @@ def _show_table(
         "Caption": [frames[i].caption for i in found],
         "Novelty": [curve.novelty[i] for i in found],
     }
-    event = st.dataframe(
+    key = f"table-{query}-{whole_words}"
+
+    def play_row() -> None:
+        for row in st.session_state[key].selection.rows:
+            request_seek(frames[found[row]].time)
+
+    st.dataframe(
         rows,
         hide_index=True,
         height="content" if len(found) < 8 else 420,
         row_height=56,
-        on_select="rerun",
+        on_select=play_row,
         selection_mode="single-row",
-        key=f"table-{job.id}-{query}-{whole_words}",
+        key=key,
         column_config={
             "Time": st.column_config.TextColumn(width=80),
             "Picture": st.column_config.ImageColumn(width=90),
@@ -163,9 +180,7 @@ def _show_table(
             "Novelty": st.column_config.NumberColumn(format="%.3f", width=80),
         },
     )
-    selected = event.selection.rows
-    seek = Seek(frames[found[selected[0]]].time, f"{query}-{whole_words}-{selected[0]}") if selected else None
-    return (found if query.strip() else []), seek
+    return found if query.strip() else []
 
 
 def _show_downloads(api: GatewayApi, public: str, job: Job, novelty: NoveltyParameters) -> None:

@@ -10,7 +10,7 @@ from ui.components import upload_file
 from ui.jobs.listing import show_jobs
 from ui.jobs.navigation import open_job
 from ui.shared import show_error, warn_of_missing, warn_unless_ready
-from ui.video.options import ask_all, ask_stream
+from ui.video.options import ask_new, ask_stream
 from ui.wording import interval_text, plan_text
 
 ACCEPTED = "video/*,.mp4,.mov,.mkv,.avi,.webm,.mpg,.mpeg,.m4v,.ts,.3gp,.ogv"
@@ -42,7 +42,7 @@ def _show_new(api: GatewayApi, public: str) -> None:
         invitation="Choose a video",
         key=_upload_key(),
     )
-    parameters = ask_all(VideoParameters(), key="new", across=False)
+    parameters = ask_new(VideoParameters())
     # The place is there from the beginning: what comes and goes above the buttons would show them twice for a while.
     plan = st.empty()
     with st.container(horizontal=True):

@@ -1,5 +1,6 @@
 // The player, the curve and the list of moments of one video. The figure comes ready from Python (ui/figure.py); here
-// it gets the theme's colours, a playhead that follows the video, and clicks that seek it.
+// it gets the theme's colours, a playhead that follows the video, and clicks that seek it. The place in the video is
+// part of the page's address ("t", seconds), which Python does not follow.
 
 const plotting = import(new URL("/assets/plotting.js", location.href).href);
 
@@ -22,6 +23,19 @@ function date(seconds) {
   return new Date(1000 * seconds).toISOString().slice(0, -1);
 }
 
+function placeInAddress() {
+  const time = Number(new URLSearchParams(location.search).get("t"));
+  return Number.isFinite(time) ? Math.max(0, time) : 0;
+}
+
+const DOUBLE_CLICK = 250; // milliseconds that a click waits: two of them show all of the curve, and play nothing
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+// The same the other way round.
+function seconds(date) {
+  return Date.parse(`${String(date).replace(" ", "T")}Z`) / 1000;
+}
+
 function element(name, properties = {}, ...children) {
   const made = Object.assign(document.createElement(name), properties);
   made.append(...children);
@@ -39,11 +53,14 @@ class NoveltyPlayer {
     const on = (target, event, action) =>
       target.addEventListener(event, action, { signal: this.listeners.signal });
     for (const event of ["timeupdate", "seeking", "loadedmetadata"]) on(this.video, event, () => this.follow());
+    for (const event of ["pause", "seeked"]) on(this.video, event, () => this.keepPlace());
     on(this.video, "error", () => this.canPlay(false));
     on(this.video, "loadedmetadata", () => this.canPlay(this.video.videoWidth > 0));
     on(this.graph, "keydown", (event) => this.key(event));
-    on(this.graph, "blur", () => (this.card.hidden = true));
-    on(this.graph, "mouseleave", () => (this.card.hidden = true));
+    on(this.graph, "mousemove", (event) => this.point(this.under(event)));
+    for (const event of ["blur", "mouseleave"]) on(this.graph, event, () => this.point(undefined));
+    on(this.graph, "click", (event) => this.click(event));
+    on(this.find(".reset"), "click", () => this.showAll());
     this.sizes = new ResizeObserver(() => this.plotly?.Plots.resize(this.graph));
     this.sizes.observe(this.graph);
   }
@@ -51,12 +68,23 @@ class NoveltyPlayer {
   async update(data) {
     this.data = data;
     this.chosen = Math.min(this.chosen ?? 0, data.frames.length - 1);
-    if (this.video.getAttribute("src") !== data.video) this.video.src = data.video;
+    if (this.video.getAttribute("src") !== data.video) {
+      this.video.src = data.video;
+      this.seek(placeInAddress(), false);
+    }
+    if (data.view !== this.view) {
+      this.view = data.view;
+      this.tell("range", null);
+    }
     this.listMoments();
+    this.listLegend();
     if (data.seek && data.seek.token !== this.seekToken) {
       this.seekToken = data.seek.token;
-      this.seek(data.seek.time, false);
+      this.seek(data.seek.time, true);
+      this.video.scrollIntoView({ block: "center", behavior: calm.matches ? "auto" : "smooth" });
     }
+    this.follow();
+    this.keepPlace();
     try {
       const { loadPlotly, themed } = await plotting;
       this.themed = themed;
@@ -74,12 +102,15 @@ class NoveltyPlayer {
     const colour = (name) => this.themed(this.root, name);
     const [curve, found, fit] = data;
     Object.assign(curve, {
-      hoverinfo: "none",
       line: { color: colour("primary-color"), width: 2 },
       marker: { color: colour("primary-color"), size: 5 },
     });
     found.marker = { color: colour("background-color"), size: 10, line: { color: colour("primary-color"), width: 2 } };
-    if (fit) fit.line = { color: colour("green-color"), width: 1.5, dash: "dot" };
+    const fits = colour("violet-text-color");
+    if (fit) {
+      fit.line = { color: fits, width: 1.5, dash: "dash" };
+      Object.assign(layout.yaxis2, { color: fits, linecolor: fits });
+    }
     const axis = { color: colour("text-color"), gridcolor: colour("border-color"), linecolor: colour("border-color") };
     for (const shape of layout.shapes ?? [])
       if (shape.name === "hole") Object.assign(shape, { fillcolor: colour("background-color"), opacity: 1 });
@@ -91,28 +122,32 @@ class NoveltyPlayer {
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: colour("font"), color: colour("text-color"), size: 12 },
       shapes: [...this.shades, this.playhead()],
-      xaxis: { ...layout.xaxis, ...axis, showspikes: true, spikethickness: 1, spikedash: "dot", spikecolor: axis.color },
+      xaxis: { ...layout.xaxis, ...axis },
       yaxis: { ...layout.yaxis, ...axis },
-      uirevision: this.data.video, // a zoom survives another window or metric
+      uirevision: `${this.data.video} ${this.data.view}`, // a zoom survives another window or metric
     });
+    this.whole = layout.xaxis.range.map(seconds);
     // A finger on the curve should scroll the page, not zoom.
     if (matchMedia("(pointer: coarse)").matches) layout.dragmode = false;
-    await this.plotly.react(this.graph, data, layout, { displayModeBar: false, responsive: false });
+    await this.plotly.react(this.graph, data, layout, { displayModeBar: false, responsive: false, doubleClick: false });
     this.describe();
+    this.zoomed();
     if (this.wired) return;
     this.wired = true;
-    this.graph.on("plotly_hover", ({ points }) => this.preview(points[0].pointIndex));
-    this.graph.on("plotly_relayout", (change) => this.dragged(change));
-    this.graph.on("plotly_unhover", () => (this.card.hidden = true));
-    this.graph.on("plotly_click", ({ points }) => this.play(points[0].pointIndex));
+    this.graph.on("plotly_relayout", (change) => "xaxis.range[0]" in change && this.zoomed(true));
   }
 
-  // A stretch that was dragged over fills the graph; Python hears of it, and of the double click that ends it.
-  dragged(change) {
-    const seconds = (value) => Date.parse(`${String(value).replace(" ", "T")}Z`) / 1000;
-    if ("xaxis.range[0]" in change)
-      this.tell("range", [seconds(change["xaxis.range[0]"]), seconds(change["xaxis.range[1]"])]);
-    else if (change["xaxis.autorange"]) this.tell("range", null);
+  // Whether a stretch that was dragged over fills the graph; Python hears of it where that has changed.
+  zoomed(tell = false) {
+    const shown = this.graph._fullLayout.xaxis.range.map(seconds);
+    const all = shown.every((time, side) => Math.abs(time - this.whole[side]) < 0.002);
+    this.find(".reset").hidden = all;
+    if (tell) this.tell("range", all ? null : shown);
+  }
+
+  showAll() {
+    this.plotly.relayout(this.graph, { "xaxis.range": this.whole.map(date) });
+    this.zoomed(true);
   }
 
   playhead() {
@@ -122,8 +157,7 @@ class NoveltyPlayer {
   }
 
   follow() {
-    const frame = this.data.frames[this.frameAt(this.video.currentTime)];
-    this.find(".now").textContent = frame ? `${this.clock(this.video.currentTime)} · ${frame.caption}` : "";
+    if (this.pointed === undefined) this.showFrame(this.frameAt(this.video.currentTime));
     const moments = this.data.moments;
     this.root.querySelectorAll(".moments button").forEach((button, index) => {
       const { start, end } = moments[index];
@@ -144,25 +178,58 @@ class NoveltyPlayer {
     return later < 0 ? this.data.frames.length - 1 : Math.max(0, later - 1);
   }
 
+  // The place is kept in the address: a reload, and whoever gets the link, comes back to it.
+  keepPlace() {
+    const address = new URL(location.href);
+    const time = this.video.currentTime.toFixed(2).replace(/\.?0+$/, "");
+    if (time === "0") address.searchParams.delete("t");
+    else address.searchParams.set("t", time);
+    if (address.href !== location.href && this.root.isConnected) history.replaceState(history.state, "", address);
+  }
+
   // --- what a frame shows
 
-  preview(index) {
+  // The frame that is nearest to the pointer; undefined beside the curve.
+  under({ clientX }) {
+    const axis = this.graph._fullLayout?.xaxis;
+    const x = clientX - this.graph.getBoundingClientRect().left - (axis?._offset ?? 0);
+    if (!axis || x < -8 || x > axis._length + 8) return undefined;
+    const [first, last] = axis.range.map(seconds);
+    const time = first + ((last - first) * x) / axis._length;
+    const after = Math.max(1, this.frameAt(time) + 1);
+    const { frames } = this.data;
+    return after < frames.length && frames[after].time - time < time - frames[after - 1].time ? after : after - 1;
+  }
+
+  point(index) {
+    const pointer = this.find(".pointer");
+    this.pointed = index;
+    const axis = this.graph._fullLayout?.xaxis;
+    const x = index === undefined || !axis ? -1 : axis.d2p(date(this.data.frames[index].time));
+    pointer.hidden = x < 0 || x > axis._length;
+    this.showFrame(index ?? this.frameAt(this.video.currentTime));
+    if (pointer.hidden) return;
+    const { t: top, h: height } = this.graph._fullLayout._size;
+    Object.assign(pointer.style, { left: `${axis._offset + x}px`, top: `${top}px`, height: `${height}px` });
+  }
+
+  showFrame(index) {
     const frame = this.data.frames[index];
     const image = this.card.querySelector("img");
     if (image.getAttribute("src") !== frame.thumbnail) image.src = frame.thumbnail;
     this.card.querySelector(".card-caption").textContent = frame.caption;
-    this.card.querySelector(".card-figures").textContent = `${this.clock(frame.time)} · novelty ${frame.novelty.toFixed(3)}`;
-    this.card.hidden = false;
-    const { _size: size, xaxis } = this.graph._fullLayout;
-    const x = size.l + xaxis.d2p(date(frame.time));
-    const room = this.graph.clientWidth - this.card.offsetWidth;
-    const right = x + 16;
-    this.card.style.left = `${Math.max(0, Math.min(room, right > room ? x - 16 - this.card.offsetWidth : right))}px`;
+    this.card.querySelector(".card-figures").textContent = this.figures(index);
+  }
+
+  figures(index) {
+    const { time, novelty } = this.data.frames[index];
+    const value = novelty === null ? "the first frame, which nothing comes before" : `novelty ${novelty.toFixed(3)}`;
+    return `${this.clock(time)} · ${value}`;
   }
 
   describe() {
     const frame = this.data.frames[this.chosen];
-    const text = `Frame ${this.chosen + 1} of ${this.data.frames.length}, ${this.clock(frame.time)}, novelty ${frame.novelty.toFixed(2)}: ${frame.caption}`;
+    const text = `Frame ${this.chosen + 1} of ${this.data.frames.length}, ${this.figures(this.chosen)}: ${frame.caption}`;
     const values = { valuemin: 1, valuemax: this.data.frames.length, valuenow: this.chosen + 1, valuetext: text };
     for (const [name, value] of Object.entries(values)) this.graph.setAttribute(`aria-${name}`, value);
     return text;
@@ -194,28 +261,53 @@ class NoveltyPlayer {
     this.find(".moments ol").replaceChildren(...entries);
   }
 
-  clock(seconds) {
-    return clock(seconds, this.data.digits);
+  // What each line and colour in the graph means; of these only those that are there.
+  listLegend() {
+    const { data, layout } = this.data.figure;
+    const strengths = new Set((layout.shapes ?? []).map((shape) => shape.name));
+    const entries = [["line", "Novelty"]];
+    if (strengths.has("strong moment")) entries.push(["shade strong", "Odd moment"]);
+    if (strengths.has("weak moment")) entries.push(["shade weak", "Weak moment"]);
+    if (data[1].x.length) entries.push(["found", "Found in the captions"]);
+    if (data[2]) entries.push(["fit", `Fit to “${this.data.sought}”, on the right axis`]);
+    this.find(".legend").replaceChildren(...entries.map(([className, text]) =>
+      element("li", {}, element("span", { className }), text)));
+  }
+
+  clock(time) {
+    return clock(time, this.data.digits);
   }
 
   // --- going there
 
   playMoment(moment) {
     this.chosen = moment.peak_index;
-    this.preview(moment.best_index);
+    this.showFrame(moment.best_index);
     this.speak(`Playing. ${this.describe()}`);
     this.seek(moment.start, true);
   }
 
   play(index) {
     this.chosen = index;
-    this.preview(index);
     this.speak(`Playing. ${this.describe()}`);
     this.seek(this.data.frames[index].time, true);
   }
 
-  seek(seconds, andPlay) {
-    this.video.currentTime = seconds;
+  click(event) {
+    const index = this.under(event);
+    const second = this.clicked !== undefined;
+    clearTimeout(this.clicked);
+    this.clicked = undefined;
+    if (second) this.showAll();
+    else if (index !== undefined)
+      this.clicked = setTimeout(() => {
+        this.clicked = undefined;
+        this.play(index);
+      }, DOUBLE_CLICK);
+  }
+
+  seek(time, andPlay) {
+    this.video.currentTime = time;
     this.follow();
     if (andPlay) this.video.play().catch(() => {}); // not allowed or not playable: the place is right all the same
   }
@@ -226,7 +318,7 @@ class NoveltyPlayer {
     if (event.key === "Enter" || event.key === " ") this.play(this.chosen);
     else if (event.key in steps) {
       this.chosen = Math.max(0, Math.min(last, this.chosen + steps[event.key]));
-      this.preview(this.chosen);
+      this.point(this.chosen);
       this.speak(this.describe());
     } else return;
     event.preventDefault();
@@ -244,6 +336,7 @@ class NoveltyPlayer {
     this.listeners.abort();
     this.sizes.disconnect();
     cancelAnimationFrame(this.moving);
+    clearTimeout(this.clicked);
     this.video.pause();
     this.plotly?.purge(this.graph);
   }
