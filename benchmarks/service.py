@@ -5,6 +5,7 @@ import io
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -53,6 +54,29 @@ def analyse(gateway: str, clip: Path, every_n_second: float, **parameters: str) 
 
 def _seconds(start: str, end: str) -> float:
     return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+
+
+class CpuSeconds:
+    """A context manager that measures the CPU-seconds that processes spent, with their children, those ended too."""
+
+    def __init__(self, processes: Sequence[psutil.Process]) -> None:
+        self._processes = processes
+        self.seconds = 0.0
+
+    def __enter__(self) -> "CpuSeconds":
+        self.seconds = -self._spent()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += self._spent()
+
+    def _spent(self) -> float:
+        spent = 0.0
+        for parent in self._processes:
+            for process in (parent, *parent.children(recursive=True)):
+                with suppress(psutil.NoSuchProcess):
+                    spent += sum(process.cpu_times()[:4])  # user and system, its own and of children that ended
+        return spent
 
 
 class PeakMemory:
