@@ -92,7 +92,10 @@ def decode(clip: Path, every_n_second: float) -> Cost:
 
 
 def model(clip: Path, every_n_second: float) -> Cost:
-    """Measure the models' limit: captioner, sentence encoder and tagger on ready tensors, in batches of 32."""
+    """Measure the models' limit on ready tensors, in batches of 32: one pass of the image encoder, and all that a job
+    takes from it.
+    """
+    import numpy as np
     import torch
 
     from captioner.models.show_attend_tell import ShowAttendTell
@@ -107,15 +110,14 @@ def model(clip: Path, every_n_second: float) -> Cost:
     sentences = SentenceEncoder(device)
     video = open_video(clip, max_pixels=2**30)
     pixels = [captioner.preprocess(frame.picture) for frame in video.samples(every_n_second, longest_side=LONGEST_SIDE)]
-    assert captioner.image_size == tagger.image_size
     batches = [torch.stack(pixels[start : start + BATCH]) for start in range(0, len(pixels), BATCH)]
     captioner.caption(batches[0][:2], beams=BEAMS, max_tokens=2)  # the first call allocates
     cost = Cost(frames=len(pixels))
     with costing(cost):
         for batch in batches:
-            captions = captioner.caption(batch, beams=BEAMS, max_tokens=MAX_TOKENS)
+            captions = captioner.caption(batch, beams=BEAMS, max_tokens=MAX_TOKENS, views=True, pooled=True)
             sentences.encode([caption.text for caption in captions])
-            tagger.encode_images(batch)
+            tagger.embed_features(np.stack([caption.pooled for caption in captions if caption.pooled is not None]))
     return cost
 
 
@@ -185,7 +187,7 @@ def patches(clip: Path, every_n_second: float) -> Cost:
     """Measure the limit of the patch signal alone: decode, encode and compare in turn, nothing captioned."""
     import torch
 
-    from captioner.models.show_attend_tell import encode_with_views
+    from captioner.models.lite2_views import encode_with_views
     from framesense.models.encoders.efficientnet_lite2 import load_encoder, squash
     from framesense.models.spec import choose_dtype
     from framesense.novelty.patches import PackedGrids, PatchMemory, frame_score

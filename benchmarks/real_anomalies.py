@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.novelty_bench import auroc
-from captioner.models.show_attend_tell import encode_with_views
+from captioner.models.lite2_views import encode_with_views
 from framesense.models.encoders.efficientnet_lite2 import load_encoder, squash
 from framesense.models.spec import choose_dtype
 from framesense.novelty.normal_footage import NormalFootage

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.moments.cases import Case, Recording, sample
-from captioner.models.show_attend_tell.captioner import encode_with_views
+from captioner.models.lite2_views import encode_with_views
 from framesense.models.encoders.efficientnet_lite2 import load_encoder, squash
 from framesense.models.spec import choose_dtype
 from framesense.novelty.curve import rolling_novelty

@@ -10,12 +10,12 @@ import numpy as np
 from fastapi import FastAPI, Request, Response
 from starlette.datastructures import UploadFile
 
-from framesense.http.problems import model_loading
-from framesense.schemas.arrays import EncodingFormat, encode
+from framesense.http.problems import ProblemError, model_loading
+from framesense.schemas.arrays import Array, EncodingFormat, encode, to_numpy
 from framesense.schemas.captions import Caption, CaptionEmbeddings, CaptionResponse, CaptionToken
 from framesense.schemas.models import ModelInfo, ModelsResponse
 from framesense.schemas.problems import MEDIA_TYPE
-from framesense.schemas.tags import ImageEmbeddings
+from framesense.schemas.tags import FeatureEmbeddings, FeaturesRequest, ImageEmbeddings
 from tests.support.videos import read_number
 
 INFO = {"service": "captioner", "family": "numbers", "device": "cpu", "dtype": "float32", "parameters": 0}
@@ -36,6 +36,11 @@ class NumberCaptioner:
     """So many questions to the captioner, and to the tagger, are answered that its model is being loaded."""
     revision: str = "1"
     tagger_revision: str = "1"
+    encoder: str | None = None
+    tagger_encoder: str | None = None
+    """The image encoders of the captioner and of the tagger, which refuse what only another has."""
+    embedded: Counter[str] = field(default_factory=Counter)
+    """How many frames the tagger was sent as ``pictures`` and as ``features``."""
     fickle: bool = False
     """Another model answers every time."""
     seen: list[int] = field(default_factory=list)
@@ -43,11 +48,12 @@ class NumberCaptioner:
 
     @property
     def model(self) -> ModelInfo:
-        return ModelInfo.model_validate({**INFO, "name": "numbers", "revision": self.revision})
+        return ModelInfo.model_validate({**INFO, "name": "numbers", "revision": self.revision, "encoder": self.encoder})
 
     @property
     def tagger(self) -> ModelInfo:
-        return self.model.model_copy(update={"service": "tagger", "revision": self.tagger_revision})
+        changed = {"service": "tagger", "revision": self.tagger_revision, "encoder": self.tagger_encoder}
+        return self.model.model_copy(update=changed)
 
     async def _permitted(self, request: Request) -> bool:
         """Wait for a permit; False for a caller that hangs up meanwhile, as a killed worker does."""
@@ -76,13 +82,20 @@ class NumberCaptioner:
 
         @app.post("/tagger/embed/images")
         async def embed(request: Request) -> ImageEmbeddings:
-            """As a tagger: a frame's embedding is its number, and the tagger's revision."""
             async with request.form() as form:
                 files = [file for file in form.getlist("images") if isinstance(file, UploadFile)]
                 numbers = [read_number(np.load(io.BytesIO(await file.read()))) for file in files]
-            model = self.tagger
-            told = encode(np.array([[number, int(model.revision)] for number in numbers]), EncodingFormat.BASE64)
-            return ImageEmbeddings(images=[str(file.filename) for file in files], embeddings=told, model=model)
+            self.embedded["pictures"] += len(numbers)
+            names = [str(file.filename) for file in files]
+            return ImageEmbeddings(images=names, embeddings=self._embeddings(numbers), model=self.tagger)
+
+        @app.post("/tagger/embed/features", response_model=None)
+        def embed_features(asked: FeaturesRequest) -> FeatureEmbeddings | Response:
+            if asked.encoder != self.tagger_encoder:
+                return _problem(ProblemError(409, "other-encoder", "Other encoder", f"not {self.tagger_encoder}"))
+            numbers = [int(number) for (number,) in to_numpy(asked.features)]
+            self.embedded["features"] += len(numbers)
+            return FeatureEmbeddings(embeddings=self._embeddings(numbers), model=self.tagger)
 
         @app.post("/caption", response_model=None)
         async def caption(request: Request) -> CaptionResponse | Response:
@@ -90,6 +103,9 @@ class NumberCaptioner:
                 return Response(status_code=503, headers={"Retry-After": "0.2"})
             if loading := self._loading("captioner"):
                 return loading
+            pooled = "pooled" in request.query_params.getlist("return")
+            if pooled and self.encoder is None:
+                return _problem(ProblemError(422, "unsupported-option", "Unsupported option", "no pooled features"))
             async with request.form() as form:
                 files = [file for file in form.getlist("images") if isinstance(file, UploadFile)]
                 pictures = [np.load(io.BytesIO(await file.read())) for file in files]
@@ -100,7 +116,7 @@ class NumberCaptioner:
             await asyncio.sleep(self.delay)
             if self.fickle:
                 self.revision = str(int(self.revision) + 1)
-            captions = [_caption(number, int(self.revision)) for number in numbers]
+            captions = [_caption(number, int(self.revision), pooled) for number in numbers]
             return CaptionResponse(captions=captions, model=self.model)
 
         return app
@@ -109,11 +125,18 @@ class NumberCaptioner:
         if self.loading[service] == 0:
             return None
         self.loading[service] -= 1
-        problem = model_loading("The model numbers is being loaded.")
-        return Response(problem.document().model_dump_json(), problem.status, problem.headers, MEDIA_TYPE)
+        return _problem(model_loading("The model numbers is being loaded."))
+
+    def _embeddings(self, numbers: list[int]) -> Array:
+        """A frame's embedding is its number, and the tagger's revision."""
+        return encode(np.array([[number, int(self.tagger.revision)] for number in numbers]), EncodingFormat.BASE64)
 
 
-def _caption(number: int, revision: int) -> Caption:
+def _problem(problem: ProblemError) -> Response:
+    return Response(problem.document().model_dump_json(), problem.status, problem.headers, MEDIA_TYPE)
+
+
+def _caption(number: int, revision: int, pooled: bool) -> Caption:
     words = encode(np.full((2, 4), number, dtype=np.float32), EncodingFormat.BASE64)
     sentence = encode(np.eye(4, dtype=np.float32)[number % 4], EncodingFormat.BASE64)
     return Caption(
@@ -124,4 +147,5 @@ def _caption(number: int, revision: int) -> Caption:
         embeddings=CaptionEmbeddings(words=words, sentence=sentence),
         visual=encode(np.array([number, revision]), EncodingFormat.BASE64),
         patches=encode(np.full((2, 3, 4), number), EncodingFormat.BASE64),
+        pooled=encode(np.array([number]), EncodingFormat.BASE64) if pooled else None,
     )

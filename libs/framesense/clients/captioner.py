@@ -42,6 +42,8 @@ class CaptionBatch:
     """n × rows × columns × P descriptors of their patches; None from a captioner that gives none."""
     confidences: Floats | None = None
     """n chances, each that the caption is right, in [0, 1]; None from a captioner that was not calibrated."""
+    pooled: Floats | None = None
+    """n × dimensions: what the captioner's ``encoder`` tells of the pictures; None unless asked for."""
 
 
 class CaptionerClient(ServiceClient):
@@ -70,8 +72,12 @@ class CaptionerClient(ServiceClient):
         super().__init__(base_url, timeout=timeout, retry=retry, sleep=sleep, clock=clock, transport=transport)
         self._least_side = least_side
 
-    def caption(self, frames: Sequence[RGB], *, beams: int = 4, max_tokens: int = 24) -> CaptionBatch:
+    def caption(
+        self, frames: Sequence[RGB], *, beams: int = 4, max_tokens: int = 24, pooled: bool = False
+    ) -> CaptionBatch:
         """Caption H × W × 3 uint8 RGB frames, any sizes, at most as many as the captioner takes in one request.
+
+        ``pooled``: with what a tagger that has the captioner's image encoder can use in place of the frames.
 
         Raises:
             CaptionerUnavailable: after the last attempt.
@@ -81,10 +87,13 @@ class CaptionerClient(ServiceClient):
             ("images", (f"frame-{index}.npy", encode_npy(shrink(frame, self._least_side)), NPY_MEDIA_TYPE))
             for index, frame in enumerate(frames)
         ]
+        extras = [CaptionExtra.EMBEDDINGS, CaptionExtra.VISUAL, CaptionExtra.PATCHES]
+        if pooled:
+            extras.append(CaptionExtra.POOLED)
         query = {
             "beams": beams,
             "max_tokens": max_tokens,
-            "return": [CaptionExtra.EMBEDDINGS.value, CaptionExtra.VISUAL.value, CaptionExtra.PATCHES.value],
+            "return": [extra.value for extra in extras],
             "encoding_format": EncodingFormat.BASE64.value,
         }
         body = self._request("POST", "/caption", params=query, files=parts)
@@ -97,6 +106,7 @@ class CaptionerClient(ServiceClient):
             visual=_stacked([caption.visual for caption in answer.captions]),
             patches=_stacked([caption.patches for caption in answer.captions]),
             confidences=_chances([caption.confidence for caption in answer.captions]),
+            pooled=_stacked([caption.pooled for caption in answer.captions]),
         )
 
 

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from framesense.clients.base import AsyncServiceClient, ServiceClient, ServiceUnavailable
 from framesense.http.uploads import Upload
 from framesense.media.images import NPY_MEDIA_TYPE, RGB, encode_npy
-from framesense.schemas.arrays import EncodingFormat, to_numpy
+from framesense.schemas.arrays import EncodingFormat, encode_base64, to_numpy
 from framesense.schemas.models import ModelInfo
 from framesense.schemas.tags import (
+    FeatureEmbeddings,
+    FeaturesRequest,
     ImageEmbeddings,
     LabelSet,
     TagExtra,
@@ -99,6 +101,20 @@ class TaggerClient(ServiceClient):
         query = {"encoding_format": EncodingFormat.BASE64.value}
         body = self._request("POST", "/embed/images", params=query, files=_parts(pictures))
         answer = ImageEmbeddings.model_validate_json(body)
+        return EmbeddingBatch(to_numpy(answer.embeddings), answer.model)
+
+    def embed_features(self, features: Floats, encoder: str) -> EmbeddingBatch:
+        """Embed n pictures by n × dimensions features that ``encoder``, which the tagger has too, gave elsewhere.
+
+        Raises like :meth:`tag`, 409 where the tagger's encoder is another.
+        """
+        asked = FeaturesRequest(
+            encoder=encoder,
+            features=encode_base64(features),
+            encoding_format=EncodingFormat.BASE64,
+        )
+        body = self._request("POST", "/embed/features", json=asked.model_dump(mode="json"))
+        answer = FeatureEmbeddings.model_validate_json(body)
         return EmbeddingBatch(to_numpy(answer.embeddings), answer.model)
 
     def embed_texts(self, texts: Sequence[str]) -> EmbeddingBatch:

@@ -39,9 +39,14 @@ Array = EncodedArray | list[Any]
 
 def encode(array: NDArray[Any], encoding: EncodingFormat) -> Array:
     """Encode an array in the form asked for; values become float32."""
-    values = np.ascontiguousarray(array, dtype="<f4")
     if encoding is EncodingFormat.FLOAT:
-        return list(values.tolist())
+        return list(array.astype("<f4").tolist())
+    return encode_base64(array)
+
+
+def encode_base64(array: NDArray[Any]) -> EncodedArray:
+    """Encode an array for a program; values become float32."""
+    values = np.ascontiguousarray(array, dtype="<f4")
     return EncodedArray(shape=list(values.shape), data=base64.b64encode(values.tobytes()).decode("ascii"))
 
 

@@ -17,6 +17,7 @@ class CaptionExtra(StrEnum):
     FEATURES = "features"
     VISUAL = "visual"
     PATCHES = "patches"
+    POOLED = "pooled"
 
 
 DEFAULT_GUESS_BELOW = 0.5
@@ -75,6 +76,11 @@ class Caption(BaseModel):
     visual: Array | None = Field(default=None, description="dimensions: what the picture as a whole looks like")
     patches: Array | None = Field(
         default=None, description="rows × columns × dimensions: what it looks like at each place of a grid"
+    )
+    pooled: Array | None = Field(
+        default=None,
+        description="dimensions: what the model's `encoder` tells of the picture, for `POST /embed/features` of a "
+        "tagger with the same encoder",
     )
 
 

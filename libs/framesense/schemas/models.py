@@ -27,6 +27,11 @@ class ModelInfo(BaseModel):
         default=None, description="of a captioner: whose embeddings of words the novelty signal 'words' compares"
     )
     note: str | None = Field(default=None, description="what to know before trusting its answers")
+    encoder: str | None = Field(
+        default=None,
+        description="the image encoder, where its pooled features can be passed between models that share it",
+        examples=["efficientnet-lite2@3f1c9a2b7d10"],
+    )
     no_confidence: str | None = Field(default=None, description="of a captioner: why its captions carry no confidence")
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from framesense.schemas.arrays import Array, EncodingFormat
+from framesense.schemas.arrays import Array, EncodedArray, EncodingFormat
 from framesense.schemas.models import ModelInfo
 
 LABEL_PLACE = "{label}"
@@ -48,6 +48,21 @@ class TagExtra(StrEnum):
 class ImageEmbeddings(BaseModel):
     images: list[str] = Field(description="file names, in the order sent")
     embeddings: Array = Field(description="images × dimensions, L2-normalised")
+    model: ModelInfo
+
+
+class FeaturesRequest(BaseModel):
+    """Pictures, as an image encoder that the model shares with another model server has seen them."""
+
+    encoder: str = Field(
+        description="whose features they are, as `GET /models` names it", examples=["efficientnet-lite2@3f1c9a2b7d10"]
+    )
+    features: EncodedArray | list[list[float]] = Field(description="pictures × dimensions: `pooled` of `POST /caption`")
+    encoding_format: EncodingFormat = EncodingFormat.FLOAT
+
+
+class FeatureEmbeddings(BaseModel):
+    embeddings: Array = Field(description="pictures × dimensions, L2-normalised")
     model: ModelInfo
 
 

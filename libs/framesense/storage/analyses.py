@@ -51,6 +51,12 @@ class VideoModels:
     captioner: ModelInfo
     tagger: ModelInfo | None = None
 
+    @property
+    def shared_encoder(self) -> str | None:
+        """Return the image encoder that both have, so that one pass of it serves both; None where they differ."""
+        encoder = self.captioner.encoder
+        return encoder if self.tagger and self.tagger.encoder == encoder else None
+
     def all(self) -> list[ModelInfo]:
         return [self.captioner] + ([self.tagger] if self.tagger else [])
 

@@ -42,6 +42,7 @@ def _caption(described: Described, extras: frozenset[CaptionExtra], encoding: En
         features=_optional(caption.features, encoding),
         visual=_optional(caption.visual, encoding) if CaptionExtra.VISUAL in extras else None,
         patches=_optional(caption.patches, encoding) if CaptionExtra.PATCHES in extras else None,
+        pooled=_optional(caption.pooled, encoding),
     )
 
 

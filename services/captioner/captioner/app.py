@@ -70,7 +70,7 @@ def create_app(
             list[str] | None,
             Query(
                 alias="return",
-                description="embeddings, attention, features, visual, patches; repeated or comma-separated",
+                description="embeddings, attention, features, visual, patches, pooled; repeated or comma-separated",
             ),
         ] = None,
         encoding_format: Annotated[EncodingFormat, Query(description="how arrays are written")] = EncodingFormat.FLOAT,

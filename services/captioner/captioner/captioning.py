@@ -123,6 +123,7 @@ class Captioner:
             attention=CaptionExtra.ATTENTION in options.extras,
             features=CaptionExtra.FEATURES in options.extras,
             views=not options.extras.isdisjoint({CaptionExtra.VISUAL, CaptionExtra.PATCHES}),
+            pooled=CaptionExtra.POOLED in options.extras,
         )
         if CaptionExtra.EMBEDDINGS not in options.extras:
             return [Described(caption, None, None) for caption in captions]

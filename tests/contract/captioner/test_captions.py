@@ -4,11 +4,13 @@ import io
 
 import numpy as np
 import pytest
+import torch
 from fastapi.testclient import TestClient
 from PIL import Image
 
 from captioner.models.show_attend_tell import SPECIAL_WORDS
 from framesense.media.images import NPY_MEDIA_TYPE, encode_npy
+from framesense.models.encoders.efficientnet_lite2 import encode_pooled, encoder_name, load_encoder, squash
 from framesense.schemas.arrays import to_numpy
 from tests.support.captioner_api import CHELSEA, COFFEE, captions, post
 
@@ -77,6 +79,16 @@ def test_features(client: TestClient) -> None:
     (caption,) = captions(post(client, CHELSEA, extras="features", encoding_format="base64"))
     assert caption.features is not None
     assert to_numpy(caption.features).shape == (9, 9, 1280)
+
+
+def test_pooled_features_are_of_the_encoder_that_the_model_names(client: TestClient) -> None:
+    (caption,) = captions(answer := post(client, CHELSEA, extras="pooled", encoding_format="base64"))
+    assert caption.pooled is not None and caption.visual is None
+    assert answer.json()["model"]["encoder"] == encoder_name()
+    picture = np.asarray(Image.open(io.BytesIO(CHELSEA)).convert("RGB"))
+    with torch.inference_mode():
+        (expected,) = encode_pooled(load_encoder(), squash(picture)[None], torch.float32).numpy()
+    np.testing.assert_allclose(to_numpy(caption.pooled), expected, rtol=1e-2, atol=1e-3)
 
 
 @pytest.mark.parametrize("extras", ["embeddings,attention", ["embeddings", "attention"], "attention, embeddings,"])

@@ -1,5 +1,6 @@
 """The tagger's routes, in process, with the embedded model: what is asked is answered, the rest refused in words."""
 
+import base64
 import io
 import json
 import zipfile
@@ -9,13 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skimage
+import torch
 from fastapi.testclient import TestClient
 from httpx2 import Response
+from PIL import Image
 
-from framesense.schemas.arrays import to_numpy
+from framesense.models.encoders.efficientnet_lite2 import encode_pooled, encoder_name, load_encoder, squash
+from framesense.schemas.arrays import EncodingFormat, encode, to_numpy
 from framesense.schemas.classifiers import Classifier, ClassifierList, ClassifyResponse, EvaluationResponse
 from framesense.schemas.problems import MEDIA_TYPE, Problem
 from framesense.schemas.tags import (
+    FeatureEmbeddings,
+    FeaturesRequest,
     ImageEmbeddings,
     LabelSet,
     LabelSetList,
@@ -204,6 +210,60 @@ def test_image_and_text_embeddings_agree_with_similarity(client: TestClient) -> 
     np.testing.assert_allclose(to_numpy(similarity.cosine), cosines, atol=1e-4)
     assert texts.background_mean is not None and len(texts.background_mean) == 3
     assert similarity.texts == LABELS
+
+
+def pooled_features(*pictures: bytes) -> np.ndarray:
+    """Return what a captioner with the same encoder tells of the pictures."""
+    arrays = [np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")) for picture in pictures]
+    with torch.inference_mode():
+        pixels = torch.stack([squash(array) for array in arrays])
+        return encode_pooled(load_encoder(), pixels, torch.float32).numpy()
+
+
+@pytest.mark.parametrize("encoding", EncodingFormat)
+def test_features_embed_like_the_pictures_that_they_are_of(client: TestClient, encoding: EncodingFormat) -> None:
+    images = client.post("/embed/images", files=files(CAT, CUP), params={"encoding_format": "base64"})
+    by_pictures = ImageEmbeddings.model_validate_json(images.content)
+    assert by_pictures.model.encoder == encoder_name()
+    asked = FeaturesRequest(
+        encoder=encoder_name(), features=encode(pooled_features(CAT, CUP), encoding), encoding_format=encoding
+    )
+    answer = client.post("/embed/features", json=asked.model_dump(mode="json"))
+    by_features = FeatureEmbeddings.model_validate_json(answer.content)
+    assert by_features.model == by_pictures.model
+    cosines = (to_numpy(by_features.embeddings) * to_numpy(by_pictures.embeddings)).sum(axis=1)
+    np.testing.assert_allclose(cosines, 1, atol=1e-4)
+
+
+def test_features_of_another_encoder_are_refused(client: TestClient) -> None:
+    asked = {"encoder": "resnet@1", "features": np.zeros((1, 2992)).tolist()}
+    refused = problem(client.post("/embed/features", json=asked))
+    assert refused.status == 409
+    assert encoder_name() in refused.detail and "resnet@1" in refused.detail
+
+
+@pytest.mark.parametrize(
+    ("features", "status", "words"),
+    [
+        (np.zeros((1, 2991)).tolist(), 422, "2992"),
+        ([], 422, "2992"),
+        ([[0.0] * 2992, [0.0] * 2], 422, "differ in length"),
+        ([[1e30] * 2992], 422, "too large"),
+        ([[1e300] * 2992], 422, "not finite"),
+        ([["x"] * 2992], 422, "features"),
+        (np.zeros((5, 2992)).tolist(), 413, "at most 4"),
+        ({"shape": [2992], "data": base64.b64encode(bytes(4 * 2992)).decode()}, 422, "2992"),
+        ({"shape": [1, 1, 2992], "data": base64.b64encode(bytes(4 * 2992)).decode()}, 422, "2992"),
+        ({"shape": [2, 2992], "data": base64.b64encode(bytes(4 * 2992)).decode()}, 422, "does not hold"),
+        ({"shape": [10**9, 10**9], "data": ""}, 422, "does not hold"),
+        ({"shape": [1, 2992], "data": "%%%"}, 422, "features"),
+        (None, 422, "features"),
+    ],
+)
+def test_odd_features_are_refused(client: TestClient, features: object, status: int, words: str) -> None:
+    refused = problem(client.post("/embed/features", json={"encoder": encoder_name(), "features": features}))
+    assert refused.status == status
+    assert words in refused.detail
 
 
 def test_texts_in_templates(client: TestClient) -> None:

@@ -82,6 +82,8 @@ def test_through_the_gateway(http: httpx.Client, folder: Path, name: str) -> Non
         assert to_numpy(one.patches).shape == (side, side, 64)
     refused = problem(caption(http, "coffee.png", extras="attention"), 422)
     assert "many layers and heads" in refused.detail
+    assert found.model.encoder is None
+    assert "image encoder" in problem(caption(http, "coffee.png", extras="pooled"), 422).detail
     assert caption(http, "coffee.png", beams=1).status_code == 200
 
 

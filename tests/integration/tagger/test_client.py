@@ -7,11 +7,13 @@ import httpx
 import numpy as np
 import pytest
 import skimage
+import torch
 from PIL import Image
 
 from framesense.clients.retry import RetryPolicy
 from framesense.clients.tagger import TaggerClient, TaggerUnavailable, TagQuestion
 from framesense.http.problems import ProblemError
+from framesense.models.encoders.efficientnet_lite2 import encode_pooled, load_encoder, squash
 from framesense.schemas.tags import LabelSetContent, NewLabelSet, ThresholdOn
 from tagger.app import create_app
 from tagger.settings import TaggerSettings
@@ -48,6 +50,20 @@ def test_tags_and_scores_of_pictures(client: TaggerClient) -> None:
     embedded = client.embed(PICTURES)
     assert embedded.model == found.model
     np.testing.assert_allclose(embedded.embeddings, found.embeddings, atol=1e-3)
+
+
+def test_features_in_place_of_pictures(client: TaggerClient) -> None:
+    with torch.inference_mode():
+        pixels = torch.stack([squash(picture) for picture in PICTURES])
+        features = encode_pooled(load_encoder(), pixels, torch.float32).numpy()
+    encoder = client.model().encoder
+    assert encoder is not None
+    by_features, by_pictures = client.embed_features(features, encoder), client.embed(PICTURES)
+    assert by_features.model == by_pictures.model
+    np.testing.assert_allclose(by_features.embeddings, by_pictures.embeddings, atol=2e-3)
+    with pytest.raises(ProblemError) as refused:
+        client.embed_features(features, "another@1")
+    assert refused.value.status == 409
 
 
 def test_the_threshold_and_the_most_tags_are_passed_on(client: TaggerClient) -> None:

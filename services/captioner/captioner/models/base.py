@@ -51,6 +51,10 @@ class GeneratedCaption(Protocol):
     def patches(self) -> Floats | None:
         """Rows × columns × dimensions: the picture, place by place; None unless asked for."""
 
+    @property
+    def pooled(self) -> Floats | None:
+        """What the image encoder of ``LoadedModel.info`` passes on to other models; None unless asked for."""
+
 
 class CaptionModel(Protocol):
     """A loaded model. ``preprocess`` is called from several threads, ``caption`` from one at a time."""
@@ -70,10 +74,11 @@ class CaptionModel(Protocol):
         attention: bool = False,
         features: bool = False,
         views: bool = False,
+        pooled: bool = False,
     ) -> Sequence[GeneratedCaption]:
         """Write a caption for each picture, by beam search (1 is greedy), of at most ``max_tokens`` tokens.
 
-        ``views``: with ``visual`` and ``patches``.
+        ``views``: with ``visual`` and ``patches``. ``pooled`` is asked of families only that have it.
         """
 
 

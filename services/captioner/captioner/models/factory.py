@@ -16,11 +16,12 @@ from captioner.models.blip2 import Blip2
 from captioner.models.clipcap import ClipCap
 from captioner.models.coca import ARCHITECTURE_PREFIX, Coca
 from captioner.models.florence2 import Florence2
-from captioner.models.generating import NO_ATTENTION, GeneratingCaptioner
+from captioner.models.generating import UNSUPPORTED, GeneratingCaptioner
 from captioner.models.git import Git
 from captioner.models.show_attend_tell import ShowAttendTell, load_confidence
 from captioner.models.vision_encoder_decoder import VisionEncoderDecoder
 from captioner.settings import CaptionerSettings
+from framesense.models.encoders.efficientnet_lite2 import encoder_name
 from framesense.models.openclip import OpenClipFiles, is_folder_of_open_clip
 from framesense.models.pretrained import Pretrained
 from framesense.models.spec import ModelSource, ModelSpec, choose_device, choose_dtype
@@ -46,6 +47,8 @@ class Loaded:
     """What the word embeddings of its captions are."""
     no_confidence: str | None = NOT_CALIBRATED
     """Why its captions carry no confidence."""
+    encoder: str | None = None
+    """Its image encoder, where it returns pooled features."""
 
 
 Files = TypeVar("Files")
@@ -58,13 +61,19 @@ def _show_attend_tell(files: Pretrained, device: torch.device, dtype: torch.dtyp
     confidence, missing = load_confidence(folder)
     model = ShowAttendTell.load(folder, device, dtype, confidence)
     weights = (*model.encoder.parameters(), *model.decoder.parameters())
-    return Loaded(model, model.revision, sum(weight.numel() for weight in weights), no_confidence=missing)
+    return Loaded(
+        model,
+        model.revision,
+        sum(weight.numel() for weight in weights),
+        no_confidence=missing,
+        encoder=encoder_name(model.image_size),
+    )
 
 
 def _generating(load_family: Callable[[Files, torch.device, torch.dtype], GeneratingCaptioner]) -> Loader[Files]:
     def load(files: Files, device: torch.device, dtype: torch.dtype) -> Loaded:
         model = load_family(files, device, dtype)
-        return Loaded(model, model.revision, model.parameters, NO_ATTENTION)
+        return Loaded(model, model.revision, model.parameters, UNSUPPORTED)
 
     return load
 
@@ -104,6 +113,7 @@ def load_model(settings: CaptionerSettings) -> LoadedModel:
         word_embeddings=loaded.word_embeddings,
         note=EMBEDDED_NOTE if spec.source is ModelSource.EMBEDDED else None,
         no_confidence=loaded.no_confidence,
+        encoder=loaded.encoder,
     )
     return LoadedModel(loaded.model, info, loaded.unsupported)
 

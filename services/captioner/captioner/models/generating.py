@@ -25,8 +25,9 @@ from framesense.models.spec import to_device
 from framesense.schemas.captions import CaptionExtra
 from framesense.serving.compiled_batches import StaticBatches, compiled
 
-NO_ATTENTION = {
-    CaptionExtra.ATTENTION: "its words attend through many layers and heads, so there is no one map of a word"
+UNSUPPORTED = {
+    CaptionExtra.ATTENTION: "its words attend through many layers and heads, so there is no one map of a word",
+    CaptionExtra.POOLED: "no other model is built on its image encoder",
 }
 
 
@@ -42,6 +43,8 @@ class PieceCaption:
     visual: NDArray[np.float32] | None = None
     patches: NDArray[np.float32] | None = None
     attention: NDArray[np.float32] | None = None
+    """Always None."""
+    pooled: NDArray[np.float32] | None = None
     """Always None."""
 
     @property
@@ -129,14 +132,16 @@ class GeneratingCaptioner(ABC):
         attention: bool = False,
         features: bool = False,
         views: bool = False,
+        pooled: bool = False,
     ) -> list[PieceCaption]:
         """Caption a batch of preprocessed pictures, B × 3 × S × S.
 
         Log-probabilities are the model's own, from one more pass over the finished captions: beam search reports
         its running scores only.
         """
-        if attention:
-            raise ValueError(f"attention maps: {NO_ATTENTION[CaptionExtra.ATTENTION]}")
+        for extra, wanted in ((CaptionExtra.ATTENTION, attention), (CaptionExtra.POOLED, pooled)):
+            if wanted:
+                raise ValueError(f"{extra}: {UNSUPPORTED[extra]}")
         encoded = EncodedImages(*(self._static or self._encode)(to_device(pixels, self.device, self.dtype)))
         generated = self.generate(encoded, beams, max_tokens)
         logits = self.score(encoded, generated)

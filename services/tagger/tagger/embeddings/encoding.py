@@ -22,7 +22,7 @@ from framesense.serving.compiled_batches import Compilable
 from framesense.serving.oom_retry import OomRetryBatcher
 from framesense.serving.threads import keep_to_one_core
 from tagger.labels.prompts import TextCache, ensemble
-from tagger.models.base import LoadedModel
+from tagger.models.base import FeatureHead, LoadedModel
 from tagger.models.factory import load_model
 from tagger.settings import TaggerSettings
 from tagger.tags.calibration import Calibration
@@ -105,6 +105,25 @@ class Embedder:
         """Embed a batch of preprocessed pictures in one model call: an embedding (dimensions) a picture."""
         return list(self._loaded.model.encode_images(torch.stack(list(pixels))))
 
+    def embed_features(self, encoder: str, features: Floats) -> Floats:
+        """Embed n pictures by what ``encoder`` told of them elsewhere: n × its dimensions → n × dimensions.
+
+        Raises ProblemError: 409 where the model has another encoder, 422 for features of another shape, or not finite.
+        """
+        model = self._loaded.model
+        if not isinstance(model, FeatureHead) or encoder != self.info.encoder:
+            own = f"has the image encoder {self.info.encoder}" if self.info.encoder else "shares no image encoder"
+            detail = f"{self.info.name} {own}: it can make nothing of features of {encoder!r}. Send the pictures."
+            raise ProblemError(409, "other-encoder", "Other encoder", detail)
+        if features.ndim != 2 or not len(features) or features.shape[1] != model.feature_size:
+            raise _invalid(
+                f"pictures × {model.feature_size} numbers are wanted, this array's shape is {features.shape}"
+            )
+        embeddings = model.embed_features(features)
+        if not (np.isfinite(features).all() and np.isfinite(embeddings).all()):
+            raise _invalid("some numbers are not finite, or too large to be features")
+        return embeddings
+
     def embed_texts(self, texts: Sequence[str]) -> Floats:
         """Embed n texts: n × dimensions. Raises ProblemError 422 for Russian ones where they cannot be read."""
         return self._texts.encode(texts)
@@ -139,3 +158,7 @@ class Embedder:
         for size in (1, max_batch):
             self._runner(None, [grey] * size)  # a batch that is too large is found out now
         self.embed_texts(["a photo"])
+
+
+def _invalid(reason: str) -> ProblemError:
+    return ProblemError(422, "invalid-request", "Invalid request", f"features: {reason}.")

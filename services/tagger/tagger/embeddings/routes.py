@@ -1,15 +1,24 @@
-"""``/embed/images``, ``/embed/texts``, ``/similarity``: the space itself."""
+"""``/embed/images``, ``/embed/features``, ``/embed/texts``, ``/similarity``: the space itself."""
 
 from typing import Annotated
 
+import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from framesense.http.disconnects import unless_disconnected
+from framesense.http.problems import ProblemError
 from framesense.http.uploads import images_form, read_form, read_uploads
-from framesense.schemas.arrays import EncodingFormat, encode
+from framesense.schemas.arrays import EncodingFormat, FloatArray, encode, to_numpy
 from framesense.schemas.problems import problem_responses
-from framesense.schemas.tags import ImageEmbeddings, SimilarityResponse, TextEmbeddings, TextsRequest
+from framesense.schemas.tags import (
+    FeatureEmbeddings,
+    FeaturesRequest,
+    ImageEmbeddings,
+    SimilarityResponse,
+    TextEmbeddings,
+    TextsRequest,
+)
 from framesense.serving.threads import in_own_thread
 from tagger.dependencies import TaggerDependencies
 from tagger.forms import FILES, HOW_TO_LIST, TEMPLATES, TEXTS, form_body, templates
@@ -44,6 +53,19 @@ def router(dependencies: TaggerDependencies) -> APIRouter:
         names = [upload.filename for upload in uploads]
         answer = ImageEmbeddings(images=names, embeddings=encode(embeddings, encoding_format), model=info)
         return as_json(answer)
+
+    @routes.post(
+        "/embed/features",
+        summary="What an image encoder told of pictures → embeddings",
+        response_model=FeatureEmbeddings,
+        responses=problem_responses(409, 413, 422, 503),
+    )
+    async def embed_features(body: FeaturesRequest) -> Response:
+        features = _features(body, dependencies.images.max_files)
+        async with runtime.use() as model:
+            embeddings = await in_own_thread(model.embedder.embed_features, body.encoder, features)
+            info = model.info
+        return as_json(FeatureEmbeddings(embeddings=encode(embeddings, body.encoding_format), model=info))
 
     @routes.post(
         "/embed/texts",
@@ -108,3 +130,17 @@ def router(dependencies: TaggerDependencies) -> APIRouter:
         return as_json(answer)
 
     return routes
+
+
+def _features(body: FeaturesRequest, most: int) -> FloatArray:
+    """Return the features of at most ``most`` pictures. Raises ProblemError: 413 for more, 422 for rows that differ."""
+    try:
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused
+            features = to_numpy(body.features)
+    except ValueError as error:
+        detail = "features: the rows differ in length."
+        raise ProblemError(422, "invalid-request", "Invalid request", detail) from error
+    if features.ndim == 2 and len(features) > most:
+        detail = f"Features of {len(features):,} pictures were sent; at most {most:,} are taken at once."
+        raise ProblemError(413, "too-many-files", "Too many files", detail)
+    return features

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,18 @@ class DualEncoder(Protocol):
 
     def unknown_words(self, text: str) -> list[str]:
         """Return the words of a text that mean nothing, or little, to the model's text encoder."""
+
+
+@runtime_checkable
+class FeatureHead(Protocol):
+    """Embed pictures by what their image encoder told of them elsewhere: a :class:`DualEncoder` whose encoder other
+    models have too.
+    """
+
+    feature_size: int
+
+    def embed_features(self, features: Floats) -> Floats:
+        """Embed n pictures: n × ``feature_size`` float32 → n × dimensions float32, L2-normalised; from any thread."""
 
 
 @dataclass(frozen=True)

@@ -136,6 +136,7 @@ class EmbeddedDualEncoder:
     family = "locked-dual-encoder"
     image_size = IMAGE_SIZE
     dimensions = DIMENSIONS
+    feature_size = POOLED_SIZE
 
     def __init__(
         self,
@@ -199,6 +200,10 @@ class EmbeddedDualEncoder:
         if pixels.dtype != torch.uint8:
             raise ValueError(f"expected uint8 pixels, got {pixels.dtype}")
         return self.embed_pooled(encode_pooled(self.encoder, pixels, self._dtype))
+
+    def embed_features(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Embed B×2992 pooled features that another model's pass of the same encoder gave: B×384, L2-normalised."""
+        return self.embed_pooled(torch.from_numpy(features))
 
     @torch.inference_mode()
     def embed_pooled(self, pooled: Tensor) -> NDArray[np.float32]:

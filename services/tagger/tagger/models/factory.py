@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from framesense.models.encoders.efficientnet_lite2 import encoder_name
 from framesense.models.openclip import CONFIG_FILE as OPEN_CLIP_CONFIG_FILE
 from framesense.models.openclip import OpenClipFiles, is_folder_of_open_clip
 from framesense.models.pretrained import Pretrained
@@ -64,6 +65,7 @@ def _embedded(spec: ModelSpec, folder: Path, device: torch.device, dtype: torch.
     model = EmbeddedDualEncoder.load(folder, device, dtype)
     note = EMBEDDED_NOTE if spec.source is ModelSource.EMBEDDED else None
     info = _describe(spec, EmbeddedDualEncoder.family, model.revision, model.parameters, device, dtype, note)
+    info = info.model_copy(update={"encoder": encoder_name(model.image_size)})
     return LoadedModel(model, BackgroundCalibration.load(folder), info)
 
 

@@ -4,6 +4,9 @@ Where a model server changes its model meanwhile, the job begins again with the 
 (:class:`worker.jobs.task.JobTask`).
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 from framesense.http.problems import ProblemError
 from framesense.schemas.models import ModelInfo
 
@@ -47,6 +50,19 @@ def require_same_model(answering: ModelInfo, expected: ModelInfo) -> None:
     """Raise ModelChanged where another model answers than the one asked before."""
     if not is_same_model(answering, expected):
         raise ModelChanged(answering, expected)
+
+
+@contextmanager
+def changes_explain_refusals(model: Callable[[], ModelInfo], expected: ModelInfo) -> Iterator[None]:
+    """Raise ModelChanged in place of a ProblemError where another model answers by now, as ``model`` finds out.
+
+    A model is asked for what it can do: another may have to refuse it.
+    """
+    try:
+        yield
+    except ProblemError:
+        require_same_model(model(), expected)
+        raise
 
 
 def _named(model: ModelInfo) -> str:

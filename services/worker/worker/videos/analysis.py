@@ -18,9 +18,10 @@ from framesense.clients.captioner import CaptionBatch
 from framesense.clients.tagger import EmbeddingBatch
 from framesense.http.problems import ProblemError
 from framesense.novelty.patches import PackedGrids
+from framesense.schemas.models import ModelInfo
 from framesense.storage.analyses import AnalysisStore, Frames, VideoModels
 from worker.jobs.concurrency import map_ahead, run_ahead
-from worker.jobs.model_change import require_same_model
+from worker.jobs.model_change import changes_explain_refusals, require_same_model
 from worker.settings import WorkerSettings
 from worker.thumbnails import write_thumbnail
 from worker.videos.caption_hysteresis import CaptionHysteresis
@@ -36,7 +37,11 @@ MOST_FRAMES = 1024
 class Captioner(Protocol):
     """The part of :class:`framesense.clients.captioner.CaptionerClient` that an analysis needs."""
 
-    def caption(self, frames: Sequence[Picture], *, beams: int = ..., max_tokens: int = ...) -> CaptionBatch: ...
+    def model(self) -> ModelInfo: ...
+
+    def caption(
+        self, frames: Sequence[Picture], *, beams: int = ..., max_tokens: int = ..., pooled: bool = ...
+    ) -> CaptionBatch: ...
 
 
 class SampledVideo(Protocol):
@@ -52,7 +57,11 @@ class SampledVideo(Protocol):
 class Embedder(Protocol):
     """The part of :class:`framesense.clients.tagger.TaggerClient` that an analysis needs."""
 
+    def model(self) -> ModelInfo: ...
+
     def embed(self, pictures: Sequence[Picture]) -> EmbeddingBatch: ...
+
+    def embed_features(self, features: NDArray[np.float32], encoder: str) -> EmbeddingBatch: ...
 
 
 @dataclass(frozen=True)
@@ -113,9 +122,22 @@ def analyse(
 
     def look(batch: _Batch) -> tuple[CaptionBatch, EmbeddingBatch | None]:
         pictures = batch.pictures
-        captioned = captioner.caption(pictures, beams=question.beams, max_tokens=question.max_tokens)
-        return captioned, embedder.embed(pictures) if embedder else None
+        with changes_explain_refusals(captioner.model, question.models.captioner):
+            captioned = captioner.caption(
+                pictures, beams=question.beams, max_tokens=question.max_tokens, pooled=shared is not None
+            )
+        require_same_model(captioned.model, question.models.captioner)
+        if not (embedder and question.models.tagger):
+            return captioned, None
+        with changes_explain_refusals(embedder.model, question.models.tagger):
+            if shared is None or captioned.pooled is None:
+                embedded = embedder.embed(pictures)
+            else:
+                embedded = embedder.embed_features(captioned.pooled, shared)
+        require_same_model(embedded.model, question.models.tagger)
+        return captioned, embedded
 
+    shared = question.models.shared_encoder
     hysteresis = CaptionHysteresis.resumed(store, question.key)
     deadline = time.monotonic() + settings.worker_video_seconds
     with (
@@ -127,9 +149,6 @@ def analyse(
         for batch, (answer, embedded) in seen:
             if time.monotonic() > deadline:
                 raise _took_too_long(settings.worker_video_seconds)
-            require_same_model(answer.model, question.models.captioner)
-            if embedded and question.models.tagger:
-                require_same_model(embedded.model, question.models.tagger)
             answer, shown = hysteresis.apply(answer), batch.shown
             frames = Frames(
                 times=np.array([frame.time for frame in batch.frames]),

@@ -54,6 +54,25 @@ def test_a_job_begins_again_when_a_model_changes(
     _assert_of_the_present_models(stack, again, captioner)
 
 
+@pytest.mark.parametrize("changed", ["encoder", "tagger_encoder"])
+def test_a_refusal_of_another_model_is_a_change_too(
+    stack: VideoStack, captioner: NumberCaptioner, tmp_path: Path, changed: str
+) -> None:
+    captioner.encoder = captioner.tagger_encoder = "e@1"
+    captioner.go = threading.Semaphore(2)
+    stack.start_worker(TAGGER_URL=f"{captioner.url}/tagger", WORKER_MAX_ATTEMPTS="1")
+    job = stack.submit(numbered_video(tmp_path / "clip.mp4", 40))
+    stack.until_done(job, 8)
+    setattr(captioner, changed, None)
+    captioner.revision = captioner.tagger_revision = "2"
+    captioner.go = None
+    finished = stack.finished(job)
+    assert finished.state is JobState.SUCCEEDED, stack.logs
+    assert numbers(stack.frames(job)) == list(range(40))
+    assert captioner.embedded["pictures"] == 40, "no longer by features"
+    _assert_of_the_present_models(stack, job, captioner)
+
+
 def _assert_of_the_present_models(stack: VideoStack, job: Job, captioner: NumberCaptioner) -> None:
     summary, frames = stack.load(job)
     assert summary.models == [captioner.model, captioner.tagger]

@@ -53,6 +53,16 @@ def test_frames_survive_being_written() -> None:
     assert Frames.concatenate([seen, frames(7, 1)]).visual is None, "some frames lack it"
 
 
+@pytest.mark.parametrize(
+    ("captioner", "tagger", "shared"),
+    [("e@1", "e@1", "e@1"), ("e@1", "e@2", None), ("e@1", None, None), (None, None, None)],
+)
+def test_an_encoder_is_shared_where_both_name_it(captioner: str | None, tagger: str | None, shared: str | None) -> None:
+    first, second = (MODEL.model_copy(update={"encoder": encoder}) for encoder in (captioner, tagger))
+    assert VideoModels(first, second).shared_encoder == shared
+    assert VideoModels(first, None).shared_encoder is None
+
+
 def test_frames_without_confidences_are_those_of_earlier_releases() -> None:
     old = frames(0, 2)
     assert Frames.from_bytes(old.to_bytes()).chances() == [None, None]

