@@ -23,7 +23,8 @@ from av.video.stream import VideoStream
 from PIL import Image, ImageDraw, ImageFont
 
 from framesense.http.problems import ProblemError
-from framesense.media.containers import open_container, video_packets
+from framesense.media.containers import is_joined, open_container, video_packets
+from framesense.media.decoder import Decoder
 from framesense.media.frame_colours import colour_space, to_rgb, transfer_of
 from framesense.media.group_index import PRESENTATION_TIMES
 from framesense.media.high_dynamic_range import Transfer
@@ -114,10 +115,11 @@ class _Source:
             yield from (packet for packet in self._container.demux(streams) if packet.size)
             return
         start, ordinal, shift = self._timeline.start_of(begin), 0, Fraction(0)
-        for packet in self._container.demux(streams):
+        joined = is_joined(self._container)
+        for packet in video_packets(self._container, self.video) if joined else self._container.demux(streams):
             if not packet.size:
                 continue
-            if packet.stream is self.video:
+            if isinstance(packet.stream, VideoStream):
                 stamp = packet.pts or 0
                 self._timeline.stamp(ordinal, packet)
                 shift = ((packet.pts or 0) - stamp) * self.time_base
@@ -131,8 +133,9 @@ class _Source:
         """Decode the frames on screen during a stretch; the one on screen at its start comes first."""
         begin, end = self.time(stretch.start), self.time(stretch.end)
         held: VideoFrame | None = None
+        decoder = Decoder(self.video)
         for packet in chain(self.packets(begin), [None]):
-            for frame in self.video.codec_context.decode(packet):
+            for frame in decoder.decode(packet):
                 if frame.pts is None:
                     continue
                 if frame.pts > end:
@@ -166,13 +169,17 @@ class _Opener:
         """Read the timeline where the clock starts again or may do so; None for others, so that little is read."""
         with open_container(self._path) as container:
             video, name = _stream(container, self._number), container.format.name
-            joinable = name in WRAPPING or (name == PRESENTATION_TIMES and read_outline(container, video) is None)
+            joinable = (
+                is_joined(container)
+                or name in WRAPPING
+                or (name == PRESENTATION_TIMES and read_outline(container, video) is None)
+            )
         if not joinable:
             return None
         with open_container(self._path) as container:
             video = _stream(container, self._number)
             timeline = Timeline.read(video_packets(container, video), video)
-        return timeline if name in WRAPPING or timeline.mended else None
+        return timeline if name in WRAPPING or timeline.mended or timeline.joins else None
 
     def _read_transfer(self) -> Transfer | None:
         """Read whether the video is of high dynamic range, from its first frame."""

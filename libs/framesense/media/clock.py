@@ -10,6 +10,7 @@ shown before it, and no frame waits for more than 16 that are shown after it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -45,10 +46,18 @@ class Clock:
 
 
 def mend_clock(
-    pts: Times, dts: Times | None, key: NDArray[np.bool_], *, interval: int, time_base: Fraction, wraps: bool
+    pts: Times,
+    dts: Times | None,
+    key: NDArray[np.bool_],
+    *,
+    interval: int,
+    time_base: Fraction,
+    wraps: bool,
+    joints: Sequence[int] = (),
 ) -> Clock:
     """Mend the presentation times of packets in file order.
 
+    ``joints``: the numbers of packets with which another recording is known to begin, where the one before ends.
     ``dts``: decoding times, None where some are missing. ``interval``: a frame's usual duration. All in units of
     ``time_base`` seconds. ``wraps``: the container counts modulo :data:`WRAP`.
     """
@@ -58,6 +67,7 @@ def mend_clock(
     if wild:
         _replace(times, wild, interval)
     joins = _join(times, pts, dts, key, set(wild), interval)
+    joins = sorted({*joins, *(int(times[at : at + REORDERED].min()) for at in joints)})
     if wraps or wild or joins:
         _set_apart(times)
     return Clock(times, joins, len(wild))

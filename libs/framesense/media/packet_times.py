@@ -8,19 +8,23 @@ from typing import Any, Self
 
 import numpy as np
 from av import Packet
+from av.stream import Stream
 from numpy.typing import NDArray
 
 
 class PacketTimes:
     """Collect the times of packets in file order, in the stream's time base, a few bytes each.
 
-    ``last_duration``: of the packet that is shown last, as far as it says one.
+    ``last_duration``: of the packet that is shown last, as far as it says one. ``joints``: the numbers of the packets
+    with which another recording begins.
     """
 
     def __init__(self) -> None:
         self._pts, self._dts, self._durations, self._flags = array("q"), array("q"), array("q"), bytearray()
         self.pts_missing = self.dts_missing = False
         self._last, self.last_duration = -(2**62), 0
+        self._stream: Stream | None = None
+        self.joints: list[int] = []
 
     @classmethod
     def read(cls, packets: Iterable[Packet[Any]]) -> Self:
@@ -32,6 +36,9 @@ class PacketTimes:
 
     def add(self, packet: Packet[Any]) -> None:
         """Append a packet's times."""
+        if self._stream is not None and packet.stream is not self._stream:
+            self.joints.append(len(self))
+        self._stream = packet.stream
         self.pts_missing |= packet.pts is None
         self.dts_missing |= packet.dts is None
         pts = packet.pts or 0

@@ -13,7 +13,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from framesense.http.problems import ProblemError
-from framesense.media.containers import open_container, video_packets
+from framesense.media.containers import is_joined, open_container, video_packets
 from framesense.media.group_index import GroupIndex, UnreliableIndexError
 from framesense.media.streams import describe_streams, find_video_stream
 from framesense.media.timeline import Timeline
@@ -57,6 +57,8 @@ def probe_video(path: Path, number: int | None = None, *, seconds: float = READI
 
 def read_outline(container: InputContainer, stream: VideoStream) -> Timeline | None:
     """Read when a video begins and ends by its container's index; None where it has none that can be relied on."""
+    if is_joined(container):
+        return None
     with suppress(UnreliableIndexError, av.FFmpegError):
         index = GroupIndex.read(container, stream)
         return index.outline() if index else None

@@ -111,7 +111,9 @@ class Timeline:
         else:
             dts = None if dts_missing else packets.dts
             wraps = stream.container.format.name in WRAPPING
-            clock = mend_clock(stamps, dts, key, interval=interval, time_base=time_base, wraps=wraps)
+            clock = mend_clock(
+                stamps, dts, key, interval=interval, time_base=time_base, wraps=wraps, joints=packets.joints
+            )
         times = np.sort(clock.times[shown], kind="stable")
         if not known and len(times) >= TELLING_FRAMES:  # Matroska's durations may be those of a nominal rate.
             interval = usual_interval(np.diff(times), times) or interval

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import av
 from av import Packet, VideoFrame
@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 
 from framesense.http.problems import ProblemError
 from framesense.media.containers import open_container, video_packets
+from framesense.media.decoder import Decoder
 from framesense.media.group_index import GroupIndex, UnreliableIndexError, packets_from
 from framesense.media.probe import read_outline
 from framesense.media.streams import find_video_stream
@@ -29,16 +30,26 @@ class NotFoundError(Exception):
     """The timeline promised a frame that did not come out."""
 
 
+class BrokenRulesError(NotFoundError):
+    """A group of pictures that refers to nothing before it does not decode strictly. ``time``: where it begins."""
+
+    def __init__(self, message: str, time: int) -> None:
+        super().__init__(message)
+        self.time = time
+
+
 @dataclass(frozen=True)
 class VideoFile:
     """A video in a file. ``number``: of its stream, None for the one that players show; ``max_pixels``: the largest
-    frame allowed, width × height; ``on_packet``: called for every packet that is read.
+    frame allowed, width × height; ``on_packet``: called for every packet that is read. ``strict``: packets that break
+    their codec's rules do not decode; else libavcodec makes of them what it can, which may be rubbish.
     """
 
     path: Path
     number: int | None
     max_pixels: int
     on_packet: Callable[[], None] = lambda: None
+    strict: bool = False
 
     def packets(self, container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
         """Yield a stream's packets in file order, as far as the file can be read."""
@@ -55,21 +66,25 @@ class VideoFile:
             except av.FFmpegError as error:
                 raise not_opened(self.path) from error
             stream = _video_stream(container, self.number)
-            context = stream.codec_context
-            if context.width * context.height > self.max_pixels:
-                raise ProblemError(
-                    422,
-                    "frame-too-large",
-                    "Frame too large",
-                    f"The video's frames are {context.width} × {context.height} pixels; at most {self.max_pixels} are "
-                    f"allowed.",
-                )
-            context.options = {"max_pixels": str(self.max_pixels)}
-            context.thread_type = "AUTO"
-            for other in container.streams:
-                if other.index != stream.index:
-                    other.discard = Discard.all
+            self.prepare(stream)
             yield container, stream
+
+    def prepare(self, stream: VideoStream) -> None:
+        """Set a stream up for decoding, and nothing else of its file. Raises ProblemError for frames too large."""
+        context = stream.codec_context
+        if context.width * context.height > self.max_pixels:
+            raise ProblemError(
+                422,
+                "frame-too-large",
+                "Frame too large",
+                f"The video's frames are {context.width} × {context.height} pixels; at most {self.max_pixels} are "
+                f"allowed.",
+            )
+        context.options = {"max_pixels": str(self.max_pixels)} | ({"err_detect": "explode"} if self.strict else {})
+        context.thread_type = "AUTO"
+        for other in stream.container.streams:
+            if other.index != stream.index:
+                other.discard = Discard.all
 
     def outline(self) -> Timeline | None:
         """Read when the video begins and ends by the container's index; None where none can be relied on."""
@@ -89,15 +104,23 @@ class VideoFile:
         return None
 
 
+def starts_cleanly(file: VideoFile) -> bool:
+    """Tell whether a video's first packet keeps the rules of its codec. Some cameras' never do."""
+    with _KeyFrames(file) as checker, file.open() as (container, stream):
+        first = next(file.packets(container, stream), None)
+        return first is not None and checker.decodes(first)
+
+
 def decode_all(file: VideoFile, timeline: Timeline, warnings: list[str]) -> Iterator[VideoFrame]:
     """Yield every frame that decodes; at the end, note in ``warnings`` how many did not."""
     damaged = 0
     with file.open() as (container, stream):
+        decoder = Decoder(stream, file.prepare)
         for packet in chain(enumerate(file.packets(container, stream)), [None]):
             if packet:
                 timeline.stamp(*packet)
             try:
-                yield from stream.codec_context.decode(packet and packet[1])
+                yield from decoder.decode(packet and packet[1])
             except MemoryError:
                 raise  # PyAV's is an FFmpegError too
             except av.FFmpegError:
@@ -107,34 +130,68 @@ def decode_all(file: VideoFile, timeline: Timeline, warnings: list[str]) -> Iter
 
 
 def decode_segments(
-    file: VideoFile, timeline: Timeline, segments: Iterator[tuple[Segment, frozenset[int]]]
+    file: VideoFile, timeline: Timeline, segments: Iterator[tuple[Segment, frozenset[int]]], *, checked: bool = False
 ) -> Iterator[VideoFrame]:
     """Decode the segments' frames.
 
     Those before a segment's first wanted one may be damaged (an open group's leading frames). Raises NotFoundError
-    where a segment does not begin as its key frame promises.
+    where a segment does not begin as its key frame promises: if the file is not strict, by a check of its own, as other
+    damage is passed over then. ``checked``: its key frames are to be clean.
     """
-    with file.open() as (container, stream):
-        context = stream.codec_context
-        skip: Literal["NONREF", "DEFAULT"] = "NONREF" if _marks_unreferenced_frames(stream) else "DEFAULT"
+    with file.open() as (container, stream), _KeyFrames(file) as checker:
+        decoder = Decoder(stream, file.prepare)
         source = _PacketSource(container, stream, timeline.runs)
         for segment, targets in segments:
             begins = int(timeline.pts[segment.start])
             for packet in chain(source.packets(segment), [None]):  # None: give what is held back
-                context.skip_frame = "DEFAULT" if packet is None or packet[0] in targets else skip
+                wanted = packet is None or packet[0] in targets
+                decoder.context.skip_frame = "DEFAULT" if wanted else _skippable(decoder.stream)
                 file.on_packet()
+                if packet and checked and packet[0] == segment.start and not checker.decodes(packet[1]):
+                    raise NotFoundError("a key frame does not decode as its headers say")
                 if packet:
                     timeline.stamp(*packet)
                 try:
-                    frames = context.decode(packet and packet[1])
+                    frames = decoder.decode(packet and packet[1])
                 except MemoryError:
                     raise
                 except av.FFmpegError as error:
-                    raise NotFoundError(f"a packet does not decode ({error})") from error
+                    # An open group's leading frames lack what they refer to: that is no fault.
+                    closed = bool((timeline.pts[segment.start : segment.stop] >= begins).all())
+                    failed = f"a packet does not decode ({error})"
+                    raise (BrokenRulesError(failed, begins) if closed else NotFoundError(failed)) from error
                 for frame in frames:
                     if frame.pts == begins and frame.pict_type not in (PictureType.I, PictureType.NONE):
                         raise NotFoundError("the file marks frames as key frames that are not")
                     yield frame
+            decoder.context.flush_buffers()
+
+
+class _KeyFrames:
+    """Checks key frames with a decoder of its own, opened when it is wanted; a context manager."""
+
+    def __init__(self, file: VideoFile) -> None:
+        self._file, self._opened = replace(file, strict=True), ExitStack()
+        self._stream: VideoStream | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    def decodes(self, packet: Packet[VideoStream]) -> bool:
+        """Tell whether a key frame of the file's first recording keeps the rules of its codec."""
+        if self._stream is None:
+            self._stream = self._opened.enter_context(self._file.open())[1]
+        context = self._stream.codec_context
+        try:
+            return bool([*context.decode(packet), *context.decode(None)])
+        except MemoryError:
+            raise
+        except av.FFmpegError:
+            return False
+        finally:
             context.flush_buffers()
 
 
@@ -182,11 +239,11 @@ def _video_stream(container: InputContainer, number: int | None) -> VideoStream:
     return stream
 
 
-def _marks_unreferenced_frames(stream: VideoStream) -> bool:
-    """Tell whether frames marked as unreferenced can be skipped with the others staying exact.
+def _skippable(stream: VideoStream) -> Literal["NONREF", "DEFAULT"]:
+    """Return which frames can be skipped with the others staying exact.
 
-    In H.264 the mark (nal_ref_idc 0) binds; in HEVC it only speaks of one temporal layer. Of two fields in two packets
-    one might be referred to, so interlaced streams are decoded whole.
+    In H.264 the mark of those that no other refers to (nal_ref_idc 0) binds; in HEVC it only speaks of one temporal
+    layer. Of two fields in two packets one might be referred to, so interlaced streams are decoded whole.
     """
     progressive = stream.codec_context.field_order in (0, 1)
-    return stream.codec_context.codec.canonical_name == "h264" and progressive
+    return "NONREF" if stream.codec_context.codec.canonical_name == "h264" and progressive else "DEFAULT"

@@ -15,14 +15,15 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 
 from av import VideoFrame
 
 from framesense.http.problems import ProblemError
-from framesense.media.containers import Promise, last_time, promised_end
+from framesense.media.containers import Promise, count_lost_recordings, last_time, promised_end
 from framesense.media.frame_colours import transfer_of
 from framesense.media.high_dynamic_range import Transfer
 from framesense.media.stream_choice import list_streams
@@ -31,7 +32,15 @@ from framesense.media.timeline import Timeline
 from framesense.schemas.novelty import VideoInfo
 from framesense.schemas.references import TimeRange
 from framesense.schemas.videos import VideoStreamInfo
-from worker.videos.decoding import NotFoundError, VideoFile, decode_all, decode_segments
+from framesense.wording import counted
+from worker.videos.decoding import (
+    BrokenRulesError,
+    NotFoundError,
+    VideoFile,
+    decode_all,
+    decode_segments,
+    starts_cleanly,
+)
 from worker.videos.motion import GAP, STILL, Motion, motion_between
 from worker.videos.refusals import nothing_decodes
 from worker.videos.rendering import Orientation, Picture, render, shown_size
@@ -187,23 +196,35 @@ class Video:
 
     def _frames_at(self, ticks: list[int], timeline: Timeline) -> Iterator[tuple[VideoFrame, int]]:
         """Yield, for each tick, the frame on screen and its time."""
-        found, last = 0, None
-        if timeline.exact:
+        found, last, broken = 0, None, None
+        # Most files keep the rules of their codecs. Of others libavcodec makes what it can: key frames must be right.
+        for strict in (True, False) if timeline.exact else ():
             try:
-                for last in self._by_timeline(ticks, timeline):
+                for last in self._by_timeline(ticks[found:], timeline, strict=strict):
                     yield last
                     found += 1
+                if broken is not None:
+                    self.warnings.append(
+                        f"Frames from about {self.timeline.seconds(broken):.1f} s on break the rules of their codec: "
+                        f"what is shown there may be wrong."
+                    )
                 return
             except NotFoundError as miss:
-                log.info("%s: decoding everything, because %s", self.file.path.name, miss)
+                broken = miss.time if isinstance(miss, BrokenRulesError) else None
+                log.info("%s: decoding otherwise, because %s", self.file.path.name, miss)
         for shown in self._one_after_another(ticks[found:]):
             # Of a damaged file another way may decode fewer frames; time never goes back.
             last = shown if last is None or shown[1] >= last[1] else last
             yield last
 
-    def _by_timeline(self, ticks: list[int], timeline: Timeline) -> Iterator[tuple[VideoFrame, int]]:
+    @cached_property
+    def _clean(self) -> bool:
+        return starts_cleanly(self.file)
+
+    def _by_timeline(self, ticks: list[int], timeline: Timeline, *, strict: bool) -> Iterator[tuple[VideoFrame, int]]:
         wanted = deque(timeline.on_screen(ticks))
-        for frame in decode_segments(self.file, timeline, timeline.segments(wanted)):
+        file, checked = replace(self.file, strict=strict), not strict and self._clean
+        for frame in decode_segments(file, timeline, timeline.segments(wanted), checked=checked):
             while wanted and frame.pts == wanted[0]:
                 yield frame, wanted.popleft()
             if wanted and frame.pts is not None and frame.pts > wanted[0]:
@@ -215,7 +236,8 @@ class Video:
         timeline = self._read_whole()
         pending, times = deque(ticks), timeline.times
         held: tuple[VideoFrame, int] | None = None
-        for count, frame in enumerate(decode_all(self.file, timeline, self.warnings)):
+        file = replace(self.file, strict=timeline.exact and self._clean)
+        for count, frame in enumerate(decode_all(file, timeline, self.warnings)):
             counted = int(times[min(count, len(times) - 1)])
             time = frame.pts if timeline.exact and frame.pts is not None else counted
             while pending and held and pending[0] < time:
@@ -240,6 +262,7 @@ def open_video(
     file = VideoFile(path, number, max_pixels, on_packet)
     with file.open() as (container, stream):
         promised = promised_end(container, stream)
+        lost = count_lost_recordings(container, stream)
         named, streams = stream.codec_context.color_trc, describe_streams(container)
         file = VideoFile(path, stream.index, max_pixels, on_packet)
         codec, pixel_aspect = stream.codec_context.codec.canonical_name, stream.sample_aspect_ratio or None
@@ -264,6 +287,10 @@ def open_video(
         transfer=transfer,
         warnings=[*timeline.notes],
     )
+    if lost:
+        video.warnings.append(
+            f"After what was used the file holds {counted(lost, 'more recording')}, of which no picture can be read."
+        )
     if len(streams) > 1:
         main = next((one.number for one in streams if one.shown_first), None)
         why = "the one that players show" if file.number == main else "as was chosen"

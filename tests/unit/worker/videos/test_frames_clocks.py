@@ -34,10 +34,17 @@ def part(path: Path, first: int, count: int, *, start: float = 0.0) -> Path:
     return render_video(path, pictures, times=[start + n / 25 for n in range(count)], options=X264)
 
 
-# Of a Matroska file libavformat reads two recordings and no more.
 @pytest.mark.parametrize(
     ("suffix", "starts"),
-    [("ts", (0, 0)), ("ts", (100, 0)), ("ts", (0, 0, 0, 0)), ("mpg", (0, 0, 0)), ("mkv", (0, 0)), ("mkv", (9, 0))],
+    [
+        ("ts", (0, 0)),
+        ("ts", (100, 0)),
+        ("ts", (0, 0, 0, 0)),
+        ("mpg", (0, 0, 0)),
+        ("mkv", (0, 0, 0)),
+        ("mkv", (9, 0)),
+        ("mkv", (0, 9)),
+    ],
 )
 def test_joined_recordings_are_one_timeline(suffix: str, starts: tuple[float, ...], tmp_path: Path) -> None:
     codec = "mpeg2video" if suffix == "mpg" else "libx264"

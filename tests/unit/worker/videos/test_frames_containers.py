@@ -112,7 +112,6 @@ def test_the_index_is_used_where_there_is_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("container", ["ts", "mkv", "mpg"])
 @pytest.mark.parametrize("every", [0.04, 0.52])
 def test_two_recordings_in_one_file(container: str, every: float, tmp_path: Path) -> None:
-    # One encoder's settings: of Matroska files libavformat hands the first one's parameter sets alone to the decoder.
     write(tmp_path / f"a.{container}", Recipe(container, (1,) * 79, keyint=8, bframes=2))
     write(tmp_path / f"b.{container}", Recipe(container, (1,) * 59, keyint=8, bframes=2), first=80)
     video = open_video(
