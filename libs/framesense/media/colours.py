@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from framesense.media.code_points import CodePoints, conversion_to_srgb
+
 RGB = NDArray[np.uint8]
 """H × W × 3, 0 to 255, sRGB."""
 
@@ -47,12 +49,19 @@ LEAST_GAMMA = 0.1
 _SAMPLES = np.stack(np.meshgrid(*[np.arange(0, 256, 51, dtype=np.uint8)] * 3), axis=-1).reshape(6, 36, 3)
 
 
-def to_srgb(image: Image.Image, *, orientation: object = None, white_is_zero: bool = False) -> RGB:
+def to_srgb(
+    image: Image.Image,
+    *,
+    orientation: object = None,
+    white_is_zero: bool = False,
+    code_points: CodePoints | None = None,
+) -> RGB:
     """Return a loaded image as an array: upright, its profile applied, transparency over white, wide greys scaled to 8
     bits.
 
     16-bit values are scaled by 255/65535, whatever their byte order and sign; floats within [0, 1] by 255; wider ones
-    are stretched over their range. ``white_is_zero``: wide greys count the other way. ``orientation``: EXIF's, 1 to 8
+    are stretched over their range. ``code_points``: of its colours; they go before its profile (PNG, third edition,
+    4.3). ``white_is_zero``: wide greys count the other way. ``orientation``: EXIF's, 1 to 8
     (CIPA DC-008, 4.6.5); anything else leaves the picture as it is.
     """
     turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
@@ -61,7 +70,12 @@ def to_srgb(image: Image.Image, *, orientation: object = None, white_is_zero: bo
     narrow = _narrowing(image, white_is_zero=white_is_zero) if _is_wide(image) else None
     profile = image.info.get("icc_profile")
     mode = "L" if narrow else _opaque_mode(image)
-    convert = _converter(mode, profile) if profile or mode == "LAB" else _of_gamma(_gamma(image))
+    if code_points is not None:
+        convert = conversion_to_srgb(code_points)
+    elif profile or mode == "LAB":
+        convert = _converter(mode, profile)
+    else:
+        convert = _of_gamma(_gamma(image))
     for top, band in _bands(image):
         colours, alpha = _without_alpha(band)
         converted = convert(narrow(colours) if narrow else colours)

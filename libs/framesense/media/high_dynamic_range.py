@@ -43,10 +43,15 @@ def tone_mapped(signal: NDArray[np.uint16], transfer: Transfer, *, wide: bool = 
     ``signal``: height × width × 3, RGB over the full range of 16 bits. ``wide``: its colours are those of BT.2020.
     """
     share = signal.astype(np.float32) / np.float32(65535)
-    light = _pq_light(share) if transfer is Transfer.PQ else _hlg_light(share)
+    light = light_of(share, transfer)
     if wide:
         light = np.maximum(light @ BT2020_TO_BT709.T, 0)
-    return np.asarray(np.rint(_srgb(_rolled_off(light)) * 255), dtype=np.uint8)
+    return np.asarray(np.rint(srgb(rolled_off(light)) * 255), dtype=np.uint8)
+
+
+def light_of(share: Light, transfer: Transfer) -> Light:
+    """Return the light that a signal from 0 to 1 stands for."""
+    return _pq_light(share) if transfer is Transfer.PQ else _hlg_light(share)
 
 
 def _pq_light(share: Light) -> Light:
@@ -65,7 +70,7 @@ def _hlg_light(share: Light) -> Light:
     return np.asarray(HLG_PEAK * luminance**0.2 * scene / REFERENCE_WHITE, dtype=np.float32)
 
 
-def _rolled_off(light: Light) -> Light:
+def rolled_off(light: Light) -> Light:
     """Bend the brightest channel towards white exponentially from the knee on, and the others with it."""
     brightest = light.max(axis=2, keepdims=True)
     over = np.maximum(brightest - KNEE, 0) / (1 - KNEE)
@@ -73,7 +78,7 @@ def _rolled_off(light: Light) -> Light:
     return np.asarray(light * (bent / np.maximum(brightest, 1e-6)), dtype=np.float32)
 
 
-def _srgb(light: Light) -> Light:
-    """Apply the transfer function of IEC 61966-2-1."""
+def srgb(light: Light) -> Light:
+    """Apply the transfer function of IEC 61966-2-1, within 0 to 1."""
     curved = 1.055 * np.maximum(light, 0.0031308) ** (1 / 2.4) - 0.055
     return np.asarray(np.clip(np.where(light <= 0.0031308, 12.92 * light, curved), 0, 1), dtype=np.float32)

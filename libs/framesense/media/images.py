@@ -19,6 +19,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from framesense.http.problems import ProblemError
 from framesense.media.budget import PixelBudget
+from framesense.media.code_points import read_code_points
 from framesense.media.colours import RGB as RGB
 from framesense.media.colours import to_srgb
 
@@ -78,7 +79,12 @@ def decode_image(
         with limits.reserve(image):
             image.load()
             # Pillow turns the greys of 8 bits over by itself.
-            return to_srgb(image, orientation=_orientation(image), white_is_zero=_photometric(image) == 0)
+            return to_srgb(
+                image,
+                orientation=_orientation(image),
+                white_is_zero=_photometric(image) == 0,
+                code_points=read_code_points(data),
+            )
     except Exception as error:  # decoders fail in many ways on hostile bytes; each means the same to the sender
         _refuse_damaged(name, error)
 
