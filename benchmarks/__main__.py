@@ -23,6 +23,7 @@ from benchmarks.moments.figures import moment_figures
 from benchmarks.patches import patch_figures
 from benchmarks.service import CAPTION, CLIENTS, CpuSeconds, PeakMemory, analyse, photos_a_second
 from benchmarks.tags import peer_figures, search_figures, tag_figures
+from tools.own_redis import own_redis_url
 from tools.processes import ProcessFolder, free_port
 from tools.settings import StackSettings
 from tools.stack import Stack, stop_on_signals
@@ -53,7 +54,7 @@ def services(folder: Path, console: Console) -> Iterator[Services]:
     with Stack(settings, console).running():
         processes = ProcessFolder(settings.data, names=(), environment={})
         found = {name: process for name in processes.names() if (process := processes.find(name))}
-        redis_url = processes.url("redis") or settings.redis_url
+        redis_url = own_redis_url(settings.data) or settings.redis_url
         yield Services(settings.gateway_url, found, redis_url, settings.data / "blobs")
 
 

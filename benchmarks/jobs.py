@@ -20,8 +20,8 @@ from benchmarks.processes import running
 from framesense.jobs.payloads import EditPayload, EditSource
 from framesense.jobs.store import INDEX, JobStore
 from framesense.schemas.jobs import JobKind
+from tools.own_redis import redis_program
 from tools.processes import Program, free_port
-from tools.stack import redis_program
 
 FEW, MANY = 1000, 100_000
 REPEATS = 15

@@ -22,8 +22,9 @@ from framesense.schemas.jobs import Job, JobState
 from framesense.schemas.novelty import Frame, Moment, Strength, VideoResult
 from tools import charts
 from tools.clip import CLIPS, Clip, Happening, render
+from tools.processes import StackError
 from tools.settings import ROOT
-from tools.stack import Stack, StackError, load_settings, stop_on_signals
+from tools.stack import Stack, load_settings, stop_on_signals
 
 AT_ODDS = 1.0
 """Seconds by which a moment may miss what happens."""

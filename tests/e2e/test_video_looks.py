@@ -14,7 +14,7 @@ from framesense.schemas.novelty import SearchResult
 from framesense.storage.analyses import AnalysisStore
 from framesense.storage.blobs import Storage
 from tests.support.pages import wait_for_script
-from tools.processes import ProcessFolder
+from tools.own_redis import own_redis_url
 from tools.settings import StackSettings
 
 pytestmark = pytest.mark.browser
@@ -67,7 +67,7 @@ def test_russian_words_find_what_english_ones_do(bikes_job: str, gateway: httpx.
 def test_a_video_that_no_tagger_saw_is_analysed_again(
     page: Page, bikes_job: str, gateway: httpx.Client, stack: StackSettings
 ) -> None:
-    redis_url = ProcessFolder(stack.data, names=(), environment={}).url("redis")
+    redis_url = own_redis_url(stack.data)
     assert redis_url
     with Redis.from_url(redis_url, decode_responses=True) as redis:
         jobs = JobStore(redis, lease_seconds=60, retention_seconds=3600)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.own_redis import own_redis_url
 from tools.processes import free_port
 from tools.settings import ROOT
 
@@ -60,5 +61,7 @@ class OwnStack:
         return {file.stem: json.loads(file.read_text())["pid"] for file in (self.data / "run").glob("*.json")}
 
     def redis_url(self) -> str:
-        """The address of its own Redis."""
-        return str(json.loads((self.data / "run" / "programs" / "redis.json").read_text())["url"])
+        """The address of its own Redis, with the password."""
+        url = own_redis_url(self.data)
+        assert url
+        return url

@@ -4,11 +4,13 @@ that never does, for the gateway, whose own clients may and are told when.
 
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import httpx
 
+from framesense.access.service_token import token_headers
 from framesense.clients.answers import Answer
 from framesense.clients.retry import Failure, RetryPolicy, RetryTimer
 from framesense.http.problems import MODEL_LOADING, ProblemError, model_loading
@@ -34,6 +36,10 @@ class BaseClient(Generic[HttpClient]):
     def __init__(self, http: HttpClient) -> None:
         self._http: HttpClient = http
 
+    def _token_refused(self) -> str:
+        """Say what is wrong where the server answers 401."""
+        return f"The {self.service} has another SERVICE_TOKEN. Tell who runs this service: all parts need the same one."
+
 
 class ServiceClient(BaseClient[httpx.Client]):
     """Ask a model server, blocking. One instance may be shared by threads. A context manager, or call :meth:`close`.
@@ -43,6 +49,7 @@ class ServiceClient(BaseClient[httpx.Client]):
     Args:
         base_url: such as ``http://127.0.0.1:8001``.
         timeout: seconds for one attempt.
+        token: what the server's ``SERVICE_TOKEN`` asks for, if it does.
         retry: how long a refused connection, a broken answer or a 5xx is tried again.
         sleep: pauses between attempts, in seconds; raise from it to give up early.
         clock: seconds of a clock that never goes back.
@@ -55,6 +62,7 @@ class ServiceClient(BaseClient[httpx.Client]):
         self,
         base_url: str,
         *,
+        token: str = "",
         timeout: float = 120.0,
         retry: RetryPolicy = RetryPolicy(),
         sleep: Callable[[float], None] = time.sleep,
@@ -62,7 +70,7 @@ class ServiceClient(BaseClient[httpx.Client]):
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         request_id = current_request_id()
-        headers = {"X-Request-ID": request_id} if request_id else {}
+        headers = token_headers(token) | ({"X-Request-ID": request_id} if request_id else {})
         super().__init__(
             httpx.Client(base_url=base_url, timeout=timeout, transport=transport, trust_env=False, headers=headers)
         )
@@ -101,13 +109,30 @@ class ServiceClient(BaseClient[httpx.Client]):
                 response = self._http.send(self._http.build_request(method, path, **options), stream=stream)
                 if response.status_code < 400:
                     return response
-                failure = _failure(response)
+                failure = self._failure(response)
             except httpx.TransportError as error:
                 failure = Failure(f"{type(error).__name__}: {error}")
             pause = timer.pause_after(failure)
             if pause is None:
                 raise self.unavailable(f"{self._http.base_url}: {timer.summary(failure)}")
             self._sleep(pause)
+
+    def _failure(self, response: httpx.Response) -> Failure:
+        """Describe a response of 500 or more, or of a server with another token.
+
+        Raises ProblemError for another one below: trying again would change nothing.
+        """
+        try:
+            response.read()
+        finally:
+            response.close()
+        answer = Answer.of(response)
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            return Failure(self._token_refused())
+        problem = answer.problem
+        if answer.status < 500:
+            raise problem
+        return Failure(problem.detail, answer.retry_after, loading=problem.slug == MODEL_LOADING)
 
 
 class AsyncServiceClient(BaseClient[httpx.AsyncClient]):
@@ -116,6 +141,7 @@ class AsyncServiceClient(BaseClient[httpx.AsyncClient]):
 
     Args:
         base_url: such as ``http://127.0.0.1:8001``.
+        token: what the server's ``SERVICE_TOKEN`` asks for, if it does.
         timeout: seconds that the server may be silent.
         probe_timeout: seconds that it may be silent when it is only asked for its model, or whether it is ready.
     """
@@ -124,6 +150,7 @@ class AsyncServiceClient(BaseClient[httpx.AsyncClient]):
         self,
         base_url: str,
         *,
+        token: str = "",
         timeout: float = 120.0,
         probe_timeout: float = 5.0,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -133,7 +160,14 @@ class AsyncServiceClient(BaseClient[httpx.AsyncClient]):
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=3.0)
         timeouts = httpx.Timeout(timeout, connect=5.0)
         super().__init__(
-            httpx.AsyncClient(base_url=base_url, timeout=timeouts, limits=limits, transport=transport, trust_env=False)
+            httpx.AsyncClient(
+                base_url=base_url,
+                timeout=timeouts,
+                limits=limits,
+                transport=transport,
+                trust_env=False,
+                headers=token_headers(token),
+            )
         )
 
     async def pass_on(
@@ -194,22 +228,14 @@ class AsyncServiceClient(BaseClient[httpx.AsyncClient]):
     ) -> Answer:
         own = {b"X-Request-ID": request_id.encode()} if request_id else {}
         try:
-            return Answer.of(await self._http.request(method, path, headers={**own, **(headers or {})}, **options))
+            answer = Answer.of(await self._http.request(method, path, headers={**own, **(headers or {})}, **options))
         except httpx.TransportError as error:
             name = self.service
             detail = f"The {name} does not answer ({type(error).__name__}). Try again in a moment."
             title = f"{name.capitalize()} unavailable"
             raise ProblemError(503, f"{name}-unavailable", title, detail, headers={"Retry-After": "5"}) from error
-
-
-def _failure(response: httpx.Response) -> Failure:
-    """Describe a response of 500 or more. Raises ProblemError for one below: trying again would change nothing."""
-    try:
-        response.read()
-    finally:
-        response.close()
-    answer = Answer.of(response)
-    problem = answer.problem
-    if answer.status < 500:
-        raise problem
-    return Failure(problem.detail, answer.retry_after, loading=problem.slug == MODEL_LOADING)
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            # It is not whoever asked the gateway that has no token.
+            detail = self._token_refused()
+            raise ProblemError(503, f"{self.service}-refuses", "Model server refuses", detail)
+        return answer

@@ -52,7 +52,7 @@ class CaptionerClient(ServiceClient):
     Args:
         least_side: frames are shrunk by whole factors before they are sent, as long as no side gets shorter than
             this many pixels; the default is twice what the embedded model sees, which changes nothing.
-        base_url, timeout, retry, sleep, clock: see :class:`framesense.clients.base.ServiceClient`.
+        base_url, token, timeout, retry, sleep, clock: see :class:`framesense.clients.base.ServiceClient`.
     """
 
     service = "captioner"
@@ -62,6 +62,7 @@ class CaptionerClient(ServiceClient):
         self,
         base_url: str,
         *,
+        token: str = "",
         timeout: float = 120.0,
         retry: RetryPolicy = RetryPolicy(),
         least_side: int = 520,
@@ -69,7 +70,9 @@ class CaptionerClient(ServiceClient):
         clock: Callable[[], float] = time.monotonic,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        super().__init__(base_url, timeout=timeout, retry=retry, sleep=sleep, clock=clock, transport=transport)
+        super().__init__(
+            base_url, token=token, timeout=timeout, retry=retry, sleep=sleep, clock=clock, transport=transport
+        )
         self._least_side = least_side
 
     def caption(

@@ -10,7 +10,7 @@ from pydantic_settings import NoDecode
 from framesense.models.spec import ModelSpec
 from framesense.models.tiers import TIERS, Tier
 from framesense.serving.policy import ModelPolicy
-from framesense.settings import ServerSettings, ServiceSettings
+from framesense.settings import ServerSettings, ServiceSettings, ServiceTokenSettings
 
 
 def _normalise(name: str) -> str:
@@ -32,7 +32,7 @@ def find_models_dir() -> Path:
     return Path("models")
 
 
-class ModelServerSettings(ServiceSettings, ServerSettings):
+class ModelServerSettings(ServiceSettings, ServerSettings, ServiceTokenSettings):
     """Hold what every model server is told: its tier, its weights, and when models are loaded and switched."""
 
     framesense_tier: Tier = Field(

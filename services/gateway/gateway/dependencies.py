@@ -98,12 +98,14 @@ def create_dependencies(settings: GatewaySettings) -> Dependencies:
     storage = Storage(settings.storage_url)
     analyses = AnalysisStore(storage)
     references = References(storage, limit=settings.gateway_max_references)
-    probe = settings.probe_timeout
-    captioner = AsyncCaptionerClient(settings.captioner_url, probe_timeout=probe)
-    tagger = AsyncTaggerClient(settings.tagger_url, timeout=settings.tagger_timeout, probe_timeout=probe)
-    editor = AsyncEditorClient(settings.editor_url, timeout=EDITOR_TIMEOUT, probe_timeout=probe)
+    token, probe = settings.token, settings.probe_timeout
+    captioner = AsyncCaptionerClient(settings.captioner_url, token=token, probe_timeout=probe)
+    tagger = AsyncTaggerClient(settings.tagger_url, token=token, timeout=settings.tagger_timeout, probe_timeout=probe)
+    editor = AsyncEditorClient(settings.editor_url, token=token, timeout=EDITOR_TIMEOUT, probe_timeout=probe)
     curves = Curves(analyses, references, kept=8 * settings.analyses_in_memory)
-    vocabulary = Vocabulary(partial(TaggerClient, settings.tagger_url, timeout=VOCABULARY_TIMEOUT, retry=NO_RETRY))
+    vocabulary = Vocabulary(
+        partial(TaggerClient, settings.tagger_url, token=token, timeout=VOCABULARY_TIMEOUT, retry=NO_RETRY)
+    )
     details = MomentDetails(analyses, vocabulary, kept=MOMENTS_IN_MEMORY)
     settings.upload_folder.mkdir(parents=True, exist_ok=True)
     folders = [settings.upload_folder, *([storage.folder] if storage.folder else [])]

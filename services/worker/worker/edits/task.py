@@ -95,12 +95,14 @@ class _EditJobTask(JobTask):
         settings = self._settings
         editor = EditorClient(
             settings.editor_url,
+            token=settings.token,
             timeout=settings.worker_editor_timeout,
             retry=RetryPolicy(settings.worker_editor_retry_seconds, settings.worker_loading_seconds),
             sleep=lambda seconds: self._wait(job_id, seconds, heartbeat),
         )
         tagger = TaggerClient(
             settings.tagger_url,
+            token=settings.token,
             timeout=settings.worker_tagger_timeout,
             retry=RetryPolicy(TAGGER_RETRY_SECONDS, TAGGER_LOADING_SECONDS),
             sleep=lambda seconds: sleep_unless_stopped(seconds, heartbeat),

@@ -61,6 +61,7 @@ class PhotoSetTask(JobTask):
             return
         tagger = TaggerClient(
             self._settings.tagger_url,
+            token=self._settings.token,
             timeout=self._settings.worker_tagger_timeout,
             retry=RetryPolicy(self._settings.worker_tagger_retry_seconds, self._settings.worker_loading_seconds),
             sleep=lambda seconds: sleep_unless_stopped(seconds, heartbeat),

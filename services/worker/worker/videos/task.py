@@ -81,12 +81,14 @@ class VideoTask(JobTask):
         source = payload.video
         captioner = CaptionerClient(
             self._settings.captioner_url,
+            token=self._settings.token,
             timeout=self._settings.worker_caption_timeout,
             retry=RetryPolicy(self._settings.worker_caption_retry_seconds, self._settings.worker_loading_seconds),
             sleep=lambda seconds: sleep_unless_stopped(seconds, heartbeat),
         )
         tagger = TaggerClient(
             self._settings.tagger_url,
+            token=self._settings.token,
             timeout=self._settings.worker_tagger_timeout,
             retry=RetryPolicy(self._settings.worker_tagger_retry_seconds, self._settings.worker_loading_seconds),
             sleep=lambda seconds: sleep_unless_stopped(seconds, heartbeat),
@@ -153,6 +155,7 @@ class VideoTask(JobTask):
         """
         tagger = TaggerClient(
             self._settings.tagger_url,
+            token=self._settings.token,
             timeout=10,
             retry=RetryPolicy(TAGGER_RETRY_SECONDS, self._settings.worker_loading_seconds),
             sleep=lambda seconds: sleep_unless_stopped(seconds, heartbeat),
