@@ -50,5 +50,15 @@ try:
 except GatewayError as error:
     show_error(error)
 
+try:
+    if key := api.session().key:
+        st.subheader("You")
+        st.markdown(f"Signed in with the key **{plain(key.name)}** ({', '.join(key.scopes)}).")
+        if st.button("Sign out", icon=":material/logout:"):
+            api.sign_out()
+            st.rerun()
+except GatewayError as error:
+    show_error(error)
+
 st.subheader("For programs")
 st.markdown(f"- [REST API, to try out]({public}/docs)\n- [OpenAPI description]({public}/openapi.json)")

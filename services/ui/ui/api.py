@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from framesense.schemas.access import Session
 from framesense.schemas.captions import CaptionResponse
 from framesense.schemas.classifiers import (
     Classifier,
@@ -37,6 +38,8 @@ from framesense.schemas.tags import LabelSet, LabelSetList, LabelSetSummary, New
 
 ExportFormat = Literal["csv", "json", "vtt"]
 PhotoSetFormat = Literal["csv", "parquet", "json"]
+SESSION_COOKIE = "framesense-session"
+"""The gateway sets it; to a browser, its pages and these are of one site, as ports do not count."""
 MOST_JOBS = 500
 """The gateway lists no more at once."""
 LONG = httpx.Timeout(600, connect=3)
@@ -62,10 +65,24 @@ class Photo:
 
 
 class GatewayApi:
-    """Every method raises GatewayError when the gateway refuses, fails or cannot be reached."""
+    """Every method raises GatewayError when the gateway refuses, fails or cannot be reached.
 
-    def __init__(self, client: httpx.Client) -> None:
+    Args:
+        client: its connections, which everybody's pages share.
+        session: the token in the cookie of whoever sees the page, which goes along with every request.
+    """
+
+    def __init__(self, client: httpx.Client, session: str | None = None) -> None:
         self._client = client
+        self._headers = {"Cookie": f"{SESSION_COOKIE}={session}"} if session else {}
+
+    def session(self) -> Session:
+        """Return who the gateway takes whoever sees the page for, and whether it asks."""
+        return self._read(Session, "GET", "/session")
+
+    def sign_out(self) -> None:
+        """End the session."""
+        self._request("DELETE", "/session")
 
     def not_ready(self) -> str:
         """Say why the services cannot work now, or return an empty string when they can."""
@@ -287,7 +304,7 @@ class GatewayApi:
 
     def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
-            response = self._client.request(method, path, **options)
+            response = self._client.request(method, path, headers=self._headers, **options)
         except httpx.HTTPError as error:
             raise GatewayError(self._unreachable(error)) from error
         if response.is_error:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui.sign_in import require_sign_in
 from ui.widget_state import values_shown
 
 HERE = Path(__file__).parent
@@ -32,5 +33,6 @@ page = st.navigation(
     ],
     position="top",
 )
+require_sign_in()
 page.run()
 values_shown()

@@ -1,22 +1,32 @@
 """What every page needs: the gateway, and how its refusals are shown."""
 
+import re
 from collections.abc import Sequence
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 import streamlit as st
 
-from ui.api import GatewayApi, GatewayError
+from ui.api import SESSION_COOKIE, GatewayApi, GatewayError
 from ui.settings import UiSettings
 from ui.wording import plain
 
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{20,200}")
 TIMEOUT = httpx.Timeout(60, connect=3)
 """Seconds. Long enough for a dozen photos on a slow machine."""
 
 
-@st.cache_resource(show_spinner=False)
 def gateway_api(url: str) -> GatewayApi:
-    """Return a client of the gateway: one pool of connections for all pages and people."""
-    return GatewayApi(httpx.Client(base_url=url, timeout=TIMEOUT))
+    """Return a client of the gateway for whoever sees the page."""
+    token = st.context.cookies.get(SESSION_COOKIE, "")
+    return GatewayApi(_connections(url), token if _TOKEN.fullmatch(token) else None)
+
+
+@st.cache_resource(show_spinner=False)
+def _connections(url: str) -> httpx.Client:
+    """Return one pool of connections for all pages and people; it keeps no cookie of anybody."""
+    nobody = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    return httpx.Client(base_url=url, timeout=TIMEOUT, cookies=nobody)
 
 
 def browser_gateway_url(settings: UiSettings) -> str:

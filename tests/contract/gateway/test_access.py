@@ -11,6 +11,7 @@ import pytest
 from redis import Redis
 
 from framesense.schemas.access import KeyLimits, Scope
+from framesense.schemas.jobs import Job
 from gateway.access.audit import LOGGER
 from gateway.access.sessions import COOKIE
 from tests.support.gateway_process import MP4, Gateway, problem
@@ -106,6 +107,15 @@ def test_a_refused_upload_leaves_nothing(keyed: KeyedGateway, reader: KeyedClien
         assert http.post("/video_captions", files={"video": ("a.mp4", MP4)}).status_code in (401, 403)
         assert http.post("/uploads", headers={"Tus-Resumable": "1.0.0", "Upload-Length": "5"}).status_code in (401, 403)
     assert keyed.gateway.left_behind() == []
+
+
+def test_caches_on_the_way_keep_nothing_for_others(keyed: KeyedGateway, sender: KeyedClient) -> None:
+    answer = sender.http.post("/video_captions", files={"video": ("a.mp4", MP4)}, params={"every_n_second": 10})
+    job = Job.model_validate(answer.json())
+    keyed.gateway.analyse(job, ["a dog"], [[1.0, 0.0]])
+    for path in (f"/jobs/{job.id}", f"/jobs/{job.id}/frames/0.jpg"):
+        answer = sender.http.get(path)
+        assert answer.status_code == 200 and answer.headers["cache-control"].startswith("private")
 
 
 def test_a_method_cannot_be_disguised(reader: KeyedClient, sender: KeyedClient) -> None:

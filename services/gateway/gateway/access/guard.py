@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from redis import RedisError
+from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -132,6 +133,8 @@ class AccessGuard:
             await self._refuse(request, _problem_of(error))(scope, receive, send)
             return
         scope.setdefault("state", {})["caller"] = caller
+        if caller.key:
+            send = _private(send)
         if event := _event_of(method, scope["path"]):
             send = _recording(send, event, caller, f"{method} {scope['path']}")
         await self._app(scope, receive, send)
@@ -169,6 +172,18 @@ def _event_of(method: str, path: str) -> AuditEvent | None:
     if method == "DELETE" and path != "/session":
         return AuditEvent.DELETED
     return AuditEvent.MODEL_SWITCHED if method == "PUT" and path.startswith("/models/") else None
+
+
+def _private(send: Send) -> Send:
+    """Have caches on the way keep an answer for nobody else."""
+
+    async def send_privately(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["Cache-Control"] = headers.get("Cache-Control", "private").replace("public", "private")
+        await send(message)
+
+    return send_privately
 
 
 def _recording(send: Send, event: AuditEvent, caller: Caller, what: str) -> Send:

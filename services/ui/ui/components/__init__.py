@@ -183,6 +183,12 @@ def picture_sheet(
     return clicked if isinstance(clicked, int) and clicked in known else None
 
 
+def sign_in_form(*, gateway: str, key: str) -> None:
+    """Ask for a key, and show it to the gateway at this URL from the browser, which then has the session's cookie."""
+    component = _component("signin", isolate_styles=True)
+    component(key=key, data={"gateway": gateway})
+
+
 @st.cache_resource(show_spinner=False)
 def _component(name: str, *, isolate_styles: bool) -> Any:
     parts = {kind: (HERE / name / f"{name}.{kind}").read_text("utf-8") for kind in ("html", "css", "js")}

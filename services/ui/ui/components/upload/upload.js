@@ -170,6 +170,10 @@ class Uploader {
         chunkSize: CHUNK,
         metadata: { filename: file.name, filetype: file.type || "application/octet-stream", purpose: this.purpose },
         removeFingerprintOnSuccess: true,
+        onBeforeRequest: (request) => {
+          // The session's cookie, which is of this host.
+          request.getUnderlyingObject().withCredentials = new URL(this.endpoint).hostname === location.hostname;
+        },
         onProgress: (sent, total) => upload === this.upload && this.progressed(sent, total),
         onError: (error) => upload === this.upload && this.failed(error),
         onSuccess: () => upload === this.upload && this.finished(),

@@ -1,0 +1,96 @@
+"""A stack that requires keys, in a browser: sign in, upload, watch, sign out."""
+
+import io
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from rich.console import Console
+
+from framesense.access.keys import KeyStore
+from framesense.schemas.access import Scope
+from tests.e2e.conftest import PAGE_TIMEOUT
+from tests.support.padded_videos import BIKES
+from tools.processes import free_port
+from tools.settings import StackSettings
+from tools.stack import Stack
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def keyed_stack(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[StackSettings]:
+    settings = StackSettings(
+        bind_address="127.0.0.1",
+        gateway_port=free_port(),
+        ui_port=free_port(),
+        captioner_port=free_port(),
+        tagger_port=free_port(),
+        editor_port=free_port(),
+        redis_url="",
+        data_dir=tmp_path_factory.mktemp("keyed-stack"),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REQUIRE_KEYS", "always")
+        stack = Stack(settings, Console(file=io.StringIO()))
+    with stack.running():
+        yield settings
+
+
+@pytest.fixture(scope="module")
+def key(keyed_stack: StackSettings) -> str:
+    return KeyStore(keyed_stack.data / "keys.json").add("alice", [Scope.SUBMIT])[1]
+
+
+@pytest.fixture
+def context(browser: Browser, keyed_stack: StackSettings) -> Iterator[BrowserContext]:
+    context = browser.new_context(base_url=keyed_stack.ui_url, viewport={"width": 1440, "height": 1000})
+    context.set_default_timeout(PAGE_TIMEOUT)
+    expect.set_options(timeout=PAGE_TIMEOUT)
+    refused: list[str] = []
+    context.on("console", lambda said: refused.append(said.text) if "Content Security Policy" in said.text else None)
+    yield context
+    context.close()
+    assert not refused
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    return context.new_page()
+
+
+def sign_in(page: Page, key: str) -> None:
+    page.get_by_label("Key").fill(key)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def test_sign_in_upload_watch_and_sign_out(page: Page, keyed_stack: StackSettings, key: str) -> None:
+    page.goto("/")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    expect(page.get_by_text("Earlier videos")).to_have_count(0)
+
+    sign_in(page, f"{key[:-1]}-")
+    expect(page.get_by_role("alert")).to_contain_text("no key of this gateway")
+
+    sign_in(page, key)
+    expect(page.get_by_role("heading", name="Sign in")).to_have_count(0)
+    page.locator(".upload input[type=file]").set_input_files(BIKES)
+    expect(page.get_by_text("Uploaded", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Start").click()
+    video = page.locator("video")
+    expect(video).to_be_visible()
+    page.wait_for_function("document.querySelector('video').readyState >= 2")
+    assert video.evaluate("async (video) => { video.muted = true; await video.play(); return video.currentTime >= 0; }")
+    page.wait_for_function("document.querySelector('video').currentTime > 0.2")
+    address = str(video.get_attribute("src"))
+    assert httpx.get(address).status_code == 401, "the address alone opens nothing"
+
+    page.get_by_role("link", name="About").click()
+    expect(page.get_by_text("Signed in with the key alice")).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    page.goto("/")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert page.request.get(address).status == 401
+    assert page.request.get(f"{keyed_stack.gateway_url}/jobs").status == 401
