@@ -37,9 +37,11 @@ class DemoError(Exception):
 class Gateway:
     """The public API, as far as the demonstration uses it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str = "") -> None:
+        """Call the gateway at a URL, with a key where it requires one."""
         self.url = url
-        self._http = httpx.Client(base_url=url, timeout=60, trust_env=False)
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._http = httpx.Client(base_url=url, timeout=60, trust_env=False, headers=headers)
 
     def analyse(self, video: Path) -> Job:
         with video.open("rb") as file:
@@ -156,7 +158,7 @@ def main() -> None:
     console = Console(highlight=False, soft_wrap=True)
     settings = load_settings(console)
     stop_on_signals()
-    gateway = Gateway(arguments.gateway or settings.gateway_url)
+    gateway = Gateway(arguments.gateway or settings.gateway_url, settings.framesense_key.get_secret_value())
     running: AbstractContextManager[None]
     running = nullcontext() if arguments.gateway else Stack(settings, console).running()
     try:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Self
 
 from dotenv import dotenv_values
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,7 +30,9 @@ class StackSettings(BaseSettings):
     stop_timeout: float = Field(
         default=15, gt=0, description="seconds that a process may take to stop before it is killed"
     )
-
+    framesense_key: SecretStr = Field(
+        default=SecretStr(""), description="key that `make demo` sends to a gateway which requires one"
+    )
     log_megabytes: int = Field(default=20, ge=1, description="size at which a log is renamed, in MB")
     log_backups: int = Field(default=4, ge=0, description="renamed logs kept of each process")
 

@@ -257,6 +257,15 @@ class Stack:
         return bool(names)
 
 
+def first_key_hint(settings: StackSettings) -> str | None:
+    """Return what the gateway says where it requires keys, and none has been made; else None."""
+    with contextlib.suppress(httpx.HTTPError, ValueError):
+        answer = httpx.get(f"{settings.gateway_url}/jobs", params={"limit": 1}, timeout=10, trust_env=False)
+        if answer.status_code == 401 and "keys add" in (detail := str(answer.json()["detail"])):
+            return detail
+    return None
+
+
 def _ready_but(program: Program) -> str:
     """Return "ready", with what the gateway says does not work besides."""
     warnings = {}
@@ -340,6 +349,8 @@ def main() -> None:
         elif stack.up():
             console.print(f"\nOpen [bold]{settings.ui_url}[/]   API: {settings.gateway_url}/docs")
             console.print("`make down` stops it.")
+            if hint := first_key_hint(settings):
+                console.print(f"[yellow]![/] {escape(hint)}")
         else:
             console.print(f"Everything was running already. Open [bold]{settings.ui_url}[/]")
     except StackError as error:

@@ -1,18 +1,23 @@
-"""A stack that requires keys, in a browser: sign in, upload, watch, sign out."""
+"""A stack that requires keys: a browser signs in, uploads, watches and signs out; programs send a key, each its way."""
 
 import io
 from collections.abc import Iterator
 
 import httpx
 import pytest
+import webuiapi
+from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from redis import AuthenticationError, Redis
 from rich.console import Console
+from tusclient.client import TusClient
 
 from framesense.access.keys import KeyStore
 from framesense.schemas.access import Scope
+from framesense.schemas.jobs import Job, JobState
 from tests.e2e.conftest import PAGE_TIMEOUT
 from tests.support.padded_videos import BIKES
-from tools.processes import free_port
+from tools.processes import ProcessFolder, free_port
 from tools.settings import StackSettings
 from tools.stack import Stack
 
@@ -94,3 +99,38 @@ def test_sign_in_upload_watch_and_sign_out(page: Page, keyed_stack: StackSetting
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     assert page.request.get(address).status == 401
     assert page.request.get(f"{keyed_stack.gateway_url}/jobs").status == 401
+
+
+def test_programs_show_a_key_each_in_their_way(keyed_stack: StackSettings, key: str) -> None:
+    """By Bearer: tus, events, a range; by Basic: a client of A1111's API. All of it through real services."""
+    bearer = {"Authorization": f"Bearer {key}"}
+    tus = TusClient(f"{keyed_stack.gateway_url}/uploads", headers=bearer)
+    uploader = tus.uploader(str(BIKES), chunk_size=200_000, metadata={"filename": BIKES.name})
+    uploader.upload()
+    with httpx.Client(base_url=keyed_stack.gateway_url, headers=bearer, timeout=120) as http:
+        upload = {"upload_id": (None, str(uploader.url).rsplit("/", 1)[1])}
+        job = http.post("/video_captions", files=upload, params={"every_n_second": 5}).json()
+        with http.stream("GET", f"/jobs/{job['id']}/events") as answer:
+            events = [Job.model_validate_json(line[5:]) for line in answer.iter_lines() if line.startswith("data:")]
+        assert events[-1].state is JobState.SUCCEEDED, events[-1]
+        part = http.get(f"/jobs/{job['id']}/video", headers={"Range": "bytes=100-199"})
+        assert part.status_code == 206 and part.content == BIKES.read_bytes()[100:200]
+
+    studio = webuiapi.WebUIApi("127.0.0.1", keyed_stack.gateway_port)
+    studio.set_auth("anyone", key)
+    edited = studio.img2img(images=[Image.new("RGB", (64, 64), "blue")], prompt="a red room", steps=2)
+    assert edited.image.size[0] > 0
+    stranger = webuiapi.WebUIApi("127.0.0.1", keyed_stack.gateway_port)
+    with pytest.raises(RuntimeError, match="401"):
+        stranger.img2img(images=[Image.new("RGB", (64, 64), "blue")], prompt="a red room", steps=2)
+
+
+def test_services_answer_one_another_alone(keyed_stack: StackSettings) -> None:
+    for url in (keyed_stack.captioner_url, keyed_stack.tagger_url, keyed_stack.editor_url):
+        assert httpx.get(f"{url}/ready").status_code == 200
+        assert httpx.get(f"{url}/models").status_code == 401
+    bare = ProcessFolder(keyed_stack.data, names=(), environment={}).url("redis")
+    assert bare
+    with Redis.from_url(bare) as redis, pytest.raises(AuthenticationError):
+        redis.get("framesense:jobs")
+    assert (keyed_stack.data / "secrets" / "redis-password").stat().st_mode & 0o077 == 0
