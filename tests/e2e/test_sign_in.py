@@ -17,6 +17,7 @@ from framesense.schemas.access import Scope
 from framesense.schemas.jobs import Job, JobState
 from tests.e2e.conftest import PAGE_TIMEOUT
 from tests.support.padded_videos import BIKES
+from tests.support.waiting import wait_until
 from tools.processes import ProcessFolder, free_port
 from tools.settings import StackSettings
 from tools.stack import Stack
@@ -85,9 +86,8 @@ def test_sign_in_upload_watch_and_sign_out(page: Page, keyed_stack: StackSetting
     page.get_by_role("button", name="Start").click()
     video = page.locator("video")
     expect(video).to_be_visible()
-    page.wait_for_function("document.querySelector('video').readyState >= 2")
-    assert video.evaluate("async (video) => { video.muted = true; await video.play(); return video.currentTime >= 0; }")
-    page.wait_for_function("document.querySelector('video').currentTime > 0.2")
+    video.evaluate("async (video) => { video.muted = true; await video.play(); }")
+    wait_until(lambda: video.evaluate("(video) => video.currentTime > 0.2"))
     address = str(video.get_attribute("src"))
     assert httpx.get(address).status_code == 401, "the address alone opens nothing"
 

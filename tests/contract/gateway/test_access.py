@@ -16,6 +16,8 @@ from gateway.access.audit import LOGGER
 from gateway.access.sessions import COOKIE
 from tests.support.gateway_process import MP4, Gateway, problem
 from tests.support.keyed_gateway import KeyedClient, KeyedGateway, running_keyed_gateway
+from tools.settings import StackSettings
+from tools.stack import first_key_hint
 
 
 @pytest.fixture
@@ -74,6 +76,13 @@ def test_nothing_is_open_before_there_is_a_key(keyed: KeyedGateway, method: str,
 @pytest.mark.parametrize(("method", "path"), ENTRIES)
 def test_nothing_is_open_without_one(keyed: KeyedGateway, reader: KeyedClient, method: str, path: str) -> None:
     assert "Bearer" in problem(keyed.anonymous.request(method, path), 401).detail
+
+
+def test_make_up_says_how_to_make_the_first_key(keyed: KeyedGateway) -> None:
+    settings = StackSettings(bind_address="127.0.0.1", gateway_port=keyed.anonymous.base_url.port or 80)
+    assert "framesense keys add" in str(first_key_hint(settings))
+    keyed.client("ada", Scope.ADMIN)
+    assert first_key_hint(settings) is None
 
 
 @pytest.mark.parametrize("path", ["/", "/health", "/docs", "/redoc", "/openapi.json", "/session"])
