@@ -51,7 +51,7 @@ def curve(result: VideoResult, width: int = 72, height: int = 8) -> Text:
 
 
 def _said(moment: Moment) -> str:
-    return words_or_caption(moment.caption, moment.confidence, DEFAULT_GUESS_BELOW, moment.words)
+    return words_or_caption(moment.caption, moment.confidence, DEFAULT_GUESS_BELOW, moment.words, moment.colours)
 
 
 def _hedged(frame: Frame) -> str:

@@ -14,8 +14,8 @@ def moment_figures() -> list[Figure]:
 
     Measured on the held-out part.
     """
-    product = Product(CACHE / Part.HELD_OUT)
-    found = [finding(case, product.embed(without_footage(case))) for case in [*recorded(None), *cases(Part.HELD_OUT)]]
+    product = Product(CACHE / Part.VALIDATION)
+    found = [finding(case, product.embed(without_footage(case))) for case in [*recorded(None), *cases(Part.VALIDATION)]]
     figures = []
     for kind in (*(kind for kind in Kind if kind is not Kind.QUIET), None):
         counts = total(one for one in found if kind is None or one.case.kind is kind)

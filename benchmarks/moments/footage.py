@@ -1,4 +1,4 @@
-"""Pictures as a function of time, made of scikit-image's photos and real clips: what cases are put together from."""
+"""Pictures as a function of time, made of photos and real clips: what cases are put together from."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,9 +21,27 @@ Shot = Callable[[float], Picture]
 """Seconds → HEIGHT × WIDTH × 3, RGB."""
 
 
+DEBIAN_PHOTOS = Path("/usr/share/backgrounds")
+"""Where Debian's package lomiri-wallpapers-16.04 puts its photos (CC BY, CC BY-SA and CC0)."""
+PHOTO_FOLDERS = (Path(skimage.__file__).parent / "data", DEBIAN_PHOTOS)
+LARGEST_PHOTO = 1500
+"""Pixels of the longest side; larger photos are scaled down to it."""
+
+
 @lru_cache(maxsize=32)
 def photo(name: str) -> Picture:
-    return read_photo(next((Path(skimage.__file__).parent / "data").glob(f"{name}.*")))
+    """Read a photo by its file's stem; raises FileNotFoundError where no package with it is installed."""
+    path = next((path for folder in PHOTO_FOLDERS for path in folder.glob(f"{name}.*")), None)
+    if path is None:
+        raise FileNotFoundError(
+            f"no photo {name}: see benchmarks/moments/scenarios.py for the packages that carry them"
+        )
+    picture = read_photo(path)
+    factor = LARGEST_PHOTO / max(picture.shape[:2])
+    if factor >= 1:
+        return picture
+    size = round(picture.shape[1] * factor), round(picture.shape[0] * factor)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 @lru_cache(maxsize=4)

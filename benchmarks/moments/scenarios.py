@@ -37,13 +37,37 @@ MATERIAL = {
         clips=(Clip(packaged_clip("bigbuckbunny"), 2.3, 4.0), Clip(packaged_clip("bikes"), 4.5, 5.4)),
         texts=("page",),
     ),
-    Part.HELD_OUT: Material(
+    Part.VALIDATION: Material(
         seed=2,
         hosts=("coffee", "rocket", "gravel", "coins", "horse"),
         guests=("retina", "hubble_deep_field", "rocket", "coffee", "ihc"),
         objects=(("coffee", 40, 190, 280, 440), ("rocket", 20, 270, 380, 400), ("ihc", 0, 0, 256, 256)),
         clips=(Clip(packaged_clip("carphone_pristine"), 0.3, 1.8), Clip(packaged_clip("bikes"), 8.6, 9.6)),
         texts=("text",),
+    ),
+    Part.HELD_OUT: Material(
+        seed=3,
+        hosts=(
+            "aitzgorri_by_Aitzol_Berasategi",
+            "Wine_by_Jakkub_Mede",
+            "life_by_Aitzol_Berasategi",
+            "Bridge_by_Sander_Klootwijk",
+            "greentock_by_Peter_Nerlich",
+        ),
+        guests=(
+            "sunset_by_Aitzol_Berasategi",
+            "friends_by_Aitzol_Berasategi",
+            "seeding_by_Clements_Engelhardt",
+            "Dragonfly_by_Bolly",
+            "Picture_1A_by_freespace",
+        ),
+        objects=(
+            ("friends_by_Aitzol_Berasategi", 343, 304, 611, 519),
+            ("Picture_0B_by_freespace", 354, 621, 759, 1050),
+            ("free_by_Peter_Nerlich", 720, 615, 966, 840),
+        ),
+        clips=(Clip(packaged_clip("bigbuckbunny"), 0.2, 2.0), Clip(packaged_clip("bikes"), 5.7, 7.3)),
+        texts=("moon",),
     ),
 }
 

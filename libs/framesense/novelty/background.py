@@ -106,12 +106,15 @@ def _structured(grids: Grids) -> NDArray[np.intp]:
     return np.argsort(-usual, kind="stable")[: max(1, len(usual) // 2)]
 
 
-def filled(curves: NDArray[Any], longest: int) -> NDArray[Any]:
-    """Fill the valleys of curves (n values, n × …) of up to ``longest`` frames to their lower side (grey closing)."""
+def filled(curves: NDArray[Any], longest: int, *, beyond: float = -np.inf) -> NDArray[Any]:
+    """Fill the valleys of curves (n values, n × …) of up to ``longest`` frames to their lower side (grey closing).
+
+    ``beyond``: the value before the first frame and after the last; ∞ makes valleys of what is low at the ends.
+    """
     count = len(curves)
     if count <= longest:
         return curves
-    ends = np.full((longest, *curves.shape[1:]), -np.inf, dtype=curves.dtype)
+    ends = np.full((longest, *curves.shape[1:]), beyond, dtype=curves.dtype)
     padded = np.concatenate([ends, curves, ends])
     highest = np.max([padded[shift : shift + count + longest] for shift in range(longest + 1)], axis=0)
     lowest: NDArray[Any] = np.min([highest[shift : shift + count] for shift in range(longest + 1)], axis=0)

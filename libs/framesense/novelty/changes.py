@@ -1,8 +1,9 @@
 """Which words fit the picture more, and which less, than they fitted the frames before. Pure numpy, no I/O.
 
 Every word's cosines have a level of their own, so they are compared as z-scores: how many standard deviations a
-cosine lies above what that word gets on ordinary photos. A word is told only where it fits well *and* fits much
-better than before; a change from "hardly" to "a little" says nothing.
+cosine lies above what that word gets on ordinary photos. Of a hundred words some always fit a little by chance, so a
+word is told only where it is the one that fits best, or fits very well; where nothing is sure, nothing is told.
+docs/novelty.md has how often words of each z-score are right.
 """
 
 from collections.abc import Sequence
@@ -14,9 +15,15 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating]
 
 LEAST_FIT = 2.7
-"""z-score from which a word is taken to fit: ten to one, by the calibration of the embedded tagger."""
+"""z-score from which the word that fits a picture best is told: three in four are right."""
+SURE, SURE_BESIDE = 3.5, 4.5
+"""z-scores from which the word that fits best is taken to be seen, and from which one beside it is: five in six."""
+ORDINARY = 1.0
+"""z-score below which a word fits no better than it fits any photo."""
 LEAST_CHANGE = 1.5
-"""z-scores by which it must have risen or fallen."""
+"""z-scores by which a word must have risen."""
+HELD = 0.25
+"""Share of a moment's frames that a word has to fit: a thing is largest in some of them, a whim is in fewer."""
 
 
 @dataclass(frozen=True)
@@ -50,23 +57,31 @@ class WordChange:
 def fitting_words(levels: WordLevels, pictures: Floats, *, limit: int = 3) -> list[list[str]]:
     """Return the words that fit each of n × d picture embeddings, the best first, at most ``limit`` a picture."""
     fits = levels.z_scores(pictures)
-    best = np.argsort(-fits, axis=1, kind="stable")[:, :limit]
-    return [[levels.words[i] for i in row if fit[i] >= LEAST_FIT] for row, fit in zip(best, fits, strict=True)]
+    return [[levels.words[i] for i in _seen(fit, LEAST_FIT)[:limit]] for fit in fits]
 
 
 def changed_words(levels: WordLevels, before: Floats, now: Floats, *, limit: int = 3) -> list[WordChange]:
-    """Return the words whose fit changed most between frames before a moment and the moment's frame.
+    """Return the words whose fit changed most between the frames before a moment and the moment's own.
 
-    ``before``: k × d embeddings, k ≥ 0, compared by the mean of their z-scores; ``now``: d. Words that rose come
-    first, the strongest first, then those that fell; at most ``limit`` of each. Without frames before, the words that
-    fit now are returned, with their z-scores.
+    ``before``: k × d embeddings, k ≥ 0, compared by the mean of their z-scores; ``now``: n × d, n ≥ 1, by what HELD of
+    them reach. Words that rose come first, the strongest first, then those that fell; at most ``limit`` of each. A
+    word has gone only where something else is seen: of a picture that the tagger makes nothing of, it cannot say what
+    is missing. Without frames before, the words that fit now are returned, with their z-scores.
     """
-    fits = levels.z_scores(np.asarray(now)[None])[0]
+    shown = levels.z_scores(now)
+    fits = np.quantile(shown, 1 - HELD, axis=0)
+    seen = _seen(fits, SURE)
     if not len(before):
-        return [WordChange(levels.words[i], float(fits[i])) for i in np.argsort(-fits)[:limit] if fits[i] >= LEAST_FIT]
+        return [WordChange(levels.words[i], float(fits[i])) for i in seen[:limit]]
     fitted = levels.z_scores(before).mean(axis=0)
     change = fits - fitted
-    rose = [i for i in np.argsort(-change) if change[i] >= LEAST_CHANGE and fits[i] >= LEAST_FIT]
-    # What comes draws the picture away from what is still there: a word has gone only where it fits no longer.
-    fell = [i for i in np.argsort(change) if change[i] <= -LEAST_CHANGE and fitted[i] >= LEAST_FIT > fits[i]]
+    rose = sorted((i for i in seen if change[i] >= LEAST_CHANGE), key=lambda i: -change[i])
+    gone = [i for i in _seen(fitted, SURE) if shown[:, i].max() < ORDINARY] if seen else []
+    fell = sorted(gone, key=lambda i: change[i])
     return [WordChange(levels.words[i], float(change[i])) for i in (*rose[:limit], *fell[:limit])]
+
+
+def _seen(fits: NDArray[np.float64], least: float) -> list[int]:
+    """Return the indices of the words that are taken to be seen, the best first: ``fits`` are their z-scores."""
+    order = np.argsort(-fits, kind="stable").tolist()
+    return [i for rank, i in enumerate(order) if fits[i] >= (SURE_BESIDE if rank else least)]

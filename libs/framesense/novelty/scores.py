@@ -135,9 +135,12 @@ def _odd_places(read: ReadGrids, scene: NDArray[np.intp], window: int) -> tuple[
 
 
 def _lasting(scores: NDArray[np.float64], every: float) -> NDArray[np.float64]:
-    """Remove peaks shorter than LEAST_STAY, where frames are near enough to tell (grey opening)."""
+    """Remove peaks shorter than LEAST_STAY, where frames are near enough to tell (grey opening).
+
+    What comes with the very last frame was not seen to stay either.
+    """
     frames = max(1, round(LEAST_STAY / every)) if every > 0 else 1
-    opened: NDArray[np.float64] = -filled(-scores, frames - 1)
+    opened: NDArray[np.float64] = -filled(-scores, frames - 1, beyond=np.inf)
     return opened
 
 

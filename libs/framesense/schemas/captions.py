@@ -40,10 +40,17 @@ def hedged(caption: str, confidence: float | None, guess_below: float, words: Se
     return f"{', '.join(words)}; perhaps: {caption}" if words else f"perhaps: {caption}"
 
 
-def words_or_caption(caption: str, confidence: float | None, guess_below: float, words: Sequence[str]) -> str:
-    """Return the words that fit a picture in place of a caption that is a guess; where none fits, it is marked."""
-    if words and is_guess(confidence, guess_below):
-        return ", ".join(words)
+def words_or_caption(
+    caption: str, confidence: float | None, guess_below: float, words: Sequence[str], colours: str = ""
+) -> str:
+    """Return plain words in place of a caption that is a guess: ``mostly grey, road; the caption is a guess``.
+
+    ``words``: those that fit the picture; ``colours``: its own, in words. Where there are neither, the caption is
+    marked as a guess.
+    """
+    known = [*([colours] if colours else []), *words]
+    if known and is_guess(confidence, guess_below):
+        return f"{', '.join(known)}; the caption is a guess"
     return hedged(caption, confidence, guess_below)
 
 

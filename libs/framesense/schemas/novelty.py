@@ -222,6 +222,11 @@ class Moment(BaseModel):
     best_index: int = Field(ge=0, description="index of that frame")
     thumbnail: str = Field(description="URL of that frame as a JPEG")
     clip: str = Field(description="URL of the moment as an MP4")
+    colours: str = Field(
+        default="",
+        description="the best frame's colours in plain words, such as `mostly grey`: they are sure where the caption "
+        "is a guess; empty where the picture cannot be read",
+    )
     changes: list[WordChange] = Field(
         default_factory=list, description="what changed against the frames before, in words; empty where no tagger ran"
     )

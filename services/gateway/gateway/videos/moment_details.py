@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from framesense.media.colour_words import colour_words
 from framesense.novelty.changes import WordLevels, changed_words, fitting_words
 from framesense.novelty.patches import Map, nearest_distances
 from framesense.schemas.novelty import Box, WordChange
@@ -27,25 +28,38 @@ LARGEST_BOX = 0.6
 
 @dataclass(frozen=True)
 class Details:
-    """``best``: index of the sharpest frame; ``box``: None where the whole picture changed, or nothing is known."""
+    """``best``: index of the sharpest frame; ``box``: None where the whole picture changed, or nothing is known.
+
+    ``colours``: that frame's, in words; empty where it cannot be read.
+    """
 
     best: int
     changes: list[WordChange]
     box: Box | None
+    colours: str
 
 
 class MomentDetails:
-    """Look up the details of moments. Sharpest frames and boxes are kept: they do not depend on sensitivity."""
+    """Look up the details of moments.
+
+    Sharpest frames, boxes and colours are kept: they do not depend on sensitivity.
+    """
 
     def __init__(self, analyses: AnalysisStore, vocabulary: Vocabulary, *, kept: int) -> None:
         self._analyses, self._vocabulary = analyses, vocabulary
         self._sharpest = lru_cache(maxsize=kept)(self._find_sharpest)
         self._box = lru_cache(maxsize=kept)(self._find_box)
+        self._colours = lru_cache(maxsize=kept)(self._find_colours)
 
     def details(self, analysed: Analysed, *, start: int, peak: int, end: int) -> Details:
         """Describe the moment between two frames, given by index. Blocking."""
         best = self._sharpest(analysed.key, start, peak, end)
-        return Details(best, self._words(analysed, start, best), self._box(analysed.key, start, best))
+        return Details(
+            best,
+            self._words(analysed, start, end),
+            self._box(analysed.key, start, best),
+            self._colours(analysed.key, best),
+        )
 
     def _find_sharpest(self, key: str, start: int, peak: int, end: int) -> int:
         """Return the frame with the largest variance of the Laplacian (Pech-Pacheco et al., 2000), near the peak."""
@@ -70,12 +84,18 @@ class MomentDetails:
         seen_by = next((model for model in analysed.summary.models if model.service == "tagger"), None)
         return None if seen_by is None else self._vocabulary.levels(seen_by)
 
-    def _words(self, analysed: Analysed, start: int, best: int) -> list[WordChange]:
+    def _words(self, analysed: Analysed, start: int, end: int) -> list[WordChange]:
         levels, aligned = self._levels(analysed), analysed.frames.aligned
         if levels is None or aligned is None:
             return []
-        changes = changed_words(levels, aligned[max(0, start - FRAMES_BEFORE) : start], aligned[best])
+        changes = changed_words(levels, aligned[max(0, start - FRAMES_BEFORE) : start], aligned[start : end + 1])
         return [WordChange(word=change.word, change=round(change.change, 2)) for change in changes]
+
+    def _find_colours(self, key: str, index: int) -> str:
+        try:
+            return colours_of(self._analyses.thumbnail(key, index))
+        except OSError:
+            return ""
 
     def _find_box(self, key: str, start: int, best: int) -> Box | None:
         first = max(0, start - FRAMES_BEFORE)
@@ -114,6 +134,12 @@ def _connected(mask: NDArray[np.bool_], seed: tuple[np.intp, ...]) -> NDArray[np
         if (larger == grown).all():
             return grown
         grown = larger
+
+
+def colours_of(jpeg: bytes) -> str:
+    """Return the colours of a picture in words. Raises OSError for what is no picture."""
+    with Image.open(io.BytesIO(jpeg)) as image:
+        return colour_words(image)
 
 
 def sharpness(jpeg: bytes) -> float:

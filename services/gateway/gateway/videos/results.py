@@ -109,6 +109,7 @@ class VideoResults:
             best_index=details.best,
             thumbnail=thumbnail_url(job, details.best),
             clip=clip_url(job, rank, parameters),
+            colours=details.colours,
             changes=details.changes,
             box=details.box,
         )

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from PIL import Image
-
+from framesense.media.colour_words import colour_words
 from framesense.schemas.captions import CaptionResponse, is_guess
 from framesense.schemas.tags import DEFAULT_TEMPLATE, EVERYDAY_WORDS, ImageTags, Tag
 from ui.api import GatewayApi, GatewayError, Photo
@@ -16,14 +14,6 @@ LIKELY = 0.5
 """Least probability of a tag that is said."""
 FAR_BEHIND = 100
 """How many times smaller the odds of a tag are than the best one's where it is not said beside it."""
-SIDE = 32
-"""Pixels of the copy that colours are counted on."""
-DARK, BRIGHT, PALE = 50, 205, 45
-"""Brightness (of 255) below which a pixel is dark and above which it is bright; saturation below which it is grey."""
-MOSTLY = 0.5
-"""Share of the pixels that makes a colour the picture's."""
-HUES = (("red", 14), ("orange", 32), ("yellow", 48), ("green", 110), ("blue", 178), ("purple", 232), ("red", 256))
-"""Names of hues, each with the first hue (of 256, as PIL counts them) that is no longer its own."""
 
 
 @dataclass(frozen=True)
@@ -47,24 +37,6 @@ def find_guesses(
         Guess(_describe(photo, next(tagged)), response.model.note or "") if guess else None
         for photo, guess in zip(photos, guesses, strict=True)
     ]
-
-
-def colours(picture: Image.Image) -> str:
-    """Return the colours of a picture in words: "dark", "mostly green", "in many colours"."""
-    small = picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)
-    hue, saturation, value = (np.asarray(band, dtype=int) for band in small.convert("HSV").split())
-    names = np.empty(hue.shape, dtype="U8")
-    first = 0
-    for name, end in HUES:
-        names[(hue >= first) & (hue < end)] = name
-        first = end
-    names[saturation < PALE] = "grey"
-    names[(saturation < PALE) & (value > BRIGHT)] = "white"
-    names[value < DARK] = "dark"
-    found, counts = np.unique(names, return_counts=True)
-    if counts.max() < MOSTLY * names.size:
-        return "in many colours"
-    return f"mostly {found[counts.argmax()]}"
 
 
 def _tags(api: GatewayApi, photos: Sequence[Photo]) -> Sequence[ImageTags | None]:
@@ -91,6 +63,6 @@ def _odds(tag: Tag) -> float:
 def _describe(photo: Photo, tagged: ImageTags | None) -> str:
     tags = _likely(tagged.tags) if tagged else []
     picture = preview(photo.data)
-    seen = colours(picture) if picture else ""
+    seen = colour_words(picture) if picture else ""
     said = ": ".join(part for part in (seen, ", ".join(tags)) if part) or "no words fit this picture well"
     return said[0].upper() + said[1:]

@@ -34,13 +34,14 @@ def hedge_frames(result: VideoResult, guess_below: float) -> list[Frame]:
 
 
 def hedge_moments(curve: NoveltyCurve, guess_below: float) -> NoveltyCurve:
-    """Return the curve; of a moment whose caption is a guess the words that fit its picture are told instead.
-
-    Where none fits, the caption is marked as a guess.
-    """
+    """Return the curve; of a moment whose caption is a guess its picture's colours and words are told instead."""
     moments = [
         moment.model_copy(
-            update={"caption": words_or_caption(moment.caption, moment.confidence, guess_below, moment.words)}
+            update={
+                "caption": words_or_caption(
+                    moment.caption, moment.confidence, guess_below, moment.words, moment.colours
+                )
+            }
         )
         for moment in curve.moments
     ]

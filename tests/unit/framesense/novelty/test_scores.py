@@ -85,6 +85,11 @@ def test_a_blink_is_none_where_frames_are_near_enough_to_tell() -> None:
     assert covered(Footage([0] * 100).put(slice(50, 52), 5, 0).strong(every=0.2)) == [(50, 51)]
 
 
+def test_what_comes_with_the_last_frame_was_not_seen_to_stay() -> None:
+    assert Footage([0] * 100).put(slice(99, 100), 5, 0).strong(every=0.2) == []
+    assert covered(Footage([0] * 100).put(slice(98, 100), 5, 0).strong(every=0.2)) == [(98, 99)]
+
+
 def test_every_cut_is_found_and_every_shot_may_be_short() -> None:
     shots = Footage([0] * 9 + [1] * 8 + [2] * 12 + [3] * 11 + [4] * 1)
     assert [moment.start for moment in shots.strong()] == [9, 17, 29, 40]

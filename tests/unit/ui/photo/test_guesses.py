@@ -3,15 +3,13 @@
 import io
 
 import httpx
-import numpy as np
-import pytest
 from PIL import Image
 
 from framesense.schemas.captions import Caption, CaptionResponse, hedged
 from framesense.schemas.models import ModelInfo
 from framesense.schemas.tags import ImageTags, Tag, TagsResponse, ThresholdOn
 from ui.api import GatewayApi, Photo
-from ui.photo.guesses import Guess, colours, find_guesses
+from ui.photo.guesses import Guess, find_guesses
 
 MODEL = ModelInfo(
     service="captioner",
@@ -86,28 +84,6 @@ def test_without_a_tagger_colours_are_told() -> None:
     api, _ = gateway(503)
     (guess,) = find_guesses(api, PHOTOS[:1], answer(0.2), 0.5)
     assert guess == Guess("Mostly green", "Small.")
-
-
-@pytest.mark.parametrize(
-    ("colour", "words"),
-    [
-        ((128, 128, 130), "mostly grey"),
-        ((250, 250, 250), "mostly white"),
-        ((5, 10, 5), "mostly dark"),
-        ((220, 20, 30), "mostly red"),
-        ((30, 60, 200), "mostly blue"),
-        ((240, 200, 20), "mostly yellow"),
-        ((10, 150, 60), "mostly green"),
-    ],
-)
-def test_colours_have_names(colour: tuple[int, int, int], words: str) -> None:
-    assert colours(Image.new("RGB", (50, 20), colour)) == words
-
-
-def test_a_colourful_picture_is_of_no_one_colour() -> None:
-    picture = np.zeros((30, 30, 3), np.uint8)
-    picture[:10], picture[10:20], picture[20:] = (220, 20, 30), (30, 60, 200), (10, 150, 60)
-    assert colours(Image.fromarray(picture)) == "in many colours"
 
 
 def test_captions_in_doubt_are_hedged() -> None:

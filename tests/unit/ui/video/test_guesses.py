@@ -8,7 +8,7 @@ from ui.video.guesses import doubts_text, hedge_moments
 GUESS_BELOW = 0.5
 
 
-def moment(confidence: float | None, words: list[str]) -> Moment:
+def moment(confidence: float | None, words: list[str], colours: str = "") -> Moment:
     return Moment(
         start=1,
         peak=2,
@@ -17,6 +17,7 @@ def moment(confidence: float | None, words: list[str]) -> Moment:
         caption="a dog runs",
         confidence=confidence,
         words=words,
+        colours=colours,
         novelty=1,
         score=1,
         strength=Strength.STRONG,
@@ -28,17 +29,19 @@ def moment(confidence: float | None, words: list[str]) -> Moment:
 
 
 @pytest.mark.parametrize(
-    ("confidence", "words", "said"),
+    ("confidence", "words", "colours", "said"),
     [
-        (0.9, ["road", "car"], "a dog runs"),
-        (None, ["road", "car"], "a dog runs"),
-        (0.1, ["road", "car"], "road, car"),
-        (0.1, [], "perhaps: a dog runs"),
+        (0.9, ["road", "car"], "mostly grey", "a dog runs"),
+        (None, ["road", "car"], "mostly grey", "a dog runs"),
+        (0.1, ["road", "car"], "mostly grey", "mostly grey, road, car; the caption is a guess"),
+        (0.1, ["road"], "", "road; the caption is a guess"),
+        (0.1, [], "mostly grey", "mostly grey; the caption is a guess"),
+        (0.1, [], "", "perhaps: a dog runs"),
     ],
 )
-def test_a_moment_is_told_by_what_is_known(confidence: float | None, words: list[str], said: str) -> None:
+def test_a_moment_is_told_by_what_is_known(confidence: float | None, words: list[str], colours: str, said: str) -> None:
     curve = NoveltyCurve(
-        parameters=NoveltyParameters(), novelty=[0, 1], moments=[moment(confidence, words)], stands_out=True
+        parameters=NoveltyParameters(), novelty=[0, 1], moments=[moment(confidence, words, colours)], stands_out=True
     )
     assert [one.caption for one in hedge_moments(curve, GUESS_BELOW).moments] == [said]
 
