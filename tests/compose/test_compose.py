@@ -119,6 +119,13 @@ def test_what_is_inside_has_no_way_out(project: Project, service: str) -> None:
     assert inspected and all(network["Internal"] for network in inspected)
 
 
+def test_services_know_one_another_by_secrets(project: Project) -> None:
+    assert "NOAUTH" in project.compose("exec", "-T", "redis", "redis-cli", "get", "framesense:jobs")
+    ask = "import httpx; print(httpx.get('http://captioner:8001/{}').status_code)"
+    assert project.python("gateway", ask.format("ready")).strip() == "200"
+    assert project.python("gateway", ask.format("models")).strip() == "401"
+
+
 def test_only_model_servers_have_torch(project: Project) -> None:
     found = {
         service: project.python(service, "from importlib.util import find_spec; print(find_spec('torch') is not None)")

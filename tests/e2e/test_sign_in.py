@@ -101,6 +101,19 @@ def test_sign_in_upload_watch_and_sign_out(page: Page, keyed_stack: StackSetting
     assert page.request.get(f"{keyed_stack.gateway_url}/jobs").status == 401
 
 
+def test_a_revoked_key_is_signed_out(page: Page, keyed_stack: StackSettings) -> None:
+    keys = KeyStore(keyed_stack.data / "keys.json")
+    key, text = keys.add("bob", [Scope.READ])
+    page.goto("/tags")
+    sign_in(page, text)
+    expect(page.get_by_role("heading", name="Sign in")).to_have_count(0)
+    keys.revoke(key.id)
+    page.get_by_role("link", name="About").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    sign_in(page, text)
+    expect(page.get_by_role("alert")).to_contain_text("was revoked")
+
+
 def test_programs_show_a_key_each_in_their_way(keyed_stack: StackSettings, key: str) -> None:
     """By Bearer: tus, events, a range; by Basic: a client of A1111's API. All of it through real services."""
     bearer = {"Authorization": f"Bearer {key}"}

@@ -1,7 +1,5 @@
 """``python -m gateway``: run the service."""
 
-import logging
-
 import uvicorn
 
 from framesense.http.connections import timed_protocol
@@ -10,15 +8,11 @@ from gateway.access.audit import configure_audit_log
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
 
-log = logging.getLogger(__name__)
-
 
 def main() -> None:
     settings = GatewaySettings()
     configure_logging(settings.log_level, settings.log_format)
     configure_audit_log(settings.audit_log)
-    if not settings.keys_required and not settings.is_local:
-        log.warning("REQUIRE_KEYS=never: whoever reaches this gateway sees, changes and deletes everything.")
     uvicorn.run(
         create_app(settings),
         host=settings.gateway_host,

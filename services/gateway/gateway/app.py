@@ -1,6 +1,7 @@
 """The gateway: the public API."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -44,6 +45,8 @@ from gateway.videos import job_routes as analysed_videos
 from gateway.videos import reference_routes as references
 from gateway.videos import routes as videos
 
+log = logging.getLogger(__name__)
+
 DESCRIPTION = """
 Captions images; tags and classifies them by labels in words, with no training; and finds the odd moments of videos:
 samples frames, captions each one and scores how far it is from the frames before it.
@@ -72,6 +75,8 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
         AllowedHosts(settings.allowed_hosts, address=settings.gateway_host),
         AllowedOrigins(settings.gateway_cors_origins, ports=[settings.ui_public_port]),
     )
+    if not settings.keys_required and not settings.is_local:
+        log.warning("REQUIRE_KEYS=never: whoever reaches this gateway sees, changes and deletes everything.")
     keys = KeyStore(settings.keys_file)
     gatekeeper = Gatekeeper(
         keys,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
@@ -34,7 +35,10 @@ def browser_gateway_url(settings: UiSettings) -> str:
 
 
 def show_error(error: GatewayError) -> None:
+    """Say what the gateway refused; whoever is no longer signed in gets the sign-in page instead."""
     problem = error.problem
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        st.rerun()
     st.error(f"**{plain(problem.title)}**  \n{plain(problem.detail)}", icon=":material/error:")
 
 

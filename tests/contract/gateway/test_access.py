@@ -151,6 +151,12 @@ def test_a_browser_signs_in_and_out(keyed: KeyedGateway, sender: KeyedClient) ->
     assert "Sign in again" in stolen.detail
 
 
+def test_behind_a_proxy_that_speaks_tls_the_cookie_is_for_tls_alone(keyed: KeyedGateway, sender: KeyedClient) -> None:
+    headers = {"X-Forwarded-Proto": "https"}
+    answer = keyed.anonymous.post("/session", json={"key": sender.text}, headers=headers)
+    assert "Secure" in answer.headers["set-cookie"]
+
+
 def test_a_session_ends_with_its_key_and_in_time(keyed: KeyedGateway, sender: KeyedClient, redis_url: str) -> None:
     browser = signed_in(keyed, sender)
     with Redis.from_url(redis_url, decode_responses=True) as redis:
