@@ -21,7 +21,7 @@ def url() -> Iterator[str]:
     app = create_service("guarded", guard=lambda app: ServiceTokenGuard(app, token="the-token"))
 
     @app.get("/models")
-    def models() -> ModelsResponse:
+    def models(load: bool = False) -> ModelsResponse:
         return ModelsResponse(models=[TAGGER_MODEL])
 
     with served(app) as (address, _):
