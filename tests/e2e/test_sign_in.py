@@ -1,4 +1,4 @@
-"""A stack that requires keys: a browser signs in, uploads, watches and signs out; programs send a key, each its way."""
+"""A stack that other machines reach requires keys: browsers sign in, watch and sign out; programs send a key."""
 
 import io
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def keyed_stack(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[StackSettings]:
     settings = StackSettings(
-        bind_address="127.0.0.1",
+        bind_address="0.0.0.0",
         gateway_port=free_port(),
         ui_port=free_port(),
         captioner_port=free_port(),
@@ -38,7 +38,7 @@ def keyed_stack(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iter
         data_dir=tmp_path_factory.mktemp("keyed-stack"),
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("REQUIRE_KEYS", "always")
+        patch.delenv("REQUIRE_KEYS", raising=False)
         stack = Stack(settings, Console(file=io.StringIO()))
     with stack.running():
         yield settings

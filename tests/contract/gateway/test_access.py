@@ -42,7 +42,7 @@ def admin(keyed: KeyedGateway) -> KeyedClient:
 
 
 def signed_in(keyed: KeyedGateway, client: KeyedClient) -> httpx.Client:
-    browser = httpx.Client(base_url=keyed.anonymous.base_url)
+    browser = httpx.Client(base_url=keyed.anonymous.base_url, timeout=30)
     assert browser.post("/session", json={"key": client.text}).status_code == 200
     return browser
 
@@ -62,6 +62,11 @@ ENTRIES = [
     ("POST", "/sdapi/v1/txt2img"),
     ("GET", "/sdapi/v1/options"),
     ("GET", "/nowhere"),
+    ("GET", "/%3Fx"),
+    ("GET", "/health%3F/../jobs"),
+    ("GET", "/%2e/jobs"),
+    ("GET", "/jobs/"),
+    ("get", "/jobs"),
     ("TRACE", "/jobs"),
 ]
 
@@ -108,7 +113,8 @@ def test_a_scope_is_named_where_it_is_missing(reader: KeyedClient, sender: Keyed
     assert "scope admin" in problem(sender.http.put("/models/captioner", json={"model": "embedded"}), 403).detail
     assert "scope admin" in problem(sender.http.get("/metrics"), 403).detail
     assert admin.http.get("/metrics").status_code == 200
-    assert sender.http.get("/nowhere").status_code == 403 and admin.http.get("/nowhere").status_code == 404
+    for http in (reader.http, sender.http, admin.http):
+        assert http.get("/nowhere").status_code == 404 and http.patch("/jobs").status_code == 405
 
 
 def test_a_refused_upload_leaves_nothing(keyed: KeyedGateway, reader: KeyedClient) -> None:
@@ -136,7 +142,7 @@ def test_a_method_cannot_be_disguised(reader: KeyedClient, sender: KeyedClient) 
 
 def test_a_browser_signs_in_and_out(keyed: KeyedGateway, sender: KeyedClient) -> None:
     assert keyed.anonymous.get("/session").json() == {"required": True, "key": None}
-    browser = httpx.Client(base_url=keyed.anonymous.base_url)
+    browser = httpx.Client(base_url=keyed.anonymous.base_url, timeout=30)
     answer = browser.post("/session", json={"key": f" {sender.text}\n"})
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie and "SameSite=strict" in cookie and "Path=/" in cookie and "Secure" not in cookie
@@ -181,13 +187,15 @@ def test_wrong_keys_are_slowed_down(redis_url: str, tmp_path: Path) -> None:
         problem(keyed.anonymous.get("/jobs", headers={"Authorization": "Bearer guess"}), 401)
         problem(keyed.anonymous.get("/jobs", auth=("sam", "guess")), 401)
         problem(keyed.anonymous.post("/session", json={"key": "guess"}), 401)
-        for http in (client.http, httpx.Client(base_url=keyed.anonymous.base_url, auth=("sam", "guess"))):
+        for http in (client.http, httpx.Client(base_url=keyed.anonymous.base_url, auth=("sam", "guess"), timeout=30)):
             refused = http.get("/jobs")
             assert "wrong keys" in problem(refused, 429).detail and 0 < int(refused.headers["retry-after"]) <= 60
         problem(keyed.anonymous.post("/session", json={"key": client.text}), 429)
         assert browser.get("/jobs").status_code == 200, "whoever is signed in already goes on"
         elsewhere = httpx.HTTPTransport(local_address="127.0.0.2")
-        with httpx.Client(base_url=client.http.base_url, headers=client.http.headers, transport=elsewhere) as other:
+        with httpx.Client(
+            base_url=client.http.base_url, headers=client.http.headers, transport=elsewhere, timeout=30
+        ) as other:
             assert other.get("/jobs").status_code == 200
 
 

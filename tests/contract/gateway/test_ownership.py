@@ -181,6 +181,7 @@ def test_what_is_shared_is_its_maker_s_to_change(
     assert bob.http.get(f"/{kind}/rooms").status_code == 200
     tagger.requests.clear()
     assert "rooms" in problem(bob.http.delete(f"/{kind}/rooms"), 403).detail
+    assert not bob.http.delete(f"/{kind}/rooms", params={"new_name": "mine"}).is_success
     if kind == "label-sets":
         problem(bob.http.put(f"/{kind}/rooms", json={"labels": ["bath"]}), 403)
     else:

@@ -13,6 +13,7 @@ from redis import RedisError
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from framesense.access.credentials import bearer_or_password
@@ -48,7 +49,7 @@ class Gatekeeper:
         with suppress(KeysUnreadableError):  # whoever sends a request is told
             self._watch()
 
-    async def admit(self, request: HTTPConnection, method: str) -> Caller:
+    async def admit(self, request: HTTPConnection) -> Caller:
         """Return who sent a request.
 
         Raises ProblemError: 401 without a key or with a wrong one, 403 for a key that may not do this, 429 after too
@@ -57,7 +58,8 @@ class Gatekeeper:
         caller = Caller(address_of(request))
         if not self.required:
             return caller
-        scope = self._rules.required(method, request.url.path)
+        # As the router sees it: a URL would end at a question mark that was sent as %3F.
+        scope = self._rules.required(request["method"], request["path"], is_routed=_is_routed(request))
         if scope is None:
             return caller
         key = await self.identify(request)
@@ -126,22 +128,21 @@ class AccessGuard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request, method = HTTPConnection(scope), scope["method"]
+        request = HTTPConnection(scope)
         try:
-            caller = await self._gatekeeper.admit(request, method)
+            caller = await self._gatekeeper.admit(request)
         except (ProblemError, RedisError, KeysUnreadableError) as error:
             await self._refuse(request, _problem_of(error))(scope, receive, send)
             return
         scope.setdefault("state", {})["caller"] = caller
         if caller.key:
             send = _private(send)
-        if event := _event_of(method, scope["path"]):
-            send = _recording(send, event, caller, f"{method} {scope['path']}")
+        if event := _event_of(scope["method"], scope["path"]):
+            send = _recording(send, event, caller, _what(request))
         await self._app(scope, receive, send)
 
     def _refuse(self, request: HTTPConnection, problem: ProblemError) -> ASGIApp:
-        what = f"{request.scope['method']} {request.url.path}"
-        record(AuditEvent.REFUSED, address=address_of(request), what=what, why=problem.slug)
+        record(AuditEvent.REFUSED, address=address_of(request), what=_what(request), why=problem.slug)
         headers = dict(problem.headers)
         if problem.status == 401:
             headers["Cache-Control"] = "no-store"
@@ -166,6 +167,15 @@ def _problem_of(error: ProblemError | RedisError | KeysUnreadableError) -> Probl
             raise error
         return problem
     return error
+
+
+def _is_routed(request: HTTPConnection) -> bool:
+    """Tell whether some route would answer a request."""
+    return any(route.matches(request.scope)[0] is Match.FULL for route in request.app.routes)
+
+
+def _what(request: HTTPConnection) -> str:
+    return f"{request['method']} {request['path']}"
 
 
 def _event_of(method: str, path: str) -> AuditEvent | None:

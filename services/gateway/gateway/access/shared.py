@@ -51,14 +51,16 @@ class SharedOwners:
             log.warning("whose %s %r is could not be recorded: %s", kind.noun, name, error)
 
 
-def require_own(kind: Shared) -> Callable[[Request, InjectedDependencies], Awaitable[None]]:
-    """Build a dependency of a route that changes or deletes what its path names.
+def require_own(
+    kind: Shared, *, unless: str | None = None
+) -> Callable[[Request, InjectedDependencies], Awaitable[None]]:
+    """Build a dependency of a route that changes or deletes what its path names, but not with the query ``unless``.
 
     It raises ProblemError: 403 for what another one made, 404 for what is not there.
     """
 
     async def check(request: Request, dependencies: InjectedDependencies) -> None:
-        if request.query_params.get("new_name"):  # the one that is named stays as it is
+        if unless and request.query_params.get(unless):
             return
         name = request.path_params["name"]
         if await run_in_threadpool(SharedOwners(dependencies.redis).allow, dependencies.caller, kind, name):

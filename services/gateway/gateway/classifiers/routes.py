@@ -218,7 +218,7 @@ async def evaluate_classifier(request: Request, dependencies: InjectedDependenci
 @router.post(
     "/{name}/improve",
     summary="Improve a classifier with a handful of labelled photos",
-    dependencies=[Depends(require_own(Shared.CLASSIFIER))],
+    dependencies=[Depends(require_own(Shared.CLASSIFIER, unless="new_name"))],
     response_model=Classifier,
     responses=examples.responses(
         {200: examples.json_example("The classifier, and what the photos brought", tagging_examples.IMPROVED)},

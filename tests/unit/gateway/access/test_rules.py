@@ -66,11 +66,18 @@ def test_reading_is_what_read_is_for(routes: set[tuple[str, str]]) -> None:
         ("GET", "/nowhere", Scope.ADMIN),
         ("PATCH", "/jobs/abc", Scope.ADMIN),
         ("GET", "/health/x", Scope.ADMIN),
-        ("GET", "/jobs/", Scope.ADMIN),
+        ("GET", "/health/", None),
+        ("GET", "/jobs/", Scope.READ),
+        ("GET", "/health?/jobs", Scope.ADMIN),
     ],
 )
 def test_scopes_of_some_requests(method: str, path: str, scope: Scope | None) -> None:
     assert RULES.required(method, path) is scope
+
+
+def test_any_key_learns_that_something_is_not_there() -> None:
+    assert RULES.required("GET", "/nowhere", is_routed=False) is Scope.READ
+    assert RULES.required("GET", "/metrics", is_routed=False) is Scope.ADMIN
 
 
 def test_the_description_tells_scopes_and_refusals(app: FastAPI) -> None:
