@@ -58,8 +58,18 @@ FLOORS = {
     (Signal.PATCH, Metric.COSINE): 0.7,
     (Signal.PATCH, Metric.EUCLIDEAN): 0.7,
 }
-"""For :func:`curve_scores`: the largest rises of quiet footage. Of captions they are large, as a caption changes for no
+"""For :func:`floor_of`: the largest rises of quiet footage. Of captions they are large, as a caption changes for no
 reason; ``auto`` is the mix of captions alone, where a captioner gives no pictures to compare."""
+STEADY_FAMILIES = frozenset({"show-attend-tell"})
+"""Families of captioners whose captions stay while the picture shows the same things
+(``worker.videos.caption_hysteresis``)."""
+STEADY_FLOORS = {
+    (Signal.WORDS, Metric.COSINE): 0.1,
+    (Signal.WORDS, Metric.EUCLIDEAN): 0.4,
+    (Signal.SENTENCE, Metric.COSINE): 0.45,
+    (Signal.SENTENCE, Metric.EUCLIDEAN): 0.95,
+}
+"""The same of captions that stay: on quiet footage they change before a slow pan alone."""
 LEAST_STAY = 0.4
 """Seconds that something has to be in its place: a glint, a blink or a gesture is shorter."""
 NOISE = 0.1
@@ -99,7 +109,8 @@ def auto_evidence(
     changes, _ = newness(pictures, gap=window)
     usual = float(np.median(changes)) if count else 0.0
     places, light, motion = np.zeros(count), np.zeros(count), np.ones(count)
-    found = scenes(cuts >= 1, returns, nearest)
+    back = returns & (rises >= 1)
+    found = scenes((cuts >= 1) | back, returns, nearest)
     for scene in found:
         if len(scene) >= min(LEAST_SCENE, max(LEAST_FRAMES, count)):
             # In edited footage what moves within a shot is what the shot is for: the shorter its part, the more so.
@@ -115,8 +126,8 @@ def auto_evidence(
     # A light that goes out leaves the scene as it is; a camera that turns to something darker shows another picture.
     light *= 1 - motion * np.minimum(changes, 1)
     changes[:EARLY] *= EARLY_SHARE
-    for back in np.flatnonzero(returns & (rises >= 1)):
-        changes[back : back + window] = 0
+    for index in np.flatnonzero(back):
+        changes[index : index + window] = 0
     for visit in _visits(found, count):
         cuts[visit] = np.maximum(cuts[visit], VISIT_SHARE * np.maximum(cuts, changes)[visit].max())
     return Evidence(cuts, changes, places, light)
@@ -193,6 +204,12 @@ def newness(pictures: NDArray[np.float64], *, gap: int) -> tuple[NDArray[np.floa
         best = int(np.argmax(likeness))
         found[index], which[index] = max(0.0, 1 - float(likeness[best])), earlier[best]
     return found, which
+
+
+def floor_of(signal: Signal, metric: Metric, *, captioner_family: str) -> float:
+    """Return the rise of a signal's curve that stands out where the captions are of a captioner of this family."""
+    steady = STEADY_FLOORS if captioner_family in STEADY_FAMILIES else FLOORS
+    return steady.get((signal, metric), FLOORS[signal, metric])
 
 
 def curve_scores(curve: NDArray[np.float64], *, floor: float) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from framesense.http.problems import ProblemError
 from framesense.novelty.background import Grids
 from framesense.novelty.normal_footage import NormalFootage
 from framesense.novelty.patches import Grid, Map, PatchMemory, frame_score
-from framesense.novelty.scores import FLOORS, auto_evidence, curve_scores, reference_scores
+from framesense.novelty.scores import auto_evidence, curve_scores, floor_of, reference_scores
 from framesense.novelty.signals import signal_novelty
 from framesense.schemas.novelty import NoveltyParameters, Signal
 from framesense.storage.analyses import AnalysisStore
@@ -22,7 +22,7 @@ from gateway.videos.references import References
 
 Curve = NDArray[np.float64]
 
-SCORES_VERSION = 4
+SCORES_VERSION = 5
 """Part of the name under which the scores of `auto` are stored: raise it when they are computed otherwise."""
 LEAST_MEMORY, MOST_MEMORY = 64, 256
 """Frames that the patch signal remembers: the window, but no fewer and no more than these. A short memory finds odd
@@ -47,7 +47,9 @@ class Curves:
         if parameters.reference is not None:
             reference = self._references.get(parameters.reference)
             return reference_scores(novelty, usual=reference.usual_distance, farthest=reference.farthest_distance)
-        return curve_scores(novelty, floor=FLOORS[parameters.signal, parameters.metric])
+        family = next((model.family for model in analysed.summary.models if model.service == "captioner"), "")
+        floor = floor_of(parameters.signal, parameters.metric, captioner_family=family)
+        return curve_scores(novelty, floor=floor)
 
     def _sees(self, analysed: Analysed) -> bool:
         """Tell whether pictures were stored to compare, as a whole and place by place."""

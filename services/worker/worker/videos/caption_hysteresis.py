@@ -21,12 +21,11 @@ from numpy.typing import NDArray
 
 from framesense.clients.captioner import CaptionBatch
 from framesense.novelty.patches import Grid, PackedGrids, frame_score, nearest_distances
+from framesense.novelty.scores import STEADY_FAMILIES
 from framesense.storage.analyses import AnalysisStore, Frames
 
 SAME_THINGS = 1.3
 """Pictures less unlike (:func:`unlikeness`) show the same things to the families that this was measured with."""
-MEASURED_FAMILIES = frozenset({"show-attend-tell"})
-"""Captions of others are left as they are: their patches have other distances, and they may read what is written."""
 
 Floats = NDArray[np.float32]
 
@@ -71,9 +70,10 @@ class CaptionHysteresis:
     def apply(self, batch: CaptionBatch) -> CaptionBatch:
         """Return the batch with the captions that stay in place of new ones.
 
-        It is unchanged where the captioner gives no patches or is of another family.
+        It is unchanged where the captioner gives no patches, or is of another family: their patches have other
+        distances, and they may read what is written.
         """
-        if batch.patches is None or batch.model.family not in MEASURED_FAMILIES:
+        if batch.patches is None or batch.model.family not in STEADY_FAMILIES:
             return batch
         grids = PackedGrids.pack(batch.patches)  # as they are stored: whoever resumes compares the same numbers
         kept: list[Written] = []

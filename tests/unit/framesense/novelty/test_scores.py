@@ -6,9 +6,17 @@ import pytest
 from framesense.novelty.background import compare_with_background
 from framesense.novelty.moments import Moment, find_moments
 from framesense.novelty.patches import distances_within
-from framesense.novelty.scores import Evidence, auto_evidence, curve_scores, newness, reference_scores, scenes
+from framesense.novelty.scores import (
+    Evidence,
+    auto_evidence,
+    curve_scores,
+    floor_of,
+    newness,
+    reference_scores,
+    scenes,
+)
 from framesense.novelty.shots import above_neighbours, jump
-from framesense.schemas.novelty import Strength
+from framesense.schemas.novelty import Metric, Signal, Strength
 
 ROWS, COLUMNS, DIMENSIONS, PICTURE = 7, 7, 24, 40
 
@@ -194,6 +202,28 @@ def test_a_return_joins_the_scene_it_is_back_at() -> None:
     returns = np.array([False, False, False, False, True, False, False])
     found = scenes(cuts, returns, np.array([0, 0, 1, 2, 1, 4, 5]))
     assert [scene.tolist() for scene in found] == [[0, 1, 4, 5], [2, 3], [6]]
+
+
+def test_back_from_a_dark_scene_it_is_not_the_light_that_changed() -> None:
+    film = Footage([0] * 40 + [1] * 6 + [0] * 40)
+    film.grids[40:46] = _unit(
+        film.grids[0] + 0.6 * film.grids[40]
+    )  # places that hardly differ: a jump, no cut by itself
+    brightness = np.full(86, 180.0)
+    brightness[40:46] = 60
+    evidence = auto_evidence(film.visual, lambda indices: film.grids[indices], brightness, window=3, every=1.0)
+    assert evidence.light.max() < 0.1
+    (moment,) = [one for one in find_moments(evidence.scores) if one.strength is Strength.STRONG]
+    assert (moment.start, moment.end) == (40, 45)
+
+
+def test_captions_that_stay_stand_out_from_less() -> None:
+    for metric in Metric:
+        for signal in (Signal.WORDS, Signal.SENTENCE):
+            steady = floor_of(signal, metric, captioner_family="show-attend-tell")
+            assert steady < 0.8 * floor_of(signal, metric, captioner_family="blip")
+        visual = [floor_of(Signal.VISUAL, metric, captioner_family=one) for one in ("show-attend-tell", "blip")]
+        assert visual[0] == visual[1]
 
 
 def test_a_busy_curve_is_measured_by_its_lower_part() -> None:
