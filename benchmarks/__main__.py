@@ -4,7 +4,6 @@ Every figure is a ratio of two things measured in this run, on this machine; doc
 """
 
 import argparse
-import os
 import platform
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
@@ -23,6 +22,7 @@ from benchmarks.moments.figures import moment_figures
 from benchmarks.patches import patch_figures
 from benchmarks.service import CAPTION, CLIENTS, CpuSeconds, PeakMemory, analyse, photos_a_second
 from benchmarks.tags import peer_figures, search_figures, tag_figures
+from framesense.cores import available_cores
 from tools.own_redis import own_redis_url
 from tools.processes import ProcessFolder, free_port
 from tools.settings import StackSettings
@@ -30,7 +30,7 @@ from tools.stack import Stack, stop_on_signals
 
 SUBJECTS = ["video", "captions", "memory", "patches", "tags", "search", "peers", "edits", "moments"]
 ON_A_CLIP = {"video", "captions", "memory", "patches"}
-CORES = len(os.sched_getaffinity(0))
+CORES = available_cores()
 
 
 @dataclass(frozen=True)

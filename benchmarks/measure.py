@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
+OWN_PROCESS = {"HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "passive"}
+"""Threads sleep while they wait, as in the services: framesense.serving.threads."""
 LONGEST_SIDE, BEAMS, MAX_TOKENS, BATCH = 640, 4, 24, 32
 
 
@@ -45,7 +47,7 @@ def _cpu_seconds() -> float:
 def measure(part: str, clip: Path, every_n_second: float) -> Cost:
     """Run one of :data:`PARTS` in a fresh process."""
     command = [sys.executable, "-m", "benchmarks.measure", part, str(clip), str(every_n_second)]
-    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, env={**os.environ, "HF_HUB_OFFLINE": "1"})
+    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, env={**os.environ, **OWN_PROCESS})
     return Cost(**json.loads(answer.stdout.splitlines()[-1]))
 
 

@@ -41,6 +41,12 @@ class ModelServerSettings(ServiceSettings, ServerSettings, ServiceTokenSettings)
         "CAPTIONER_MODEL, TAGGER_MODEL or EDITOR_MODEL names another (docs/models.md)",
     )
     models_dir: Path = Field(default_factory=find_models_dir, description="where the embedded weights are")
+    model_threads: int | None = Field(
+        default=None,
+        ge=1,
+        description="cores that each model server computes with; unset: all that the host or the container's CPU limit "
+        "grants",
+    )
     allow_model_switch: bool = Field(default=True, description="whether PUT /models may load another model")
     model_folders: Annotated[list[Path], NoDecode] = Field(
         default=[], description="folders, separated by commas, with the path: models that may be switched to"

@@ -1,10 +1,10 @@
 """The captioner's settings, read from environment variables of the same names in capitals."""
 
-import os
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from framesense.cores import available_cores
 from framesense.models.spec import DTypeChoice, ModelSpec
 from framesense.serving.settings import ModelName, ModelServerSettings
 
@@ -38,9 +38,9 @@ class CaptionerSettings(ModelServerSettings):
     captioner_max_queue: int = Field(
         default=256, ge=1, description="images that may wait before further requests are refused"
     )
-    captioner_threads: int | None = Field(default=None, ge=1, description="torch's threads; all cores by default")
+    captioner_threads: int | None = Field(default=None, ge=1, description="torch's threads; unset: MODEL_THREADS")
     captioner_decode_threads: int = Field(
-        default_factory=lambda: len(os.sched_getaffinity(0)), ge=1, description="threads that decode images"
+        default_factory=available_cores, ge=1, description="threads that decode images"
     )
 
     captioner_max_images: int = Field(default=64, ge=1, description="largest number of images in one request")

@@ -6,13 +6,11 @@ import sys
 from collections.abc import Callable
 
 import uvicorn
-from diffusers.utils.logging import disable_progress_bar as disable_diffusers_bar
-from transformers.utils.logging import disable_progress_bar as disable_transformers_bar
 
-from editor.app import create_app
 from editor.settings import EditorSettings
 from framesense.http.connections import timed_protocol
 from framesense.logs import configure_logging
+from framesense.serving.threads import share_cores
 
 STARTUP_FAILURE = 3
 """The exit status that uvicorn's own command has."""
@@ -36,6 +34,13 @@ class Server(uvicorn.Server):
 def main() -> None:
     settings = EditorSettings()
     configure_logging(settings.log_level, settings.log_format)
+    share_cores(settings.model_threads)
+    # Only now: torch reads the environment once.
+    from diffusers.utils.logging import disable_progress_bar as disable_diffusers_bar
+    from transformers.utils.logging import disable_progress_bar as disable_transformers_bar
+
+    from editor.app import create_app
+
     disable_diffusers_bar()  # the log is no terminal
     disable_transformers_bar()  # type: ignore[no-untyped-call]
     app = create_app(settings)

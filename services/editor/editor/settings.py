@@ -39,7 +39,7 @@ class EditorSettings(ModelServerSettings):
         description="pictures of one edit that diffusers models make at once: faster on a GPU; they may then differ in "
         "their last bits from pictures made alone",
     )
-    editor_threads: int | None = Field(default=None, ge=1, description="torch's threads; all cores by default")
+    editor_threads: int | None = Field(default=None, ge=1, description="torch's threads; unset: MODEL_THREADS")
 
     editor_load: Literal["start", "first-use"] = Field(
         default="start", description="start or first-use: when the model is loaded"

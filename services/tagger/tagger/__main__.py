@@ -4,13 +4,16 @@ import uvicorn
 
 from framesense.http.connections import timed_protocol
 from framesense.logs import configure_logging
-from tagger.app import create_app
+from framesense.serving.threads import share_cores
 from tagger.settings import TaggerSettings
 
 
 def main() -> None:
     settings = TaggerSettings()
     configure_logging(settings.log_level, settings.log_format)
+    share_cores(settings.model_threads)
+    from tagger.app import create_app  # only now: torch reads the environment once
+
     uvicorn.run(
         create_app(settings),
         host=settings.tagger_host,

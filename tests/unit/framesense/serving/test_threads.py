@@ -1,6 +1,8 @@
 """Which threads compute with many cores, as torch and the system tell."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -46,3 +48,32 @@ def test_a_thread_that_keeps_to_one_core_gets_no_team() -> None:
         alone = pool.submit(threads).result()
         assert pool.submit(compute).result() == alone
     assert torch.get_num_threads() == whole
+
+
+def run_python(code: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run code in a process whose environment says nothing of OpenMP but this."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env={**inherited, **environment}, capture_output=True, text=True, check=True)
+
+
+@pytest.mark.parametrize(
+    ("environment", "policy", "threads"),
+    [({}, "PASSIVE", 1), ({"OMP_WAIT_POLICY": "active", "OMP_NUM_THREADS": "2"}, "ACTIVE", 2)],
+)
+def test_openmp_waits_asleep_and_keeps_to_its_cores(environment: dict[str, str], policy: str, threads: int) -> None:
+    code = """
+from framesense.serving.threads import share_cores
+share_cores(1)
+import torch
+print(torch.get_num_threads())
+"""
+    told = run_python(code, OMP_DISPLAY_ENV="true", **environment)
+    assert f"OMP_WAIT_POLICY = '{policy}'" in told.stderr, "as OpenMP itself tells"
+    assert int(told.stdout) == threads
+
+
+@pytest.mark.parametrize("service", ["captioner", "tagger", "editor"])
+def test_a_model_server_can_say_so_before_torch_is_loaded(service: str) -> None:
+    loaded = run_python(f"import sys, {service}.__main__; print('torch' in sys.modules)")
+    assert loaded.stdout.strip() == "False"
