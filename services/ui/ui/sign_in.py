@@ -23,5 +23,5 @@ def require_sign_in() -> None:
 def show_sign_in(public: str) -> None:
     """Show the form; ``public``: the gateway's address for the browser."""
     st.title("Sign in")
-    st.markdown("Whoever runs this Framesense gives you a key.")
+    st.markdown("Whoever runs this Framesense gives you a key; `framesense keys add NAME` makes one.")
     sign_in_form(gateway=public, key="sign-in")

@@ -269,6 +269,7 @@ def test_the_audit_log_tells_what_happened_and_no_key(
         "wrong-key",
         "missing-scope",
     ]
+    assert [line["key"] for line in lines if line["event"] == "refused"] == ["", "", sender.key.id]
     deleted = lines[5]
     assert (
         deleted["key"] == sender.key.id and deleted["address"] == "127.0.0.1" and deleted["request_id"] == "request-7"

@@ -28,8 +28,8 @@ from gateway.jobs.positions import with_position
 
 def ownership(dependencies: Dependencies) -> Ownership:
     """Return whose jobs are whose, as the caller sees it."""
-    key, retention = dependencies.caller.key, dependencies.settings.job_retention
-    return Ownership(dependencies.redis, dependencies.job, key=key.id if key else "", retention_seconds=retention)
+    key, retention = dependencies.caller.key_id, dependencies.settings.job_retention
+    return Ownership(dependencies.redis, dependencies.job, key=key, retention_seconds=retention)
 
 
 def pictures_of(dependencies: Dependencies, job: Job) -> int:

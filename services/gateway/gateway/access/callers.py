@@ -16,6 +16,11 @@ class Caller:
     key: ApiKey | None = None
 
     @property
+    def key_id(self) -> str:
+        """The key's id; empty where there is none."""
+        return self.key.id if self.key else ""
+
+    @property
     def client(self) -> str:
         """Whose jobs the request starts: the key's, or else the address's."""
         return f"key:{self.key.id}" if self.key else self.address

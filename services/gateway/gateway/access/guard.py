@@ -19,9 +19,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from framesense.access.credentials import bearer_or_password
 from framesense.access.keys import ApiKey, KeyStore, KeysUnreadableError
 from framesense.http.problems import ProblemError, problem_response
+from framesense.schemas.access import Scope as KeyScope
 from gateway.access import refusals
 from gateway.access.audit import AuditEvent, record
-from gateway.access.callers import Caller, address_of
+from gateway.access.callers import Caller, address_of, caller_of
 from gateway.access.rates import RateLimit, network_of
 from gateway.access.rules import AccessRules
 from gateway.access.sessions import Sessions, session_token
@@ -50,25 +51,23 @@ class Gatekeeper:
             self._watch()
 
     async def admit(self, request: HTTPConnection) -> Caller:
-        """Return who sent a request.
+        """Return who sent a request, and note it in the request's state, also where it is refused afterwards.
 
         Raises ProblemError: 401 without a key or with a wrong one, 403 for a key that may not do this, 429 after too
         many tries or requests, 503 where keys cannot be read. Raises redis.RedisError.
         """
-        caller = Caller(address_of(request))
-        if not self.required:
-            return caller
-        # As the router sees it: a URL would end at a question mark that was sent as %3F.
-        scope = self._rules.required(request["method"], request["path"], is_routed=_is_routed(request))
+        request.state.caller = caller = Caller(address_of(request))
+        scope = self._scope_of(request)
         if scope is None:
             return caller
         key = await self.identify(request)
         if key is None:
             raise refusals.no_credentials(bool(self.keys.all()))
+        request.state.caller = caller = Caller(caller.address, key)
         if not key.may(scope):
             raise refusals.missing_scope(key, scope)
         self._count(key)
-        return Caller(caller.address, key)
+        return caller
 
     async def identify(self, request: HTTPConnection) -> ApiKey | None:
         """Return the key that a request shows, by itself or by a session; None where it shows none.
@@ -97,6 +96,15 @@ class Gatekeeper:
             self._wrong.add(network, self._tries)
             raise refusals.wrong_key()
         return key
+
+    def _scope_of(self, request: HTTPConnection) -> KeyScope | None:
+        """Return the scope that a request needs, or None where it needs no key."""
+        if not self.required:
+            return None
+        # As the router sees it: the path of a URL would end at a question mark that was sent as %3F.
+        scope = self._rules.required(request["method"], request["path"])
+        # Any key is good enough to learn that something is not there.
+        return scope if scope is not KeyScope.ADMIN or _is_routed(request) else KeyScope.READ
 
     def _count(self, key: ApiKey) -> None:
         """Count a request. Raises a 429 problem where a key sends more than it may."""
@@ -134,7 +142,6 @@ class AccessGuard:
         except (ProblemError, RedisError, KeysUnreadableError) as error:
             await self._refuse(request, _problem_of(error))(scope, receive, send)
             return
-        scope.setdefault("state", {})["caller"] = caller
         if caller.key:
             send = _private(send)
         if event := _event_of(scope["method"], scope["path"]):
@@ -142,7 +149,8 @@ class AccessGuard:
         await self._app(scope, receive, send)
 
     def _refuse(self, request: HTTPConnection, problem: ProblemError) -> ASGIApp:
-        record(AuditEvent.REFUSED, address=address_of(request), what=_what(request), why=problem.slug)
+        caller = caller_of(request)
+        record(AuditEvent.REFUSED, key=caller.key_id, address=caller.address, what=_what(request), why=problem.slug)
         headers = dict(problem.headers)
         if problem.status == 401:
             headers["Cache-Control"] = "no-store"
@@ -201,8 +209,7 @@ def _recording(send: Send, event: AuditEvent, caller: Caller, what: str) -> Send
 
     async def send_and_record(message: Message) -> None:
         if message["type"] == "http.response.start" and message["status"] < 400:
-            key = caller.key.id if caller.key else ""
-            record(event, key=key, address=caller.address, what=what, status=message["status"])
+            record(event, key=caller.key_id, address=caller.address, what=what, status=message["status"])
         await send(message)
 
     return send_and_record

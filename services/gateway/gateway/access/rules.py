@@ -97,17 +97,15 @@ class AccessRules:
         matching = (rule for known, pattern, rule in self._rules if known == method and pattern.match(path))
         return next(matching, None)
 
-    def required(self, method: str, path: str, *, is_routed: bool = True) -> Scope | None:
+    def required(self, method: str, path: str) -> Scope | None:
         """Return the scope that a request needs, or None where it needs none.
 
         HEAD needs what GET needs, where it has no rule of its own; a path with a slash at its end, which is sent on to
-        the one without, what that one needs; and any key is good enough for what is not there (``is_routed``).
+        the one without, what that one needs.
         """
         path = path.rstrip("/") or "/"
         rule = self.find(method, path) or (self.find("GET", path) if method == "HEAD" else None)
-        if rule is None:
-            return Scope.ADMIN if is_routed else Scope.READ
-        return None if rule == "open" else Scope(rule)
+        return None if rule == "open" else Scope(rule or Scope.ADMIN)
 
 
 def _compiled(row: str) -> tuple[str, re.Pattern[str]]:

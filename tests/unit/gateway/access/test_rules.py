@@ -75,11 +75,6 @@ def test_scopes_of_some_requests(method: str, path: str, scope: Scope | None) ->
     assert RULES.required(method, path) is scope
 
 
-def test_any_key_learns_that_something_is_not_there() -> None:
-    assert RULES.required("GET", "/nowhere", is_routed=False) is Scope.READ
-    assert RULES.required("GET", "/metrics", is_routed=False) is Scope.ADMIN
-
-
 def test_the_description_tells_scopes_and_refusals(app: FastAPI) -> None:
     document = app.openapi()
     assert app.openapi() is document
