@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from framesense.schemas.tags import LABEL_PLACE
 
 _BYTE_ORDER_MARK = "\ufeff"
+_OTHER_SEPARATORS = ";|\t；，、،؛"
+"""What other programs, spreadsheets and languages put between the words of a list."""
 
 
 def split_texts(values: Sequence[str]) -> list[str]:
@@ -24,6 +26,23 @@ def split_texts(values: Sequence[str]) -> list[str]:
     if "\n" in text.strip() or LABEL_PLACE in text:
         return text.strip().splitlines()
     return text.split(",") if text.strip() else []
+
+
+def split_labels(values: Sequence[str]) -> list[str]:
+    """Split a form's field into labels, as :func:`split_texts` does; a comma at the end is one too many.
+
+    Raises ValueError for a single text with another separator in it, which would count as one label.
+    """
+    labels = split_texts(values)
+    if len(values) != 1 or values[0].removeprefix(_BYTE_ORDER_MARK).lstrip().startswith("["):
+        return labels
+    for label in labels:
+        if found := next((separator for separator in _OTHER_SEPARATORS if separator in label), None):
+            raise ValueError(
+                f"{label.strip()[:40]!r} has {found!r} in it. Put commas between labels; one that has it in its name "
+                'is sent as a JSON array: ["cat", "dog"]'
+            )
+    return labels[:-1] if len(labels) > 1 and not labels[-1].strip() else labels
 
 
 def read_text_list(document: str) -> list[str]:

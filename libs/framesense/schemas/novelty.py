@@ -15,7 +15,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, core_schema
 
 from framesense.schemas.models import ModelInfo
-from framesense.schemas.references import ReferenceName, TimeRange
+from framesense.schemas.names import KeptName
+from framesense.schemas.references import TimeRange
 from framesense.schemas.videos import VideoStreamInfo, VideoStreamNumber
 
 EveryNSecond = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
@@ -85,7 +86,7 @@ class NoveltyParameters(BaseModel):
     metric: Metric = Metric.EUCLIDEAN
     rolling_window_size: RollingWindowSize = 3
     signal: Signal = Signal.AUTO
-    reference: ReferenceName | None = Field(
+    reference: KeptName | None = Field(
         default=None, description="for the signal patch: compare with this footage instead of the frames before"
     )
 

@@ -5,8 +5,10 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
 
+from framesense.schemas.labels import repeated_labels
 from framesense.schemas.models import ModelInfo
-from framesense.schemas.tags import DEFAULT_TEMPLATE, LABEL_PLACE, LabelSetName, Tag, ThresholdOn
+from framesense.schemas.names import KeptName
+from framesense.schemas.tags import DEFAULT_TEMPLATE, LABEL_PLACE, Tag, ThresholdOn
 
 MAX_LABELS, MAX_TEMPLATES, MAX_TEXT = 1000, 20, 200
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT)]
@@ -21,9 +23,7 @@ class PhotoSetParameters(BaseModel):
         description="what to look for, each once; or name a label set",
         examples=[["kitchen", "bathroom", "bedroom"]],
     )
-    label_set: LabelSetName | None = Field(
-        default=None, description="the name of a stored label set, instead of labels"
-    )
+    label_set: KeptName | None = Field(default=None, description="the name of a stored label set, instead of labels")
     templates: list[Text] = Field(
         default_factory=list,
         max_length=MAX_TEMPLATES,
@@ -57,8 +57,8 @@ class PhotoSetParameters(BaseModel):
     @field_validator("labels")
     @classmethod
     def _once_each(cls, labels: list[str]) -> list[str]:
-        if repeated := sorted({label for label in labels if labels.count(label) > 1}):
-            raise ValueError(f"each label may be there once; repeated: {', '.join(map(repr, repeated[:5]))}")
+        if repeated := repeated_labels(labels):
+            raise ValueError(f"each label may be there once; repeated: {repeated}")
         return labels
 
     @field_validator("templates")

@@ -1,16 +1,11 @@
 """References: footage that someone marked as normal, for the signal ``patch`` to compare other frames with."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-ReferenceName = Annotated[
-    str,
-    Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", description="letters, digits, - and _", examples=["night-shift"]
-    ),
-]
+from framesense.schemas.names import KeptName
 
 
 class TimeRange(BaseModel):
@@ -31,7 +26,7 @@ class TimeRange(BaseModel):
 class NewReference(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    name: ReferenceName
+    name: KeptName
     job: str = Field(description="id of a finished video job whose frames are normal")
     ranges: list[TimeRange] | None = Field(
         default=None, description="which of them; all when left out", min_length=1, max_length=100

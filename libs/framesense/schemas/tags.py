@@ -2,17 +2,14 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from framesense.schemas.arrays import Array, EncodedArray, EncodingFormat
 from framesense.schemas.models import ModelInfo
 
 LABEL_PLACE = "{label}"
 """Where a template takes its label."""
-LabelSetName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-"""A letter or digit, then letters, digits, ``.``, ``_`` or ``-``: fit for a path of an address."""
 DEFAULT_TEMPLATE = f"a photo of a {LABEL_PLACE}"
 EVERYDAY_WORDS = (
     *("person", "man", "woman", "child", "baby", "crowd of people", "face", "hands"),

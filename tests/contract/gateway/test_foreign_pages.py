@@ -5,6 +5,7 @@ import socket
 import httpx
 import pytest
 
+from framesense.schemas.problems import MEDIA_TYPE, Problem
 from tests.support.gateway_process import MP4, Gateway, problem
 
 EVIL = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
@@ -95,3 +96,11 @@ def test_http_without_a_host(gateway: Gateway) -> None:
     with socket.create_connection((url.host, url.port or 80), timeout=10) as connection:
         connection.sendall(b"GET /health HTTP/1.0\r\n\r\n")
         assert b" 200 " in connection.recv(4096).split(b"\r\n")[0]
+
+
+def test_a_refused_preflight_says_why(gateway: Gateway) -> None:
+    asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "DELETE"}
+    answer = gateway.http.options("/jobs", headers=asked)
+    assert (answer.status_code, answer.headers["content-type"]) == (400, MEDIA_TYPE)
+    assert "GATEWAY_CORS_ORIGINS" in Problem.model_validate(answer.json()).detail
+    assert "access-control-allow-origin" not in answer.headers

@@ -312,6 +312,29 @@ def test_a_video_is_searched_in_words(gateway: Gateway) -> None:
     assert gateway.captioner.calls == 0, "no picture is looked at again"
 
 
+@pytest.mark.parametrize(
+    ("background", "moments", "warning"),
+    [((0.2, 0.3), 1, None), ((0.5, 0.25), 1, "Nothing in this video clearly fits 'x'"), ((0.7, 0.2), 0, "fits 'x'")],
+)
+def test_what_is_not_there_is_not_found(
+    gateway: Gateway, background: tuple[float, float], moments: int, warning: str | None
+) -> None:
+    """The nearest frame's cosine is 0.8: two deviations above the background, 1.2, half of one."""
+    job, (mean, deviation) = analyse(gateway), background
+    told = TextEmbeddings(
+        texts=["x"],
+        embeddings=[[0.6, 0.8, 0]],
+        background_mean=[mean],
+        background_deviation=[deviation],
+        model=TAGGER_MODEL,
+    )
+    gateway.tagger.answer = Response(told.model_dump_json(), media_type="application/json")
+    found = SearchResult.model_validate(gateway.http.get(f"/jobs/{job.id}/search?q=x").json())
+    assert len(found.moments) == moments
+    assert [warning in one for one in found.warnings if warning] == ([True] if warning else [])
+    assert bool(found.warnings) == bool(warning)
+
+
 def test_what_the_tagger_refuses_is_told_in_its_words(gateway: Gateway) -> None:
     job = analyse(gateway)
     told = ProblemError(422, "too-odd", "Too odd", "These words are too odd.").document()

@@ -1,9 +1,11 @@
 """The gateway in front of the real tagger, on real photos: words find the right ones, and a classifier's whole life."""
 
 import io
+import unicodedata
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import numpy as np
@@ -108,7 +110,7 @@ def test_a_classifiers_life(http: httpx.Client) -> None:
     assert evaluation.accuracy == pytest.approx(right.count(True) / 3)
 
     head = http.get("/classifiers/things/head")
-    assert 'filename="things.safetensors"' in head.headers["content-disposition"]
+    assert "filename*=UTF-8''things.safetensors" in head.headers["content-disposition"]
     assert http.delete("/classifiers/things").status_code == 204
     problem(http.post("/classifiers/things/classify", files=photos("chelsea.png")), 404)
 
@@ -121,6 +123,34 @@ def test_a_classifiers_life(http: httpx.Client) -> None:
     for old, recent in zip(before.images, after.images, strict=True):
         assert [label.label for label in old.ranking] == [label.label for label in recent.ranking]
         assert recent.ranking[0].probability == pytest.approx(old.ranking[0].probability, abs=0.01)
+
+
+def test_names_are_of_any_script_and_one_however_they_are_written(http: httpx.Client) -> None:
+    """й and ё in one letter or in two: macOS sends two."""
+    name, decomposed = "комнаты-й_ё.2", unicodedata.normalize("NFD", "комнаты-й_ё.2")
+    assert http.post("/label-sets", json={"name": decomposed, "labels": ["cat"]}).json()["name"] == name
+    problem(http.post("/label-sets", json={"name": name, "labels": ["cat"]}), 409)
+    assert http.put(f"/label-sets/{decomposed}", json={"labels": ["cat", "dog"]}).status_code == 200
+    assert http.get(f"/label-sets/{name}").json()["labels"] == ["cat", "dog"]
+    tagged = http.post("/tags", files=photos("chelsea.png"), data={"label_set": decomposed})
+    assert tagged.raise_for_status().json()["labels"] == ["cat", "dog"]
+    assert http.delete(f"/label-sets/{name}").status_code == 204
+
+    assert http.post("/classifiers", json={"name": decomposed, "labels": ["cat", "dog"]}).json()["name"] == name
+    assert http.post(f"/classifiers/{decomposed}/classify", files=photos("chelsea.png")).is_success
+    head = http.get(f"/classifiers/{name}/head")
+    assert head.headers["content-disposition"] == f"attachment; filename*=UTF-8''{quote(name, safe='')}.safetensors"
+    for given, stored in (({}, name), ({"name": f"{decomposed}-3"}, f"{name}-3")):
+        http.delete(f"/classifiers/{stored}")
+        uploaded = http.post("/classifiers/upload", files={"head": head.content}, params=given)
+        assert uploaded.raise_for_status().json()["name"] == stored
+        assert http.delete(f"/classifiers/{stored}").status_code == 204
+
+
+def test_emoji_are_warned_of(http: httpx.Client) -> None:
+    answer = http.post("/tags", files=photos("chelsea.png"), data={"labels": "🐱,dog"})
+    (warning,) = answer.raise_for_status().json()["warnings"]
+    assert "does not know: 🐱" in warning
 
 
 def test_labelled_photos_improve_a_classifier_under_a_new_name(http: httpx.Client) -> None:
@@ -144,6 +174,9 @@ def test_labelled_photos_improve_a_classifier_under_a_new_name(http: httpx.Clien
     [
         ("/tags", {}, 422, "labels"),
         ("/tags", {"labels": ["cat", ""]}, 422, "empty"),
+        ("/tags", {"labels": "cat;dog"}, 422, "Put commas between labels"),
+        ("/tags", {"labels": "cat,Cat"}, 422, "'cat' and 'Cat'"),
+        ("/tags", {"labels": "cat", "thresold": "0.5"}, 422, "perhaps 'threshold' is meant"),
         ("/tags", {"labels": "cat", "template": "a photo"}, 422, "{label}"),
         ("/tags", {"labels": "\n".join(f"label {n}" for n in range(10_000))}, 422, "10,000"),
         ("/similarity", {}, 422, "texts"),

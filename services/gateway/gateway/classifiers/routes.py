@@ -12,6 +12,7 @@ from framesense.schemas.classifiers import (
     EvaluationResponse,
     NewClassifier,
 )
+from framesense.schemas.names import KeptName
 from gateway.access.shared import Shared, record_new, require_own
 from gateway.captions.routes import images_body
 from gateway.dependencies import InjectedDependencies
@@ -40,7 +41,7 @@ _LABELLED_FORM = examples.form_body(
     status_code=201,
     summary="Make a classifier from words",
     response_model=Classifier,
-    responses=examples.responses(_MADE, 408, 409, 413, 503),
+    responses=examples.responses(_MADE, 400, 408, 409, 413, 503),
     openapi_extra=examples.json_body(NewClassifier, tagging_examples.NEW_CLASSIFIER),
 )
 async def create_classifier(request: Request, dependencies: InjectedDependencies) -> Response:
@@ -86,7 +87,7 @@ async def list_classifiers(request: Request, dependencies: InjectedDependencies)
 async def upload_classifier(
     request: Request,
     dependencies: InjectedDependencies,
-    name: Annotated[str | None, Query(max_length=64, description="another name than the file's own")] = None,
+    name: Annotated[KeptName | None, Query(description="another name than the file's own")] = None,
 ) -> Response:
     """Check and store a classifier's file; one that another model made is refused with the reason.
 
@@ -237,7 +238,7 @@ async def improve_classifier(
     dependencies: InjectedDependencies,
     name: Name,
     new_name: Annotated[
-        str | None, Query(max_length=64, description="keep the old one, and store the better one under this name")
+        KeptName | None, Query(description="keep the old one, and store the better one under this name")
     ] = None,
 ) -> Response:
     """Improve a classifier by labelled photos, sent as for `evaluate`.

@@ -2,9 +2,12 @@
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from framesense.http.browsers import BrowserPolicy
+from framesense.http.problems import ProblemError
+from framesense.schemas.problems import MEDIA_TYPE
 
 EXPOSED = (
     "Content-Disposition",
@@ -26,6 +29,25 @@ EXPOSED = (
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
+class _Preflights(CORSMiddleware):
+    """Starlette's, whose refusals are problem documents."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """Answer a browser that asks whether a page may send a request."""
+        response = super().preflight_response(request_headers)
+        if response.status_code < 400:
+            return response
+        refused = bytes(response.body).decode().removeprefix("Disallowed CORS ")
+        detail = (
+            f"A page of {request_headers['origin'][:200]} may not send this request here ({refused} not allowed). "
+            "Whoever runs the gateway can let it, with the setting GATEWAY_CORS_ORIGINS."
+        )
+        document = ProblemError(response.status_code, "foreign-page", "Foreign page", detail).document()
+        kept = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
+        body = document.model_dump(mode="json", exclude_none=True)
+        return JSONResponse(body, response.status_code, headers=kept, media_type=MEDIA_TYPE)
+
+
 class PageCORS:
     """Answer pages of allowed origins with CORS headers: the browser page is served on another port, which to a browser
     is another origin. That page may use the session's cookie, pages that are allowed besides may not.
@@ -33,9 +55,9 @@ class PageCORS:
 
     def __init__(self, app: ASGIApp, policy: BrowserPolicy) -> None:
         self._policy = policy
-        self._closed = CORSMiddleware(app, allow_methods=METHODS)
+        self._closed = _Preflights(app, allow_methods=METHODS)
         self._open, self._own = (
-            CORSMiddleware(
+            _Preflights(
                 app,
                 allow_origin_regex=".*",
                 allow_methods=METHODS,
@@ -49,7 +71,7 @@ class PageCORS:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._answering(scope)(scope, receive, send)
 
-    def _answering(self, scope: Scope) -> CORSMiddleware:
+    def _answering(self, scope: Scope) -> _Preflights:
         if scope["type"] != "http":
             return self._closed
         headers = Headers(scope=scope)

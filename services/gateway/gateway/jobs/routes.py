@@ -10,11 +10,11 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
+from framesense.http.attachments import attachment
 from framesense.http.problems import ProblemError
 from framesense.media.spreadsheets import Separator, with_separator
 from framesense.schemas.jobs import Job, JobKind, JobList
 from gateway.dependencies import InjectedDependencies
-from gateway.http.attachments import attachment
 from gateway.jobs.deletion import delete_job
 from gateway.jobs.events import Event, follow, latest_event
 from gateway.jobs.lookups import JobId, find_job
@@ -113,7 +113,7 @@ def cancel_or_delete_job(dependencies: InjectedDependencies, job_id: JobId) -> R
     response_class=EventSourceResponse,
     responses=examples.responses(
         {
-            200: examples.text_example("Events named `job`, each a whole Job", "text/event-stream", examples.EVENT),
+            200: examples.event_stream("Events named `job`, each a whole Job"),
             204: {"description": "Finished, and the listener has seen everything: do not reconnect"},
         },
         404,
@@ -153,7 +153,9 @@ async def _server_sent(events: AsyncGenerator[Event]) -> AsyncIterator[ServerSen
     "/{job_id}/result",
     summary="The whole result, by the job's kind",
     response_model=Result,
-    responses=examples.responses({200: examples.json_example("Of a video", examples.VIDEO_RESULT)}, 404, 409, 410, 503),
+    responses=examples.responses(
+        {200: examples.json_example("Of a video", examples.VIDEO_RESULT)}, *examples.OF_JOB_RESULTS
+    ),
 )
 def job_result(dependencies: InjectedDependencies, job_id: JobId) -> Response:
     """Return the whole result of a finished job.
@@ -183,11 +185,7 @@ def job_result(dependencies: InjectedDependencies, job_id: JobId) -> Response:
                 },
             }
         },
-        404,
-        409,
-        410,
-        422,
-        503,
+        *examples.OF_JOB_RESULTS,
     ),
 )
 def job_export(

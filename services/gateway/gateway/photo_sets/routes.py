@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError, field_validator
 
-from framesense.http.texts import split_texts
+from framesense.http.texts import split_labels, split_texts
 from framesense.schemas.jobs import Job
 from framesense.schemas.photo_sets import PhotoSetParameters, PhotoSetResult
 from gateway.dependencies import InjectedDependencies
@@ -31,7 +31,12 @@ class PhotoSetForm(PhotoSetParameters):
 
     upload_id: OptionalId = Field(default=None, description="a complete upload of /uploads, instead of `photos`")
 
-    @field_validator("labels", "templates", mode="before")
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _labels(cls, value: object) -> object:
+        return split_labels(value) if isinstance(value, list) else value
+
+    @field_validator("templates", mode="before")
     @classmethod
     def _list(cls, value: object) -> object:
         return split_texts(value) if isinstance(value, list) else value

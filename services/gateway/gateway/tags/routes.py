@@ -6,12 +6,12 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from framesense.http.multipart import limited_body
 from framesense.schemas.arrays import EncodingFormat
+from framesense.schemas.names import MAX_NAME, NAME_RULE, KeptName
 from framesense.schemas.tags import (
     DEFAULT_TEMPLATE,
     LabelSet,
     LabelSetContent,
     LabelSetList,
-    LabelSetName,
     NewLabelSet,
     SimilarityResponse,
     TagsResponse,
@@ -25,7 +25,7 @@ from gateway.openapi import examples, tagging_examples
 
 router = APIRouter(tags=["tags"])
 
-Name = Annotated[LabelSetName, Path(description="a letter or digit, then letters, digits, . _ or -")]
+Name = Annotated[KeptName, Path(description=NAME_RULE)]
 Encoding = Annotated[EncodingFormat, Query(description="how arrays are written")]
 
 IMAGES = {"type": "array", "items": {"type": "string", "format": "binary"}}
@@ -51,7 +51,11 @@ _TEMPLATES = _TEXTS | {"description": "each holds {label}; several are averaged"
         {
             "images": IMAGES,
             "labels": _TEXTS | {"description": HOW_TO_LIST, "example": ["kitchen", "bathroom"]},
-            "label_set": {"type": "string", "description": "the name of a stored label set, instead of labels"},
+            "label_set": {
+                "type": "string",
+                "maxLength": MAX_NAME,
+                "description": "the name of a stored label set, instead of labels",
+            },
             "template": _TEMPLATES,
             "templates": _TEMPLATES | {"description": "the same as template"},
             "threshold": {"type": "number", "description": "least cosine or probability; the model's own by default"},
@@ -151,7 +155,7 @@ async def list_label_sets(request: Request, dependencies: InjectedDependencies) 
     summary="Keep a label set",
     response_model=LabelSet,
     responses=examples.responses(
-        {201: examples.json_example("The label set", tagging_examples.LABEL_SET)}, 408, 409, 413, 503
+        {201: examples.json_example("The label set", tagging_examples.LABEL_SET)}, 400, 408, 409, 413, 503
     ),
     openapi_extra=examples.json_body(NewLabelSet, tagging_examples.NEW_LABEL_SET),
 )
@@ -189,7 +193,7 @@ async def get_label_set(request: Request, dependencies: InjectedDependencies, na
     dependencies=[Depends(require_own(Shared.LABEL_SET))],
     response_model=LabelSet,
     responses=examples.responses(
-        {200: examples.json_example("The label set", tagging_examples.LABEL_SET)}, 404, 408, 413, 503
+        {200: examples.json_example("The label set", tagging_examples.LABEL_SET)}, 400, 404, 408, 413, 503
     ),
     openapi_extra=examples.json_body(LabelSetContent, tagging_examples.LABEL_SET_CONTENT),
 )

@@ -11,12 +11,12 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 from pydantic import Field
 
+from framesense.http.attachments import attachment
 from framesense.http.disconnects import unless_disconnected
 from framesense.http.problems import ProblemError
 from framesense.media.isolated import MediaError, MediaTimeout
 from framesense.storage.analyses import video_key
 from gateway.dependencies import Dependencies, InjectedDependencies
-from gateway.http.attachments import attachment
 from gateway.http.ranges import temporary_file_response
 from gateway.jobs.lookups import JobId, find_job, load_analysis
 from gateway.openapi import examples
@@ -31,7 +31,7 @@ _MP4 = examples.responses(
         200: examples.binary_response("MP4", "video/mp4"),
         206: examples.binary_response("The range asked for", "video/mp4"),
     },
-    *(404, 409, 410, 416, 422, 503),
+    *(*examples.OF_JOB_RESULTS, 416),
 )
 
 

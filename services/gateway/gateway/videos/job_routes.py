@@ -7,14 +7,14 @@ from fastapi.concurrency import run_in_threadpool
 
 from framesense.http.problems import ProblemError
 from framesense.jobs.payloads import VideoPayload
+from framesense.schemas.names import KeptName
 from framesense.schemas.novelty import NoveltyCurve, RollingWindowSize, SearchResult, Signal
-from framesense.schemas.references import ReferenceName
 from framesense.storage.analyses import video_key
 from gateway.dependencies import Dependencies, InjectedDependencies
 from gateway.http.ranges import blob_response
 from gateway.jobs.lookups import JobId, analysis_of, find_job, load_analysis, payload_of, require_video
 from gateway.openapi import examples
-from gateway.uploads.sniffing import HEAD_BYTES, video_media_type
+from gateway.uploads.sniffing import HEAD_BYTES, VIDEO_MEDIA_TYPES, video_media_type
 from gateway.videos.heatmaps import heat_map_png
 from gateway.videos.novelty_query import AS_BEFORE, Changes
 from gateway.videos.search import search
@@ -28,7 +28,7 @@ A_YEAR = 31_536_000
     "/{job_id}/novelty",
     summary="Another metric, window or signal",
     responses=examples.responses(
-        {200: examples.json_example("The curve and its moments", examples.CURVE)}, 404, 409, 410, 503
+        {200: examples.json_example("The curve and its moments", examples.CURVE)}, *examples.OF_JOB_RESULTS
     ),
 )
 def job_novelty(dependencies: InjectedDependencies, job_id: JobId, changes: Changes) -> NoveltyCurve:
@@ -45,7 +45,7 @@ def job_novelty(dependencies: InjectedDependencies, job_id: JobId, changes: Chan
     summary="Search a video in words",
     response_model=SearchResult,
     responses=examples.responses(
-        {200: examples.json_example("The curve and its best moments", examples.SEARCH_RESULT)}, 404, 409, 410, 503
+        {200: examples.json_example("The curve and its best moments", examples.SEARCH_RESULT)}, *examples.OF_JOB_RESULTS
     ),
 )
 async def job_search(
@@ -107,7 +107,7 @@ def job_frame(
     summary="Where in a frame something is odd",
     response_class=Response,
     responses=examples.responses(
-        {200: examples.binary_response("PNG with transparency", "image/png")}, 404, 409, 410, 503
+        {200: examples.binary_response("PNG with transparency", "image/png")}, *examples.OF_JOB_RESULTS
     ),
 )
 def job_heat_map(
@@ -115,7 +115,7 @@ def job_heat_map(
     job_id: JobId,
     index: Annotated[int, Path(ge=0, le=10**8, description="the frame's index in the result", examples=[3])],
     reference: Annotated[
-        ReferenceName | None, Query(description="compare with this footage instead of the frames before")
+        KeptName | None, Query(description="compare with this footage instead of the frames before")
     ] = None,
     rolling_window_size: Annotated[RollingWindowSize | None, Query(description=AS_BEFORE)] = None,
     overlay: Annotated[bool, Query(description="over the thumbnail; else by itself, to be laid over it")] = True,
@@ -143,8 +143,8 @@ def job_heat_map(
     response_class=Response,
     responses=examples.responses(
         {
-            200: examples.binary_response("The whole video", "video/mp4"),
-            206: examples.binary_response("The range asked for", "video/mp4"),
+            200: examples.binary_response("The whole video", *VIDEO_MEDIA_TYPES),
+            206: examples.binary_response("The range asked for", *VIDEO_MEDIA_TYPES, "multipart/byteranges"),
         },
         404,
         416,

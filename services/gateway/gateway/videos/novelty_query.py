@@ -5,8 +5,8 @@ from typing import Annotated, Self
 from fastapi import Query
 from pydantic import BaseModel, Field, model_validator
 
+from framesense.schemas.names import KeptName
 from framesense.schemas.novelty import MaxMoments, Metric, RollingWindowSize, Sensitivity, Signal
-from framesense.schemas.references import ReferenceName
 
 AS_BEFORE = "left out: as in the job's parameters"
 
@@ -19,7 +19,7 @@ class NoveltyQuery(BaseModel):
     signal: Signal | None = Field(None, description=AS_BEFORE)
     sensitivity: Sensitivity | None = Field(None, description="0 lists the strongest moments only, 1 faint ones too")
     max_moments: MaxMoments | None = Field(None, description="most moments listed")
-    reference: ReferenceName | None = Field(
+    reference: KeptName | None = Field(
         None, description="compare patches with this footage instead of the frames before; means signal=patch"
     )
 

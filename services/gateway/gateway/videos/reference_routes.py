@@ -1,12 +1,14 @@
 """Named references: footage that someone marked as normal."""
 
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Path, Response
 
 from framesense.http.problems import ProblemError
 from framesense.schemas.jobs import JobKind
-from framesense.schemas.references import NewReference, Reference, ReferenceList, ReferenceName
+from framesense.schemas.names import KeptName
+from framesense.schemas.references import NewReference, Reference, ReferenceList
 from gateway.access.refusals import not_yours
 from gateway.access.shared import Shared, SharedOwners, require_own
 from gateway.dependencies import InjectedDependencies
@@ -15,7 +17,7 @@ from gateway.openapi import examples
 
 router = APIRouter(tags=["references"], prefix="/references")
 
-Name = Annotated[ReferenceName, Path(description="as given when it was made")]
+Name = Annotated[KeptName, Path(description="as given when it was made")]
 
 
 @router.post(
@@ -23,7 +25,7 @@ Name = Annotated[ReferenceName, Path(description="as given when it was made")]
     status_code=201,
     summary="Mark footage as normal",
     responses=examples.responses(
-        {201: examples.json_example("The reference", examples.REFERENCE)}, *(400, 404, 408, 409, 410, 413, 503)
+        {201: examples.json_example("The reference", examples.REFERENCE)}, *(*examples.OF_JOB_RESULTS, 400, 408)
     ),
 )
 def create_reference(dependencies: InjectedDependencies, new: NewReference, response: Response) -> Reference:
@@ -46,7 +48,7 @@ def create_reference(dependencies: InjectedDependencies, new: NewReference, resp
     taken = any(reference.name == new.name for reference in dependencies.references.list().references)
     if taken and not owners.allow(caller, Shared.REFERENCE, new.name):
         raise not_yours(f"The reference {new.name!r}")
-    response.headers["Location"] = f"/references/{new.name}"
+    response.headers["Location"] = f"/references/{quote(new.name)}"
     reference = dependencies.references.create(new, load_analysis(dependencies, job), dependencies.analyses)
     owners.record(caller, Shared.REFERENCE, new.name)
     return reference

@@ -18,6 +18,11 @@ Curve = NDArray[np.float64]
 STILL_SPREAD, STILL_RISE = 0.0035, 0.006
 """Standard deviation of a standing picture's cosines with words, and their largest rise above the median, measured with
 two photos encoded as H.264 and VP8: what rises no higher is the encoder's doing."""
+LEAST_FIT, CLEAR_FIT = 1.0, 1.75
+"""Standard deviations above the cosines that words have with the tagger's reference photos: at the first a picture has
+a chance of 1 in 7 to fit, at the second of a half (the logistic of docs/tags.md). Measured with three clips: of 40
+words for what was not there 27 stayed below the first and 38 below the second, of 17 for what was there 1 and 5.
+"""
 COSINE_DIGITS = 5
 """More would tell nothing: embeddings are stored as float16."""
 
@@ -55,13 +60,35 @@ def _found(
     cosines = np.clip(aligned @ to_numpy(query.embeddings)[0], -1, 1)
     curve = np.round(cosines.astype(np.float64), COSINE_DIGITS)
     scores = robust_z(curve, floor=STILL_SPREAD)
+    spans = best_spans(curve, limit=limit)
+    fitting = [span for span in spans if _fit(span.score, query) >= LEAST_FIT]
     return SearchResult(
         q=words,
         similarity=curve.tolist(),
-        moments=[_moment(analysed, curve, scores, span) for span in best_spans(curve, limit=limit)],
-        warnings=query.warnings,
+        moments=[_moment(analysed, curve, scores, span) for span in fitting],
+        warnings=[*query.warnings, *_doubts(words, fitting, float(curve.max()), query)],
         model=query.model,
     )
+
+
+def _fit(cosine: float, query: TextEmbeddings) -> float:
+    """Return by how many standard deviations a cosine is above those with the tagger's reference photos.
+
+    Infinity where the tagger's model has none.
+    """
+    if not query.background_mean or not query.background_deviation:
+        return np.inf
+    return (cosine - query.background_mean[0]) / query.background_deviation[0]
+
+
+def _doubts(words: str, found: list[Span], highest: float, query: TextEmbeddings) -> list[str]:
+    """Say so where no frame, or none clearly, is nearer to the words than any photo is."""
+    best = max((_fit(span.score, query) for span in found), default=_fit(highest, query))
+    if best < LEAST_FIT:
+        return [f"Nothing in this video fits {words!r}: no frame is nearer to it than ordinary photos are."]
+    if best < CLEAR_FIT:
+        return [f"Nothing in this video clearly fits {words!r}: these are the frames that come nearest."]
+    return []
 
 
 def best_spans(curve: Curve, *, limit: int) -> list[Span]:

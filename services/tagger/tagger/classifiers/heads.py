@@ -30,7 +30,7 @@ from framesense.schemas.classifiers import (
 )
 from framesense.schemas.models import ModelInfo
 from framesense.storage.blobs import Storage
-from tagger.labels.validation import LabelLimits, check_labels, check_name, check_templates
+from tagger.labels.validation import LabelLimits, check_labels, check_name, check_new_labels, check_templates
 from tagger.store import NamedBlobs
 from tagger.tags.calibration import Calibration, shares
 
@@ -194,7 +194,7 @@ class Classifiers:
 
         Raises ProblemError 422 for a name, labels or templates that cannot be taken.
         """
-        labels, templates = check_labels(new.labels, self._limits), check_templates(new.templates, self._limits)
+        labels, templates = check_new_labels(new.labels, self._limits), check_templates(new.templates, self._limits)
         return NewClassifier(name=check_name(new.name), labels=labels, templates=templates)
 
     def get(self, name: str) -> Head:

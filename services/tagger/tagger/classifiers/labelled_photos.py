@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from framesense.http.disconnects import unless_disconnected
 from framesense.http.problems import ProblemError
+from framesense.http.texts import split_labels
 from framesense.http.uploads import IMAGE_FIELDS, Form, Upload, read_form
 from framesense.media.archives import looks_like_zip, read_images
 from framesense.media.names import clean_name
+from framesense.schemas.labels import label_key
 from tagger.dependencies import TaggerDependencies
 from tagger.labels.validation import read_texts
 from tagger.serving import BatchedEmbedder
@@ -51,8 +53,8 @@ async def read_labelled(
         max_values=dependencies.archives.max_images + 100,
     )
     photos = await asyncio.to_thread(_pairs, form, dependencies)
-    known = {label_key(label): index for index, label in enumerate(labels)}
-    if strange := sorted({label for _, label in photos if label_key(label) not in known}):
+    known = {label_key(clean_name(label)): index for index, label in enumerate(labels)}
+    if strange := sorted({label for _, label in photos if label_key(clean_name(label)) not in known}):
         detail = (
             f"The photos are labelled {', '.join(map(repr, strange[:5]))}, which the classifier does not have. It has: "
             f"{', '.join(map(repr, labels[:20]))}. Name the folders so."
@@ -63,7 +65,7 @@ async def read_labelled(
     return LabelledPhotos(
         names=[upload.filename for upload, _ in photos],
         embeddings=np.concatenate(embeddings),
-        truth=np.array([known[label_key(label)] for _, label in photos], np.intp),
+        truth=np.array([known[label_key(clean_name(label))] for _, label in photos], np.intp),
     )
 
 
@@ -78,7 +80,7 @@ def _pairs(form: Form, dependencies: TaggerDependencies) -> list[tuple[Upload, s
                 raise ProblemError(422, "photo-without-label", "Photo without a label", detail)
             pairs.append((Upload(image.content, str(image.path), None), image.group))
         return pairs
-    labels = read_texts(form.values.get("labels", []))
+    labels = read_texts(form.values.get("labels", []), split_labels)
     if len(labels) != len(form.files):
         detail = (
             f"{len(form.files)} photos and {len(labels)} labels were sent. Send a label for each photo, in the same "
@@ -86,10 +88,3 @@ def _pairs(form: Form, dependencies: TaggerDependencies) -> list[tuple[Upload, s
         )
         raise ProblemError(422, "photo-without-label", "Photo without a label", detail)
     return list(zip(form.files, labels, strict=True))
-
-
-def label_key(label: str) -> str:
-    """Return what labels have in common that are the same but for case, blanks, ``_``, ``-`` and how accents are
-    written.
-    """
-    return " ".join(clean_name(label).replace("_", " ").replace("-", " ").casefold().split())

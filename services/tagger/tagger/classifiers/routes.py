@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from framesense.http.attachments import attachment
 from framesense.http.disconnects import unless_disconnected
 from framesense.http.problems import ProblemError
 from framesense.http.uploads import images_form, read_uploads
@@ -17,6 +18,7 @@ from framesense.schemas.classifiers import (
     NewClassifier,
 )
 from framesense.schemas.models import ModelInfo
+from framesense.schemas.names import KeptName
 from framesense.schemas.problems import problem_responses
 from framesense.serving.threads import in_own_thread
 from tagger.classifiers.evaluation import evaluate
@@ -28,7 +30,7 @@ from tagger.embeddings.routes import as_json
 from tagger.forms import FILES, LABELS, form_body
 from tagger.tags.calibration import shares
 
-Name = Annotated[str, Path(max_length=64)]
+Name = Annotated[KeptName, Path()]
 HEAD_MEDIA_TYPE = "application/octet-stream"
 HEAD_FIELDS = ("head", "file")
 LABELLED_FORM = form_body(
@@ -72,7 +74,7 @@ def router(dependencies: TaggerDependencies) -> APIRouter:
         openapi_extra=form_body(["head"], head={"type": "string", "format": "binary", "description": "safetensors"}),
     )
     async def upload(
-        request: Request, name: Annotated[str | None, Query(description="another name than the file's own")] = None
+        request: Request, name: Annotated[KeptName | None, Query(description="another name than the file's own")] = None
     ) -> Classifier:
         (file,) = await read_uploads(request, dependencies.heads, fields=HEAD_FIELDS)
         model = await runtime.info()
@@ -91,7 +93,7 @@ def router(dependencies: TaggerDependencies) -> APIRouter:
         responses=problem_responses(404, 422) | {200: {"content": {HEAD_MEDIA_TYPE: {}}}},
     )
     def download(name: Name) -> Response:
-        headers = {"Content-Disposition": f'attachment; filename="{name}.safetensors"'}
+        headers = {"Content-Disposition": attachment(f"{name}.safetensors")}
         return Response(classifiers.file(name), media_type=HEAD_MEDIA_TYPE, headers=headers)
 
     @routes.delete("/{name}", summary="Delete a classifier", status_code=204, responses=problem_responses(404, 422))
@@ -149,7 +151,7 @@ def router(dependencies: TaggerDependencies) -> APIRouter:
     async def improve_classifier(
         request: Request,
         name: Name,
-        new_name: Annotated[str | None, Query(description="keep the old one, and store the better one so")] = None,
+        new_name: Annotated[KeptName | None, Query(description="keep the old one, and store the better one so")] = None,
     ) -> Classifier:
         async with runtime.use() as model:
             head, embedder = await _fitting(name, model.info), model.embedder

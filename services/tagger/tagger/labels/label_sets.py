@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from framesense.schemas.tags import LabelSet, LabelSetContent, LabelSetList, LabelSetSummary, NewLabelSet
 from framesense.storage.blobs import Storage
-from tagger.labels.validation import LabelLimits, check_labels, check_templates
+from tagger.labels.validation import LabelLimits, check_name, check_new_labels, check_templates
 from tagger.store import NamedBlobs
 
 
@@ -32,8 +32,8 @@ class LabelSets:
 
         Raises ProblemError: 409 name taken, 422 labels, templates or name that cannot be taken.
         """
-        checked = self._checked(new.name, new)
-        self._blobs.create(new.name, checked.model_dump_json().encode())
+        checked = self._checked(check_name(new.name), new)
+        self._blobs.create(checked.name, checked.model_dump_json().encode())
         return checked
 
     def replace(self, name: str, content: LabelSetContent) -> LabelSet:
@@ -51,6 +51,6 @@ class LabelSets:
         self._blobs.delete(name)
 
     def _checked(self, name: str, content: LabelSetContent) -> LabelSet:
-        labels = check_labels(content.labels, self._limits)
+        labels = check_new_labels(content.labels, self._limits)
         templates = check_templates(content.templates, self._limits)
         return LabelSet(name=name, labels=labels, templates=templates, created_at=datetime.now(UTC))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
 from framesense.http.problems import ProblemError
 from framesense.http.texts import split_texts
+from framesense.schemas.labels import repeated_labels
+from framesense.schemas.names import checked_name
 from framesense.schemas.tags import DEFAULT_TEMPLATE, LABEL_PLACE
 from tagger.settings import TaggerSettings
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -29,18 +28,32 @@ class LabelLimits:
         return cls(settings.tagger_max_labels, settings.tagger_max_label_length, settings.tagger_max_templates)
 
 
-def read_texts(values: Sequence[str]) -> list[str]:
-    """Split a form's field into its texts, as :func:`split_texts` does. Raises ProblemError 422."""
+def read_texts(values: Sequence[str], split: Callable[[Sequence[str]], list[str]] = split_texts) -> list[str]:
+    """Split a form's field into its texts, as :func:`split_texts` or :func:`split_labels` does.
+
+    Raises ProblemError 422.
+    """
     try:
-        return split_texts(values)
+        return split(values)
     except ValueError as error:
         _refuse("invalid-labels", f"The field cannot be read: {error}.")
 
 
-def check_labels(labels: Sequence[str], limits: LabelLimits, *, what: str = "label") -> list[str]:
-    """Return labels without the white space around them.
+def check_new_labels(labels: Sequence[str], limits: LabelLimits) -> list[str]:
+    """Check labels as :func:`check_labels` does, and that no two are the same one, as "cat" and "Cat" are.
 
-    Raises ProblemError 422 for none, too many, empty, too long or repeated.
+    Raises ProblemError 422.
+    """
+    checked = check_labels(labels, limits)
+    if repeated := repeated_labels(checked):
+        _refuse("repeated-label", f"Each label may be there once; the same are: {repeated}.")
+    return checked
+
+
+def check_labels(labels: Sequence[str], limits: LabelLimits, *, what: str = "label") -> list[str]:
+    """Return labels, or other texts, without the white space around them.
+
+    Raises ProblemError 422 for none, too many, empty, too long or repeated to the letter.
     """
     if not labels:
         _refuse(f"no-{what}s", f"There are no {what}s. Send at least one, for instance {what}s=cat&{what}s=dog.")
@@ -80,11 +93,11 @@ def check_templates(templates: Sequence[str] | None, limits: LabelLimits) -> lis
 
 
 def check_name(name: str) -> str:
-    """Raise ProblemError 422 for a name that could not be a file's everywhere."""
-    if not _NAME.fullmatch(name):
-        detail = f"{name[:80]!r} cannot be a name. Take 1 to 64 letters a-z, digits, '-', '_' or '.', a letter first."
-        _refuse("invalid-name", detail)
-    return name
+    """Return a name as :func:`checked_name` does. Raises ProblemError 422."""
+    try:
+        return checked_name(name)
+    except ValueError as error:
+        _refuse("invalid-name", f"{error}.")
 
 
 def _refuse(slug: str, detail: str) -> NoReturn:

@@ -230,9 +230,9 @@ class EmbeddedDualEncoder:
     def unknown_words(self, text: str) -> list[str]:
         """Return the words that are not English, as far as can be told: see :mod:`tagger.labels.english`.
 
-        There are none in a text that the multilingual side reads.
+        In a text that the multilingual side reads they are signs alone, such as emoji: it learnt captions, too.
         """
-        return [] if self._is_multilingual(text) else self._english.unknown(text)
+        return self._english.unknown_symbols(text) if self._is_multilingual(text) else self._english.unknown(text)
 
     def _is_multilingual(self, text: str) -> bool:
         return self._multilingual is not None and has_cyrillic(text)

@@ -7,8 +7,10 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from framesense.http.disconnects import unless_disconnected
 from framesense.http.problems import ProblemError
+from framesense.http.texts import split_labels
 from framesense.http.uploads import Form, read_form
 from framesense.schemas.arrays import EncodingFormat, encode
+from framesense.schemas.names import KeptName
 from framesense.schemas.problems import problem_responses
 from framesense.schemas.tags import (
     LabelSet,
@@ -23,11 +25,11 @@ from framesense.serving.threads import in_own_thread
 from tagger.dependencies import TaggerDependencies
 from tagger.embeddings.routes import as_json
 from tagger.forms import FILES, LABELS, TEMPLATES, TagOptions, extras, form_body, tag_options, templates
-from tagger.labels.validation import check_labels, check_templates, read_texts
+from tagger.labels.validation import check_new_labels, check_templates, read_texts
 from tagger.tags.calibration import Calibration
 from tagger.tags.tagging import Scores, TagRule, choose_tags
 
-Name = Annotated[str, Path(max_length=64)]
+Name = Annotated[KeptName, Path()]
 
 TAGS_FORM = form_body(
     ["images"],
@@ -108,9 +110,9 @@ def _labels_and_templates(
     form: Form, options: TagOptions, dependencies: TaggerDependencies
 ) -> tuple[list[str], list[str]]:
     """Return labels and templates: the form's own, or those of the stored set that it names."""
-    labels, given = read_texts(form.values.get("labels", [])), templates(form.values)
+    labels, given = read_texts(form.values.get("labels", []), split_labels), templates(form.values)
     if options.label_set is None:
-        return check_labels(labels, dependencies.labels), check_templates(given, dependencies.labels)
+        return check_new_labels(labels, dependencies.labels), check_templates(given, dependencies.labels)
     if labels:
         detail = "Send labels or label_set, not both."
         raise ProblemError(422, "invalid-request", "Invalid request", detail)

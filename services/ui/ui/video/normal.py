@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from framesense.schemas.jobs import Job
+from framesense.schemas.names import NAME_RULE
 from framesense.schemas.novelty import Frame
 from framesense.schemas.references import NewReference, TimeRange
 from ui.api import GatewayApi, GatewayError
@@ -49,7 +50,7 @@ def offer_reference(api: GatewayApi, job: Job, frames: Sequence[Frame], dragged:
     try:
         api.create_reference(NewReference(name=name, job=job.id, ranges=[TimeRange(start=start, end=end)]))
     except ValueError:
-        st.error("A name has letters, digits, - and _ only, and begins with a letter or a digit.")
+        st.error(f"That cannot be a name. A name has {NAME_RULE}.")
         return
     except GatewayError as error:
         show_error(error)

@@ -4,7 +4,9 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 
@@ -13,6 +15,8 @@ from framesense.schemas.photo_sets import ClusterMethod, PhotoSetResult
 from framesense.storage.photo_sets import Table, Tagged
 from worker.photo_sets.statistics import gaps
 
+CSV_DIGITS = 6
+"""After the decimal point, as in a video's CSV."""
 TAG_SEPARATOR = "|"
 """Between the tags of a photo in the CSV; Parquet has lists."""
 
@@ -27,6 +31,7 @@ def write_tables(result: PhotoSetResult, tagged: Tagged) -> dict[Table, bytes]:
 
 def _csv(result: PhotoSetResult, tagged: Tagged) -> bytes:
     columns = _columns(result, tagged)
+    columns = {name: _rounded(values) for name, values in columns.items()}
     columns["tags"] = [TAG_SEPARATOR.join(tags) for tags in columns["tags"]]
     for name in ("path", "group", "tags", "best_tag"):
         texts = pa.array(columns[name], pa.string()).to_pylist()
@@ -35,6 +40,17 @@ def _csv(result: PhotoSetResult, tagged: Tagged) -> bytes:
     stream.write(BYTE_ORDER_MARK.encode())
     pyarrow.csv.write_csv(pa.table({safe_cell(name): values for name, values in columns.items()}), stream)
     return stream.getvalue()
+
+
+def _rounded(values: Any) -> Any:
+    """Round numbers with a fraction: 0.30000001192092896 is what 0.3 becomes in single precision, and says no more."""
+    if not isinstance(values, np.ndarray | pa.Array) and not any(isinstance(value, float) for value in values):
+        return values
+    column = values if isinstance(values, pa.Array) else pa.array(values)
+    if not pa.types.is_floating(column.type):
+        return values
+    exact = pa.compute.round(column.cast(pa.float64()), CSV_DIGITS)
+    return pa.compute.add(exact, 0.0)  # -0.0 becomes 0.0
 
 
 def _parquet(result: PhotoSetResult, tagged: Tagged) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from framesense.http.texts import encodable, read_text_list, split_texts
+from framesense.http.texts import encodable, read_text_list, split_labels, split_texts
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,27 @@ from framesense.http.texts import encodable, read_text_list, split_texts
 )
 def test_ways_to_write_texts(sent: list[str], texts: list[str]) -> None:
     assert split_texts(sent) == texts
+
+
+@pytest.mark.parametrize(
+    ("sent", "labels"),
+    [
+        (["cat, dog,"], ["cat", " dog"]),
+        (["cat,dog, "], ["cat", "dog"]),
+        (["cat,,dog"], ["cat", "", "dog"]),
+        ([","], [""]),
+        (['["salt; pepper", "dog"]'], ["salt; pepper", "dog"]),
+        (["salt; pepper", "dog"], ["salt; pepper", "dog"]),
+    ],
+)
+def test_ways_to_write_labels(sent: list[str], labels: list[str]) -> None:
+    assert split_labels(sent) == labels
+
+
+@pytest.mark.parametrize("value", ["cat;dog", "cat|dog", "cat\tdog", "猫、犬", "قط، كلب", "cat,dog;bird", "cat；dog"])
+def test_another_separator_is_no_part_of_a_label(value: str) -> None:
+    with pytest.raises(ValueError, match="Put commas between labels"):
+        split_labels([value])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Labels, templates and their embeddings."""
 
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,7 +8,14 @@ import pytest
 
 from framesense.http.problems import ProblemError
 from tagger.labels.prompts import TextCache, ensemble
-from tagger.labels.validation import LabelLimits, check_labels, check_name, check_templates, read_texts
+from tagger.labels.validation import (
+    LabelLimits,
+    check_labels,
+    check_name,
+    check_new_labels,
+    check_templates,
+    read_texts,
+)
 
 LIMITS = LabelLimits(max_labels=3, max_length=20, max_templates=2)
 
@@ -60,10 +68,30 @@ def test_templates_that_are_refused(templates: list[str], slug: str) -> None:
     assert refused.value.slug == slug
 
 
-@pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "a" * 65, "ä", "a b"])
+NO_NAMES = ["", "../x", "a/b", ".hidden", "a" * 65, "𝕬" * 51, "a b", "a%2Fb", "а?б", "имя\u202e", "\u0301a", "🐱"]
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
 def test_names_that_are_refused(name: str) -> None:
     with pytest.raises(ProblemError):
         check_name(name)
+
+
+@pytest.mark.parametrize("name", ["rooms", "комнаты", "Zimmer_für.2", "部屋", "कमरे", "می‌خواهم", "٣"])
+def test_names_of_any_script_are_taken(name: str) -> None:
+    assert check_name(name) == name
+    assert check_name(unicodedata.normalize("NFD", name)) == unicodedata.normalize("NFC", name)
+
+
+SPELLINGS = [["cat", "Cat"], ["living room", "living_room"], ["café", "cafe\u0301"], ["ёж", "Ёж"]]
+
+
+@pytest.mark.parametrize("labels", SPELLINGS)
+def test_one_label_in_two_spellings_is_refused(labels: list[str]) -> None:
+    with pytest.raises(ProblemError) as refused:
+        check_new_labels(labels, LIMITS)
+    assert refused.value.slug == "repeated-label"
+    assert f"{labels[0]!r} and {labels[1]!r}" in refused.value.detail
 
 
 def test_a_text_is_encoded_once() -> None:
