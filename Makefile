@@ -18,7 +18,7 @@ at_a_time := -n $(N) --no-loadscope-reorder
 # What needs neither a server nor a browser.
 fast := tests/unit $(filter-out tests/contract/gateway,$(wildcard tests/contract/*))
 
-.PHONY: help demo up down status install-service models test test-fast test-faults test-compose lint sbom audit format bench constraints clean
+.PHONY: help demo up down status install-service models test test-fast test-faults test-fuzz test-compose lint sbom audit format bench constraints clean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,9 @@ test-fast: $(VENV)/.develops  ## Those that need no server and no browser: minut
 
 test-faults: $(VENV)/.develops  ## Those that break something: full disks, refused writes, processes that die
 	$(bin)/python -m pytest tests/faults tests/integration/tools/test_supervision.py tests/integration/worker $(ARGS)
+
+test-fuzz: $(VENV)/.develops  ## The API against its own description, with schemathesis (SECONDS=600, SEED=...)
+	FUZZ_SECONDS=$(or $(SECONDS),600) $(if $(SEED),FUZZ_SEED=$(SEED)) $(bin)/python -m pytest tests/fuzz $(ARGS)
 
 test-compose: $(VENV)/.develops  ## Build the images and try them; needs a Docker Engine
 	$(bin)/python -m pytest -m compose tests/compose $(ARGS)

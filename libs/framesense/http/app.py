@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from framesense.http.bodies import BodyLimits, BoundedBodies
 from framesense.http.browsers import BrowserGuard, BrowserPolicy
-from framesense.http.declared_names import ignore_unknown_names, refuse_unknown_query
+from framesense.http.declared_names import declared_methods, ignore_unknown_names, refuse_unknown_query
 from framesense.http.head import HeadRequests
 from framesense.http.problems import NO_ROOM, ProblemError, problem_response, storage_full
 from framesense.http.security_headers import DOCUMENTATION_POLICY, SecurityHeaders
@@ -221,16 +221,16 @@ async def _problem_error(request: Request, error: Exception) -> Response:
 async def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     title = HTTPStatus(error.status_code).phrase
-    detail = str(error.detail)
+    detail, headers = str(error.detail), dict(error.headers or {})
     if error.status_code == 404 and detail == title:
         detail = f"There is nothing at {request.url.path}. /docs lists what there is."
     elif error.status_code == 400 and detail == "There was an error parsing the body":
         detail = "The body cannot be read: it is not JSON in UTF-8."
     elif error.status_code == 405 and detail == title:
-        allowed = (error.headers or {}).get("Allow", "another method")
-        detail = f"{request.url.path} does not answer {request.method}; it answers {allowed}."
+        headers["Allow"] = declared_methods(request) or headers.get("Allow", "")
+        detail = f"{request.url.path} does not answer {request.method}; it answers {headers['Allow']}."
     problem = Problem(title=title, status=error.status_code, detail=detail)
-    return problem_response(request, problem, error.headers)
+    return problem_response(request, problem, headers)
 
 
 async def _client_disconnect(request: Request, error: Exception) -> Response:

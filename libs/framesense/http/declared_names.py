@@ -5,6 +5,7 @@ rely on leniency say so with :func:`ignore_unknown_names`.
 """
 
 import difflib
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -12,6 +13,7 @@ from typing import Any, Self
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.routing import compile_path
 
 from framesense.http.problems import ProblemError
 
@@ -19,6 +21,7 @@ HARMLESS = frozenset({"_"})
 """Query parameters that mean nothing anywhere: by this one, scripts keep a browser from answering from its cache."""
 MOST_TOLD = 10
 """Unknown names that one answer tells."""
+_PLACE = re.compile(r"\{[^}]*\}")
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
@@ -100,6 +103,19 @@ class DeclaredNames:
         if place != "query":
             return f"which belongs into the query, ?{name}=…"
         return "which is a field of the form" if self.is_form else "which belongs into the JSON document"
+
+
+def declared_methods(request: Request) -> str:
+    """Return all methods of a request's path, as Allow names them; empty for none.
+
+    The framework knows those of one route alone. Of several templates that fit, the path's is that with most letters of
+    its own.
+    """
+    paths = request.app.openapi()["paths"]
+    fitting = [template for template in paths if compile_path(template)[0].match(request.url.path)]
+    template = max(fitting, key=lambda template: len(_PLACE.sub("", template)), default="")
+    named = {method.upper() for method in paths.get(template, {})}
+    return ", ".join(sorted(named | {"HEAD"} if "GET" in named else named))
 
 
 def _is_lenient(request: Request) -> bool:

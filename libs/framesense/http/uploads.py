@@ -47,10 +47,15 @@ class Upload:
     media_type: str | None
 
 
-def images_form(field: str = IMAGE_FIELDS[0]) -> dict[str, Any]:
-    """Return the ``openapi_extra=`` of a route that reads its images with :func:`read_uploads`."""
+def images_form(field: str = IMAGE_FIELDS[0], *, closed: bool = True) -> dict[str, Any]:
+    """Return the ``openapi_extra=`` of a route that reads its images with :func:`read_uploads`.
+
+    ``closed``: other fields are refused.
+    """
     files = {"type": "array", "items": {"type": "string", "format": "binary"}}
-    schema = {"type": "object", "required": [field], "properties": {field: files}}
+    schema: dict[str, Any] = {"type": "object", "required": [field], "properties": {field: files}}
+    if closed:
+        schema["additionalProperties"] = False
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 

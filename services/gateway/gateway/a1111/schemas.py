@@ -10,10 +10,17 @@ STRENGTH = 0.75
 """That API's denoising_strength when a request has none."""
 
 
+def _or_null(schema: dict[str, Any]) -> None:
+    """Say in a schema that null is taken for each of its properties."""
+    for name, one in schema.get("properties", {}).items():
+        if {"type": "null"} not in one.get("anyOf", []):
+            schema["properties"][name] = {"anyOf": [one, {"type": "null"}]}
+
+
 class Request(BaseModel):
     """Unknown fields are ignored and null means absent, as in that API."""
 
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False, protected_namespaces=())
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False, protected_namespaces=(), json_schema_extra=_or_null)
 
     @model_validator(mode="before")
     @classmethod

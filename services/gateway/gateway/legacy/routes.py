@@ -48,7 +48,7 @@ _CAPTION_ANSWER = {
         422,
         503,
     ),
-    openapi_extra=images_form(_FIELDS[0]),
+    openapi_extra=images_form(_FIELDS[0], closed=False),
 )
 async def get_image_caption(request: Request, dependencies: InjectedDependencies) -> Response:
     """Caption an image, with its features and word vectors.
@@ -75,7 +75,9 @@ async def get_image_caption(request: Request, dependencies: InjectedDependencies
         503,
         507,
     ),
-    openapi_extra=examples.form_body({"video": {"type": "string", "format": "binary"}}, required=["video"]),
+    openapi_extra=examples.form_body(
+        {"video": {"type": "string", "format": "binary"}}, required=["video"], closed=False
+    ),
 )
 async def get_video_captions(
     request: Request,
@@ -127,7 +129,7 @@ def captions_form() -> HTMLResponse:
         422,
         503,
     ),
-    openapi_extra=images_form(_FIELDS[0]),
+    openapi_extra=images_form(_FIELDS[0], closed=False),
 )
 async def captions_answer(request: Request, dependencies: InjectedDependencies) -> Response:
     """Answer programs with the bare caption, one a line for several images; browsers, whose `Accept` prefers

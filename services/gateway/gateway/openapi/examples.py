@@ -246,6 +246,10 @@ OLDER_IMAGE = {"captions": "a brown dog", "encoders_out": [[[[0.0, 0.31]]]], "em
 OLDER_VIDEO = {"captions": list(_CAPTIONS), "distance_from_previous": [0.0, 0.0, 0.0, 1.37]}
 
 
+OF_JOB_RESULTS = (404, 409, 410, 413, 415, 500, 503)
+"""Statuses of what reads a job's result: it is not there, or not yet, or no longer, or a failed job's own problem."""
+
+
 def responses(answers: Mapping[int, Mapping[str, Any]], *problems: int) -> dict[int | str, dict[str, Any]]:
     """Build a route's ``responses=``: what it answers, and the statuses of its problem documents.
 
@@ -260,22 +264,65 @@ def json_example(description: str, example: BaseModel | dict[str, Any]) -> dict[
     return {"description": description, "content": {"application/json": {"example": value}}}
 
 
+def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema with its definitions in the places that refer to them: it stands alone within the document."""
+    definitions = schema.get("$defs", {})
+
+    def put_in(part: Any) -> Any:
+        if isinstance(part, list):
+            return [put_in(one) for one in part]
+        if not isinstance(part, dict):
+            return part
+        if "$ref" in part:
+            return put_in(
+                {**definitions[part["$ref"].rsplit("/", 1)[-1]], **{k: v for k, v in part.items() if k != "$ref"}}
+            )
+        return {name: put_in(one) for name, one in part.items() if name != "$defs"}
+
+    inlined: dict[str, Any] = put_in(schema)
+    return inlined
+
+
 def text_example(description: str, media_type: str, example: str) -> dict[str, Any]:
     content = {media_type: {"schema": {"type": "string"}, "example": example}}
     return {"description": description, "content": content}
 
 
-def binary_response(description: str, media_type: str) -> dict[str, Any]:
-    return {"description": description, "content": {media_type: {"schema": {"type": "string", "format": "binary"}}}}
+def binary_response(description: str, *media_types: str) -> dict[str, Any]:
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in media_types}
+    return {"description": description, "content": content}
 
 
-def form_body(properties: dict[str, Any], *, required: list[str] | None = None) -> dict[str, Any]:
-    """Build the ``openapi_extra=`` of a route that reads a multipart form by itself."""
-    schema = {"type": "object", "properties": properties, "required": required or []}
+def event_stream(description: str) -> dict[str, Any]:
+    """Build the entry of a route that answers a job's events; the schema is of one event."""
+    schema = {
+        "type": "object",
+        "required": ["id", "event", "data"],
+        "properties": {
+            "id": {"type": "string", "description": "what to go on after, as Last-Event-ID"},
+            "event": {"type": "string", "const": "job"},
+            "data": {
+                "description": "the job as JSON",
+                "contentMediaType": "application/json",
+                "contentSchema": {"$ref": "#/components/schemas/Job"},
+            },
+        },
+    }
+    return {"description": description, "content": {"text/event-stream": {"schema": schema, "example": EVENT}}}
+
+
+def form_body(properties: dict[str, Any], *, required: list[str] | None = None, closed: bool = True) -> dict[str, Any]:
+    """Build the ``openapi_extra=`` of a route that reads a multipart form by itself.
+
+    ``closed``: other fields are refused.
+    """
+    schema: dict[str, Any] = {"type": "object", "properties": properties, "required": required or []}
+    if closed:
+        schema["additionalProperties"] = False
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
 def json_body(contract: type[BaseModel], example: BaseModel) -> dict[str, Any]:
     """Build the ``openapi_extra=`` of a route that passes a JSON document on without reading it."""
-    content = {"schema": contract.model_json_schema(), "example": example.model_dump(mode="json")}
+    content = {"schema": _inlined(contract.model_json_schema()), "example": example.model_dump(mode="json")}
     return {"requestBody": {"required": True, "content": {"application/json": content}}}

@@ -17,11 +17,7 @@ from gateway.uploads.tus import TUS_EXTENSIONS, TUS_VERSION, Resumable, read_met
 PATCH_MEDIA_TYPE = "application/offset+octet-stream"
 
 
-def _tus_resumable(
-    tus_resumable: Annotated[
-        str | None, Header(description="the protocol's version: 1.0.0", examples=[TUS_VERSION])
-    ] = None,
-) -> None:
+def _tus_resumable(tus_resumable: Annotated[str | None, Header(include_in_schema=False)] = None) -> None:
     """Raise a 412 problem for a version other than ours."""
     if tus_resumable != TUS_VERSION:
         detail = (
@@ -34,6 +30,22 @@ def _tus_resumable(
 # tus clients add parameters of their own to the address, as the protocol lets them.
 router = APIRouter(prefix="/uploads", tags=["uploads"], dependencies=[Depends(ignore_unknown_names)])
 speaks_tus = [Depends(_tus_resumable)]
+# Described as required, though the framework does not require them: tus asks for other statuses than 422.
+_VERSION = {
+    "name": "Tus-Resumable",
+    "in": "header",
+    "required": True,
+    "description": "the protocol's version",
+    "schema": {"type": "string", "const": TUS_VERSION},
+}
+_LENGTH = {
+    "name": "Upload-Length",
+    "in": "header",
+    "required": True,
+    "description": "bytes of the whole file",
+    "schema": {"type": "integer", "minimum": 1},
+    "example": 18204511,
+}
 
 UploadId = Annotated[
     str, Path(description="the last part of the upload's Location", examples=["5d0e7c2b9a4f4c1e8b6a3d2f1c0b9a88"])
@@ -59,12 +71,13 @@ def capabilities(dependencies: InjectedDependencies) -> Response:
     summary="Begin a resumable upload",
     response_class=Response,
     dependencies=speaks_tus,
-    responses=problem_responses(400, 408, 412, 413, 415, 422, 507),
+    responses=problem_responses(400, 404, 408, 409, 412, 413, 415, 422, 423, 503, 507),
+    openapi_extra={"parameters": [_VERSION, _LENGTH]},
 )
 async def create_upload(
     request: Request,
     dependencies: InjectedDependencies,
-    upload_length: Annotated[int | None, Header(description="bytes of the whole file", examples=[18204511])] = None,
+    upload_length: Annotated[int | None, Header(include_in_schema=False)] = None,
     upload_metadata: Annotated[
         str, Header(description="`filename` and its base64", examples=["filename c3RyZWV0Lm1wNA=="])
     ] = "",
@@ -91,6 +104,7 @@ async def create_upload(
     response_class=Response,
     dependencies=speaks_tus,
     responses=problem_responses(404, 412, 422),
+    openapi_extra={"parameters": [_VERSION]},
 )
 def upload_offset(dependencies: InjectedDependencies, upload_id: UploadId) -> Response:
     """Tell by Upload-Offset where to go on after a dropped connection."""
@@ -104,10 +118,11 @@ def upload_offset(dependencies: InjectedDependencies, upload_id: UploadId) -> Re
     dependencies=speaks_tus,
     responses=problem_responses(404, 408, 409, 412, 413, 415, 422, 423, 507),
     openapi_extra={
+        "parameters": [_VERSION],
         "requestBody": {
             "required": True,
             "content": {PATCH_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
-        }
+        },
     },
 )
 async def append_to_upload(
@@ -135,6 +150,7 @@ async def append_to_upload(
     summary="Give an upload up",
     dependencies=speaks_tus,
     responses=problem_responses(404, 412, 422),
+    openapi_extra={"parameters": [_VERSION]},
 )
 def delete_upload(dependencies: InjectedDependencies, upload_id: UploadId) -> Response:
     """Delete what has arrived.

@@ -46,6 +46,8 @@ _VIDEO = (
     (0, b"\x00\x00\x01\xb3", "video/mpeg"),
     (0, b"\x47", "video/mp2t"),
 )
+VIDEO_MEDIA_TYPES = sorted({kind for _, _, kind in _VIDEO} | {"video/webm", "video/x-matroska", _UNKNOWN})
+"""What :func:`video_media_type` may answer."""
 
 
 def refuse_non_video(name: str, head: bytes) -> None:

@@ -50,6 +50,11 @@ def client() -> TestClient:
     async def jobs(paging: Annotated[Paging, Query()]) -> Paging:
         return paging
 
+    @app.delete("/jobs")
+    @app.post("/kinds/one")
+    @app.get("/kinds/{kind}")
+    async def others() -> None: ...
+
     @app.post("/documents")
     async def documents(document: Document) -> Document:
         return document
@@ -115,3 +120,10 @@ def test_a_route_may_ignore_what_it_does_not_know(client: TestClient) -> None:
     files = [("image", ("a.png", b"")), ("other", ("b.png", b""))]
     assert client.post("/lenient?a=1", data={"b": "2"}, files=files).json() == {"files": 1}
     assert client.get("/health?probe=1").status_code == 200
+
+
+def test_a_refusal_names_all_methods_of_a_path(client: TestClient) -> None:
+    for path, allowed in (("/jobs", "DELETE, GET, HEAD"), ("/kinds/one", "POST"), ("/kinds/two", "GET, HEAD")):
+        answer = client.put(path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+        assert f"it answers {allowed}." in answer.json()["detail"]

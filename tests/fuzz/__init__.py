@@ -1,0 +1,1 @@
+"""The API, fuzzed by its own description."""
