@@ -4,6 +4,7 @@ Pure numpy, no I/O. docs/novelty.md has the measurements that chose the constant
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,10 +36,12 @@ LIGHT = 1.0
 """Halvings or doublings of the brightness that stand out where the picture stays the same otherwise."""
 RETURN = 0.45
 """A frame after a cut is back at an earlier scene where its distance to that is at most this share of the distance to
-the frame before."""
+the frame before, and less than CHANGE: another meadow is not the same meadow."""
 VISIT_SHARE, VISIT_LONGEST = 0.9, 0.15
 """A scene that comes for no longer than this share of the video, or LEAST_SCENE frames, and gives way to the one before
 it is one moment from its first frame to its last."""
+PARTING, PARTED = 2, 0.49
+"""So many frames before a cut are lowered to this share of the lower side, so that it begins a moment of its own."""
 LEAST_SCENE, LEAST_FRAMES = 24, 8
 """Frames that a scene needs for its background to be known: one of several, and the only one."""
 FIRST, FIRST_SHARE = 16, 0.45
@@ -78,16 +81,22 @@ NOISE = 0.1
 
 @dataclass(frozen=True)
 class Evidence:
-    """n values each, in units of what stands out."""
+    """n values each, in units of what stands out; ``begins``: the frames that begin another scene."""
 
     cuts: NDArray[np.float64]
     changes: NDArray[np.float64]
     places: NDArray[np.float64]
     light: NDArray[np.float64]
+    begins: NDArray[np.intp]
 
     @property
     def scores(self) -> NDArray[np.float64]:
+        """Return the largest of each frame, parted where a cut ends what was odd before it."""
         scores: NDArray[np.float64] = np.max([self.cuts, self.changes, self.places, self.light], axis=0)
+        for before, index in pairwise([0, *self.begins.tolist()]):
+            if index - before > PARTING:
+                last = scores[index - PARTING : index]
+                np.minimum(last, PARTED * min(last.max(), scores[index]), out=last)
         return scores
 
 
@@ -123,6 +132,7 @@ def auto_evidence(
                 light[scene] = _lasting(np.maximum(stops - np.median(stops), 0), every) * part / LIGHT
     level = np.maximum(CHANGE + (CHANGE_MOVING - CHANGE) * motion, CHANGE_USUAL * usual)
     cuts, changes = np.where(returns, 0, cuts), changes / level
+    begins = np.flatnonzero(cuts >= 1)
     # A light that goes out leaves the scene as it is; a camera that turns to something darker shows another picture.
     light *= 1 - motion * np.minimum(changes, 1)
     changes[:EARLY] *= EARLY_SHARE
@@ -130,7 +140,7 @@ def auto_evidence(
         changes[index : index + window] = 0
     for visit in _visits(found, count):
         cuts[visit] = np.maximum(cuts[visit], VISIT_SHARE * np.maximum(cuts, changes)[visit].max())
-    return Evidence(cuts, changes, places, light)
+    return Evidence(cuts, changes, places, light, begins)
 
 
 def _odd_places(read: ReadGrids, scene: NDArray[np.intp], window: int) -> tuple[NDArray[np.float64], float]:
@@ -186,7 +196,7 @@ def _returns(pictures: NDArray[np.float64], new: NDArray[np.float64]) -> NDArray
     """Mark the frames that are unlike the frame before, but like an earlier one."""
     change = np.zeros(len(pictures))
     change[1:] = 1 - np.einsum("nd,nd->n", pictures[1:], pictures[:-1])
-    return new <= RETURN * change
+    return (new <= RETURN * change) & (new < CHANGE)
 
 
 def newness(pictures: NDArray[np.float64], *, gap: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:

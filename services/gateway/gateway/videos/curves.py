@@ -22,7 +22,7 @@ from gateway.videos.references import References
 
 Curve = NDArray[np.float64]
 
-SCORES_VERSION = 5
+SCORES_VERSION = 6
 """Part of the name under which the scores of `auto` are stored: raise it when they are computed otherwise."""
 LEAST_MEMORY, MOST_MEMORY = 64, 256
 """Frames that the patch signal remembers: the window, but no fewer and no more than these. A short memory finds odd

@@ -204,6 +204,20 @@ def test_a_return_joins_the_scene_it_is_back_at() -> None:
     assert [scene.tolist() for scene in found] == [[0, 1, 4, 5], [2, 3], [6]]
 
 
+def test_what_is_odd_until_a_cut_and_the_cut_are_two_moments() -> None:
+    film = Footage([0] * 60 + [1] * 60).put(slice(50, 60), 2, 2)
+    assert [moment.start for moment in film.strong()] == [50, 60]
+    shots = Footage([0] * 40 + [1] * 2 + [2] * 40)
+    assert shots.strong()[0].start == 40, "a shot too short to be parted"
+
+
+def test_a_scene_that_only_resembles_an_earlier_one_is_another() -> None:
+    film = Footage([0] * 40 + [1] * 30 + [2] * 40)
+    film.visual[70:] = _unit(0.82 * film.visual[0] + 0.57 * film.visual[70])
+    assert 0.17 < 1 - float(film.visual[0] @ film.visual[70]) < 0.3
+    assert [moment.start for moment in film.strong()] == [40, 70]
+
+
 def test_back_from_a_dark_scene_it_is_not_the_light_that_changed() -> None:
     film = Footage([0] * 40 + [1] * 6 + [0] * 40)
     film.grids[40:46] = _unit(
