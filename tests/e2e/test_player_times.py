@@ -8,6 +8,8 @@ import av
 import pytest
 from playwright.sync_api import Browser
 
+from framesense.media.clips import copy_stream
+from tests.support.containers import Recipe, write
 from tests.support.videos import BITS, numbered_picture, read_number, render_video
 from worker.videos.frames import open_video
 
@@ -94,4 +96,19 @@ def test_the_player_shows_what_was_sampled(browser: Browser, tmp_path: Path) -> 
             right = [sought(path, time, number) for time, number in zip(times, right, strict=True)]
             assert sum(one != read_number(frame.picture) for one, frame in zip(right, samples, strict=True)) <= 2
         assert shown == right, name
+    page.close()
+
+
+def test_the_player_shows_the_picture_that_was_chosen(browser: Browser, tmp_path: Path) -> None:
+    """As the gateway sends it: by itself, with its times."""
+    page = browser.new_page()
+    page.set_content("<video muted></video><canvas></canvas>")
+    for container in ("mp4", "mkv"):
+        source, alone = tmp_path / f"several.{container}", tmp_path / "alone.mp4"
+        number = write(source, Recipe(container, (1,) * 79, offset=1.0, bframes=2, before=("small", "sound")))
+        copy_stream(source, alone, number=number)
+        samples = list(open_video(source, max_pixels=1_000_000, number=number).samples(0.52))
+        address = f"data:video/mp4;base64,{b64encode(alone.read_bytes()).decode()}"
+        shown = page.evaluate(SHOWN, [address, [frame.time + 0.02 for frame in samples], BITS])
+        assert shown == [read_number(frame.picture) for frame in samples], container
     page.close()

@@ -79,6 +79,34 @@ def join_clips(
         raise ClipError(f"the video cannot be cut: {error}") from error
 
 
+def copy_stream(source: Path, target: Path, *, number: int) -> None:
+    """Write one of several pictures of a video by itself, with the sound, for players that would show another.
+
+    Packets are copied with their times: as an MP4 where browsers play that, else as Matroska. Raises ClipError where
+    nothing can be written.
+    """
+    try:
+        opener = _Opener(source, number)
+        if opener.timeline and opener.timeline.joins:
+            raise ClipError("recordings were joined in it")
+        with opener.open() as opened:
+            video = opened.video
+            played = video.codec_context.codec.canonical_name in COPIED_VIDEO
+            with av.open(
+                str(target), "w", format="mp4" if played else "matroska", options=_MP4 if played else {}
+            ) as output:
+                _remux(
+                    output,
+                    _with_decoding_times((packet for _, packet in opened.stamped(opened.sound)), video),
+                    video,
+                    opened.sound,
+                    None,
+                    opened.time(0) * opened.time_base,
+                )
+    except (av.FFmpegError, ValueError) as error:
+        raise ClipError(f"the video cannot be copied: {error}") from error
+
+
 class _Source:
     """An opened video whose packets carry times that never go back.
 
@@ -107,27 +135,35 @@ class _Source:
 
     def packets(self, begin: int, sound: AudioStream | None = None) -> Iterator[av.Packet[Any]]:
         """Yield packets of the picture, and of a sound, from a key frame at or before ``begin`` on."""
-        streams = [self.video, sound] if sound else [self.video]
         if self._timeline is None:
+            streams = [self.video, sound] if sound else [self.video]
             # x264 says in its first packet how it was built, and decoders need that to get 4:4:4 right after a seek.
             next(self._container.decode(self.video), None)
             self._container.seek(max(begin, self._first), stream=self.video)
             yield from (packet for packet in self._container.demux(streams) if packet.size)
             return
-        start, ordinal, shift = self._timeline.start_of(begin), 0, Fraction(0)
+        start = self._timeline.start_of(begin)
+        for ordinal, packet in self.stamped(sound):
+            if ordinal > start:
+                yield packet
+
+    def stamped(self, sound: AudioStream | None = None) -> Iterator[tuple[int, av.Packet[Any]]]:
+        """Yield all packets of the picture, and of a sound, each with how many of the picture there were so far."""
+        streams = [self.video, sound] if sound else [self.video]
+        ordinal, shift = 0, Fraction(0)
         joined = is_joined(self._container)
         for packet in video_packets(self._container, self.video) if joined else self._container.demux(streams):
             if not packet.size:
                 continue
             if isinstance(packet.stream, VideoStream):
                 stamp = packet.pts or 0
-                self._timeline.stamp(ordinal, packet)
+                if self._timeline:
+                    self._timeline.stamp(ordinal, packet)
                 shift = ((packet.pts or 0) - stamp) * self.time_base
                 ordinal += 1
-            elif packet.pts is not None and packet.time_base:
+            elif packet.pts is not None and packet.time_base and shift:
                 packet.pts = packet.dts = packet.pts + round(shift / packet.time_base)
-            if ordinal > start:
-                yield packet
+            yield ordinal, packet
 
     def frames(self, stretch: Stretch) -> Iterator[VideoFrame]:
         """Decode the frames on screen during a stretch; the one on screen at its start comes first."""
@@ -166,20 +202,19 @@ class _Opener:
             yield _Source(container, _stream(container, self._number), self.timeline)
 
     def _read_timeline(self) -> Timeline | None:
-        """Read the timeline where the clock starts again or may do so; None for others, so that little is read."""
+        """Read the timeline where the clock starts again or may do so, and of Matroska files with several pictures,
+        whose index is of one alone; None for others, so that little is read.
+        """
         with open_container(self._path) as container:
             video, name = _stream(container, self._number), container.format.name
-            joinable = (
-                is_joined(container)
-                or name in WRAPPING
-                or (name == PRESENTATION_TIMES and read_outline(container, video) is None)
-            )
-        if not joinable:
-            return None
+            needed = is_joined(container) or name in WRAPPING
+            needed = needed or (name == PRESENTATION_TIMES and len(container.streams.video) > 1)
+            if not needed and (name != PRESENTATION_TIMES or read_outline(container, video) is not None):
+                return None
         with open_container(self._path) as container:
             video = _stream(container, self._number)
             timeline = Timeline.read(video_packets(container, video), video)
-        return timeline if name in WRAPPING or timeline.mended or timeline.joins else None
+        return timeline if needed or timeline.mended else None
 
     def _read_transfer(self) -> Transfer | None:
         """Read whether the video is of high dynamic range, from its first frame."""
@@ -208,7 +243,7 @@ def _copy(opener: _Opener, target: Path, stretch: Stretch) -> bool:
         if opener.timeline and any(first.pts < joint <= end for joint in opener.timeline.joins):
             return False  # Recordings that were joined may differ in size, codec and clock of the sound.
         with av.open(str(target), "w", format="mp4", options=_MP4) as output:
-            _remux(output, chain([first], packets), video, sound, end)
+            _remux(output, chain([first], packets), video, sound, end, first.pts * opened.time_base)
     return True
 
 
@@ -217,25 +252,41 @@ def _remux(
     packets: Iterator[av.Packet[Any]],
     video: VideoStream,
     sound: AudioStream | None,
-    end: int,
+    end: int | None,
+    zero: Fraction,
 ) -> None:
+    """Copy packets until ``end``, in the video's time base. ``zero``: seconds that become 0."""
     copies: dict[int, VideoStream | AudioStream] = {video.index: output.add_stream_from_template(video)}
     if sound is not None:
         copies[sound.index] = output.add_stream_from_template(sound)
-    zero: Fraction | None = None
     for packet in packets:
         if packet.pts is None or packet.dts is None or packet.time_base is None:
             continue
-        if packet.stream is video and packet.dts > end:
+        if packet.stream is video and end is not None and packet.dts > end:
             break
-        if zero is None:
-            zero = packet.pts * packet.time_base
         shift = round(zero / packet.time_base)
         if packet.stream is not video and packet.pts < shift:
             continue
         packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
         packet.stream = copies[packet.stream.index]
         output.mux(packet)
+
+
+def _with_decoding_times(packets: Iterator[av.Packet[Any]], video: VideoStream) -> Iterator[av.Packet[Any]]:
+    """Give the first packets decoding times, which libavformat does not know for Matroska: before the first known."""
+    step = max(1, round(1 / (video.average_rate or 25) / (video.time_base or 1)))
+    waiting: list[av.Packet[Any]] = []
+    for packet in packets:
+        waiting.append(packet)
+        if packet.stream is not video or packet.dts is None:
+            continue
+        late = [one for one in waiting[:-1] if one.stream is video]
+        for before, one in enumerate(reversed(late), 1):
+            one.dts = packet.dts - before * step
+        yield from waiting
+        yield from packets
+        return
+    yield from waiting
 
 
 def _encode(opener: _Opener, target: Path, stretches: Sequence[Stretch], *, stamped: bool) -> None:

@@ -40,6 +40,10 @@ class MediaTool:
         """Write one stretch of a video as an MP4, as :func:`framesense.media.clips.cut_clip`. Raises MediaError."""
         await self._run(*_stream(number), "cut", str(source), str(target), *_numbers([stretch]))
 
+    async def select(self, source: Path, target: Path, *, number: int) -> None:
+        """Write one picture of several by itself, as :func:`framesense.media.clips.copy_stream`. Raises MediaError."""
+        await self._run(*_stream(number), "select", str(source), str(target))
+
     async def join(
         self, source: Path, target: Path, stretches: Sequence[Stretch], *, number: int | None = None, stamped: bool
     ) -> None:

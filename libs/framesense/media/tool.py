@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from framesense.media.clips import ClipError, cut_clip, join_clips
+from framesense.media.clips import ClipError, copy_stream, cut_clip, join_clips
 from framesense.media.probe import probe_video
 from framesense.media.stretches import Stretch
 
@@ -23,9 +23,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "probe":
         print(probe_video(options.source, options.stream).model_dump_json())  # noqa: T201 - what it is there for
         return 0
-    stretches = [Stretch(start, end) for start, end in zip(options.stretch[::2], options.stretch[1::2], strict=True)]
+    stretch = getattr(options, "stretch", [])
+    stretches = [Stretch(start, end) for start, end in zip(stretch[::2], stretch[1::2], strict=True)]
     try:
-        if options.command == "cut":
+        if options.command == "select":
+            copy_stream(options.source, options.target, number=options.stream)
+        elif options.command == "cut":
             cut_clip(options.source, options.target, stretches[0], number=options.stream)
         else:
             join_clips(options.source, options.target, stretches, number=options.stream, stamped=options.stamped)
@@ -48,6 +51,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("source", type=Path)
         command.add_argument("target", type=Path)
         command.add_argument("stretch", type=float, nargs=count, help="seconds: start end [start end …]")
+    select = commands.add_parser("select", help="write one of several pictures by itself, with the sound")
+    select.add_argument("source", type=Path)
+    select.add_argument("target", type=Path)
     join.add_argument("--stamped", action="store_true", help="draw each frame's time into its corner")
     return parser
 

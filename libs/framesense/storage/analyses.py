@@ -5,6 +5,7 @@ question finds the same answer, and a worker that takes over finds the chunks of
 blob store::
 
     videos/{sha256}/source                      the upload
+    videos/{sha256}/stream-{number}             one of its pictures by itself, where a player would show another
     analyses/{key}/chunks/{first index}.npz     captions, times and embeddings of consecutive frames
     analyses/{key}/patches/{first index}.npz    their patch descriptors, read a chunk at a time
     analyses/{key}/thumbnails/{index}.jpg
@@ -42,6 +43,11 @@ def video_prefix(sha256: str) -> str:
 def video_key(sha256: str) -> str:
     """Return the key of an uploaded video."""
     return f"{video_prefix(sha256)}/source"
+
+
+def stream_key(sha256: str, number: int) -> str:
+    """Return the key of one of a video's pictures by itself."""
+    return f"{video_prefix(sha256)}/stream-{number}"
 
 
 @dataclass(frozen=True)

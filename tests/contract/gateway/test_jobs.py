@@ -3,8 +3,10 @@
 import codecs
 import csv
 import io
+from pathlib import Path
 from typing import Any
 
+import av
 import httpx
 import numpy as np
 import pytest
@@ -14,8 +16,9 @@ from framesense.novelty.curve import rolling_novelty
 from framesense.schemas.jobs import Job, JobList, JobState
 from framesense.schemas.novelty import Metric, NoveltyCurve, VideoResult
 from framesense.schemas.problems import Problem
-from framesense.storage.analyses import analysis_prefix, video_key
+from framesense.storage.analyses import VIDEOS, analysis_prefix, video_key
 from tests.support.gateway_process import MP4, Gateway, problem
+from tests.support.videos import several_videos
 
 UNKNOWN = "0" * 32
 CAPTIONS = ["a street"] * 5 + ["=a dog", "a street", "a street"]
@@ -249,6 +252,32 @@ def test_the_whole_video(gateway: Gateway) -> None:
         assert answer.content == video
         assert answer.headers["content-type"] == "video/mp4"
         assert answer.headers["accept-ranges"] == "bytes"
+
+
+def test_of_several_videos_the_one_that_was_looked_at_is_sent(gateway: Gateway, tmp_path: Path) -> None:
+    video = several_videos(tmp_path / "two.mp4", [(192, 128, 30), (96, 64, 20)]).read_bytes()
+    job = gateway.submit(video, video_stream=1)
+    address = f"/jobs/{job.id}/video"
+    whole = gateway.http.get(address)
+    assert (whole.status_code, whole.headers["content-type"]) == (200, "video/mp4")
+    (tmp_path / "sent.mp4").write_bytes(whole.content)
+    with av.open(str(tmp_path / "sent.mp4")) as sent:
+        assert [(stream.width, stream.height) for stream in sent.streams.video] == [(96, 64)]
+        assert len(list(sent.decode(video=0))) == 20
+    part = gateway.http.get(address, headers={"Range": "bytes=100-199", "If-Range": whole.headers["etag"]})
+    assert (part.status_code, part.content) == (206, whole.content[100:200])
+    assert gateway.http.get(f"/jobs/{gateway.submit(video).id}/video").content == video, "the file's own order"
+    assert len(gateway.storage.list(gateway.storage.list(VIDEOS)[0])) == 2
+    for one in gateway.jobs.page().jobs:
+        gateway.http.delete(f"/jobs/{one.id}")
+        gateway.http.delete(f"/jobs/{one.id}")
+    assert gateway.storage.list(VIDEOS) == []
+    assert gateway.left_behind() == []
+
+
+def test_a_video_of_which_no_picture_can_be_sent_by_itself_is_refused(gateway: Gateway) -> None:
+    job = gateway.submit(MP4 + bytes(100), video_stream=1)
+    assert problem(gateway.http.get(f"/jobs/{job.id}/video"), 422).detail.startswith("No clip can be made")
 
 
 @pytest.mark.parametrize("asked", ["bytes=5000-", "bytes=9-3", "bytes=-0"])

@@ -1,20 +1,15 @@
 """Moments to take away: one as a clip, the best as a reel."""
 
-import os
-import tempfile
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
+from fastapi.concurrency import run_in_threadpool
 from pydantic import Field
 
 from framesense.http.attachments import attachment
-from framesense.http.disconnects import unless_disconnected
 from framesense.http.problems import ProblemError
-from framesense.media.isolated import MediaError, MediaTimeout
 from framesense.storage.analyses import video_key
 from gateway.dependencies import Dependencies, InjectedDependencies
 from gateway.http.ranges import temporary_file_response
@@ -22,6 +17,7 @@ from gateway.jobs.lookups import JobId, find_job, load_analysis
 from gateway.openapi import examples
 from gateway.videos.analysed import Analysed
 from gateway.videos.clips import highlight_stretches, moment_stretch
+from gateway.videos.made_files import temporary_file, write_from_video
 from gateway.videos.novelty_query import Changes, NoveltyQuery
 
 router = APIRouter(tags=["videos"], prefix="/jobs")
@@ -108,35 +104,12 @@ async def _clip(
     write: Callable[[FilePath, FilePath], Coroutine[Any, Any, None]],
     suffix: str,
 ) -> Response:
-    """Write a file by ``write(source, target)`` and answer it. Raises ProblemError 410, 422 and 503."""
+    """Write a file by ``write(source, target)`` and answer it. Raises ProblemError as :func:`write_from_video`."""
     key = video_key(analysed.summary.video.sha256)
-    with _temporary(dependencies.settings.upload_folder) as target:
-        try:
-            if not await run_in_threadpool(dependencies.storage.exists, key):
-                raise FileNotFoundError(key)
-            async with contextmanager_in_threadpool(dependencies.storage.local_file(key)) as source:
-                await unless_disconnected(request, write(source, target))
-        except FileNotFoundError:
-            raise ProblemError(
-                410, "video-gone", "Video gone", "The video is no longer stored. Send it again."
-            ) from None
-        except MediaTimeout as error:
-            detail = f"The clip was not made: {error}. Try a shorter one, or when the machine is less busy."
-            raise ProblemError(503, "clip-too-slow", "Clip too slow", detail, headers={"Retry-After": "30"}) from error
-        except MediaError as error:
-            raise ProblemError(422, "clip-impossible", "Clip impossible", f"No clip can be made: {error}.") from error
+    with temporary_file(dependencies.settings.upload_folder) as target:
+        await write_from_video(request, dependencies, key, write, target)
         name = f"{FilePath(analysed.job.name).stem or 'video'}-{suffix}.mp4"
         headers = {"Content-Disposition": attachment(name), "Cache-Control": "private, max-age=3600"}
         return await temporary_file_response(
             target, media_type="video/mp4", headers=headers, request_headers=request.headers
         )
-
-
-@contextmanager
-def _temporary(folder: FilePath) -> Iterator[FilePath]:
-    handle, name = tempfile.mkstemp(suffix=".mp4", prefix="clip-", dir=folder)
-    os.close(handle)
-    try:
-        yield FilePath(name)
-    finally:
-        FilePath(name).unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from gateway.jobs.lookups import JobId, analysis_of, find_job, load_analysis, pa
 from gateway.openapi import examples
 from gateway.uploads.sniffing import HEAD_BYTES, VIDEO_MEDIA_TYPES, video_media_type
 from gateway.videos.heatmaps import heat_map_png
+from gateway.videos.made_files import stream_by_itself
 from gateway.videos.novelty_query import AS_BEFORE, Changes
 from gateway.videos.search import search
 
@@ -146,21 +147,25 @@ def job_heat_map(
             200: examples.binary_response("The whole video", *VIDEO_MEDIA_TYPES),
             206: examples.binary_response("The range asked for", *VIDEO_MEDIA_TYPES, "multipart/byteranges"),
         },
-        404,
-        416,
-        503,
+        *(404, 410, 416, 422, 503, 507),
     ),
 )
 async def job_video(request: Request, dependencies: InjectedDependencies, job_id: JobId) -> Response:
-    """Send the video itself; players can seek, as `Range` is answered."""
-    sha256, key = await run_in_threadpool(_find_video, dependencies, job_id)
+    """Send the video itself; players can seek, as `Range` is answered.
+
+    Where another of its pictures was looked at than players show, that one is sent by itself, with the sound.
+    """
+    sha256, number = await run_in_threadpool(_find_video, dependencies, job_id)
+    key, etag = video_key(sha256), f'"{sha256}"'
+    if number is not None:
+        key, etag = await stream_by_itself(request, dependencies, sha256, number), f'"{sha256}-{number}"'
     try:
         head = await run_in_threadpool(_read_head, dependencies, key)
         return await blob_response(
             dependencies.storage,
             key,
             media_type=video_media_type(head),
-            etag=f'"{sha256}"',
+            etag=etag,
             request_headers=request.headers,
         )
     except FileNotFoundError:
@@ -168,12 +173,18 @@ async def job_video(request: Request, dependencies: InjectedDependencies, job_id
         raise ProblemError(404, "video-gone", "Video gone", detail) from None
 
 
-def _find_video(dependencies: Dependencies, job_id: str) -> tuple[str, str]:
-    """Return the hash and the storage key of a job's video."""
+def _find_video(dependencies: Dependencies, job_id: str) -> tuple[str, int | None]:
+    """Return the hash of a job's video, and of several pictures the one that it chose and that players do not show."""
     job = find_job(dependencies, job_id)
     require_video(job)
-    sha256 = payload_of(dependencies, job, VideoPayload).video.sha256
-    return sha256, video_key(sha256)
+    payload = payload_of(dependencies, job, VideoPayload)
+    if payload.video_stream is None:
+        return payload.video.sha256, None
+    # Until it is known which one players show, whatever was chosen is sent by itself.
+    found = dependencies.analysis_cache.load(payload.work) if payload.work else None
+    streams = found[0].video.video_streams if found else []
+    shown = any(stream.shown_first and stream.number == payload.video_stream for stream in streams)
+    return payload.video.sha256, None if shown else payload.video_stream
 
 
 def _read_head(dependencies: Dependencies, key: str) -> bytes:

@@ -6,11 +6,12 @@ import av
 import numpy as np
 import pytest
 
-from framesense.media.clips import ClipError, cut_clip, join_clips
+from framesense.media.clips import ClipError, copy_stream, cut_clip, join_clips
 from framesense.media.probe import probe_video
 from framesense.media.stretches import Stretch
 from framesense.schemas.videos import VideoProbe
 from tests.support.clocks import join
+from tests.support.containers import Recipe, write
 from tests.support.videos import audio_only, hlg_video, numbered_picture, numbered_video, read_number, render_video
 from worker.videos.frames import open_video
 
@@ -157,3 +158,41 @@ def test_clips_of_high_dynamic_range_look_as_its_frames_do(way: str, tmp_path: P
     lower = slice(64, None)
     assert np.abs(shown.picture[lower].astype(int) - sample.picture[lower]).mean() < 5
     assert sample.picture.std() > 25, "it was mapped, not washed out"
+
+
+@pytest.mark.parametrize("container", ["mp4", "mov", "mkv"])
+@pytest.mark.parametrize("offset", [0.0, 3.0])
+def test_one_of_several_pictures_by_itself_keeps_its_times(container: str, offset: float, tmp_path: Path) -> None:
+    recipe = Recipe(container, (1,) * 59, offset=offset, bframes=2, before=("small", "sound"))
+    source, target = tmp_path / f"several.{container}", tmp_path / "alone"
+    number = write(source, recipe)
+    copy_stream(source, target, number=number)
+    right, found = open_video(source, max_pixels=PIXELS, number=number), open_video(target, max_pixels=PIXELS)
+    assert (found.width, found.streams[0].shown_first, len(found.streams)) == (96, True, 1)
+    shown = [[(frame.time, read_number(frame.picture)) for frame in video.samples(0.2)] for video in (right, found)]
+    assert [number for _, number in shown[1]] == [number for _, number in shown[0]]
+    assert [time for time, _ in shown[1]] == pytest.approx([time for time, _ in shown[0]], abs=0.002)
+    with av.open(str(target)) as copied:
+        assert [stream.type for stream in copied.streams] == ["video", "audio"]
+
+
+def test_a_picture_that_browsers_do_not_play_is_copied_all_the_same(tmp_path: Path) -> None:
+    path = numbered_video(tmp_path / "old.mpg", 40, codec="mpeg2video")
+    copy_stream(path, tmp_path / "alone", number=0)
+    assert numbers(tmp_path / "alone") == list(range(40))
+
+
+def test_what_was_joined_has_no_picture_by_itself(tmp_path: Path) -> None:
+    parts = [numbered_video(tmp_path / f"{n}.mp4", 20, first=20 * n) for n in range(2)]
+    with pytest.raises(ClipError, match="joined"):
+        copy_stream(join(tmp_path / "joined.mp4", parts), tmp_path / "alone", number=0)
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+def test_a_clip_of_a_chosen_picture_begins_in_time(container: str, tmp_path: Path) -> None:
+    """Of a Matroska file the index is of one picture alone."""
+    source = tmp_path / f"several.{container}"
+    number = write(source, Recipe(container, (1,) * 99, keyint=50, before=("small",)))
+    cut_clip(source, tmp_path / "clip.mp4", Stretch(1.0, 2.0), number=number)
+    assert numbers(tmp_path / "clip.mp4")[0] == 0
+    assert set(range(25, 50)) <= set(numbers(tmp_path / "clip.mp4"))
