@@ -63,7 +63,7 @@ def mend_clock(
     """
     times = _unwrapped(pts, round(WRAP_SLACK / time_base)) if wraps else pts.copy()
     margin = max(round(WILD_SECONDS / time_base), (REORDERED + 1) * interval)
-    wild = _wild(times, dts, margin)
+    wild = _wild(times, None if dts is None else dts + times - pts, margin)
     if wild:
         _replace(times, wild, interval)
     joins = _join(times, pts, dts, key, set(wild), interval)
@@ -92,6 +92,21 @@ def quick_interval(times: Times, usual: int) -> int:
     return min(usual, int(np.quantile(steps, QUICK_SHARE, method="lower"))) if len(steps) else usual
 
 
+def spread_out(times: Times, interval: int) -> Times:
+    """Return ascending times without crowds: where frames follow too soon and a gap comes soon, they move into it.
+
+    In program streams only the first frame of a packet has a time; libavformat counts on from it and may be wrong.
+    """
+    found = times.copy()
+    for at in np.flatnonzero(np.diff(times) < interval // 2).tolist():
+        steps = np.diff(found[at : at + 2 * REORDERED])
+        gaps = np.flatnonzero(steps > interval + interval // 2)
+        if len(gaps) and steps[0] < interval // 2:
+            end = at + 1 + int(gaps[0])
+            found[at + 1 : end] += min(interval - int(steps[0]), int(steps[gaps[0]]) - interval)
+    return found
+
+
 def _unwrapped(pts: Times, slack: int) -> Times:
     steps = np.diff(pts)
     turns = np.zeros(len(pts), dtype=np.int64)
@@ -118,10 +133,20 @@ def _wild(times: Times, dts: Times | None, margin: int) -> list[int]:
             odd = times[at : at + run]
             goes_on = low < after[0] <= high + margin
             apart = min(low, int(after.min())) - margin, max(high, int(after.max())) + margin
+            if dts is not None and _is_in_order(times, dts, at, at + run):
+                break
             if goes_on and bool(np.all((odd < apart[0]) | (odd > apart[1]))):
                 found.extend(range(at, at + run))
                 break
     return found
+
+
+def _is_in_order(times: Times, dts: Times, start: int, stop: int) -> bool:
+    """Tell whether packets are decoded in order, each before it is shown and not longer before than frames may wait."""
+    latest = dts[np.minimum(np.arange(start, stop) + REORDERED + 1, len(dts) - 1)]
+    rising = bool(np.all(np.diff(dts[max(0, start - 1) : stop + 1]) > 0))
+    waits = (dts[start:stop] <= times[start:stop]) & (times[start:stop] <= latest)
+    return rising and bool(np.all(waits | (np.arange(start, stop) + REORDERED + 1 >= len(dts))))
 
 
 def _replace(times: Times, wild: list[int], interval: int) -> None:

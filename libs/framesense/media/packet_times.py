@@ -11,6 +11,8 @@ from av import Packet
 from av.stream import Stream
 from numpy.typing import NDArray
 
+from framesense.media.clock import REORDERED
+
 
 class PacketTimes:
     """Collect the times of packets in file order, in the stream's time base, a few bytes each.
@@ -21,9 +23,10 @@ class PacketTimes:
 
     def __init__(self) -> None:
         self._pts, self._dts, self._durations, self._flags = array("q"), array("q"), array("q"), bytearray()
-        self.pts_missing = self.dts_missing = False
+        self.pts_missing = self._gaps = False
         self._last, self.last_duration = -(2**62), 0
         self._stream: Stream | None = None
+        self._first_dts: int | None = None
         self.joints: list[int] = []
 
     @classmethod
@@ -40,7 +43,10 @@ class PacketTimes:
             self.joints.append(len(self))
         self._stream = packet.stream
         self.pts_missing |= packet.pts is None
-        self.dts_missing |= packet.dts is None
+        if packet.dts is not None:
+            self._first_dts = len(self) if self._first_dts is None else self._first_dts
+        elif self._first_dts is not None or len(self) >= REORDERED:
+            self._gaps = True
         pts = packet.pts or 0
         self._pts.append(pts)
         self._dts.append(packet.dts or 0)
@@ -54,14 +60,25 @@ class PacketTimes:
         return len(self._pts)
 
     @property
+    def dts_missing(self) -> bool:
+        """Whether packets lack decoding times, other than the first few."""
+        return self._gaps or self._first_dts is None
+
+    @property
     def pts(self) -> NDArray[np.int64]:
         """Presentation times, 0 where they are missing."""
         return np.array(self._pts, dtype=np.int64)
 
     @property
     def dts(self) -> NDArray[np.int64]:
-        """Decoding times, 0 where they are missing."""
-        return np.array(self._dts, dtype=np.int64)
+        """Decoding times, 0 where they are missing.
+
+        Of Matroska libavformat does not know those of the first few packets: they are one unit apart before the next.
+        """
+        times = np.array(self._dts, dtype=np.int64)
+        first = self._first_dts or 0
+        times[:first] = times[first : first + 1] - np.arange(first, 0, -1)
+        return times
 
     @property
     def durations(self) -> NDArray[np.int64]:

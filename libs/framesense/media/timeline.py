@@ -20,7 +20,7 @@ from av import Packet
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from framesense.media.clock import Clock, mend_clock, quick_interval, usual_interval
+from framesense.media.clock import Clock, mend_clock, quick_interval, spread_out, usual_interval
 from framesense.media.packet_times import PacketTimes
 
 HOLE_SECONDS = 60.0
@@ -36,7 +36,8 @@ LISTED = 5
 """Most places that a warning lists."""
 UNTIMED = {"avi", "h264", "hevc", "m4v", "mpegvideo", "dv", "yuv4mpegpipe"}
 """Containers without presentation times; libavformat makes some up, wrongly where frames are reordered."""
-WRAPPING = {"mpegts", "mpeg"}
+PROGRAM_STREAM = "mpeg"
+WRAPPING = {"mpegts", PROGRAM_STREAM}
 """Containers whose times count modulo 2³³."""
 
 
@@ -115,6 +116,11 @@ class Timeline:
                 stamps, dts, key, interval=interval, time_base=time_base, wraps=wraps, joints=packets.joints
             )
         times = np.sort(clock.times[shown], kind="stable")
+        # A program stream whose frames share packets: their order is known, their times are about right.
+        shared = stream.container.format.name == PROGRAM_STREAM and not dts_missing and len(packets) > 1
+        shared = shared and bool(np.any(np.diff(packets.dts + clock.times - packets.pts) <= 0))
+        if shared:
+            times = spread_out(times, interval)
         if not known and len(times) >= TELLING_FRAMES:  # Matroska's durations may be those of a nominal rate.
             interval = usual_interval(np.diff(times), times) or interval
         hold = interval if len(clock.joins) or clock.wild else packets.last_duration or interval
@@ -127,7 +133,7 @@ class Timeline:
             origin=player_zero(stream, int(times[0])) if len(times) else 0,
             spans=_spans(times, max(1, hold), max(1, interval), time_base),
             time_base=time_base,
-            exact=stream.container.format.name not in UNTIMED and not missing,
+            exact=stream.container.format.name not in UNTIMED and not missing and not shared,
             interval=max(1, interval),
             quickest=quick_interval(times, max(1, interval)),
             frames=len(times),

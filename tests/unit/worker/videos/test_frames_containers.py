@@ -17,8 +17,7 @@ from tests.support.videos import read_number
 from worker.videos.frames import Video, open_video
 
 HOLE = 60.0
-CONTAINERS = ("mp4", "mov", "mkv", "webm", "ts", "flv", "nut", "frag.mp4", "avi")
-"""Not MPEG-PS: of frames that share a packet only the first has a time; libavformat may give another the same one."""
+CONTAINERS = ("mp4", "mov", "mkv", "webm", "ts", "flv", "nut", "frag.mp4", "avi", "mpg")
 
 recipes = st.builds(
     Recipe,
@@ -50,7 +49,8 @@ def decoded(path: Path, number: int) -> list[tuple[Fraction, Fraction, int]]:
         for count, frame in enumerate(container.decode(stream)):
             assert isinstance(frame, av.VideoFrame)
             assert frame.time_base is not None
-            steady = container.format.name == "avi" or frame.pts is None
+            # Of a program stream's frames that share a packet only the first has a time.
+            steady = container.format.name in ("avi", "mpeg") or frame.pts is None
             time = Fraction(count, FPS) if steady else frame.pts * frame.time_base
             length = frame.duration * frame.time_base or Fraction(1, FPS)
             picture = np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90)
@@ -123,3 +123,36 @@ def test_two_recordings_in_one_file(container: str, every: float, tmp_path: Path
     assert close(sampled(video, every), right[::step])
     assert close(sampled(video, every, 5), right[::step][5:])
     assert any("starts again" in warning for warning in video.warnings)
+
+
+@pytest.mark.parametrize(("keyint", "bframes"), [(8, 1), (12, 2), (12, 3), (3, 2)])
+@pytest.mark.parametrize("frames", [60, 200])
+def test_frames_of_a_program_stream_that_share_a_packet_come_each_once(
+    keyint: int, bframes: int, frames: int, tmp_path: Path
+) -> None:
+    write(tmp_path / "clip.mpg", Recipe("mpg", (1,) * (frames - 1), keyint=keyint, bframes=bframes))
+    video = open_video(tmp_path / "clip.mpg", max_pixels=1_000_000)
+    assert close(sampled(video, 0.04), [(n / FPS, n) for n in range(frames)])
+    assert close(sampled(video, 0.2, 3), [(n / FPS, n) for n in range(15, frames, 5)])
+
+
+RARE = (
+    (*[1] * 9, *[2500] * 7, *[1] * 9, 2500, 1, 2500, *[1] * 9),
+    (1, 100, 1, 1, 1, 2500, 7, 100, 7, 1, 2500, 7, 100, 7, 2500, 7, 1, 1, 1, 100, 100, 1, 7),
+    (1, 2500, 1, 2500, 1, 1, 1, 100, 7, 1, 7, 7, 1, 100, 1, 1, 1, 1, 7, 2500, 2500, 100, 1, 1, 1),
+    (2500, 2500, 7, 100, 1, 1, 7, 1, 7, 1, 1, 2500, 1, 2500, 2500, 100, 2500, 1, 7, 1, 1, 2500, 2500, 1, 2500, 2500, 1),
+)
+
+
+@pytest.mark.parametrize("steps", RARE)
+@pytest.mark.parametrize("container", ["mkv", "mp4", "ts", "flv"])
+@pytest.mark.parametrize("bframes", [0, 3, 4])
+def test_single_frames_between_long_gaps_are_no_restarted_clock(
+    container: str, bframes: int, steps: tuple[int, ...], tmp_path: Path
+) -> None:
+    """As of a camera that records a frame when something moves."""
+    write(tmp_path / f"rare.{container}", Recipe(container, steps, keyint=9, bframes=bframes))
+    video = open_video(tmp_path / f"rare.{container}", max_pixels=1_000_000)
+    numbers = [read_number(frame.picture) for frame in video.samples(0.04)]
+    assert (numbers, set(numbers)) == (sorted(numbers), set(range(len(steps) + 1)))
+    assert not any("starts again" in warning or "far away" in warning for warning in video.warnings), video.warnings
