@@ -119,7 +119,7 @@ def create_app(settings: GatewaySettings | None = None) -> FastAPI:
     for error in (RedisError, OperationalError, ChannelError):
         app.add_exception_handler(error, redis_problem)
     app.add_exception_handler(KeysUnreadableError, keys_problem)
-    describe_access(app)
+    describe_access(app, required=settings.keys_required)
     app.add_middleware(TusProtocol)
     app.add_middleware(PageCORS, policy=policy)
     return app

@@ -16,12 +16,15 @@ SCHEMES: dict[str, dict[str, str]] = {
 }
 
 
-def describe_access(app: FastAPI) -> None:
-    """Have an application's OpenAPI document tell the scopes of its routes."""
-    app.openapi = partial(_document, app.openapi, AccessRules())  # type: ignore[method-assign]
+def describe_access(app: FastAPI, *, required: bool) -> None:
+    """Have an application's OpenAPI document tell the scopes of its routes.
+
+    ``required``: whether keys are; without them everything may be called, which an empty requirement says.
+    """
+    app.openapi = partial(_document, app.openapi, AccessRules(), [] if required else [{}])  # type: ignore[method-assign]
 
 
-def _document(original: Any, rules: AccessRules) -> dict[str, Any]:
+def _document(original: Any, rules: AccessRules, otherwise: list[dict[str, Any]]) -> dict[str, Any]:
     document: dict[str, Any] = original()
     components = document.setdefault("components", {})
     if "securitySchemes" in components:  # the framework keeps the document that it made
@@ -30,7 +33,7 @@ def _document(original: Any, rules: AccessRules) -> dict[str, Any]:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             scope = rules.required(method.upper(), path)
-            operation["security"] = [{name: [scope.value]} for name in SCHEMES] if scope else []
+            operation["security"] = [*({name: [scope.value]} for name in SCHEMES), *otherwise] if scope else []
             if scope:
                 refusals = problem_responses(401, 403, 429)
                 operation["responses"] = {

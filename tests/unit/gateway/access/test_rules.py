@@ -1,6 +1,7 @@
 """The table of scopes: every route has a rule, and every rule a route."""
 
 import re
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
@@ -81,4 +82,11 @@ def test_the_description_tells_scopes_and_refusals(app: FastAPI) -> None:
     assert set(document["components"]["securitySchemes"]) == {"bearer", "basic", "session"}
     deletion = document["paths"]["/jobs/{job_id}"]["delete"]
     assert {"bearer": ["submit"]} in deletion["security"] and {"401", "403", "429"} <= deletion["responses"].keys()
+    assert {} in deletion["security"], "none of them is required here"
     assert document["paths"]["/health"]["get"]["security"] == []
+
+
+def test_the_description_requires_keys_where_the_gateway_does(tmp_path: Path) -> None:
+    settings = GatewaySettings(require_keys="always", storage_url=str(tmp_path), upload_folder=tmp_path / "incoming")
+    paths = create_app(settings).openapi()["paths"]
+    assert {} not in paths["/jobs"]["get"]["security"] and len(paths["/jobs"]["get"]["security"]) == 3
