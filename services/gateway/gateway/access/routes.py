@@ -20,7 +20,7 @@ _SESSION = Session(required=True, key=KeyInfo(id="3f9c1a70", name="alice", scope
 @router.post(
     "",
     summary="Sign in with a key",
-    responses=examples.responses({200: examples.json_example("Signed in", _SESSION)}, 401, 422, 429, 503),
+    responses=examples.responses({200: examples.json_example("Signed in", _SESSION)}, 400, 401, 422, 429, 503),
 )
 async def sign_in(request: Request, response: Response, new: NewSession) -> Session:
     """Exchange a key for a cookie, which browsers send by themselves from then on.

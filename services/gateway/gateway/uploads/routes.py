@@ -121,7 +121,7 @@ def upload_offset(dependencies: InjectedDependencies, upload_id: UploadId) -> Re
         "parameters": [_VERSION],
         "requestBody": {
             "required": True,
-            "content": {PATCH_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+            "content": {PATCH_MEDIA_TYPE: {}},  # bytes have no schema (OpenAPI 3.1, 4.14.1)
         },
     },
 )
