@@ -1,6 +1,7 @@
 """``python -m benchmarks.moments``: tables of how well moments are found, and by whom else.
 
-Constants are chosen on ``--part development``; docs/novelty.md reports ``--part held-out``, the default.
+Constants are chosen on ``--part development``; docs/novelty.md reports ``--part held-out``, the default, and
+``--part validation``.
 """
 
 import argparse

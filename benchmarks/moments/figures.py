@@ -12,7 +12,7 @@ from benchmarks.moments.scenarios import cases
 def moment_figures() -> list[Figure]:
     """Measure F1 of strong moments by kind and over all, and false ones a minute of quiet video.
 
-    Measured on the held-out part.
+    Measured on the validation part, whose photos are in the requirements.
     """
     product = Product(CACHE / Part.VALIDATION)
     found = [finding(case, product.embed(without_footage(case))) for case in [*recorded(None), *cases(Part.VALIDATION)]]
