@@ -148,7 +148,7 @@ def main() -> None:
         page = browser.new_page(viewport=DESKTOP, base_url=options.ui)
         page.set_default_timeout(TIMEOUT)
         page.goto("/")
-        expect(page.get_by_role("button", name="Open").first).to_be_visible()
+        expect(page.locator("[class*=st-key-job-] img").first).to_be_visible()
         page.screenshot(path=PICTURES / "start.png")
         take(page, "caption-an-image", lambda: show_caption(page, options.photo))
         take(page, "edit", lambda: show_edit(page))

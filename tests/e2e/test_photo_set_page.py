@@ -51,6 +51,26 @@ def test_example_becomes_a_report(page: Page, gateway: httpx.Client) -> None:
     assert card.locator(".card-name").text_content() in shown
     wait_for_script(page, "document.querySelector('.photomap .card img').naturalWidth > 0")
 
+    page.mouse.down()
+    page.mouse.up()
+    expect(page.get_by_role("dialog", name="Photo").locator(".photo-name")).to_have_text(shown[place[0]])
+    page.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("dialog", name="Photo")).to_have_count(0)
+    page.mouse.move(box["x"] + 20, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 120, box["y"] + 120, steps=5)
+    page.mouse.up()
+    page.get_by_role("button", name="Show all of it").click()
+    wait_for_script(page, "document.querySelector('.photomap .map')._fullLayout.xaxis.autorange === true")
+
+    twins = {
+        shown[photo["duplicate_of"]]: photo["path"]
+        for photo in result["photos"]
+        if photo.get("duplicate_of") is not None
+    }
+    assert {Path(one).name for one in twins} == {Path(other).name for other in twins.values()}, "copies, no drawings"
+    assert len(twins) == 5
+
     with page.expect_download() as started:
         page.get_by_role("button", name="CSV", exact=True).click()
     rows = list(csv.DictReader(io.StringIO(started.value.path().read_text("utf-8-sig"))))

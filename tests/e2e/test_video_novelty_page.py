@@ -286,6 +286,16 @@ def test_cancel_stops_the_job(page: Page, gateway: httpx.Client, tmp_path: Path)
     assert gateway.get(f"/jobs/{current_job(page)}").json()["state"] == "cancelled"
 
 
+def test_cancelled_in_the_list_is_told_there(page: Page, tmp_path: Path) -> None:
+    upload(page, numbered_video(tmp_path / "longer.mp4", 901, fps=1))
+    start(page)
+    job = current_job(page)
+    page.get_by_role("button", name="All videos").click()
+    page.locator(f".st-key-cancel-{job}").get_by_role("button", name="Cancel “longer.mp4”").click()
+    expect(page.locator(f".st-key-job-{job}")).to_contain_text("Cancelled")
+    expect(page.locator(f".st-key-delete-{job}")).to_be_visible()
+
+
 def test_deleted_from_the_list(page: Page, gateway: httpx.Client, tmp_path: Path) -> None:
     upload(page, numbered_video(tmp_path / "short.mp4", 20))
     start(page, every="0.2 s")

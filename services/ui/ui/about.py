@@ -11,7 +11,7 @@ settings = UiSettings()
 api = gateway_api(settings.gateway_url)
 public = browser_gateway_url(settings)
 
-st.title("Framesense")
+st.title("Framesense", anchor=False)
 st.markdown(
     "Looks at pictures and video for you: finds the odd moments of a video, captions photos, tags and sorts them by "
     "words of your own, and edits them while it leaves alone what you did not ask for. Everything runs on your own "
@@ -19,7 +19,7 @@ st.markdown(
     width=720,
 )
 
-st.subheader("Services")
+st.header("Services", anchor=False)
 if reason := api.not_ready():
     st.warning(f"**Not ready**  \n{plain(reason)}", icon=":material/hourglass_empty:")
 elif missing := api.missing():
@@ -28,7 +28,7 @@ elif missing := api.missing():
 else:
     st.success("All services are ready.", icon=":material/check_circle:")
 
-st.subheader("Models")
+st.header("Models", anchor=False)
 try:
     servers = api.models()
     states = {state.service: state for state in servers.states}
@@ -52,7 +52,7 @@ except GatewayError as error:
 
 try:
     if key := api.session().key:
-        st.subheader("You")
+        st.header("You", anchor=False)
         st.markdown(f"Signed in with the key **{plain(key.name)}** ({', '.join(key.scopes)}).")
         if st.button("Sign out", icon=":material/logout:"):
             api.sign_out()
@@ -60,5 +60,5 @@ try:
 except GatewayError as error:
     show_error(error)
 
-st.subheader("For programs")
+st.header("For programs", anchor=False)
 st.markdown(f"- [REST API, to try out]({public}/docs)\n- [OpenAPI description]({public}/openapi.json)")

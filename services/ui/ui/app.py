@@ -13,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 from framesense.http.browsers import BrowserGuard, BrowserPolicy
 from framesense.http.hosts import AllowedHosts
 from framesense.http.security_headers import SecurityHeaders
+from ui.documents import PageDocuments
 from ui.page_policy import page_policy
 from ui.settings import UiSettings
 
@@ -37,6 +38,7 @@ def create_app(settings: UiSettings) -> st.App:
     middleware = [
         Middleware(BrowserGuard, policy=browsers),
         Middleware(SecurityHeaders, policy=page_policy(settings)),
+        Middleware(PageDocuments),
     ]
     return st.App(HERE / "home.py", routes=routes, middleware=middleware)
 

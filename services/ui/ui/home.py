@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui.pages import PAGES, set_title
 from ui.sign_in import require_sign_in
 from ui.widget_state import values_shown
 
@@ -15,24 +16,12 @@ st.html(ASSETS / "page.css")
 
 page = st.navigation(
     [
-        st.Page(
-            HERE / "video/page.py",
-            title="Video novelty",
-            icon=":material/show_chart:",
-            url_path="video_novelty",
-            default=True,
-        ),
-        st.Page(HERE / "photo/page.py", title="Caption an image", icon=":material/image:", url_path="caption_image"),
-        st.Page(HERE / "edit/page.py", title="Edit", icon=":material/brush:", url_path="edit"),
-        st.Page(HERE / "tags/page.py", title="Tags", icon=":material/sell:", url_path="tags"),
-        st.Page(
-            HERE / "studio/page.py", title="Classifier studio", icon=":material/category:", url_path="classifier_studio"
-        ),
-        st.Page(HERE / "photo_sets/page.py", title="Photo set", icon=":material/photo_library:", url_path="photo_set"),
-        st.Page(HERE / "about.py", title="About", icon=":material/info:", url_path="about"),
+        st.Page(HERE / page.script, title=page.title, icon=page.icon, url_path=page.path, default=page is PAGES[0])
+        for page in PAGES
     ],
     position="top",
 )
+set_title(page.title)
 require_sign_in()
 page.run()
 values_shown()

@@ -4,6 +4,7 @@ import streamlit as st
 
 from ui.api import GatewayError
 from ui.components import sign_in_form
+from ui.pages import set_title
 from ui.settings import UiSettings
 from ui.shared import browser_gateway_url, gateway_api
 
@@ -22,6 +23,7 @@ def require_sign_in() -> None:
 
 def show_sign_in(public: str) -> None:
     """Show the form; ``public``: the gateway's address for the browser."""
-    st.title("Sign in")
+    set_title("Sign in")
+    st.title("Sign in", anchor=False)
     st.markdown("Whoever runs this Framesense gives you a key; `framesense keys add NAME` makes one.")
     sign_in_form(gateway=public, key="sign-in")

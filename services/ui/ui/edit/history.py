@@ -7,15 +7,15 @@ from ui.api import GatewayApi
 from ui.edit.pictures import small_picture
 from ui.edit.reuse import submitted_parameters, use_job_settings
 from ui.edit.words import settings_text, what_text
-from ui.jobs.listing import show_jobs
+from ui.jobs.listing import Entry, show_jobs
 
 KINDS = (JobKind.EDIT, JobKind.EDIT_SERIES)
 THUMBNAIL = 96
 
 
 def show_history(api: GatewayApi) -> None:
-    def picture(job: Job) -> str:
-        return small_picture(api, _picture_path(job), THUMBNAIL)
+    def describe(job: Job) -> Entry:
+        return Entry(_summary(job), small_picture(api, _picture_path(job), THUMBNAIL))
 
     def more(job: Job) -> None:
         if not submitted_parameters(job).task.restores:
@@ -27,7 +27,7 @@ def show_history(api: GatewayApi) -> None:
                 args=[api, job],
             )
 
-    show_jobs(api, KINDS, _summary, picture=picture, more=more)
+    show_jobs(api, KINDS, describe, more=more)
 
 
 def _picture_path(job: Job) -> str | None:

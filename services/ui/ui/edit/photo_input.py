@@ -21,7 +21,7 @@ def ask_editable(capabilities: EditorCapabilities) -> DisplayedPhoto | None:
     if chosen_preserve() is Preserve.MASK and Preserve.MASK in capabilities.preserve:
         ask_mask(shown)
     else:
-        st.image(shown.address)
+        st.image(shown.address, alt="The photo")
     return shown
 
 

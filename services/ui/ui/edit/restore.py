@@ -26,7 +26,7 @@ def ask_restoration(api: GatewayApi, capabilities: EditorCapabilities) -> Job | 
     with left:
         shown = ask_photo()
         if shown:
-            st.image(shown.address)
+            st.image(shown.address, alt="The photo")
     with right:
         task = st.radio("Restoration", tasks, format_func=NAMES.__getitem__, key="edit-restore-task")
         strength = 0.5

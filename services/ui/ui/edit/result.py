@@ -81,7 +81,7 @@ def _show_image(api: GatewayApi, public: str, result: EditResult, image: EditedI
     with left:
         _show_pictures(api, public, result, image)
     with right:
-        st.subheader(plain(what_text(image.parameters)), anchor=False)
+        st.header(plain(what_text(image.parameters)), anchor=False)
         st.caption(plain(settings_text(image.parameters)))
         _show_figures(image)
         _show_ways_on(api, result, image)
@@ -115,12 +115,12 @@ def _show_pictures(api: GatewayApi, public: str, result: EditResult, image: Edit
             key=f"edit-compare-{result.job_id}",
         )
     else:
-        st.image(f"{public}{image.image_url}")
+        st.image(f"{public}{image.image_url}", alt="The picture that was made")
 
 
 def _show_map(picture: bytes, caption: str) -> None:
     with st.container(border=True):  # a map may be white all over, as the page is
-        st.image(picture)
+        st.image(picture, alt=caption)
         st.caption(caption)
 
 
@@ -178,7 +178,7 @@ def _show_model(result: EditResult, image: EditedImage) -> None:
 
 
 def _show_downloads(api: GatewayApi, result: EditResult) -> None:
-    st.subheader("Take it away", anchor=False)
+    st.header("Take it away", anchor=False)
     stem = _stem(result.name)
     with st.container(horizontal=True):
         if result.contact_sheet_url:

@@ -25,4 +25,4 @@ def watch_edit(api: GatewayApi, job: Job) -> None:
     if preview:
         kept = parameters.preserve not in (None, Preserve.NONE)
         caption = "So far, as the model sees it" + ("; what is to stay is put back at the end" if kept else "")
-        st.image(jpeg_url(preview), caption=caption, width=PREVIEW_WIDTH)
+        st.image(jpeg_url(preview), caption=caption, width=PREVIEW_WIDTH, alt="The picture so far")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from framesense.schemas.jobs import Job, JobKind
+from ui.pages import page_of, set_title
 from ui.wording import plain
 
 
@@ -42,10 +43,11 @@ def show_way_back(kind: JobKind) -> None:
 
 
 def show_heading(job: Job) -> None:
-    """Show the way back, and the file's name."""
+    """Show the way back, and the file's name, which the browser's tab has too."""
+    set_title(job.name or "Unnamed", page_of(PLACES[job.kind].script).title)
     with st.container(gap=None):
         show_way_back(job.kind)
-        st.header(plain(job.name or "Unnamed"), anchor=False)
+        st.title(plain(job.name or "Unnamed"), anchor=False)
 
 
 def show_elsewhere(job: Job) -> None:

@@ -23,13 +23,13 @@ def show_caption(photo: Photo, caption: Caption, guess: Guess | None) -> None:
         left, right = st.columns([1, 2], gap="medium")
         with left:
             if picture:
-                st.image(picture)
+                st.image(picture, alt=photo.name)
             st.caption(plain(photo.name))
         with right:
             if guess is None:
-                st.subheader(plain(caption.caption), anchor=False)
+                st.header(plain(caption.caption), anchor=False)
             else:
-                st.subheader(plain(guess.words), anchor=False)
+                st.header(plain(guess.words), anchor=False)
                 st.markdown(f"The caption is a guess: “{plain(caption.caption)}”.")
             st.caption(_how_sure(caption))
             if guess is not None and guess.note:
@@ -52,4 +52,4 @@ def _show_words(picture: Image.Image, caption: Caption) -> None:
     with st.container(horizontal=True, gap="small"):
         for token, attention in zip(caption.tokens, to_numpy(caption.attention), strict=False):
             label = f"**{plain(token.text)}** {percent(math.exp(token.log_probability))}"
-            st.image(overlay(picture, attention), caption=label, width=WORD_WIDTH)
+            st.image(overlay(picture, attention), caption=label, width=WORD_WIDTH, alt=f"Where “{label}” was seen")

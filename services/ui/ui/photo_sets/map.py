@@ -1,5 +1,6 @@
 """The 2-D map as a Plotly figure. Colours are left to whoever shows it."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
@@ -36,7 +37,7 @@ def colourings(photos: Sequence[Photo]) -> Iterator[Colouring]:
 
 
 def map_figure(photos: Sequence[Photo], colouring: Colouring) -> go.Figure:
-    """Draw a trace for each of the most frequent kinds, and one for the others.
+    """Draw a trace for each of the most frequent kinds, by their names, and one for the others.
 
     ``customdata`` holds the photos' indices.
     """
@@ -44,7 +45,7 @@ def map_figure(photos: Sequence[Photo], colouring: Colouring) -> go.Figure:
     kinds = Counter(_kind(photo, colouring) for _, photo in placed)
     named = [kind for kind, _ in kinds.most_common(COLOURS if len(kinds) <= COLOURS else COLOURS - 1)]
     figure = go.Figure()
-    for kind in [*named, *(["other"] if len(kinds) > len(named) else [])]:
+    for kind in [*sorted(named, key=_place), *(["other"] if len(kinds) > len(named) else [])]:
         members = [(index, photo) for index, photo in placed if _shown(photo, colouring, named) == kind]
         figure.add_scatter(
             x=[photo.x for _, photo in members],
@@ -62,10 +63,16 @@ def map_figure(photos: Sequence[Photo], colouring: Colouring) -> go.Figure:
         dragmode="pan",
         xaxis=axis,
         yaxis=axis,
-        legend={"orientation": "h", "yanchor": "top", "y": -0.02, "x": 0},
+        legend={"orientation": "h", "yanchor": "top", "y": -0.02, "x": 0, "traceorder": "normal"},
         showlegend=True,
     )
     return figure
+
+
+def _place(kind: str) -> tuple[bool, list[tuple[int, str]]]:
+    """Return where a kind stands in the legend: by the alphabet, numbers by size, "none" at the end."""
+    parts = re.split(r"(\d+)", kind.casefold())
+    return kind == "none", [(int(part), "") if part.isdigit() else (0, part) for part in parts]
 
 
 def _shown(photo: Photo, colouring: Colouring, named: Sequence[str]) -> str:

@@ -93,7 +93,7 @@ def _show_numbers(report: PhotoSetReport) -> None:
 def _show_map(public: str, job: Job, report: PhotoSetReport, photos: list[Photo]) -> None:
     if report.map_method is None:
         return
-    st.subheader("The photos on a map", anchor=False)
+    st.header("The photos on a map", anchor=False)
     choices = list(colourings(photos))
     chosen = st.segmented_control(
         "Coloured by", choices, default=choices[0], format_func=_capital, required=True, key=f"colour-{job.id}"
@@ -110,12 +110,14 @@ def _show_map(public: str, job: Job, report: PhotoSetReport, photos: list[Photo]
         ],
         key=f"map-{job.id}",
     )
-    st.caption(f"Alike photos lie together ({plain(report.map_method)}). Hover over or tap a dot to see its photo.")
+    st.caption(
+        f"Alike photos lie together ({plain(report.map_method)}). Click or tap a dot to see its photo; drag to move."
+    )
 
 
 def _show_balance(report: PhotoSetReport) -> None:
     balance = report.class_balance
-    st.subheader("How balanced the labels are", anchor=False)
+    st.header("How balanced the labels are", anchor=False)
     chart, words = st.columns([3, 2], gap="large")
     with chart:
         figure = balance_figure(report.tags.labels, primary_colour())
@@ -131,7 +133,7 @@ def _show_balance(report: PhotoSetReport) -> None:
 
 
 def _show_groups(groups: GroupStatistics) -> None:
-    st.subheader("Groups", anchor=False)
+    st.header("Groups", anchor=False)
     tags = groups.distinct_tags
     st.markdown(
         f"{counted(len(groups.groups), 'group')}, from {plain(groups.source)}. Distinct tags a group: {tags.min:g} to "
@@ -153,7 +155,7 @@ def _show_groups(groups: GroupStatistics) -> None:
 def _show_clusterings(clusterings: list[Clustering], *, grouped: bool) -> None:
     if not clusterings:
         return
-    st.subheader("Clusters", anchor=False)
+    st.header("Clusters", anchor=False)
     columns: dict[str, Sequence[object]] = {
         "Method": [f"{METHOD_NAMES[one.method]} on {one.on}" for one in clusterings],
         "Clusters": [one.clusters for one in clusterings],
@@ -163,7 +165,7 @@ def _show_clusterings(clusterings: list[Clustering], *, grouped: bool) -> None:
         columns["ARI"] = [one.adjusted_rand for one in clusterings]
         columns["NMI"] = [one.mutual_information for one in clusterings]
     columns |= {
-        "Elbow": [one.elbow for one in clusterings],
+        "Elbow": ["–" if one.elbow is None else str(one.elbow) for one in clusterings],
         "In none": [one.noise for one in clusterings],
         "Sizes": [", ".join(map(str, one.sizes)) for one in clusterings],
         "Number chosen by": [one.chosen_by for one in clusterings],
@@ -183,21 +185,21 @@ def _show_duplicates(public: str, report: PhotoSetReport, photos: list[Photo]) -
     )
     if not twins:
         return
-    st.subheader(f"{counted(len(twins), 'photo is', 'photos are')} there twice, or nearly", anchor=False)
+    st.header(f"{counted(len(twins), 'photo is', 'photos are')} there twice, or nearly", anchor=False)
     with st.container(horizontal=True, gap="medium"):
         for photo in twins[:PAIRS_SHOWN]:
             first = photos[photo.duplicate_of or 0]
             with st.container(border=True, width=220, gap="small"):
                 with st.container(horizontal=True, gap="small"):
-                    st.image(public + first.thumbnail, width=84)
-                    st.image(public + photo.thumbnail, width=84)
+                    st.image(public + first.thumbnail, width=84, alt=first.path)
+                    st.image(public + photo.thumbnail, width=84, alt=photo.path)
                 st.caption(f"cosine {photo.duplicate_cosine or 0:.3f}  \n{plain(first.path)}  \n{plain(photo.path)}")
     if len(twins) > PAIRS_SHOWN:
         st.caption(f"The first {PAIRS_SHOWN}; the table below has all.")
 
 
 def _show_photos(public: str, job: Job, photos: list[Photo]) -> None:
-    st.subheader("All photos", anchor=False)
+    st.header("All photos", anchor=False)
     query = st.text_input("Only with", placeholder="a tag, a group or a name", key=f"photos-{job.id}", width=320)
     shown = [photo for photo in photos if query.casefold() in f"{photo.path} {_tags(photo)}".casefold()]
     st.caption(f"{len(shown)} of {counted(len(photos), 'photo')}")
@@ -222,7 +224,7 @@ def _show_photos(public: str, job: Job, photos: list[Photo]) -> None:
 
 
 def _show_downloads(api: GatewayApi, job: Job) -> None:
-    st.subheader("Take it away", anchor=False)
+    st.header("Take it away", anchor=False)
     stem = job.name.rpartition(".")[0] or job.name or "photos"
     with st.container(horizontal=True):
         for file_format, label, media_type in DOWNLOADS:

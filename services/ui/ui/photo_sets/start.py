@@ -9,7 +9,7 @@ from framesense.wording import counted
 from ui import examples
 from ui.api import GatewayApi, GatewayError
 from ui.components import upload_file
-from ui.jobs.listing import show_jobs
+from ui.jobs.listing import Entry, show_jobs
 from ui.jobs.navigation import open_job
 from ui.photo_sets.options import ask_parameters
 from ui.shared import show_error, warn_of_missing, warn_unless_ready
@@ -31,13 +31,13 @@ def show_start(api: GatewayApi, public: str) -> None:
     with new:
         _show_new(api, public)
     with earlier:
-        st.subheader("Earlier photo sets", anchor=False)
+        st.header("Earlier photo sets", anchor=False)
         show_jobs(api, [JobKind.PHOTO_SET], _asked)
 
 
 def _show_new(api: GatewayApi, public: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.subheader("New set", anchor=False)
+        st.header("New set", anchor=False)
         example = st.button("Try the example", icon=":material/lightbulb:")
     upload = upload_file(
         endpoint=f"{public}/uploads",
@@ -54,7 +54,8 @@ def _show_new(api: GatewayApi, public: str) -> None:
     try:
         if example:
             words = [*examples.LABELS, *examples.SHAPES]
-            _open(api.tag_set("example.zip", examples.photo_set(), PhotoSetParameters(labels=words)))
+            asked = PhotoSetParameters(labels=words, near_duplicate=examples.NEAR_DUPLICATE)
+            _open(api.tag_set("example.zip", examples.photo_set(), asked))
         elif start and upload and parameters:
             _open(api.tag_uploaded_set(upload.id, parameters))
         elif start:
@@ -70,6 +71,6 @@ def _open(job: Job) -> None:
     st.rerun()
 
 
-def _asked(job: Job) -> str:
+def _asked(job: Job) -> Entry:
     parameters = PhotoSetParameters.model_validate(job.parameters)
-    return parameters.label_set or counted(len(parameters.labels), "label")
+    return Entry(parameters.label_set or counted(len(parameters.labels), "label"))

@@ -6,6 +6,7 @@ import streamlit as st
 
 from framesense.schemas.classifiers import Classifier
 from ui.api import GatewayApi
+from ui.pages import page_of, set_title
 from ui.shared import show_warnings
 from ui.studio.measuring import show_measuring
 from ui.studio.navigation import close_classifier
@@ -21,7 +22,8 @@ def show_classifier(api: GatewayApi, name: str) -> None:
     with st.container(gap=None):
         st.button("All classifiers", icon=":material/arrow_back:", type="tertiary", on_click=close_classifier)
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.header(plain(name), anchor=False)
+            set_title(name, page_of("studio/page.py").title)
+            st.title(plain(name), anchor=False)
             st.download_button(
                 "Download",
                 partial(api.classifier_file, name),

@@ -127,13 +127,13 @@ def _show_mistakes(answer: EvaluationResponse, pictures: dict[str, str]) -> None
         st.success("No mistakes.", icon=":material/check_circle:")
         return
     count = len(answer.mistakes)
-    st.subheader(counted(count, "mistake", "mistakes, the surest first"), anchor=False)
+    st.header(counted(count, "mistake", "mistakes, the surest first"), anchor=False)
     if len(mistakes) < len(answer.mistakes):
         st.caption(f"The first {len(mistakes)} of them.")
     with st.container(horizontal=True, gap="small"):
         for mistake in mistakes:
             with st.container(width=150, gap="small"):
                 if picture := pictures.get(mistake.image):
-                    st.image(picture, width=96)
+                    st.image(picture, width=96, alt=mistake.image)
                 st.markdown(f"**{plain(mistake.predicted)}** {percent(mistake.probability)}")
                 st.caption(f"is {plain(mistake.label)} · {plain(PurePosixPath(mistake.image).name)}")

@@ -31,14 +31,14 @@ def show_start(api: GatewayApi) -> None:
         _show_new(api)
         _show_upload(api)
     with stored:
-        st.subheader("Classifiers", anchor=False)
+        st.header("Classifiers", anchor=False)
         _show_stored(api)
 
 
 def _show_new(api: GatewayApi) -> None:
     st.session_state.setdefault(TEMPLATES, DEFAULT_TEMPLATE)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.subheader("New classifier", anchor=False)
+        st.header("New classifier", anchor=False)
         st.button("Load the example", icon=":material/lightbulb:", on_click=_load_example)
     name = st.text_input("Name", key=NAME, placeholder="cartoons")
     labels = words_in(st.text_area("Labels", key=LABELS, help=LABELS_HELP, placeholder="mickey mouse, bugs bunny"))
@@ -83,7 +83,7 @@ def _show_upload(api: GatewayApi) -> None:
 def _show_stored(api: GatewayApi) -> None:
     stored = api.classifiers()
     if not stored:
-        st.caption("None yet. They stay here for everyone who opens this page.")
+        st.caption("None yet. They stay here for everyone.")
     for classifier in stored:
         _show_one(api, classifier)
 

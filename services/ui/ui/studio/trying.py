@@ -44,7 +44,7 @@ def show_trying(api: GatewayApi, classifier: Classifier) -> None:
 def _show_ranking(photo: Photo, image: Classification) -> None:
     with st.container(border=True, gap="small"):
         if picture := preview(photo.data):
-            st.image(picture)
+            st.image(picture, alt=photo.name)
         st.caption(plain(photo.name))
         for ranked in image.ranking[:LABELS_SHOWN]:
             st.progress(min(1.0, ranked.probability), text=f"**{plain(ranked.label)}** {percent(ranked.probability)}")

@@ -58,7 +58,7 @@ def _show_photo(photo: Photo, tags: Sequence[Tag], scores: Sequence[Tag]) -> Non
         left, right = st.columns([2, 3], gap="small")
         with left:
             if picture := preview(photo.data):
-                st.image(picture)
+                st.image(picture, alt=photo.name)
             st.caption(plain(photo.name))
         with right, st.container(gap="small"):
             if not tags:
@@ -75,7 +75,7 @@ def _nothing_fits(scores: Sequence[Tag]) -> str:
 
 
 def _show_heatmap(photos: tuple[Photo, ...], answer: TagsResponse) -> None:
-    st.subheader("Every photo with every word", anchor=False)
+    st.header("Every photo with every word", anchor=False)
     value = st.segmented_control(
         "Shown", list(Value), default=Value.COSINE, format_func=str.capitalize, required=True, key="tags-value"
     )

@@ -31,7 +31,7 @@ def picture(public: str, job: Job, frame: Frame, curve: NoveltyCurve) -> str:
 
 def search_pictures(api: GatewayApi, public: str, job: Job, result: VideoResult) -> tuple[str, list[float]]:
     """Ask for words to find; return them and how well each frame fits them; nothing of both where none does."""
-    st.subheader("Search the pictures", anchor=False)
+    st.header("Search the pictures", anchor=False)
     words = st.text_input(
         "What to look for",
         key="find",
@@ -70,7 +70,7 @@ def _show_found(public: str, job: Job, found: SearchResult, digits: int) -> None
     """Show the best moments as pictures, each with a button that plays it. ``digits``: of the times."""
     for column, moment in zip(st.columns(MOMENTS_SHOWN), found.moments, strict=False):
         with column:
-            st.image(public + moment.thumbnail, caption=f"fit {moment.similarity:.2f}")
+            st.image(public + moment.thumbnail, caption=f"fit {moment.similarity:.2f}", alt=moment.caption)
             st.button(
                 clock(moment.peak, digits),
                 key=f"found-{job.id}-{moment.peak_index}",

@@ -139,7 +139,7 @@ def _show_table(public: str, frames: list[Frame], captions: list[str], curve: No
 
     A row that is chosen is played. Returns the indices of the frames that a search found (none without a search).
     """
-    st.subheader("Search the captions", anchor=False)
+    st.header("Search the captions", anchor=False)
     with st.container(horizontal=True, vertical_alignment="center"):
         query = st.text_input(
             "Search",
@@ -184,7 +184,7 @@ def _show_table(public: str, frames: list[Frame], captions: list[str], curve: No
 
 
 def _show_downloads(api: GatewayApi, public: str, job: Job, novelty: NoveltyParameters) -> None:
-    st.subheader("Take it away", anchor=False)
+    st.header("Take it away", anchor=False)
     stem = job.name.rpartition(".")[0] or job.name or "video"
     with st.container(horizontal=True):
         st.link_button("Highlights", public + highlights_path(job.id, novelty), icon=":material/movie:")

@@ -2,16 +2,17 @@
 
 import streamlit as st
 
-from framesense.schemas.jobs import Job, JobKind
-from framesense.schemas.novelty import Interval, VideoParameters, VideoPlan
+from framesense.schemas.jobs import Job, JobKind, JobState
+from framesense.schemas.novelty import Interval, Strength, VideoParameters, VideoPlan
+from framesense.wording import counted
 from ui import examples
 from ui.api import GatewayApi, GatewayError
 from ui.components import upload_file
-from ui.jobs.listing import show_jobs
+from ui.jobs.listing import Entry, show_jobs
 from ui.jobs.navigation import open_job
 from ui.shared import show_error, warn_of_missing, warn_unless_ready
 from ui.video.options import ask_new, ask_stream
-from ui.wording import interval_text, plan_text
+from ui.wording import clock, interval_text, plan_text
 
 ACCEPTED = "video/*,.mp4,.mov,.mkv,.avi,.webm,.mpg,.mpeg,.m4v,.ts,.3gp,.ogv"
 
@@ -30,11 +31,11 @@ def show_start(api: GatewayApi, public: str) -> None:
     with new:
         _show_new(api, public)
     with earlier:
-        _show_earlier(api)
+        _show_earlier(api, public)
 
 
 def _show_new(api: GatewayApi, public: str) -> None:
-    st.subheader("New video", anchor=False)
+    st.header("New video", anchor=False)
     upload = upload_file(
         endpoint=f"{public}/uploads",
         largest=api.largest_video(),
@@ -95,10 +96,26 @@ def _upload_key() -> str:
     return f"upload-{st.session_state.get('videos_started', 0)}"
 
 
-def _show_earlier(api: GatewayApi) -> None:
-    st.subheader("Earlier videos", anchor=False)
-    show_jobs(api, [JobKind.VIDEO], _asked)
+def _show_earlier(api: GatewayApi, public: str) -> None:
+    st.header("Earlier videos", anchor=False)
+
+    def describe(job: Job) -> Entry:
+        asked = interval_text(VideoParameters.model_validate(job.parameters).every_n_second)
+        if job.state is not JobState.SUCCEEDED:
+            return Entry(asked)
+        thumbnail, found = _found(job.id, _api=api)
+        return Entry(f"{found} · {asked}", public + thumbnail)
+
+    show_jobs(api, [JobKind.VIDEO], describe)
 
 
-def _asked(job: Job) -> str:
-    return interval_text(VideoParameters.model_validate(job.parameters).every_n_second)
+@st.cache_data(show_spinner=False, max_entries=2000)
+def _found(job_id: str, *, _api: GatewayApi) -> tuple[str, str]:
+    """Return the path of a picture of a video, the oddest, and its length and number of odd moments in words.
+
+    Kept, as a result never changes, and it is long.
+    """
+    result = _api.result(job_id)
+    odd = [moment for moment in result.moments if moment.strength is Strength.STRONG]
+    best = odd[0] if odd else result.frames[0]
+    return best.thumbnail, f"{clock(result.video.duration)} · {counted(len(odd), 'odd moment')}"

@@ -36,9 +36,14 @@ def test_rare_kinds_share_a_colour() -> None:
     assert sorted(index for trace in figure.data for index in trace.customdata) == list(range(40))
 
 
+def test_the_legend_is_in_order() -> None:
+    photos = [_photo(0, "none"), _photo(1, "label 10"), _photo(2, "Label 2"), _photo(3, "label 10")]
+    assert [trace.name for trace in map_figure(photos, Colouring.TAG).data] == ["Label 2", "label 10", "none"]
+
+
 def test_only_what_tells_photos_apart_is_offered() -> None:
     same = [_photo(0, "cat"), _photo(1, "dog")]
     assert list(colourings(same)) == [Colouring.TAG]
     told = [_photo(0, "cat", group="a", cluster=-1), _photo(1, "cat", group="b", cluster=2)]
     assert list(colourings(told)) == [Colouring.TAG, Colouring.GROUP, Colouring.KMEANS]
-    assert [trace.name for trace in map_figure(told, Colouring.KMEANS).data] == ["none", "cluster 3"]
+    assert [trace.name for trace in map_figure(told, Colouring.KMEANS).data] == ["cluster 3", "none"]

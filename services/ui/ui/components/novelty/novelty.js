@@ -238,7 +238,7 @@ class NoveltyPlayer {
   listMoments() {
     const { moments } = this.data;
     const count = `${moments.length} odd ${moments.length === 1 ? "moment" : "moments"}`;
-    this.find(".moments h3").textContent = this.data.standsOut ? count : "Nothing stands out";
+    this.find(".moments h2").textContent = this.data.standsOut ? count : "Nothing stands out";
     const entries = moments.map((moment) => {
       const [from, to] = [this.clock(moment.start), this.clock(moment.end)];
       const words = changed(moment);

@@ -1,15 +1,20 @@
-// Photos as dots. The figure comes ready from Python (ui/photoset/map.py); here it gets the theme's colours and a card
-// with the photo under the pointer.
+// Photos as dots. The figure comes ready from Python (ui/photo_sets/map.py); here it gets colours, a card with the photo
+// under the pointer, and a click that opens the photo.
 
 const plotting = import(new URL("/assets/plotting.js", location.href).href);
-const COLOURS = ["primary-color", "orange-color", "blue-color", "red-color", "green-color", "violet-color", "yellow-color"];
-const OTHER = "gray-color"; // the eighth kind, or all that have no colour of their own
+// Okabe and Ito's colours, which differ for colour-blind people too, on white and on black; shapes tell them apart again.
+const COLOURS = ["#0072b2", "#e69f00", "#cc79a7", "#009e73", "#d55e00", "#56b4e9", "#b8a800", "#888888"];
+const SHAPES = ["circle", "square", "diamond", "triangle-up", "cross", "x", "star", "pentagon"];
 
 class PhotoMap {
   constructor(root) {
     this.root = root;
     this.map = root.querySelector(".map");
     this.card = root.querySelector(".card");
+    this.dialog = root.querySelector("dialog");
+    root.querySelector(".close").onclick = () => this.dialog.close();
+    root.querySelector(".reset").onclick = () => this.plotly.relayout(this.map, { "xaxis.autorange": true, "yaxis.autorange": true });
+    this.dialog.onclick = ({ target }) => target === this.dialog && this.dialog.close();
     this.sizes = new ResizeObserver(() => this.plotly?.Plots.resize(this.map));
     this.sizes.observe(this.map);
   }
@@ -31,7 +36,7 @@ class PhotoMap {
     const colour = (name) => this.themed(this.root, name);
     data.forEach((trace, index) => {
       const line = { color: colour("background-color"), width: 1 };
-      trace.marker = { color: colour(COLOURS[index] ?? OTHER), size: 11, opacity: 0.9, line };
+      trace.marker = { color: COLOURS[index], symbol: SHAPES[index], size: 11, opacity: 0.9, line };
     });
     Object.assign(layout, {
       paper_bgcolor: "rgba(0,0,0,0)",
@@ -43,7 +48,8 @@ class PhotoMap {
     await this.plotly.react(this.map, data, layout, { displayModeBar: false, responsive: false, scrollZoom: false });
     if (this.wired) return;
     this.wired = true;
-    for (const event of ["plotly_hover", "plotly_click"]) this.map.on(event, ({ points }) => this.show(points[0]));
+    this.map.on("plotly_hover", ({ points }) => this.show(points[0]));
+    this.map.on("plotly_click", ({ points }) => this.open(points[0]));
     this.map.on("plotly_unhover", () => (this.card.hidden = true));
   }
 
@@ -62,6 +68,15 @@ class PhotoMap {
     };
     this.card.style.left = place(xaxis, point.x, this.map.clientWidth, this.card.offsetWidth);
     this.card.style.top = place(yaxis, point.y, this.map.clientHeight, this.card.offsetHeight);
+  }
+
+  open(point) {
+    const photo = this.data.photos[point.customdata];
+    this.card.hidden = true;
+    Object.assign(this.dialog.querySelector("img"), { src: photo.thumbnail, alt: photo.name });
+    this.dialog.querySelector(".photo-name").textContent = photo.name;
+    this.dialog.querySelector(".photo-tags").textContent = photo.tags;
+    this.dialog.showModal();
   }
 
   destroy() {
