@@ -18,6 +18,7 @@ from av import Packet
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from framesense.media.packet_times import known_time
 from framesense.media.recordings import Recording, find_recordings
 from framesense.media.streams import find_video_stream, video_streams
 
@@ -96,11 +97,12 @@ def video_packets(container: InputContainer, stream: VideoStream) -> Iterator[Pa
         end = max(end, _end(packet, stream))
         yield packet
     for opened, following in _following(container, stream):
-        start, begin = following.start_time or 0, end
+        start, begin = known_time(following.start_time) or 0, end
         scale = (following.time_base or Fraction(1)) / (stream.time_base or Fraction(1))
         for packet in _packets(opened, following):
             packet.pts, packet.dts = (
-                None if time is None else begin + round((time - start) * scale) for time in (packet.pts, packet.dts)
+                None if known_time(time) is None else begin + round(((time or 0) - start) * scale)
+                for time in (packet.pts, packet.dts)
             )
             packet.duration = round((packet.duration or 0) * scale)
             end = max(end, _end(packet, stream))
@@ -142,7 +144,8 @@ def _path(container: InputContainer) -> Path:
 def _end(packet: Packet[VideoStream], stream: VideoStream) -> int:
     """Return when a packet's frame leaves, in the stream's time base."""
     nominal = Fraction(1) / (stream.average_rate or stream.guessed_rate or 25) / (stream.time_base or 1)
-    return (packet.pts if packet.pts is not None else packet.dts or 0) + (packet.duration or max(1, round(nominal)))
+    shown = known_time(packet.pts)
+    return ((known_time(packet.dts) or 0) if shown is None else shown) + (packet.duration or max(1, round(nominal)))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,14 @@ from numpy.typing import NDArray
 
 from framesense.media.clock import REORDERED
 
+FARTHEST = 2**60
+"""Times beyond this, before or after 0, are none: damage makes them, and sums of them do not fit into 64 bits."""
+
+
+def known_time(time: int | None) -> int | None:
+    """Return a packet's time, None for one that cannot be meant."""
+    return time if time is not None and abs(time) < FARTHEST else None
+
 
 class PacketTimes:
     """Collect the times of packets in file order, in the stream's time base, a few bytes each.
@@ -42,14 +50,15 @@ class PacketTimes:
         if self._stream is not None and packet.stream is not self._stream:
             self.joints.append(len(self))
         self._stream = packet.stream
-        self.pts_missing |= packet.pts is None
-        if packet.dts is not None:
+        known_pts, dts = known_time(packet.pts), known_time(packet.dts)
+        self.pts_missing |= known_pts is None
+        if dts is not None:
             self._first_dts = len(self) if self._first_dts is None else self._first_dts
         elif self._first_dts is not None or len(self) >= REORDERED:
             self._gaps = True
-        pts = packet.pts or 0
+        pts = known_pts or 0
         self._pts.append(pts)
-        self._dts.append(packet.dts or 0)
+        self._dts.append(dts or 0)
         self._durations.append(packet.duration or 0)
         self._flags.append(packet.is_keyframe | (not packet.is_discard) << 1)
         if pts >= self._last and not packet.is_discard:

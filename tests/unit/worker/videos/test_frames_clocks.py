@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from framesense.media.timeline import Timeline
 from tests.support.clocks import join, restamp
 from tests.support.videos import cut_off, numbered_picture, numbered_video, read_number, render_video, without_tags
 from worker.videos.frames import Video, open_video
@@ -242,3 +243,15 @@ def test_any_offsets_gaps_and_joins(tmp_path: Path, joined: list[Recording], eve
     samples = list(video.samples(every))
     assert len(samples) == video.count(every) <= sum(one.count(every) + 70 / every for one in alone)
     assert [frame.time for frame in samples] == sorted(frame.time for frame in samples)
+
+
+def test_times_that_do_not_fit_are_none(tmp_path: Path) -> None:
+    """As damaged files have them: sums of them overflow."""
+    path = part(tmp_path / "clip.ts", 0, 30)
+    with av.open(str(path)) as container:
+        stream, packets = container.streams.video[0], [one for one in container.demux(video=0) if one.size]
+        for packet in packets[10:]:
+            packet.pts = packet.dts = -(2**63) + 10_000 + (packet.pts or 0)
+        timeline = Timeline.read(packets, stream)
+    assert (timeline.exact, timeline.frames) == (False, 30)
+    assert bool(np.all(np.diff(timeline.times) >= 0))
