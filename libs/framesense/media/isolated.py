@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
 
 from framesense.media.stretches import Stretch
 from framesense.schemas.videos import VideoProbe
@@ -53,23 +54,32 @@ class MediaTool:
 
     async def _run(self, *arguments: str) -> bytes:
         """Return what the tool prints. Where the caller is cancelled the process is ended."""
+        command = [sys.executable, "-m", MODULE, "--cpu-seconds", str(max(1, round(self._timeout))), *arguments]
         async with self._slots:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", MODULE, "--cpu-seconds", str(max(1, round(self._timeout))), *arguments,
-                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            )  # fmt: skip
+            # Not by the event loop: uvloop forks, whereupon OpenBLAS waits for its threads while they compute in
+            # another thread, which waits for the GIL: for ever. subprocess calls vfork, which calls no such handlers.
+            process = Popen(command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
             try:
-                printed, reason = await asyncio.wait_for(process.communicate(), self._timeout)
-            except TimeoutError:
+                printed, reason = await asyncio.to_thread(_finish, process, self._timeout)
+            except TimeoutExpired:
                 raise MediaTimeout(f"it took longer than {self._timeout:g} s") from None
-            finally:
-                if process.returncode is None:
-                    process.kill()
-                    await process.wait()
+            except asyncio.CancelledError:
+                process.kill()  # the thread that waits for it ends then
+                raise
         if process.returncode:
             lines = reason.decode(errors="replace").strip().splitlines()
             raise MediaError(lines[-1] if process.returncode == 1 and lines else "the decoder failed at it")
         return printed
+
+
+def _finish(process: Popen[bytes], timeout: float) -> tuple[bytes, bytes]:
+    """Wait for a process and return what it printed. Raises TimeoutExpired, when it has been killed."""
+    try:
+        return process.communicate(timeout=timeout)
+    except TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
 
 
 def _stream(number: int | None) -> list[str]:
