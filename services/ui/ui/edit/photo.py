@@ -74,10 +74,10 @@ def ask_photo() -> DisplayedPhoto | None:
 
 def _uploaded(key: str) -> None:
     file = st.session_state.get(key)
-    st.session_state[_MASK] = None
-    st.session_state[_PHOTO] = (
-        Photo(file.name, file.type or "application/octet-stream", file.getvalue()) if file else None
-    )
+    photo = Photo(file.name, file.type or "application/octet-stream", file.getvalue()) if file else None
+    # Who leaves the form in haste may find the same file told again on the way back: its mask is still its own.
+    if photo != photo_in_hand():
+        st.session_state[_PHOTO], st.session_state[_MASK] = photo, None
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
