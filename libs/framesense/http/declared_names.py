@@ -90,19 +90,20 @@ class DeclaredNames:
             return f"There is no such field for a file; files are taken as {file_fields}"
         here, elsewhere = (self.query, self.fields) if place == "query" else (self.fields, self.query)
         if name in elsewhere:
-            return f"There is no such parameter here: {self._right_place(name, place)}"
+            return f"There is no such parameter here; {name!r} {self._right_place(name, place)}"
         near = difflib.get_close_matches(name, here, n=1) or difflib.get_close_matches(name, elsewhere, n=1)
         if near and near[0] in here:
             return f"There is no such parameter; perhaps {near[0]!r} is meant"
         if near:
-            return f"There is no such parameter; perhaps {near[0]!r} is meant, {self._right_place(near[0], place)}"
+            right = self._right_place(near[0], place)
+            return f"There is no such parameter; perhaps {near[0]!r} is meant, which {right}"
         told = f"; there are: {', '.join(sorted(here))}" if here and place == "query" else ""
         return f"There is no such parameter{told}"
 
     def _right_place(self, name: str, place: str) -> str:
         if place != "query":
-            return f"which belongs into the query, ?{name}=…"
-        return "which is a field of the form" if self.is_form else "which belongs into the JSON document"
+            return f"belongs into the query, ?{name}=…"
+        return "is a field of the form" if self.is_form else "belongs into the JSON document"
 
 
 def declared_methods(request: Request) -> str:

@@ -113,7 +113,9 @@ def _sentence(fault: dict[str, str]) -> str:
 
 def _shown(value: object) -> str:
     if value is None:
-        return "Nothing"
+        return "null"
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
     text = value if isinstance(value, str) else repr(value)
     short = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
     return repr(short) if isinstance(value, str) else short

@@ -22,7 +22,7 @@ from gateway.videos.moment_details import MomentDetails
 
 ONE_FRAME = "Only one frame was looked at, so there was nothing to compare it with. Choose a shorter interval."
 ONE_PICTURE = "The video has a single picture, so there was nothing to compare it with."
-SAME_PICTURE = "All frames that were looked at show the same picture: nothing happens at these times."
+SAME_PICTURE = "The frames that were looked at show nearly the same picture: little or nothing happens at these times."
 """Warnings beside a result without a curve, or with a flat one."""
 STILL = 1.01
 """Vendi score below which frames are one picture: an encoder alone makes a few thousandths."""

@@ -71,8 +71,8 @@ def client() -> TestClient:
     ("path", "query", "form", "where", "told"),
     [
         ("/tags", {}, {"thresold": "1"}, "body", "thresold: There is no such parameter; perhaps 'threshold' is meant."),
-        ("/tags", {"threshold": "1"}, {}, "query", "threshold: There is no such parameter here: which is a field of"),
-        ("/tags", {}, {"beams": "1"}, "body", "which belongs into the query, ?beams=…"),
+        ("/tags", {"threshold": "1"}, {}, "query", "no such parameter here; 'threshold' is a field of the form."),
+        ("/tags", {}, {"beams": "1"}, "body", "'beams' belongs into the query, ?beams=…"),
         ("/tags", {"beam": "1"}, {}, "query", "perhaps 'beams' is meant."),
         ("/tags", {"thresold": "1"}, {}, "query", "perhaps 'threshold' is meant, which is a field of the form."),
         ("/tags", {"q": "1"}, {}, "query", "q: There is no such parameter; there are: beams."),

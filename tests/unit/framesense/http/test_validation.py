@@ -84,7 +84,7 @@ def test_an_address_that_is_wrong(client: TestClient, address: str, told: str) -
             b'{"name": "a", "spans": 1, "seed": 10}',
             "spans: 1 is not a list; seed: 10 is out of range; it must",
         ),
-        (b'{"name": null}', "name: Nothing is not a text."),
+        (b'{"name": null}', "name: null is not a text."),
     ],
 )
 def test_a_document_that_is_wrong(client: TestClient, content: bytes, told: str) -> None:
