@@ -244,7 +244,7 @@ class Timeline:
 
     def _notes(self, wild: int) -> Iterator[str]:
         if self.joins:
-            places = _listed([self.seconds(time) for time in self.joins])
+            places = listed([self.seconds(time) for time in self.joins])
             yield (
                 f"The file's clock starts again ({len(self.joins)}×, at {places}): recordings were joined there. "
                 "What follows was put right after what came before."
@@ -341,7 +341,7 @@ def _spans(times: NDArray[np.int64], hold: int, interval: int, time_base: Fracti
     return tuple(zip(starts, ends, strict=True))
 
 
-def _listed(seconds: Sequence[float]) -> str:
+def listed(seconds: Sequence[float]) -> str:
     more = f" and {len(seconds) - LISTED} more" if len(seconds) > LISTED else ""
     return ", ".join(_clock(one) for one in seconds[:LISTED]) + more
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -22,8 +23,12 @@ from framesense.media.decoder import Decoder
 from framesense.media.group_index import GroupIndex, UnreliableIndexError, packets_from
 from framesense.media.probe import read_outline
 from framesense.media.streams import find_video_stream
-from framesense.media.timeline import Run, Segment, Timeline
+from framesense.media.timeline import Run, Segment, Timeline, listed
+from framesense.wording import counted
 from worker.videos.refusals import no_video_track, not_opened, unsupported_codec
+
+MOST_HELD = 1000
+"""Packets after a key frame that does not decode strictly among which the next one is looked for."""
 
 
 class NotFoundError(Exception):
@@ -111,22 +116,40 @@ def starts_cleanly(file: VideoFile) -> bool:
         return first is not None and checker.decodes(first)
 
 
-def decode_all(file: VideoFile, timeline: Timeline, warnings: list[str]) -> Iterator[VideoFrame]:
-    """Yield every frame that decodes; at the end, note in ``warnings`` how many did not."""
+def decode_all(
+    file: VideoFile, timeline: Timeline, warnings: list[str], *, checked: bool = False
+) -> Iterator[VideoFrame]:
+    """Yield every frame that decodes; at the end, note in ``warnings`` how many did not.
+
+    Damage costs the frames that it hits, not those that decode after it. ``checked``: groups of pictures that do not
+    fit the header of their file are left out (:class:`_Groups`).
+    """
     damaged = 0
-    with file.open() as (container, stream):
-        decoder = Decoder(stream, file.prepare)
-        for packet in chain(enumerate(file.packets(container, stream)), [None]):
-            if packet:
-                timeline.stamp(*packet)
+    with file.open() as (container, stream), _KeyFrames(file) as checker:
+        decoder, groups = Decoder(stream, file.prepare), _Groups(checker, stream)
+        packets = _stamped(file.packets(container, stream), timeline)
+        for packet in chain(groups.judge(packets) if checked else packets, [None]):
             try:
-                yield from decoder.decode(packet and packet[1])
+                for frame in decoder.decode(packet):
+                    if groups.show(frame):
+                        yield frame
+                    else:
+                        damaged += 1
             except MemoryError:
                 raise  # PyAV's is an FFmpegError too
             except av.FFmpegError:
                 damaged += 1
     if damaged:
-        warnings.append(f"{damaged} damaged frames could not be decoded; the frames before them stand in.")
+        warnings.append(f"{counted(damaged, 'damaged frame')} could not be decoded; the frames before them stand in.")
+    if groups.damaged:
+        places = listed([timeline.seconds(time) for time in groups.damaged])
+        warnings.append(f"Key frames are damaged (at {places}): what is shown until the next one may be wrong.")
+
+
+def _stamped(packets: Iterator[Packet[VideoStream]], timeline: Timeline) -> Iterator[Packet[VideoStream]]:
+    for ordinal, packet in enumerate(packets):
+        timeline.stamp(ordinal, packet)
+        yield packet
 
 
 def decode_segments(
@@ -165,6 +188,54 @@ def decode_segments(
                         raise NotFoundError("the file marks frames as key frames that are not")
                     yield frame
             decoder.context.flush_buffers()
+
+
+class _Groups:
+    """Tells groups of pictures that are damaged from those that do not fit the header of their file.
+
+    The key frames of both do not decode strictly; after damage the next one does. What libavcodec makes of the former
+    is right in part, of the latter rubbish. ``damaged``: when the former begin.
+    """
+
+    def __init__(self, checker: _KeyFrames, stream: VideoStream) -> None:
+        self.damaged: list[int] = []
+        self._checker, self._stream = checker, stream
+        self._begins: list[int] = []
+        self._shown: list[bool] = []
+
+    def judge(self, packets: Iterator[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:
+        """Yield the packets, each when it is known whether the frames of its group are to be shown."""
+        held: list[Packet[VideoStream]] = []
+        for packet in packets:
+            if packet.is_keyframe and packet.pts is not None and packet.stream is self._stream:
+                clean = self._checker.decodes(packet)
+                if held and clean:
+                    self._shown[-1] = True
+                    self.damaged.append(self._begins[-1])
+                yield from held
+                held = []
+                self._begins.append(packet.pts)
+                self._shown.append(clean)
+                if clean:
+                    yield packet
+                else:
+                    held = [packet]
+            elif held and len(held) < MOST_HELD:
+                held.append(packet)
+            else:
+                yield from held
+                held = []
+                yield packet
+        yield from held
+
+    def show(self, frame: VideoFrame) -> bool:
+        """Tell whether a frame is to be shown."""
+        place = bisect_right(self._begins, frame.pts) - 1 if frame.pts is not None else -1
+        if place < 0:
+            return True
+        if frame.pts == self._begins[place] and frame.pict_type not in (PictureType.I, PictureType.NONE):
+            self._shown[place] = True  # Marked as a key frame without being one: by itself it never decodes.
+        return self._shown[place]
 
 
 class _KeyFrames:

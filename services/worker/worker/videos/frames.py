@@ -236,8 +236,8 @@ class Video:
         timeline = self._read_whole()
         pending, times = deque(ticks), timeline.times
         held: tuple[VideoFrame, int] | None = None
-        file = replace(self.file, strict=timeline.exact and self._clean)
-        for count, frame in enumerate(decode_all(file, timeline, self.warnings)):
+        checked = timeline.exact and self._clean
+        for count, frame in enumerate(decode_all(self.file, timeline, self.warnings, checked=checked)):
             counted = int(times[min(count, len(times) - 1)])
             time = frame.pts if timeline.exact and frame.pts is not None else counted
             while pending and held and pending[0] < time:
