@@ -6,7 +6,8 @@ cuts a curve of scores into humps and ranks them, so that another sensitivity co
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,9 +43,12 @@ class Moment:
         return Strength.STRONG if self.score >= STRONG else Strength.WEAK
 
 
-def find_moments(scores: NDArray[np.float64], *, sensitivity: float = 0.5, limit: int = 20) -> list[Moment]:
+def find_moments(
+    scores: NDArray[np.float64], *, sensitivity: float = 0.5, limit: int = 20, breaks: Sequence[int] = ()
+) -> list[Moment]:
     """Find the humps of a curve of n ≥ 0 scores, strongest first, at most ``limit``.
 
+    ``breaks``: indices of the frames before which there is a hole in the video, rising; no moment spans one.
     ``sensitivity``: 0 … 1; scores are multiplied by 4 ** (sensitivity − 0.5), from half to twice. Listed are the humps
     from WEAK on; where there is none, the FAINT_MOMENTS highest from FAINT on, so that a curve with humps never has an
     empty list. :func:`stands_out` says whether any of them is more than that. Raises ValueError for a sensitivity
@@ -53,8 +57,12 @@ def find_moments(scores: NDArray[np.float64], *, sensitivity: float = 0.5, limit
     if not 0 <= sensitivity <= 1:
         raise ValueError(f"sensitivity must be from 0 to 1, not {sensitivity}")
     heights = np.asarray(scores, dtype=np.float64) * SENSITIVITY_RANGE ** (sensitivity - 0.5)
-    moments = sorted(_humps(filled(heights, BRIDGE)), key=lambda moment: (-moment.score, moment.start))
-    distinct = _distinct(moments)
+    humps = [
+        replace(hump, start=first + hump.start, peak=first + hump.peak, end=first + hump.end)
+        for first, last in pairwise((0, *breaks, len(heights)))
+        for hump in _humps(filled(heights[first:last], BRIDGE))
+    ]
+    distinct = _distinct(sorted(humps, key=lambda moment: (-moment.score, moment.start)))
     listed = [moment for moment in distinct if moment.score >= WEAK] or distinct[:FAINT_MOMENTS]
     return listed[:limit]
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from framesense.novelty.diversity import vendi_score
 from framesense.novelty.moments import Moment as Span
 from framesense.novelty.moments import find_moments, stands_out
@@ -81,7 +83,9 @@ class VideoResults:
     def spans(self, analysed: Analysed, parameters: NoveltyParameters) -> list[Span]:
         """Return the moments as indices of frames, the strongest first."""
         scores = self.curves.scores(analysed, parameters)
-        return find_moments(scores, sensitivity=parameters.sensitivity, limit=parameters.max_moments)
+        within = [(hole.start + hole.end) / 2 for hole in analysed.summary.video.holes]
+        breaks = np.searchsorted(analysed.frames.times, within).tolist()
+        return find_moments(scores, sensitivity=parameters.sensitivity, limit=parameters.max_moments, breaks=breaks)
 
     def _moment(
         self,

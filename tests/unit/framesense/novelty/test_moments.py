@@ -80,3 +80,13 @@ def test_one_stretch_is_listed_once() -> None:
     assert len(spans) == len(set(spans))
     for stronger, moment in itertools.combinations(moments, 2):
         assert not stronger.start <= moment.peak <= stronger.end
+
+
+def test_no_moment_spans_a_hole() -> None:
+    scores = np.array([0, 0, 0.9, 1.0, 1.2, 1.1, 0, 0])
+    (whole,) = find_moments(scores)
+    assert (whole.start, whole.peak, whole.end) == (2, 4, 5)
+    after, before = find_moments(scores, breaks=[4])
+    assert (before.start, before.peak, before.end) == (2, 3, 3)
+    assert (after.start, after.peak, after.end) == (4, 4, 5)
+    assert find_moments(scores, breaks=[0, 8]) == [whole]
