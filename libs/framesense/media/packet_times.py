@@ -60,7 +60,7 @@ class PacketTimes:
         self._pts.append(pts)
         self._dts.append(dts or 0)
         self._durations.append(packet.duration or 0)
-        self._flags.append(packet.is_keyframe | (not packet.is_discard) << 1)
+        self._flags.append(packet.is_keyframe | (not packet.is_discard) << 1 | packet.is_corrupt << 2)
         if pts >= self._last and not packet.is_discard:
             self._last, self.last_duration = pts, packet.duration or self.last_duration
 
@@ -104,6 +104,16 @@ class PacketTimes:
     def shown(self) -> NDArray[np.bool_]:
         """Whether each packet's frame is shown: it is not cut away by an edit list."""
         return (self._marks & 2).astype(bool)
+
+    @property
+    def corrupt(self) -> int:
+        """How many packets lack parts, as their container tells.
+
+        A joint, which a key frame follows, looks like a loss in one of the two packets before it: they are not counted.
+        """
+        lacking = (self._marks & 4).astype(bool)
+        joint = np.append(self.key, [False, False])
+        return int(np.count_nonzero(lacking & ~joint[1:-1] & ~joint[2:]))
 
     @property
     def _marks(self) -> NDArray[np.uint8]:

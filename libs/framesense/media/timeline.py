@@ -37,7 +37,9 @@ LISTED = 5
 UNTIMED = {"avi", "h264", "hevc", "m4v", "mpegvideo", "dv", "yuv4mpegpipe"}
 """Containers without presentation times; libavformat makes some up, wrongly where frames are reordered."""
 PROGRAM_STREAM = "mpeg"
-WRAPPING = {"mpegts", PROGRAM_STREAM}
+TRANSPORT_STREAM = "mpegts"
+"""The container that counts its cells, so that lost ones are missed."""
+WRAPPING = {TRANSPORT_STREAM, PROGRAM_STREAM}
 """Containers whose times count modulo 2³³."""
 
 
@@ -140,7 +142,8 @@ class Timeline:
             mended=bool(np.any(clock.times != packets.pts)),
             joins=tuple(clock.joins),
         )
-        return replace(found, notes=tuple(found._notes(clock.wild)))
+        counts = stream.container.format.name == TRANSPORT_STREAM
+        return replace(found, notes=tuple(found._notes(clock.wild, packets.corrupt if counts else 0)))
 
     @classmethod
     def combined(cls, outline: Timeline, runs: Sequence[tuple[int, Timeline]]) -> Timeline:
@@ -161,7 +164,15 @@ class Timeline:
     def outlined(self, spans: tuple[tuple[int, int], ...], end: int, frames: int, quickest: int, run: Run) -> Timeline:
         """Return the timeline of a whole video of whose packets these are the first ones."""
         found = replace(self, spans=spans, end=end, frames=frames, quickest=quickest, runs=(run,))
-        return replace(found, notes=tuple(found._notes(0)))
+        return replace(found, notes=tuple(found._notes()))
+
+    def since(self, time: int) -> Timeline:
+        """Return the timeline without the frames before a time; players count from where they did."""
+        if not len(self.times) or time <= self.times[0]:
+            return self
+        times = self.times[self.times >= time]
+        spans = tuple((max(time, start), stop) for start, stop in self.spans if stop > time)
+        return replace(self, shown=self.shown & (self.pts >= time), times=times, spans=spans, frames=len(times))
 
     @property
     def duration(self) -> float:
@@ -242,7 +253,7 @@ class Timeline:
     def _ticks_in(self, span: tuple[int, int], every: Fraction) -> int:
         return max(1, -(-((span[1] - span[0]) * self.time_base) // every))
 
-    def _notes(self, wild: int) -> Iterator[str]:
+    def _notes(self, wild: int = 0, corrupt: int = 0) -> Iterator[str]:
         if self.joins:
             places = listed([self.seconds(time) for time in self.joins])
             yield (
@@ -252,6 +263,9 @@ class Timeline:
         if wild:
             frames = "1 frame has a time" if wild == 1 else f"{wild} frames have times"
             yield f"{frames} far away from those around; the neighbours' times were used."
+        if corrupt:
+            lacking = "1 frame lacks parts" if corrupt == 1 else f"{corrupt} frames lack parts"
+            yield f"{lacking} that were lost: what is shown from such a frame to the next key frame may be wrong."
         if holes := self.holes():
             shown = ", ".join(f"{_clock(begin)}–{_clock(end)}" for begin, end in holes[:LISTED])
             more = f" and {len(holes) - LISTED} more" if len(holes) > LISTED else ""

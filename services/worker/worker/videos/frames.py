@@ -48,7 +48,7 @@ from worker.videos.rendering import Orientation, Picture, render, shown_size
 log = logging.getLogger(__name__)
 
 UNMARKED_LOSS = 0.5
-"""Seconds by which a file's header may promise more than the file holds before it is said."""
+"""Seconds that may be missing at a video's begin or of what its header promises before it is said."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ class Video:
     def _read_whole(self) -> Timeline:
         if self.timeline.runs[0].seek is None:
             return self.timeline
-        self._whole = self._whole or self.file.timeline()
+        self._whole = self._whole or self.file.timeline().since(self.timeline.spans[0][0])
         return self._whole
 
     def _frames_at(self, ticks: list[int], timeline: Timeline) -> Iterator[tuple[VideoFrame, int]]:
@@ -204,18 +204,24 @@ class Video:
                     yield last
                     found += 1
                 if broken is not None:
-                    self.warnings.append(
-                        f"Frames from about {self.timeline.seconds(broken):.1f} s on break the rules of their codec: "
-                        f"what is shown there may be wrong."
-                    )
+                    self.warnings.append(self._rules_broken(broken))
                 return
             except NotFoundError as miss:
-                broken = miss.time if isinstance(miss, BrokenRulesError) else None
+                broken = miss.time if strict and isinstance(miss, BrokenRulesError) else broken
                 log.info("%s: decoding otherwise, because %s", self.file.path.name, miss)
+        said = len(self.warnings)
         for shown in self._one_after_another(ticks[found:]):
             # Of a damaged file another way may decode fewer frames; time never goes back.
             last = shown if last is None or shown[1] >= last[1] else last
             yield last
+        if broken is not None and len(self.warnings) == said:
+            self.warnings.append(self._rules_broken(broken))
+
+    def _rules_broken(self, time: int) -> str:
+        return (
+            f"Frames from about {self.timeline.seconds(time):.1f} s on break the rules of their codec: what is shown "
+            f"there may be wrong."
+        )
 
     @cached_property
     def _clean(self) -> bool:
@@ -272,6 +278,10 @@ def open_video(
     first = next(decode_all(file, timeline, []), None)
     if first is None:
         raise nothing_decodes(codec)
+    late = Fraction(0)
+    if timeline.exact and first.pts is not None and timeline.times[0] < first.pts <= timeline.times[-1]:
+        late = (first.pts - int(timeline.times[0])) * timeline.time_base
+        timeline = timeline.since(first.pts)
     orientation = Orientation(first)
     width, height = shown_size(first, orientation, pixel_aspect)
     transfer = transfer_of(first, int(named))
@@ -287,6 +297,10 @@ def open_video(
         transfer=transfer,
         warnings=[*timeline.notes],
     )
+    if late > UNMARKED_LOSS:
+        video.warnings.append(
+            f"The first {float(late):.1f} s have no key frame to decode from: frames are shown after them only."
+        )
     if lost:
         video.warnings.append(
             f"After what was used the file holds {counted(lost, 'more recording')}, of which no picture can be read."

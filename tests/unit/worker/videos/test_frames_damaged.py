@@ -61,3 +61,33 @@ def test_after_damaged_packets_decoding_goes_on(key: bool, tmp_path: Path) -> No
     assert max(found[20:25]) > 100, "what follows the damage is shown"
     assert video.warnings[0].startswith(f"{undecodable(path)} damaged frames could not be decoded"), video.warnings
     assert [warning.startswith("Key frames are damaged (at 0:04.0)") for warning in video.warnings[1:]] == [True] * key
+
+
+@pytest.mark.parametrize("suffix", ["ts", "mkv"])
+def test_a_recording_that_begins_between_key_frames_begins_where_it_decodes(suffix: str, tmp_path: Path) -> None:
+    whole = numbered_video(tmp_path / f"whole.{suffix}", 100, options=OPTIONS)
+    path = tmp_path / f"late.{suffix}"
+    with av.open(str(whole)) as reader, av.open(str(path), "w") as writer:
+        copy = writer.add_stream_from_template(reader.streams.video[0])
+        for number, packet in enumerate(reader.demux(video=0)):
+            if packet.size and number >= 5:
+                packet.stream = copy
+                writer.mux(packet)
+    video = opened(path)
+    assert numbers(video, 0.04) == list(range(25, 100))
+    first = next(iter(video.samples(0.2)))
+    assert (read_number(first.picture), first.time > 0.7) == (25, True), "times are those of a player"
+    assert [warning.startswith("The first 0.8 s have no key frame") for warning in video.warnings] == [True]
+
+
+def test_lost_parts_of_a_transport_stream_are_counted(tmp_path: Path) -> None:
+    whole = numbered_video(tmp_path / "whole.ts", 100, options={**OPTIONS, "crf": "1"})
+    assert opened(whole).warnings == []
+    data = whole.read_bytes()
+    cells = [data[at : at + 188] for at in range(0, len(data), 188)]
+    lost = {len(cells) // 3, 2 * len(cells) // 3}
+    path = tmp_path / "lossy.ts"
+    path.write_bytes(b"".join(cell for number, cell in enumerate(cells) if number not in lost))
+    warning, *_ = opened(path).warnings
+    assert "lack parts" in warning or "lacks parts" in warning
+    assert int(warning.split()[0]) in range(1, 5)
