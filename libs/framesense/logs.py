@@ -7,6 +7,7 @@ of ours; it goes from the gateway to the model servers, and with a job to its wo
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,6 +16,8 @@ from typing import Literal
 
 LogFormat = Literal["text", "json"]
 
+_SECRET = re.compile(r"([?&][a-z_]*(?:key|token|password|secret)=)[^&\s\"']+", re.IGNORECASE)
+"""A key in the query of an address, where it does not belong but is easily put."""
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
@@ -40,6 +43,11 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
 
 
+def without_secrets(text: str) -> str:
+    """Return a text with "…" for the keys and tokens in the addresses that it holds."""
+    return _SECRET.sub(r"\1…", text)
+
+
 class TextFormatter(logging.Formatter):
     """Write lines for people."""
 
@@ -48,7 +56,7 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
         """Return the line without its traceback."""
-        line = super().formatMessage(record)
+        line = without_secrets(super().formatMessage(record))
         request_id = current_request_id()
         return f"{line} [{request_id}]" if request_id else line
 
@@ -62,7 +70,7 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": without_secrets(record.getMessage()),
         }
         if request_id := current_request_id():
             event["request_id"] = request_id

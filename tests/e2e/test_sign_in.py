@@ -114,6 +114,16 @@ def test_a_revoked_key_is_signed_out(page: Page, keyed_stack: StackSettings) -> 
     expect(page.get_by_role("alert")).to_contain_text("was revoked")
 
 
+def test_files_are_taken_from_those_who_signed_in(keyed_stack: StackSettings, key: str) -> None:
+    upload, metrics = (f"{keyed_stack.ui_url}/_stcore/{path}" for path in ("upload_file/nobody/a-file", "metrics"))
+    assert httpx.put(upload, files={"file": b"of nobody"}).status_code == 401
+    assert httpx.get(metrics).status_code == 401
+    with httpx.Client() as browser:
+        assert browser.post(f"{keyed_stack.gateway_url}/session", json={"key": key}).status_code == 200
+        assert browser.get(metrics).status_code == 200
+        assert browser.put(upload, files={"file": b"of alice"}).status_code != 401, "refused by Streamlit, if at all"
+
+
 def test_programs_show_a_key_each_in_their_way(keyed_stack: StackSettings, key: str) -> None:
     """By Bearer: tus, events, a range; by Basic: a client of A1111's API. All of it through real services."""
     bearer = {"Authorization": f"Bearer {key}"}

@@ -107,6 +107,8 @@ def test_what_is_dragged_over_becomes_normal(page: Page, bikes_job: str, gateway
     page.mouse.down()
     page.mouse.move(box["x"] + 0.7 * box["width"], middle, steps=8)
     page.mouse.up()
+    page.wait_for_timeout(1000)  # longer than a click waits for another one
+    assert page.locator(".novelty video").evaluate("video => video.paused"), "what is dragged over is not played"
     for unused in ("Compare with", "Metric"):
         expect(page.get_by_text(unused)).to_have_count(0)
     page.get_by_role("textbox", name="Name").fill("first-part")

@@ -13,9 +13,11 @@ from starlette.staticfiles import StaticFiles
 from framesense.http.browsers import BrowserGuard, BrowserPolicy
 from framesense.http.hosts import AllowedHosts
 from framesense.http.security_headers import SecurityHeaders
+from ui.access import SignedInOnly
 from ui.documents import PageDocuments
 from ui.page_policy import page_policy
 from ui.settings import UiSettings
+from ui.shared import gateway_client
 
 HERE = Path(__file__).parent
 PLOTLY_JS = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
@@ -39,6 +41,7 @@ def create_app(settings: UiSettings) -> st.App:
         Middleware(BrowserGuard, policy=browsers),
         Middleware(SecurityHeaders, policy=page_policy(settings)),
         Middleware(PageDocuments),
+        Middleware(SignedInOnly, gateway=gateway_client(settings.gateway_url)),
     ]
     return st.App(HERE / "home.py", routes=routes, middleware=middleware)
 

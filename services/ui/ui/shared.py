@@ -1,7 +1,7 @@
 """What every page needs: the gateway, and how its refusals are shown."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
@@ -19,13 +19,22 @@ TIMEOUT = httpx.Timeout(60, connect=3)
 
 def gateway_api(url: str) -> GatewayApi:
     """Return a client of the gateway for whoever sees the page."""
-    token = st.context.cookies.get(SESSION_COOKIE, "")
-    return GatewayApi(_connections(url), token if _TOKEN.fullmatch(token) else None)
+    return GatewayApi(_connections(url), session_token(st.context.cookies))
+
+
+def session_token(cookies: Mapping[str, str]) -> str | None:
+    """Return the token of a session at the gateway from a browser's cookies, if it may be one."""
+    token = cookies.get(SESSION_COOKIE, "")
+    return token if _TOKEN.fullmatch(token) else None
 
 
 @st.cache_resource(show_spinner=False)
 def _connections(url: str) -> httpx.Client:
-    """Return one pool of connections for all pages and people; it keeps no cookie of anybody."""
+    return gateway_client(url)
+
+
+def gateway_client(url: str) -> httpx.Client:
+    """Return a pool of connections for all pages and people; it keeps no cookie of anybody."""
     nobody = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     return httpx.Client(base_url=url, timeout=TIMEOUT, cookies=nobody)
 

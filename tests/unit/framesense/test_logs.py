@@ -5,6 +5,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+import pytest
+
 from framesense.logs import JsonFormatter, TextFormatter, current_request_id, within_request
 
 
@@ -33,3 +35,10 @@ def test_outside_of_a_request_there_is_no_id() -> None:
     with within_request("a"), within_request("b"):
         assert TextFormatter().format(_record("up")).endswith("up [b]")
     assert current_request_id() == ""
+
+
+@pytest.mark.parametrize("formatter", [TextFormatter(), JsonFormatter()])
+def test_a_key_in_an_address_is_not_in_the_log(formatter: logging.Formatter) -> None:
+    path = "/jobs?key=abc-1&limit=3&api_key=abc-2&access_token=abc-3"
+    line = formatter.format(_record('%s - "%s %s HTTP/1.1" %d', "127.0.0.1:5", "GET", path, 401))
+    assert "abc" not in line and "/jobs?key=…&limit=3&api_key=…&access_token=…" in line

@@ -14,7 +14,7 @@ def no_credentials(any_key: bool) -> ProblemError:
     detail = "Send a key: Authorization: Bearer KEY, or as the password of Basic; or sign in by POST /session."
     if not any_key:
         detail = (
-            "This gateway can be reached from other machines, so it needs a key, and none has been made yet. Whoever "
+            "This gateway asks for a key, and none has been made yet. Whoever "
             "runs it makes one where it runs: framesense keys add NAME --scope admin"
         )
     return ProblemError(401, "key-required", "Key required", detail, headers=CHALLENGE)

@@ -57,7 +57,7 @@ def show_jobs(
     shown = jobs[(number - 1) * PAGE : number * PAGE]
     with place:
         if not shown:
-            st.caption(f"None is called “{plain(words)}”." if words else "None yet. They stay here for everyone.")
+            st.caption(f"None is called “{plain(words)}”." if words else "None yet.")
         run_every = None if all(job.state.finished for job in shown) else REFRESH
         st.fragment(_show_jobs, run_every=run_every)(api, shown, describe, more)
 

@@ -51,7 +51,7 @@ def show_measuring(api: GatewayApi, classifier: Classifier) -> None:
     _show_downloads(classifier.name, answer)
 
 
-@st.cache_data(show_spinner="Measuring …", max_entries=4, ttl=600)
+@st.cache_data(show_spinner="Measuring …", max_entries=4, ttl=600, scope="session")  # another key may not ask
 def _measured(
     name: str, archive: bytes, version: str, *, _api: GatewayApi
 ) -> tuple[EvaluationResponse, dict[str, str]]:

@@ -35,7 +35,7 @@ def main(api: GatewayApi) -> None:
         show_answer(answered.photos, answered.answer)
 
 
-@st.cache_data(show_spinner="Looking …", max_entries=8, ttl=KEPT)
+@st.cache_data(show_spinner="Looking …", max_entries=8, ttl=KEPT, scope="session")  # another key may not ask
 def _tags(
     photos: tuple[Photo, ...], labels: tuple[str, ...], templates: tuple[str, ...], *, _api: GatewayApi
 ) -> Answered[TagsResponse]:

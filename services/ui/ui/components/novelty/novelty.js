@@ -28,6 +28,7 @@ function placeInAddress() {
   return Number.isFinite(time) ? Math.max(0, time) : 0;
 }
 
+const DRAGGED = 5; // pixels from which a press on the curve is a drag, which zooms and plays nothing
 const DOUBLE_CLICK = 250; // milliseconds that a click waits: two of them show all of the curve, and play nothing
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -59,7 +60,8 @@ class NoveltyPlayer {
     on(this.graph, "keydown", (event) => this.key(event));
     on(this.graph, "mousemove", (event) => this.point(this.under(event)));
     for (const event of ["blur", "mouseleave"]) on(this.graph, event, () => this.point(undefined));
-    on(this.graph, "click", (event) => this.click(event));
+    on(this.graph, "pointerdown", ({ clientX }) => (this.pressed = clientX));
+    on(this.graph, "click", (event) => Math.abs(event.clientX - this.pressed) < DRAGGED && this.click(event));
     on(this.find(".reset"), "click", () => this.showAll());
     this.sizes = new ResizeObserver(() => this.plotly?.Plots.resize(this.graph));
     this.sizes.observe(this.graph);
@@ -129,7 +131,12 @@ class NoveltyPlayer {
     this.whole = layout.xaxis.range.map(seconds);
     // A finger on the curve should scroll the page, not zoom.
     if (matchMedia("(pointer: coarse)").matches) layout.dragmode = false;
-    await this.plotly.react(this.graph, data, layout, { displayModeBar: false, responsive: false, doubleClick: false });
+    await this.plotly.react(this.graph, data, layout, {
+      displayModeBar: false,
+      responsive: false,
+      doubleClick: false,
+      showTips: false, // of a double click: it has a button
+    });
     this.describe();
     this.zoomed();
     if (this.wired) return;
