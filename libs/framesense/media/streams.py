@@ -14,6 +14,8 @@ COVER_CODECS = {"mjpeg", "png", "bmp", "gif", "webp"}
 COVERS = Disposition.attached_pic | Disposition.timed_thumbnails
 """Marks of video streams that are pictures beside the video."""
 
+ISO_MEDIA = "mov,mp4,m4a,3gp,3g2,mj2"
+
 
 def video_streams(container: InputContainer) -> list[VideoStream]:
     """Return a container's pictures that move, in order; covers and thumbnails only where there is nothing else.
@@ -64,3 +66,12 @@ def _described(stream: VideoStream, shown_first: bool) -> VideoStreamInfo:
 
 def _is_single_picture(stream: VideoStream) -> bool:
     return stream.codec_context is not None and stream.codec_context.name in COVER_CODECS and stream.frames == 1
+
+
+def is_truncated(stream: VideoStream) -> bool:
+    """Tell whether a stream's packets go on after the end of the file, as an MP4's index says."""
+    container, entries = stream.container, stream.index_entries
+    if not isinstance(container, InputContainer) or container.format.name != ISO_MEDIA or not len(entries):
+        return False
+    last = entries[len(entries) - 1]
+    return 0 < container.size < last.pos + last.size

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from framesense.media.clock import Clock, mend_clock, quick_interval, spread_out, usual_interval
 from framesense.media.packet_times import PacketTimes
+from framesense.media.streams import is_truncated
 
 HOLE_SECONDS = 60.0
 """A frame that stays for longer, and for much longer than is usual in its video, is followed by a hole: nothing was
@@ -125,7 +126,8 @@ class Timeline:
             times = spread_out(times, interval)
         if not known and len(times) >= TELLING_FRAMES:  # Matroska's durations may be those of a nominal rate.
             interval = usual_interval(np.diff(times), times) or interval
-        hold = interval if len(clock.joins) or clock.wild else packets.last_duration or interval
+        odd = len(clock.joins) or clock.wild or is_truncated(stream)
+        hold = interval if odd else packets.last_duration or interval
         found = cls(
             pts=clock.times,
             key=key,

@@ -11,22 +11,26 @@ from av.container import InputContainer
 
 from framesense.http.problems import ProblemError
 
+MAYBE_DAMAGED = "The file may be cut off or damaged."
+
 
 def no_video_track(container: InputContainer) -> ProblemError:
     """Describe a file without a picture."""
     kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
-    return ProblemError(422, "no-video-track", "No video", f"The file holds no video track, only: {kinds}.")
+    detail = f"The file holds no video track, only: {kinds}."
+    if not any(s.type in ("audio", "subtitle") for s in container.streams):
+        detail += f" {MAYBE_DAMAGED}"
+    return ProblemError(422, "no-video-track", "No video", detail)
 
 
 def unsupported_codec(container: InputContainer) -> ProblemError:
     """Describe a video for which there is no decoder."""
-    return ProblemError(
-        422,
-        "unsupported-codec",
-        "Unsupported codec",
-        f"There is no decoder here for the video's codec ({_codec_names(container)}). "
-        "Convert it, to H.264 for instance, and try again.",
-    )
+    names = _codec_names(container)
+    detail = f"There is no decoder here for the video's codec ({names}). "
+    detail += "Convert it, to H.264 for instance, and try again."
+    if names == "none":
+        detail = f"The video's codec is not known here. {MAYBE_DAMAGED}"
+    return ProblemError(422, "unsupported-codec", "Unsupported codec", detail)
 
 
 def nothing_decodes(codec: str) -> ProblemError:

@@ -7,7 +7,8 @@ from pathlib import Path
 import av
 import pytest
 
-from tests.support.videos import numbered_video, read_number
+from framesense.http.problems import ProblemError
+from tests.support.videos import numbered_picture, numbered_video, read_number, render_video
 from worker.videos.frames import Video, open_video
 
 GROUP = 25
@@ -91,3 +92,36 @@ def test_lost_parts_of_a_transport_stream_are_counted(tmp_path: Path) -> None:
     warning, *_ = opened(path).warnings
     assert "lack parts" in warning or "lacks parts" in warning
     assert int(warning.split()[0]) in range(1, 5)
+
+
+@pytest.mark.parametrize("rest", [0, 10])
+def test_a_cut_off_file_ends_where_its_packets_end(rest: int, tmp_path: Path) -> None:
+    """By the index its last packet stays until the next one, seconds later, which is lost, or all but its head."""
+    times = [number / 25 for number in range(50)] + [6 + number / 25 for number in range(50)]
+    pictures = [numbered_picture(number) for number in range(100)]
+    options = {**OPTIONS, "bf": "0"}
+    faststart = {"movflags": "faststart"}
+    whole = render_video(tmp_path / "whole.mp4", pictures, times=times, options=options, container_options=faststart)
+    assert opened(whole).warnings == []
+    with av.open(str(whole)) as container:
+        places = [packet.pos for packet in container.demux(video=0) if packet.size]
+    assert places[50] is not None
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(whole.read_bytes()[: places[50] + rest])
+    video = opened(path)
+    assert [warning for warning in video.warnings if "cut off" in warning]
+    frames = list(video.samples(0.2))
+    if not rest:
+        assert [read_number(frame.picture) for frame in frames] == list(range(0, 50, 5))
+    assert frames[-1].time < 6.1
+
+
+@pytest.mark.parametrize("until", [b"hdlr", b"stsd"])
+def test_a_file_whose_index_is_cut_off_is_said_to_be_damaged(until: bytes, tmp_path: Path) -> None:
+    whole = numbered_video(tmp_path / "whole.mp4", 50)
+    data = whole.read_bytes()
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(data[: data.index(until) - 4])
+    with pytest.raises(ProblemError) as refused:
+        opened(path)
+    assert "may be cut off or damaged" in refused.value.detail, refused.value.detail
