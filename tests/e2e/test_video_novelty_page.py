@@ -303,7 +303,7 @@ def test_deleted_from_the_list(page: Page, gateway: httpx.Client, tmp_path: Path
     job = current_job(page)
     page.get_by_role("button", name="All videos").click()
     page.locator(f".st-key-delete-{job}").get_by_role("button").click()
-    expect(page.get_by_text("Delete “short.mp4”")).to_be_visible()
+    expect(page.get_by_text("It is gone for everyone")).to_be_visible()
     page.get_by_role("button", name="Delete", exact=True).click()
     expect(page.locator(f".st-key-delete-{job}")).to_have_count(0)
     assert gateway.get(f"/jobs/{job}").status_code == 404

@@ -19,13 +19,15 @@ def show_history(api: GatewayApi) -> None:
 
     def more(job: Job) -> None:
         if not submitted_parameters(job).task.restores:
-            st.button(
+            used = st.button(
                 "Use these settings",
                 key=f"settings-{job.id}",
                 icon=":material/tune:",
                 on_click=use_job_settings,
                 args=[api, job],
             )
+            if used:
+                st.rerun()  # all of the page: by itself a click runs the list again, and nothing else
 
     show_jobs(api, KINDS, describe, more=more)
 

@@ -88,7 +88,9 @@ def _show_job(api: GatewayApi, job: Job, entry: Entry, more: Callable[[Job], Non
         if entry.picture:
             st.image(entry.picture, width=PICTURE_WIDTH, alt="")
         with st.container(gap=None):
-            st.button(plain(name), key=f"open-{job.id}", type="tertiary", on_click=open_job, args=[job.id])
+            if st.button(plain(name), key=f"open-{job.id}", type="tertiary"):
+                open_job(job.id)
+                st.rerun()  # all of the page: by itself a click runs the list again, and nothing else
             st.caption(f":{colour}-badge[{text}] {plain(entry.text)} · {ago(job.created_at)}")
         if more:
             more(job)
