@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from redis import Redis
 from xdist.scheduler import LoadScopeScheduling
@@ -18,6 +19,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # What Starlette's TestClient calls the application that it is given.
 os.environ.setdefault("ALLOWED_HOSTS", "testserver")
+# No test asserts seconds: how long an example takes is up to what else the machine does.
+hypothesis.settings.register_profile("framesense", deadline=None)
+hypothesis.settings.load_profile("framesense")
 
 
 @pytest.fixture(scope="session")

@@ -183,7 +183,7 @@ def _without_line_ends(value: bytes) -> bytes:
     return re.sub(rb"[\r\n\0]", b"", value)
 
 
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=300, derandomize=True)
 @given(
     st.sampled_from(ROUTES),
     st.lists(st.tuples(st.sampled_from(REQUEST_HEADERS), st.binary(max_size=60).map(_without_line_ends)), max_size=6),

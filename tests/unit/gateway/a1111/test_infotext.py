@@ -1,6 +1,6 @@
 """The text of an edit's parameters that A1111 writes into a picture, read back."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from framesense.edits.png_metadata import a1111_parameters
@@ -18,7 +18,6 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl
     strength=st.floats(0.01, 1),
     seed=st.integers(0, 99),
 )
-@settings(deadline=None)
 def test_what_is_written_is_read_back(prompt: str, negative: str, name: str, strength: float, seed: int) -> None:
     asked = EditParameters(
         prompt=prompt,

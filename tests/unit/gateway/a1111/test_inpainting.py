@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.a1111.inpainting import Box, fill_from_surroundings, masked_box
@@ -16,7 +16,6 @@ from gateway.a1111.pictures import resized
     margin=st.integers(0, 20),
     aspect=st.floats(0.2, 5),
 )
-@settings(deadline=None)
 def test_the_box_holds_the_mask_and_lies_in_the_picture(
     data: st.DataObject, width: int, height: int, margin: int, aspect: float
 ) -> None:

@@ -105,7 +105,7 @@ irregular_times = st.lists(st.integers(1, 900), min_size=4, max_size=60).map(
 )
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     times=irregular_times,
     every=st.floats(0.02, 3).map(lambda seconds: round(seconds, 3)),

@@ -218,7 +218,7 @@ def decoded(path: Path) -> list[tuple[Fraction, int]]:
     return sorted(shown)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(joined=recordings, every=st.sampled_from([0.04, 0.2, 1.0]))
 def test_any_offsets_gaps_and_joins(tmp_path: Path, joined: list[Recording], every: float) -> None:
     parts, first = [], 0

@@ -81,7 +81,7 @@ def close(found: list[tuple[float, int]], right: list[tuple[float, int]]) -> boo
     )
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(recipe=recipes.map(normal), every=st.sampled_from([0.04, 0.52, 1.72]), start=st.integers(0, 20))
 def test_any_container_is_sampled_as_a_plain_decode_shows_it(
     tmp_path: Path, recipe: Recipe, every: float, start: int
