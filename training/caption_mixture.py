@@ -77,7 +77,7 @@ class Mixture:
 
     def pairs(self, items: Sequence[tuple[int, int]], chance: random.Random) -> Batch:
         """Read a batch without captions: two views of each photo, in rows 2i and 2i + 1; the same where it has one."""
-        features = []
+        features: list[NDArray[np.float16]] = []
         for part, photo in items:
             views = self.parts[part].features
             two = chance.sample(views, 2) if len(views) > 1 else views * 2
