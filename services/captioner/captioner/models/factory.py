@@ -29,7 +29,7 @@ from framesense.schemas.captions import CaptionExtra
 from framesense.schemas.models import ModelInfo, WordEmbeddings
 
 EMBEDDED_FOLDER = "captioner-show-attend-tell"
-EMBEDDED_NOTE = "A small model trained on 6,500 photos: its words are common ones and its details often wrong."
+EMBEDDED_NOTE = "A small model trained on about 11,000 photos: its words are common ones and its details often wrong."
 
 NOT_CALIBRATED = "how often captions of this family are right was not measured"
 
