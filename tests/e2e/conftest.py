@@ -15,7 +15,8 @@ from framesense.schemas.jobs import JobState
 from framesense.schemas.novelty import VideoResult
 from tests.support.network import Network
 from tests.support.padded_videos import BIKES
-from tools.processes import ProcessFolder, free_port
+from tests.support.stack_settings import settings_at
+from tools.processes import ProcessFolder
 from tools.settings import StackSettings
 from tools.stack import Stack
 
@@ -45,16 +46,7 @@ def chromium() -> str:
 @pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[StackSettings]:
     """All of it. (Asks for the browser first: where there is none, nothing starts.)"""
-    settings = StackSettings(
-        bind_address="127.0.0.1",
-        gateway_port=free_port(),
-        ui_port=free_port(),
-        captioner_port=free_port(),
-        tagger_port=free_port(),
-        editor_port=free_port(),
-        redis_url="",
-        data_dir=tmp_path_factory.mktemp("stack"),
-    )
+    settings = settings_at(tmp_path_factory.mktemp("stack"))
     with Stack(settings, Console(file=io.StringIO())).running():
         yield settings
 

@@ -17,8 +17,9 @@ from framesense.schemas.access import Scope
 from framesense.schemas.jobs import Job, JobState
 from tests.e2e.conftest import PAGE_TIMEOUT
 from tests.support.padded_videos import BIKES
+from tests.support.stack_settings import settings_at
 from tests.support.waiting import wait_until
-from tools.processes import ProcessFolder, free_port
+from tools.processes import ProcessFolder
 from tools.settings import StackSettings
 from tools.stack import Stack
 
@@ -27,16 +28,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def keyed_stack(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[StackSettings]:
-    settings = StackSettings(
-        bind_address="0.0.0.0",
-        gateway_port=free_port(),
-        ui_port=free_port(),
-        captioner_port=free_port(),
-        tagger_port=free_port(),
-        editor_port=free_port(),
-        redis_url="",
-        data_dir=tmp_path_factory.mktemp("keyed-stack"),
-    )
+    settings = settings_at(tmp_path_factory.mktemp("keyed-stack"), bind_address="0.0.0.0")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("REQUIRE_KEYS", raising=False)
         stack = Stack(settings, Console(file=io.StringIO()))

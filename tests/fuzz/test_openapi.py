@@ -19,8 +19,8 @@ from rich.console import Console
 from framesense.schemas.jobs import Job
 from tests.support.padded_videos import BIKES
 from tests.support.photos import photo
-from tools.processes import free_port
-from tools.settings import ROOT, StackSettings
+from tests.support.stack_settings import settings_at
+from tools.settings import ROOT
 from tools.stack import Stack
 
 SECONDS = int(os.environ.get("FUZZ_SECONDS", "40"))
@@ -33,16 +33,7 @@ pytestmark = pytest.mark.timeout(SECONDS + 900)  # a whole stack starts, and wha
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A client of a stack of its own: what is sent deletes jobs and fills lists."""
-    settings = StackSettings(
-        bind_address="127.0.0.1",
-        gateway_port=free_port(),
-        ui_port=free_port(),
-        captioner_port=free_port(),
-        tagger_port=free_port(),
-        editor_port=free_port(),
-        redis_url="",
-        data_dir=tmp_path_factory.mktemp("stack"),
-    )
+    settings = settings_at(tmp_path_factory.mktemp("stack"))
     with (
         Stack(settings, Console(file=io.StringIO())).running(),
         httpx.Client(base_url=settings.gateway_url, timeout=300) as client,

@@ -19,9 +19,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from framesense.access.private_files import write_private
 from framesense.schemas.access import KeyLimits, Scope
 
 VERSION = 1
+_ORDER = tuple(Scope)
+"""Each scope includes those before it."""
 _KEY = re.compile(r"framesense_([0-9a-f]{8})_([A-Za-z0-9_-]{43})")
 
 
@@ -43,8 +46,7 @@ class ApiKey(BaseModel):
 
     def may(self, scope: Scope) -> bool:
         """Tell whether the key has a scope, by itself or within another."""
-        included = {Scope.READ: {Scope.READ, Scope.SUBMIT, Scope.ADMIN}, Scope.SUBMIT: {Scope.SUBMIT, Scope.ADMIN}}
-        return bool(self.scopes & included.get(scope, {Scope.ADMIN}))
+        return any(_ORDER.index(own) >= _ORDER.index(scope) for own in self.scopes)
 
 
 class _Document(BaseModel):
@@ -158,16 +160,7 @@ def _write(file: Path, keys: dict[str, ApiKey]) -> None:
     document = _Document(keys=list(keys.values())).model_dump(mode="json")
     for key in document["keys"]:
         key["scopes"].sort()
-    part = file.with_name(f".{file.name}.{os.getpid()}")
-    part.unlink(missing_ok=True)
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as written:
-            json.dump(document, written, indent=2)
-            written.flush()
-            os.fsync(written.fileno())
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
+    write_private(file, json.dumps(document, indent=2))
 
 
 def _unreadable(file: Path, error: Exception) -> KeysUnreadableError:

@@ -5,11 +5,11 @@ Redis's password with the file that tells it to Redis.
 """
 
 import hashlib
-import os
 import secrets
 import sys
 from pathlib import Path
 
+from framesense.access.private_files import write_private
 from framesense.settings import read_secret
 
 REDIS_RIGHTS = "~* &* +@all -@admin -@dangerous"
@@ -39,24 +39,14 @@ class ServiceSecrets:
         users = f"user default on #{hashlib.sha256(password.encode()).hexdigest()} {REDIS_RIGHTS}\n"
         file = self._folder / "redis-users.acl"
         if not file.exists() or file.read_text() != users:
-            _write(file, users, 0o644)  # for Redis, which may run under an account of its own
+            write_private(file, users, mode=0o644)  # for Redis, which may run under an account of its own
         return file
 
     def _kept(self, name: str) -> Path:
         file = self._folder / name
         if not file.exists():
-            _write(file, secrets.token_urlsafe(32), 0o600)
+            write_private(file, secrets.token_urlsafe(32))
         return file
-
-
-def _write(file: Path, content: str, mode: int) -> None:
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.{os.getpid()}")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as written:
-        written.write(content)
-    part.chmod(mode)
-    part.replace(file)
 
 
 def main() -> None:

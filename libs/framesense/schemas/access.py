@@ -4,9 +4,12 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+SESSION_COOKIE = "framesense-session"
+"""The gateway sets it, and the UI passes it on: to a browser both are of one site, as ports do not count."""
+
 
 class Scope(StrEnum):
-    """What a key may do. ``submit`` includes ``read``, and ``admin`` everything."""
+    """What a key may do, the least first: ``submit`` includes ``read``, and ``admin`` everything."""
 
     READ = "read"
     SUBMIT = "submit"

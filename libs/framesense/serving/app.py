@@ -27,8 +27,8 @@ def create_model_server(
     """Build an application that is ready once its model is, with the bounds that the settings ask for.
 
     It holds the runtime for as long as it runs, and refuses whoever does not send the settings' token; the caller
-    includes its routers. ``address``: the one it listens on,
-    which is a host name that it answers to; ``registry`` holds the server's own metrics.
+    includes its routers. ``address``: the one it listens on, which is a host name that it answers to; ``registry``
+    holds the server's own metrics.
     """
 
     @asynccontextmanager

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from framesense.schemas.access import Session
+from framesense.schemas.access import SESSION_COOKIE, Session
 from framesense.schemas.captions import CaptionResponse
 from framesense.schemas.classifiers import (
     Classifier,
@@ -38,8 +38,6 @@ from framesense.schemas.tags import LabelSet, LabelSetList, LabelSetSummary, New
 
 ExportFormat = Literal["csv", "json", "vtt"]
 PhotoSetFormat = Literal["csv", "parquet", "json"]
-SESSION_COOKIE = "framesense-session"
-"""The gateway sets it; to a browser, its pages and these are of one site, as ports do not count."""
 MOST_JOBS = 500
 """The gateway lists no more at once."""
 LONG = httpx.Timeout(600, connect=3)

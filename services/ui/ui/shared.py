@@ -8,7 +8,8 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 import httpx
 import streamlit as st
 
-from ui.api import SESSION_COOKIE, GatewayApi, GatewayError
+from framesense.schemas.access import SESSION_COOKIE
+from ui.api import GatewayApi, GatewayError
 from ui.settings import UiSettings
 from ui.wording import plain
 

@@ -10,10 +10,9 @@ import httpx
 import pytest
 from redis import Redis
 
-from framesense.schemas.access import KeyLimits, Scope
+from framesense.schemas.access import SESSION_COOKIE, KeyLimits, Scope
 from framesense.schemas.jobs import Job
 from gateway.access.audit import LOGGER
-from gateway.access.sessions import COOKIE
 from tests.support.gateway_process import MP4, Gateway, problem
 from tests.support.keyed_gateway import KeyedClient, KeyedGateway, running_keyed_gateway
 from tools.settings import StackSettings
@@ -150,10 +149,10 @@ def test_a_browser_signs_in_and_out(keyed: KeyedGateway, sender: KeyedClient) ->
     shown = browser.get("/session").json()["key"]
     assert (shown["id"], shown["name"], shown["scopes"]) == (sender.key.id, "sam", ["submit"])
     assert browser.get("/jobs").status_code == 200
-    token = browser.cookies[COOKIE]
-    assert browser.delete("/session").status_code == 204 and COOKIE not in browser.cookies
+    token = browser.cookies[SESSION_COOKIE]
+    assert browser.delete("/session").status_code == 204 and SESSION_COOKIE not in browser.cookies
     problem(browser.get("/jobs"), 401)
-    stolen = problem(keyed.anonymous.get("/jobs", headers={"Cookie": f"{COOKIE}={token}"}), 401)
+    stolen = problem(keyed.anonymous.get("/jobs", headers={"Cookie": f"{SESSION_COOKIE}={token}"}), 401)
     assert "Sign in again" in stolen.detail
 
 
@@ -168,7 +167,7 @@ def test_a_session_ends_with_its_key_and_in_time(keyed: KeyedGateway, sender: Ke
     with Redis.from_url(redis_url, decode_responses=True) as redis:
         (name,) = redis.scan_iter("framesense:session:*")
         assert 0 < redis.ttl(name) <= keyed.gateway.settings.session_lifetime
-        assert browser.cookies[COOKIE] not in name and redis.get(name) == sender.key.id
+        assert browser.cookies[SESSION_COOKIE] not in name and redis.get(name) == sender.key.id
     keyed.keys.revoke(sender.key.id)
     problem(browser.get("/jobs"), 401)
     problem(sender.http.get("/jobs"), 401)
@@ -250,7 +249,7 @@ def test_the_audit_log_tells_what_happened_and_no_key(
         browser.put("/models/captioner", json={"model": "embedded"})
         keyed.keys.revoke(admin.key.id)
         browser.get("/jobs")
-        token = browser.cookies[COOKIE]
+        token = browser.cookies[SESSION_COOKIE]
         browser.delete("/session")
     lines = [json.loads(found.getMessage()) for found in caplog.records if found.name == LOGGER]
     assert [line["event"] for line in lines] == [
@@ -283,4 +282,4 @@ def test_the_audit_log_tells_what_happened_and_no_key(
 def test_where_none_are_required_keys_mean_nothing(gateway: Gateway) -> None:
     assert gateway.http.get("/session").json() == {"required": False, "key": None}
     assert gateway.http.get("/jobs", headers={"Authorization": "Bearer anything"}).status_code == 200
-    assert gateway.http.get("/jobs", headers={"Cookie": f"{COOKIE}=old"}).status_code == 200
+    assert gateway.http.get("/jobs", headers={"Cookie": f"{SESSION_COOKIE}=old"}).status_code == 200

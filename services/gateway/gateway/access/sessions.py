@@ -13,8 +13,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from framesense.access.keys import ApiKey, KeyStore
-
-COOKIE = "framesense-session"
+from framesense.schemas.access import SESSION_COOKIE
 
 
 class Sessions:
@@ -41,18 +40,22 @@ class Sessions:
 
 def session_token(request: HTTPConnection) -> str | None:
     """Return the token in a request's cookie, if it has one."""
-    return request.cookies.get(COOKIE) or None
+    return request.cookies.get(SESSION_COOKIE) or None
 
 
 def set_session_cookie(request: HTTPConnection, response: Response, token: str, *, seconds: int) -> None:
     """Hand a token to the browser: for no script to read, and sent by pages of this host alone."""
     secure = request.url.scheme == "https"
-    response.set_cookie(COOKIE, token, max_age=seconds, path="/", httponly=True, samesite="strict", secure=secure)
+    response.set_cookie(
+        SESSION_COOKIE, token, max_age=seconds, path="/", httponly=True, samesite="strict", secure=secure
+    )
 
 
 def clear_session_cookie(request: HTTPConnection, response: Response) -> None:
     """Have the browser forget the token."""
-    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict", secure=request.url.scheme == "https")
+    response.delete_cookie(
+        SESSION_COOKIE, path="/", httponly=True, samesite="strict", secure=request.url.scheme == "https"
+    )
 
 
 def _name(token: str) -> str:

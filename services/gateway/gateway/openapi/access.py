@@ -5,14 +5,14 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from framesense.schemas.access import SESSION_COOKIE
 from framesense.schemas.problems import problem_responses
 from gateway.access.rules import AccessRules
-from gateway.access.sessions import COOKIE
 
 SCHEMES: dict[str, dict[str, str]] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A key, as `framesense keys add` shows it once."},
     "basic": {"type": "http", "scheme": "basic", "description": "Any user name, and a key as the password."},
-    "session": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "Set by `POST /session`."},
+    "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE, "description": "Set by `POST /session`."},
 }
 
 
